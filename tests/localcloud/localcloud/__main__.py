@@ -1,0 +1,228 @@
+"""The commands: up, down, env, status and demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from . import layout, prerequisites
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Runs one command. Exits 0 if all went well, 1 if not, 130 after Ctrl-C."""
+    options = parser().parse_args(arguments)
+    missing = prerequisites.missing()
+    if missing:
+        raise SystemExit("\n".join(missing))
+    layout.forget_real_account()
+    # So that `finally` and `with` do their work when a terminal is closed or a CI job cancelled.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _asked_to_stop)
+
+    # boto3 is slow to import, and not there before the requirements are installed.
+    from .build import StepFailed
+    from .cloud import CloudError
+    from .simulator import ControlError
+
+    try:
+        raise SystemExit(options.command(options) or 0)
+    except (CloudError, StepFailed, ControlError) as error:
+        raise SystemExit(f"error: {error}") from None
+    except KeyboardInterrupt:
+        print("\ninterrupted; everything that was started has been stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _asked_to_stop(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="python tests/localcloud",
+        description="The local AWS of Snapferry: no account, no Docker, loopback only.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n"
+        "  python tests/localcloud demo             copy a fleet and show what happened\n"
+        "  python tests/localcloud up               keep a local cloud running\n"
+        "  eval \"$(python tests/localcloud env)\"    let the aws CLI talk to it\n"
+        "  python tests/localcloud down             stop it\n",
+    )
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, function: object, summary: str, examples: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog="examples:\n" + examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.set_defaults(command=function)
+        return added
+
+    up = command(
+        "up",
+        _up,
+        "build, start and deploy a local cloud that keeps running",
+        "  python tests/localcloud up\n"
+        "  python tests/localcloud up --scenario my-fleet.json --scale 200\n"
+        "  python tests/localcloud up --parameter KeepCopies=5 --parameter Selection=opt-in\n",
+    )
+    _common(up)
+    up.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the template; may be given several times",
+    )
+    command(
+        "down",
+        _down,
+        "stop the local cloud that `up` started, with everything it runs",
+        "  python tests/localcloud down\n",
+    )
+    command(
+        "env",
+        _env,
+        "print the environment for the aws CLI",
+        '  eval "$(python tests/localcloud env)"\n'
+        "  aws stepfunctions list-state-machines\n"
+        f"  aws rds describe-db-snapshots --region {layout.DESTINATION_REGION}\n",
+    )
+    command(
+        "status",
+        _status,
+        "show whether a local cloud is running, and what it is doing",
+        "  python tests/localcloud status\n",
+    )
+    demo = command(
+        "demo",
+        _demo,
+        "copy a realistic fleet to another region, show it live, and audit it",
+        "  python tests/localcloud demo\n"
+        "  NO_COLOR=1 python tests/localcloud demo        plain lines instead of live progress\n",
+    )
+    _common(demo)
+    return top
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--scenario",
+        type=Path,
+        default=layout.SCENARIOS / "demo.json",
+        help="the fleet to begin with (default: tests/localcloud/scenarios/demo.json)",
+    )
+    command.add_argument(
+        "--scale",
+        type=float,
+        default=60.0,
+        help="how many times faster copies and waits are (default: 60, an hour is a minute)",
+    )
+
+
+def _up(options: argparse.Namespace) -> int:
+    from .cloud import STATE, CloudError, LocalCloud
+
+    if STATE.exists():
+        try:
+            running = LocalCloud.attach()
+        except CloudError:
+            pass  # A left-over; `attach` removed it.
+        else:
+            print(f"already running: {running.endpoint} (stop it with `make local-down`)", file=sys.stderr)
+            return 0
+    parameters = {}
+    for given in options.parameter:
+        name, equals, value = given.partition("=")
+        if not equals:
+            raise CloudError(f"--parameter {given}: write it as NAME=VALUE")
+        parameters[name] = value
+    cloud = LocalCloud("detached", scale=options.scale, parameters=parameters)
+    try:
+        cloud.start(detached=True)
+        cloud.simulator.seed(_scenario(options.scenario))
+        exports = cloud.exports()
+        cloud.detach()
+    finally:
+        cloud.stop()
+    _print_exports(exports)
+    print(
+        "\nIt keeps running. Copy the lines above into a shell, or there: eval \"$(make -s local-env)\"\n"
+        "Start a run:  aws stepfunctions start-execution --state-machine-arn "
+        f"arn:aws:states:{layout.SOURCE_REGION}:{layout.ACCOUNT}:stateMachine:{layout.STACK}-copy-fleet\n"
+        "Stop it:      make local-down",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _down(_options: argparse.Namespace) -> int:
+    from .cloud import CloudError, LocalCloud
+
+    try:
+        cloud = LocalCloud.attach()
+    except CloudError:
+        print("no local cloud is running", file=sys.stderr)
+        return 0
+    cloud.stop_detached()
+    print("stopped", file=sys.stderr)
+    return 0
+
+
+def _env(_options: argparse.Namespace) -> int:
+    from .cloud import LocalCloud
+
+    _print_exports(LocalCloud.attach().exports())
+    return 0
+
+
+def _print_exports(exports: dict[str, str]) -> None:
+    # Left over from real work, these would win over the key pair or be sent with it.
+    print("unset AWS_PROFILE AWS_SESSION_TOKEN")
+    for name, value in exports.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _status(_options: argparse.Namespace) -> int:
+    from .cloud import CloudError, LocalCloud, our_processes
+
+    try:
+        cloud = LocalCloud.attach()
+    except CloudError as error:
+        print(error)
+        return 1
+    runs = cloud.runs()
+    print(f"running: MiniStack {cloud.endpoint}, RDS simulator {cloud.simulator.url}, {cloud.scale:g} times faster")
+    print(f"processes: {len(our_processes(cloud.warden, cloud.folder))}, logs in {cloud.folder}")
+    for machine in (runs.copy_fleet, runs.copy_snapshot):
+        running = runs.states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
+        print(f"{machine.rsplit(':', 1)[1]}: {len(running)} running")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo import demo
+
+    return demo(_scenario(options.scenario), scale=options.scale)
+
+
+def _scenario(path: Path) -> object:
+    from .cloud import CloudError
+
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CloudError(f"the scenario {path} cannot be read: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

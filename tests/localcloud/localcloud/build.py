@@ -1,0 +1,133 @@
+"""Builds the functions, the simulator and the deployable template.
+
+The functions are built by cargo-lambda with its default compiler, zig from the virtual environment, just as a user's
+own `sam build` does it: the very binaries that run here would be deployed. zig links them for an older C library
+than this machine may have (Lambda's provided.al2023 has glibc 2.34) and is no slower than the system's linker.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from . import layout
+from .report import Report
+from .warden import die_with_parent
+
+
+class StepFailed(Exception):
+    """A build or deploy step ended badly; the message says which, and holds the end of what it printed."""
+
+
+def run_step(report: Report, title: str, command: list[str], log: Path, environment: dict[str, str]) -> str:
+    """Runs one step, its output into `log`, and reports how long it took. Returns the output."""
+    with report.step(title):
+        with log.open("wb") as output:
+            code = subprocess.run(
+                command,
+                cwd=layout.ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent,
+                check=False,
+            ).returncode
+    said = log.read_text(errors="replace")
+    if code != 0:
+        tail = "\n".join(said.splitlines()[-40:])
+        raise StepFailed(f"`{' '.join(command)}` ended with status {code}. The end of its output:\n{tail}\nAll of it: {log}")
+    return said
+
+
+def build_functions(report: Report, folder: Path) -> None:
+    """All five functions at once; what `sam build` calls afterwards for each of them is then a no-op."""
+    run_step(
+        report,
+        "building the five functions",
+        ["cargo", "lambda", "build", "--release"],
+        folder / "cargo-functions.log",
+        layout.clean_environment(),
+    )
+
+
+def build_simulator(report: Report, folder: Path) -> Path:
+    """The simulator, in the dev profile that the Rust tests share. Returns its path."""
+    said = run_step(
+        report,
+        "building the RDS simulator",
+        ["cargo", "build", "--package", "simulator", "--bin", "rds-simulator", "--message-format", "json"],
+        folder / "cargo-simulator.log",
+        layout.clean_environment(),
+    )
+    for line in said.splitlines():
+        if line.startswith("{") and '"rds-simulator"' in line:
+            message = json.loads(line)
+            if message.get("reason") == "compiler-artifact" and message.get("executable"):
+                return Path(message["executable"])
+    raise StepFailed(f"cargo built no rds-simulator; its output: {folder / 'cargo-simulator.log'}")
+
+
+def sam(folder: Path, endpoint: str | None = None) -> tuple[list[str], dict[str, str]]:
+    """The SAM command and an environment in which it neither phones home nor looks for updates."""
+    home = folder / "sam-home"
+    home.mkdir(exist_ok=True)
+    (home / "metadata.json").write_text(json.dumps({"telemetryEnabled": False, "lastVersionCheck": time.time()}))
+    environment = layout.clean_environment(
+        {
+            "SAM_CLI_TELEMETRY": "0",
+            "__SAM_CLI_APP_DIR": str(home),
+            # Seconds between two looks at the stack; five by default.
+            "SAM_CLI_POLL_DELAY": "0.2",
+        }
+    )
+    if endpoint:
+        environment["AWS_ENDPOINT_URL"] = endpoint
+    found = shutil.which("sam", path=environment["PATH"])
+    if not found:
+        raise StepFailed("sam is not installed: run `make` so that it fills .venv, or pip install -r requirements.txt")
+    return [found], environment
+
+
+def sam_build(report: Report, folder: Path, template: Path = layout.TEMPLATE) -> Path:
+    """`sam build` of the template that users deploy. Returns the built template."""
+    command, environment = sam(folder)
+    built = folder / "build"
+    run_step(
+        report,
+        "sam build",
+        [*command, "build", "--template-file", str(template), "--build-dir", str(built)],
+        folder / "sam-build.log",
+        environment,
+    )
+    return built / "template.yaml"
+
+
+def sam_deploy(
+    report: Report, folder: Path, built: Path, endpoint: str, parameters: dict[str, str], stack: str = layout.STACK
+) -> None:
+    """`sam deploy` of what was built, to MiniStack."""
+    command, environment = sam(folder, endpoint)
+    run_step(
+        report,
+        f"sam deploy of stack {stack}",
+        [
+            *command,
+            "deploy",
+            "--template-file", str(built),
+            "--stack-name", stack,
+            "--s3-bucket", layout.ARTIFACTS_BUCKET,
+            "--s3-prefix", stack,
+            "--region", layout.SOURCE_REGION,
+            "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND",
+            "--no-confirm-changeset",
+            "--no-fail-on-empty-changeset",
+            "--no-progressbar",
+            "--parameter-overrides", *[f"{name}={value}" for name, value in parameters.items()],
+        ],
+        folder / f"sam-deploy-{stack}.log",
+        environment,
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""A client of the RDS simulator's control API."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+Json = Any
+
+
+class ControlError(Exception):
+    """The simulator refused a control call; the message holds its answer."""
+
+
+class Simulator:
+    """The control API at one address. Every method is one call."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def _call(self, method: str, path: str, body: Json = None) -> Json:
+        request = urllib.request.Request(
+            f"{self.url}/_control/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            raise ControlError(f"{method} /_control/{path}: {error.code} {error.read().decode(errors='replace')}") from error
+        return json.loads(text) if text else None
+
+    def seed(self, scenario: Json) -> None:
+        """Replaces the whole state, with counters, faults and holds; callers and time scale stay."""
+        self._call("POST", "seed", scenario)
+
+    def state(self) -> Json:
+        """Every region's databases and snapshots as they are now."""
+        return self._call("GET", "state")
+
+    def counters(self) -> Json:
+        """Calls, refusals, copies in flight at their peak."""
+        return self._call("GET", "counters")
+
+    def add_fault(self, fault: Json) -> Json:
+        """Makes matching calls fail."""
+        return self._call("POST", "faults", fault)
+
+    def clear_faults(self) -> None:
+        """Removes every fault."""
+        self._call("DELETE", "faults")
+
+    def holds(self) -> list[Json]:
+        """The holds, each with the number of calls that wait in it."""
+        answer = self._call("GET", "holds")
+        return answer["holds"] if isinstance(answer, dict) else answer
+
+    def release(self, hold: str) -> None:
+        """Lets the calls of one hold go on."""
+        self._call("DELETE", f"holds/{hold}")
+
+    @contextlib.contextmanager
+    def hold(self, operation: str, **match: Json) -> Iterator[str]:
+        """Keeps back the replies to an operation for the length of a `with` block."""
+        body: dict[str, Json] = {"operation": operation}
+        if match:
+            body["match"] = match
+        hold = str(self._call("POST", "holds", body)["hold"])
+        try:
+            yield hold
+        finally:
+            self.release(hold)
+
+    def wait_until_held(self, hold: str, seconds: float, calls: int = 1) -> None:
+        """Waits until as many calls wait in a hold."""
+        deadline = time.monotonic() + seconds
+        while True:
+            waiting = {str(one["hold"]): one["waiting"] for one in self.holds()}
+            if waiting.get(hold, 0) >= calls:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"after {seconds} s hold {hold} has {waiting.get(hold)} of {calls} calls waiting")
+            time.sleep(0.02)
+
+    def set_callers(self, callers: dict[str, Json]) -> None:
+        """Who may do what: access key to role and policy documents. Any other key is refused."""
+        self._call("PUT", "callers", callers)
+
+    def set_time_scale(self, scale: float) -> None:
+        """How many times faster than real ones copies are."""
+        self._call("PUT", "time-scale", {"scale": scale})
