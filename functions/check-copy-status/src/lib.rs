@@ -1,1 +1,125 @@
-//! Placeholder.
+//! Asks the destination region how a copy is doing; a complete one is compared with its source and marked.
+//!
+//! In: [`Started`], or its own output. Out: [`Checked`]. Safe to retry at will: it reads, and sets the tag
+//! `snapferry:verified` to what it found.
+
+#![forbid(unsafe_code)]
+
+mod schedule;
+mod verify;
+
+use jiff::Timestamp;
+use shared::{
+    Checked, CopyState, CopyStatus, Deployment, Error, Outcome, OwnCopy, Progress, Snapshot, Standing, Started,
+    Verification, tags,
+};
+
+/// Looks the copy up and judges what RDS says of it.
+#[tracing::instrument(skip_all, fields(target.id = started.target.id, copy.id = started.copy.id))]
+pub async fn handle(deployment: &Deployment, started: Started, now: Timestamp) -> Result<Checked, Error> {
+    started.target.check(&deployment.settings)?;
+    let snapshot = deployment
+        .destination
+        .snapshot(started.target.kind, &started.copy.id, "manual")
+        .await?;
+    let Some(snapshot) = snapshot else {
+        return Err(Error::CopyMissing(started.copy.id));
+    };
+    let own = OwnCopy::read(&deployment.owner, &snapshot)
+        .filter(|own| own.is_of(&started.source, started.copy.kms_key_arn.as_deref()));
+    let Some(own) = own else {
+        return Err(Error::NameTaken(started.copy.id));
+    };
+    match snapshot.progress() {
+        Progress::Failed => Err(Error::CopyFailed(format!(
+            "RDS reports the copy {} of {} as {}",
+            snapshot.id, started.source.id, snapshot.status
+        ))),
+        Progress::Unfinished => go_on_waiting(deployment, started, &snapshot, now),
+        Progress::Complete => conclude(deployment, started, &snapshot, &own, now).await,
+    }
+}
+
+/// A copy in progress: when to look again, unless it has taken too long.
+fn go_on_waiting(
+    deployment: &Deployment,
+    started: Started,
+    snapshot: &Snapshot,
+    now: Timestamp,
+) -> Result<Checked, Error> {
+    let elapsed = schedule::elapsed_seconds(&started.wait, started.copy.requested_at, now);
+    let deadline_hours = deployment.settings.copy_deadline_hours;
+    if elapsed > u64::from(deadline_hours) * 3600 {
+        return Err(Error::CopyOverdue(format!(
+            "{} is {} at {} % after more than {deadline_hours} hours",
+            snapshot.id, snapshot.status, snapshot.percent
+        )));
+    }
+    let wait = schedule::next(&started.wait, elapsed, snapshot.percent);
+    tracing::info!(
+        status = snapshot.status,
+        percent = snapshot.percent,
+        elapsed_seconds = elapsed,
+        wait_seconds = wait.seconds,
+        "copy in progress"
+    );
+    let status = CopyStatus {
+        state: CopyState::Copying,
+        percent: snapshot.percent,
+        remaining_seconds: schedule::remaining_seconds(elapsed, snapshot.percent),
+        finished_at: None,
+    };
+    Ok(Checked {
+        started: Started { wait, ..started },
+        status,
+        verification: None,
+    })
+}
+
+/// A complete copy: `available` is not enough, it must be what was asked for.
+async fn conclude(
+    deployment: &Deployment,
+    mut started: Started,
+    snapshot: &Snapshot,
+    own: &OwnCopy,
+    now: Timestamp,
+) -> Result<Checked, Error> {
+    let verification = verify::compare(&started.source, started.copy.kms_key_arn.as_deref(), snapshot);
+    let mark = if verification.differ.is_empty() {
+        now.to_string()
+    } else {
+        tags::MISMATCH.to_owned()
+    };
+    // A copy that is marked already keeps its mark: the time of its first verification, or its mismatch.
+    if own.standing == Standing::Unverified {
+        deployment.destination.tag(&snapshot.arn, tags::VERIFIED, &mark).await?;
+    }
+    if own.standing == Standing::Mismatched || !verification.differ.is_empty() {
+        return Err(mismatch(&snapshot.id, &verification));
+    }
+    tracing::info!(not_reported = ?verification.not_reported, "copy verified");
+    started.outcome = Outcome::Copied;
+    started.wait.polls += 1;
+    let status = CopyStatus {
+        state: CopyState::Verified,
+        percent: 100,
+        remaining_seconds: None,
+        finished_at: Some(now),
+    };
+    Ok(Checked {
+        started,
+        status,
+        verification: Some(verification),
+    })
+}
+
+fn mismatch(id: &str, verification: &Verification) -> Error {
+    let differ = match verification.differ.as_slice() {
+        [] => "an earlier check found it different from its source".to_owned(),
+        differ => differ.join("; "),
+    };
+    Error::CopyMismatch(format!("{id} is complete, but {differ}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,172 @@
-//! Placeholder.
+//! Finds the newest snapshot of a database, and our copy of it if there is one, and decides what is to be done.
+//!
+//! In: [`Target`]. Out: [`Found`]. Safe to retry at will: it only reads.
+
+#![forbid(unsafe_code)]
+
+mod choose;
+
+use jiff::Timestamp;
+use shared::{
+    Decision, Deployment, Encryption, Error, Found, MOST_ATTEMPTS, Outcome, OwnCopy, Snapshot, Source, Standing,
+    Target, Wait, Which, key_for,
+};
+
+/// Asks both regions at once, then decides.
+#[tracing::instrument(skip_all, fields(target.kind = %target.kind, target.id = target.id))]
+pub async fn handle(deployment: &Deployment, mut target: Target, _now: Timestamp) -> Result<Found, Error> {
+    target.check(&deployment.settings)?;
+    target.dry_run |= deployment.settings.dry_run;
+    let id = [target.id.clone()];
+    let (snapshots, copies) = tokio::try_join!(
+        source_snapshots(deployment, &target),
+        deployment.destination.snapshots(target.kind, Which::ManualOfNames(&id)),
+    )?;
+
+    // Copies made before the database was renamed carry the names that it had then.
+    let former_ids = choose::former_ids(&target, &snapshots);
+    let mut copies = copies;
+    if !former_ids.is_empty() {
+        copies.extend(
+            deployment
+                .destination
+                .snapshots(target.kind, Which::ManualOfNames(&former_ids))
+                .await?,
+        );
+    }
+
+    let found = decide(deployment, target, former_ids, &snapshots, &copies)?;
+    tracing::info!(decision = ?found.decision, reason = found.reason, "decided");
+    Ok(found)
+}
+
+/// The snapshots that may be copied: automated ones, and hand-made ones if the stack says so.
+async fn source_snapshots(deployment: &Deployment, target: &Target) -> Result<Vec<Snapshot>, Error> {
+    let of_type = |snapshot_type| {
+        let which = Which::OfDatabase {
+            resource_id: &target.resource_id,
+            snapshot_type,
+        };
+        deployment.source.snapshots(target.kind, which)
+    };
+    let mut snapshots = of_type("automated").await?;
+    if deployment.settings.include_manual_snapshots {
+        snapshots.extend(of_type("manual").await?);
+    }
+    Ok(snapshots)
+}
+
+/// What is to be done with the database, from what both regions hold.
+fn decide(
+    deployment: &Deployment,
+    target: Target,
+    former_ids: Vec<String>,
+    snapshots: &[Snapshot],
+    copies: &[Snapshot],
+) -> Result<Found, Error> {
+    let found = Found {
+        decision: Decision::Nothing,
+        outcome: Outcome::Nothing,
+        reason: String::new(),
+        source: None,
+        attempt: 0,
+        copy: None,
+        wait: None,
+        former_ids,
+        target,
+    };
+    let newest = match choose::newest(&found.target, snapshots) {
+        Ok(newest) => newest,
+        Err(reason) => return Ok(Found { reason, ..found }),
+    };
+    let source = source_of(newest.snapshot, newest.captured_at);
+    if let Some(reason) = choose::unsupported(found.target.kind, &source.engine) {
+        return Ok(Found {
+            decision: Decision::Unsupported,
+            outcome: Outcome::Unsupported,
+            reason: reason.to_owned(),
+            source: Some(source),
+            ..found
+        });
+    }
+
+    let key = key_for(found.target.kind, newest.snapshot.encryption, &deployment.settings);
+    let ours: Vec<OwnCopy> = copies
+        .iter()
+        .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
+        .filter(|copy| copy.is_of(&source, key))
+        .collect();
+    let standing = |wanted: &[Standing]| ours.iter().find(|copy| wanted.contains(&copy.standing));
+    let unless_dry = |outcome| {
+        if found.target.dry_run {
+            Outcome::Planned
+        } else {
+            outcome
+        }
+    };
+    let region = deployment.destination.region();
+
+    if let Some(copy) = standing(&[Standing::Verified]) {
+        return Ok(Found {
+            decision: Decision::Current,
+            outcome: Outcome::Current,
+            reason: format!("{} is copied and verified as {}", source.id, copy.id),
+            copy: Some(copy.to_wire(region)),
+            source: Some(source),
+            ..found
+        });
+    }
+    if let Some(copy) = standing(&[Standing::InProgress, Standing::Unverified]) {
+        return Ok(Found {
+            decision: Decision::Join,
+            outcome: unless_dry(Outcome::Pending),
+            reason: format!("{} is being copied as {}", source.id, copy.id),
+            attempt: copy.attempt,
+            copy: Some(copy.to_wire(region)),
+            // No wait before the first look: the copy may be complete already.
+            wait: Some(Wait {
+                seconds: 0,
+                waited_seconds: 0,
+                polls: 0,
+                shortened: 0,
+            }),
+            source: Some(source),
+            ..found
+        });
+    }
+
+    let attempt = u32::try_from(ours.len()).unwrap_or(MOST_ATTEMPTS);
+    if attempt >= MOST_ATTEMPTS {
+        return Err(Error::AttemptsUsedUp(format!(
+            "{attempt} copies of {} failed or did not match it, so it is not tried again until there is a newer snapshot",
+            source.id
+        )));
+    }
+    Ok(Found {
+        decision: Decision::Copy,
+        outcome: unless_dry(Outcome::Pending),
+        reason: match attempt {
+            0 => format!("{} has no copy yet", source.id),
+            _ => format!("{attempt} copies of {} failed, it is tried again", source.id),
+        },
+        source: Some(source),
+        attempt,
+        ..found
+    })
+}
+
+fn source_of(snapshot: &Snapshot, captured_at: Timestamp) -> Source {
+    Source {
+        id: snapshot.id.clone(),
+        arn: snapshot.arn.clone(),
+        created_at: captured_at,
+        engine: snapshot.engine.clone(),
+        engine_version: snapshot.engine_version.clone(),
+        encrypted: snapshot.encryption != Encryption::None,
+        kms_key_arn: snapshot.kms_key_arn.clone(),
+        size_gib: snapshot.size_gib,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,6 @@
-fn main() {}
+//! Lambda entry point. What the function does is in `lib.rs`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    shared::serve(list_targets::handle).await
+}

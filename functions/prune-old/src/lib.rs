@@ -1,1 +1,72 @@
-//! Placeholder.
+//! Deletes the copies of a database that retention lets go.
+//!
+//! In: [`Prunable`], any baton from `Found` on. Out: [`Pruned`], the audit record. Safe to run twice, or cut off
+//! half-way: what is left to delete is worked out afresh from what is there.
+
+#![forbid(unsafe_code)]
+
+mod retention;
+
+use jiff::{SignedDuration, Timestamp};
+use retention::{Rules, Verdict};
+use shared::{Deployment, Error, OwnCopy, Prunable, PruneDecision, PruneReport, Pruned, Target, Which};
+
+/// Most decisions that the audit record lists; the log has them all.
+const MOST_LISTED: usize = 100;
+
+/// Lists our copies of the database, decides, and deletes, the oldest first.
+#[tracing::instrument(skip_all, fields(target.kind = %baton.target.kind, target.id = baton.target.id))]
+pub async fn handle(deployment: &Deployment, baton: Prunable, now: Timestamp) -> Result<Pruned, Error> {
+    baton.target.check(&deployment.settings)?;
+    let copies = copies(deployment, &baton).await?;
+    let rules = Rules {
+        keep: baton.target.keep_copies(&deployment.settings),
+        deadline: SignedDuration::from_hours(i64::from(deployment.settings.copy_deadline_hours)),
+    };
+    let verdicts = retention::plan(&copies, &rules, now);
+
+    let dry_run = baton.target.dry_run || deployment.settings.dry_run;
+    let mut report = PruneReport {
+        dry_run,
+        ..PruneReport::default()
+    };
+    let mut listed = 0;
+    for Verdict { copy, delete, reason } in verdicts {
+        if delete && !dry_run {
+            deployment.destination.delete(baton.target.kind, &copy.id).await?;
+        }
+        tracing::info!(copy.id = copy.id, delete, dry_run, reason, "decided");
+        listed += 1;
+        let list = if delete { &mut report.deleted } else { &mut report.kept };
+        if listed <= MOST_LISTED {
+            list.push(PruneDecision {
+                id: copy.id.clone(),
+                reason,
+            });
+        } else {
+            report.omitted += 1;
+        }
+    }
+    Ok(Pruned { baton, pruned: report })
+}
+
+/// Our copies of this very database: owned by name and tag, and of its resource id, whatever it was called.
+async fn copies(deployment: &Deployment, baton: &Prunable) -> Result<Vec<OwnCopy>, Error> {
+    let Target {
+        kind, id, resource_id, ..
+    } = &baton.target;
+    let mut names = vec![id.clone()];
+    names.extend(baton.former_ids.iter().cloned());
+    let there = deployment
+        .destination
+        .snapshots(*kind, Which::ManualOfNames(&names))
+        .await?;
+    Ok(there
+        .iter()
+        .filter_map(|snapshot| OwnCopy::read(&deployment.owner, snapshot))
+        .filter(|copy| copy.source_resource_id == *resource_id)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,178 @@
-//! Placeholder.
+//! Starts the copy of a snapshot to the destination region.
+//!
+//! In: [`Found`] that decided to copy. Out: [`Started`]. Safe to run twice: the copy's name is a function of the
+//! snapshot, so the second time finds the copy of the first and joins it.
+
+#![forbid(unsafe_code)]
+
+mod label;
+
+use jiff::Timestamp;
+use shared::{
+    Copy, CopyRequest, Database, DatabaseKind, Deployment, Error, Found, MOST_ATTEMPTS, OwnCopy, Snapshot, Source,
+    Standing, Started, Wait, key_for,
+};
+
+/// Asks for the copy under the next free name.
+#[tracing::instrument(skip_all, fields(target.kind = %found.target.kind, target.id = found.target.id))]
+pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Result<Started, Error> {
+    let source = check(deployment, &found)?.clone();
+    let (snapshot, database) = tokio::try_join!(
+        source_snapshot(deployment, &found, &source),
+        describe(deployment, found.target.kind, &found.target.resource_id),
+    )?;
+    let key = key_for(found.target.kind, snapshot.encryption, &deployment.settings);
+
+    for attempt in found.attempt..MOST_ATTEMPTS {
+        let id = deployment.owner.copy_id(&source.arn, key, attempt);
+        let request = CopyRequest {
+            kind: found.target.kind,
+            source_arn: source.arn.clone(),
+            kms_key_arn: key.map(str::to_owned),
+            tags: label::tags(&label::Label {
+                owner: &deployment.owner,
+                target: &found.target,
+                source: &source,
+                key,
+                attempt,
+                requested: now,
+                inherited: &snapshot.tags,
+                database: database.as_ref(),
+                option_group: snapshot.option_group.as_deref(),
+            }),
+            id,
+        };
+        if let Some(copy) = copy_or_join(deployment, &request, &source, attempt, now).await? {
+            tracing::info!(copy.id = copy.id, attempt, "copy started");
+            return Ok(started(found, source, copy));
+        }
+    }
+    Err(Error::AttemptsUsedUp(format!(
+        "{MOST_ATTEMPTS} copies of {} failed",
+        source.id
+    )))
+}
+
+/// Refuses a baton that this function must not act on, whatever was decided before.
+fn check<'a>(deployment: &Deployment, found: &'a Found) -> Result<&'a Source, Error> {
+    found.target.check(&deployment.settings)?;
+    if found.target.dry_run || deployment.settings.dry_run {
+        return Err(Error::bad_input(
+            "target.dryRun",
+            "a dry run copies nothing",
+            "Start the execution without dryRun, and set the parameter DryRun to false.",
+        ));
+    }
+    found.source.as_ref().ok_or_else(|| {
+        Error::bad_input(
+            "source",
+            "is missing",
+            "This function follows find-latest-snapshot: start copy-snapshot itself.",
+        )
+    })
+}
+
+/// The snapshot with its tags, which the baton does not carry.
+async fn source_snapshot(deployment: &Deployment, found: &Found, source: &Source) -> Result<Snapshot, Error> {
+    let snapshot_type = if source.id.starts_with("rds:") {
+        "automated"
+    } else {
+        "manual"
+    };
+    let snapshot = deployment
+        .source
+        .snapshot(found.target.kind, &source.id, snapshot_type)
+        .await?;
+    match snapshot {
+        Some(snapshot) if snapshot.arn == source.arn => Ok(snapshot),
+        _ => Err(Error::SnapshotNotFound(format!(
+            "{} is gone from {}",
+            source.id,
+            deployment.source.region()
+        ))),
+    }
+}
+
+/// The database as it is now, for the tags that a restore needs; nothing if it was deleted meanwhile. A cluster
+/// has no instance class of its own, its members have.
+async fn describe(deployment: &Deployment, kind: DatabaseKind, resource_id: &str) -> Result<Option<Database>, Error> {
+    let Some(mut database) = deployment.source.database(kind, resource_id).await? else {
+        return Ok(None);
+    };
+    if kind == DatabaseKind::Cluster && database.class.is_none() {
+        let members = deployment.source.members(&database.id).await?;
+        database.class = members.into_iter().find_map(|member| member.class);
+    }
+    Ok(Some(database))
+}
+
+/// The copy, started now or before; nothing if the one of that name failed, so that the next name is to be tried.
+async fn copy_or_join(
+    deployment: &Deployment,
+    request: &CopyRequest,
+    source: &Source,
+    attempt: u32,
+    now: Timestamp,
+) -> Result<Option<Copy>, Error> {
+    let region = deployment.destination.region();
+    match deployment.destination.copy(request).await {
+        Ok(copy) => Ok(Some(Copy {
+            id: copy.id,
+            arn: copy.arn,
+            region: region.to_owned(),
+            kms_key_arn: request.kms_key_arn.clone(),
+            requested_at: now,
+            attempt,
+        })),
+        Err(Error::NameTaken(_)) => {
+            let there = deployment
+                .destination
+                .snapshot(request.kind, &request.id, "manual")
+                .await?;
+            let Some(there) = there else {
+                return Err(Error::SnapshotNotReady(format!(
+                    "{} was there a moment ago and is gone",
+                    request.id
+                )));
+            };
+            match OwnCopy::read(&deployment.owner, &there) {
+                Some(own) if own.is_of(source, request.kms_key_arn.as_deref()) => match own.standing {
+                    Standing::Failed | Standing::Mismatched => Ok(None),
+                    Standing::Verified | Standing::Unverified | Standing::InProgress => Ok(Some(own.to_wire(region))),
+                },
+                _ => Err(Error::NameTaken(request.id.clone())),
+            }
+        }
+        Err(error) if error.is_unclear_quota() => Err(which_quota(deployment, request.kind, error).await?),
+        Err(error) => Err(error),
+    }
+}
+
+/// Which limit RDS meant, when its text does not say: the quota of manual snapshots if it is used up, else the
+/// copies in flight.
+async fn which_quota(deployment: &Deployment, kind: DatabaseKind, refusal: Error) -> Result<Error, Error> {
+    let quotas = deployment.destination.manual_snapshots().await?;
+    Ok(match quotas.get(&kind) {
+        Some(quota) if quota.used >= quota.max => {
+            Error::SnapshotQuotaFull(format!("{} of {} manual {kind} snapshots exist", quota.used, quota.max))
+        }
+        Some(_) => Error::CopySlotsFull(refusal.to_string()),
+        None => refusal,
+    })
+}
+
+fn started(found: Found, source: Source, copy: Copy) -> Started {
+    Started {
+        target: found.target,
+        former_ids: found.former_ids,
+        decision: found.decision,
+        outcome: found.outcome,
+        reason: found.reason,
+        source,
+        copy,
+        wait: Wait::first(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

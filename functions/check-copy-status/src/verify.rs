@@ -1,0 +1,54 @@
+//! Whether a complete copy is what was asked for.
+
+use shared::{DatabaseKind, Encryption, Snapshot, Source, Verification};
+
+/// Compares `copy` with the snapshot that it is a copy of and the key that was asked for.
+///
+/// A field that AWS does not promise to report is listed as such when it is missing, and is no mismatch.
+pub(crate) fn compare(source: &Source, key: Option<&str>, copy: &Snapshot) -> Verification {
+    let mut verification = Verification::default();
+    let mut check = |field: &str, expected: &str, found: Option<&str>| match found {
+        None | Some("") => verification.not_reported.push(field.to_owned()),
+        Some(found) if found == expected => verification.agree.push(field.to_owned()),
+        Some(found) => verification
+            .differ
+            .push(format!("its {field} is {found} instead of {expected}")),
+    };
+    check("source", &source.arn, copy.source_arn.as_deref());
+    check("engine", &source.engine, Some(&copy.engine));
+    check("engine version", &source.engine_version, Some(&copy.engine_version));
+    match key {
+        Some(key) => {
+            check(
+                "encryption",
+                "on",
+                Some(if copy.encryption == Encryption::None {
+                    "off"
+                } else {
+                    "on"
+                }),
+            );
+            check("key", key, copy.kms_key_arn.as_deref());
+        }
+        None => check(
+            "encryption",
+            "off",
+            Some(if copy.encryption == Encryption::None {
+                "off"
+            } else {
+                "on"
+            }),
+        ),
+    }
+    // Aurora reports a size of 1 whatever it holds.
+    if copy.kind == DatabaseKind::Instance
+        && let Some(expected) = source.size_gib
+    {
+        let found = copy.size_gib.map(|size| format!("{size} GiB"));
+        check("size", &format!("{expected} GiB"), found.as_deref());
+    }
+    verification
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Cuts the targets into pages that fit into a state's payload.
+//!
+//! Each kind has its own chain of pages, so that slow clusters never hold up instances. A page begins after the
+//! resource id that the page before ended with, so that a fleet that changes meanwhile shifts nothing.
+
+use shared::{DatabaseKind, Error, Page, Target};
+
+/// Most bytes that the targets of one page may take: half of what a state may carry.
+const MOST_BYTES: usize = 128 * 1024;
+
+/// Most pages of a run. 100 pages are 50,000 databases of a kind; more is a cursor that went wrong.
+const MOST_PAGES: u32 = 100;
+
+/// One page.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) instances: Vec<Target>,
+    pub(crate) clusters: Vec<Target>,
+    pub(crate) next_instances: Option<Page>,
+    pub(crate) next_clusters: Option<Page>,
+}
+
+/// The page that `page` asks for, or the first one, which holds both kinds.
+pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, page_size: usize) -> Result<Cut, Error> {
+    if let Some(page) = page
+        && page.number > MOST_PAGES
+    {
+        return Err(Error::PageLimit(format!(
+            "page {} of {}: a run has {MOST_PAGES} pages at most. Narrow the runs with the tag snapferry:copy, or raise \
+             PageSize.",
+            page.number, page.root
+        )));
+    }
+    let (clusters, instances): (Vec<_>, Vec<_>) = targets
+        .into_iter()
+        .partition(|target| target.kind == DatabaseKind::Cluster);
+    Ok(match page {
+        None => {
+            // Each kind has half of the page, and what the other leaves of its half.
+            let half = page_size.div_ceil(2);
+            let for_clusters = page_size.saturating_sub(instances.len().min(half)).max(1);
+            let for_instances = page_size.saturating_sub(clusters.len().min(page_size / 2)).max(1);
+            let first = |targets, kind, size| take(targets, kind, None, execution, size, MOST_BYTES * size / page_size);
+            let (instances, next_instances) = first(instances, DatabaseKind::Instance, for_instances);
+            let (clusters, next_clusters) = first(clusters, DatabaseKind::Cluster, for_clusters);
+            Cut {
+                instances,
+                clusters,
+                next_instances,
+                next_clusters,
+            }
+        }
+        Some(page) => match page.kind {
+            DatabaseKind::Instance => {
+                let (instances, next_instances) =
+                    take(instances, page.kind, Some(page), execution, page_size, MOST_BYTES);
+                Cut {
+                    instances,
+                    next_instances,
+                    ..Cut::default()
+                }
+            }
+            DatabaseKind::Cluster => {
+                let (clusters, next_clusters) = take(clusters, page.kind, Some(page), execution, page_size, MOST_BYTES);
+                Cut {
+                    clusters,
+                    next_clusters,
+                    ..Cut::default()
+                }
+            }
+        },
+    })
+}
+
+/// The targets after the page's cursor, by resource id, as many as fit, and the page after them.
+fn take(
+    mut targets: Vec<Target>,
+    kind: DatabaseKind,
+    page: Option<&Page>,
+    execution: &str,
+    size: usize,
+    bytes: usize,
+) -> (Vec<Target>, Option<Page>) {
+    let cursor = page.map_or("", |page| page.cursor.as_str());
+    targets.retain(|target| target.resource_id.as_str() > cursor);
+    targets.sort_by(|a, b| a.resource_id.cmp(&b.resource_id));
+
+    let mut room = bytes;
+    let fits = targets
+        .iter()
+        .take(size)
+        .take_while(|target| {
+            let length = serde_json::to_string(target).map_or(usize::MAX, |text| text.len() + 1);
+            room = room.saturating_sub(length);
+            room > 0
+        })
+        .count();
+    let more = fits < targets.len();
+    targets.truncate(fits);
+    let next = targets.last().filter(|_| more).map(|last| Page {
+        kind,
+        cursor: last.resource_id.clone(),
+        number: page.map_or(2, |page| page.number + 1),
+        root: page.map_or(execution, |page| page.root.as_str()).to_owned(),
+    });
+    (targets, next)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Start-up: settings, one client a region, and the loop that serves Lambda.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{Error, Owner, Rds, Settings};
+
+/// What a function works with: its settings, and RDS in both regions.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The stack's configuration.
+    pub settings: Settings,
+    /// Whose copies are ours.
+    pub owner: Owner,
+    /// RDS in the source region.
+    pub source: Rds,
+    /// RDS in the destination region.
+    pub destination: Rds,
+}
+
+impl Deployment {
+    /// A deployment that reaches RDS through these two.
+    #[must_use]
+    pub fn new(settings: Settings, source: Rds, destination: Rds) -> Self {
+        let owner = Owner::of(&settings);
+        Self {
+            settings,
+            owner,
+            source,
+            destination,
+        }
+    }
+
+    async fn from_env() -> Result<Self, Error> {
+        let settings = Settings::read(|name| std::env::var(name).ok())?;
+        // Three attempts of 15 s each stay below the function's timeout, so that a slow region surfaces under
+        // our error name instead of Lambda's.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(15))
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(settings.source_region.clone()))
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        let source = Rds::new(aws_sdk_rds::Client::new(&config), &settings.source_region);
+        let elsewhere = aws_sdk_rds::config::Builder::from(&config)
+            .region(Region::new(settings.destination_region.clone()))
+            .build();
+        let destination = Rds::new(aws_sdk_rds::Client::from_conf(elsewhere), &settings.destination_region);
+        Ok(Self::new(settings, source, destination))
+    }
+}
+
+/// Serves Lambda with `handle`, which gets the deployment, the input and the time.
+///
+/// Settings are read once. Bad ones do not stop the function from starting, because a crash has no stable name in
+/// the state machine: they are the answer to every event.
+pub async fn serve<I, O>(
+    handle: impl AsyncFn(&Deployment, I, Timestamp) -> Result<O, Error>,
+) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+{
+    lambda_runtime::tracing::init_default_subscriber();
+    let deployment = Deployment::from_env().await;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        let deployment = deployment.as_ref().map_err(Error::clone)?;
+        // Boxed: the nested calls of the SDK are a type too deep for the compiler's recursion limit.
+        Box::pin(handle(deployment, parse(event.payload)?, Timestamp::now())).await
+    }))
+    .await
+}
+
+/// Reads an input. What it does not know is refused by name, but for what the console and Step Functions add to
+/// hand-made inputs: `Comment` and `AWS_STEP_FUNCTIONS_...`.
+pub fn parse<I: DeserializeOwned>(mut input: Value) -> Result<I, Error> {
+    if let Value::Object(fields) = &mut input {
+        fields.retain(|name, _| name != "Comment" && !name.starts_with("AWS_STEP_FUNCTIONS_"));
+    }
+    serde_path_to_error::deserialize(input).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "input" } else { &path };
+        Error::bad_input(
+            field,
+            &error.inner().to_string(),
+            "Correct the field and start the execution again.",
+        )
+    })
+}
