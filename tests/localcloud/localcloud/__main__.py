@@ -210,9 +210,9 @@ def _status(_options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from .demo import demo
+    from .demo import demo, expectations
 
-    return demo(_scenario(options.scenario), scale=options.scale)
+    return demo(_scenario(options.scenario), expectations(options.scenario), scale=options.scale)
 
 
 def _scenario(path: Path) -> object:

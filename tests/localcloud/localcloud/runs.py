@@ -130,7 +130,7 @@ class Runs:
     def describe_children(self, run: str) -> str:
         """One line a child, for messages."""
         return "\n".join(
-            f"  {child.name}: {child.status} {child.error} in {self.current_state(child.arn)}"
+            f"  {child.name}: {child.status} {child.error} in {self.now(child.arn)[0]}"
             for child in self.all_children(run)
         )
 
@@ -144,19 +144,13 @@ class Runs:
             events.extend(page["events"])
         return events
 
-    def current_state(self, arn: str) -> str:
-        """The state that was entered last."""
+    def now(self, arn: str) -> tuple[str, Json]:
+        """The state that was entered last, and its input: all that is known of the copy so far."""
         for event in self._latest(arn):
-            if "stateEnteredEventDetails" in event:
-                return str(event["stateEnteredEventDetails"]["name"])
-        return ""
-
-    def latest_baton(self, arn: str) -> Json:
-        """The input of the state that was entered last: all that is known of the copy so far."""
-        for event in self._latest(arn):
-            if "stateEnteredEventDetails" in event:
-                return _parsed(event["stateEnteredEventDetails"].get("input"))
-        return None
+            entered = event.get("stateEnteredEventDetails")
+            if entered:
+                return str(entered["name"]), _parsed(entered.get("input"))
+        return "", None
 
     def _latest(self, arn: str) -> list[Json]:
         return list(self.states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=10)["events"])

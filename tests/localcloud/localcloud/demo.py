@@ -1,0 +1,331 @@
+"""`make demo`: a fleet is copied to another region before your eyes, then audited and checked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from . import layout
+from .audit import audit
+from .cloud import LocalCloud
+from .report import Report
+from .runs import Execution, Runs, TookTooLong
+
+Json = Any
+
+AUDIT = layout.ROOT / "target" / "demo" / "audit.json"
+LONGEST_RUN_SECONDS = 240
+STYLES = {
+    "copied": "green",
+    "current": "green",
+    "nothing": "cyan",
+    "left out": "cyan",
+    "unsupported": "yellow",
+    "failed": "red",
+}
+
+
+def demo(scenario: Json, expected: Json | None, scale: float) -> int:
+    """Runs the demo. Returns 0 if all went as the scenario expects, else 1."""
+    console = Console(highlight=False)
+    began = time.monotonic()
+    with LocalCloud("demo", scale=scale, report=Report(console.file)) as cloud:
+        cloud.simulator.seed(scenario)
+        before = copies_by_arn(cloud)
+        started = time.monotonic()
+        introduce(console, cloud, before)
+        runs = cloud.runs()
+        run = runs.start({"Comment": "make demo"})
+        watch(console, runs, run)
+        end = runs.wait(run, seconds=30)
+        records = audit(runs, run)
+        after = copies_by_arn(cloud)
+        counters = cloud.simulator.counters()
+    AUDIT.parent.mkdir(parents=True, exist_ok=True)
+    AUDIT.write_text(json.dumps(records, indent=2) + "\n")
+    console.print()
+    console.print(table(records))
+    conclude(console, end, records, expected)
+    differences = differences_from(expected, records, before, after) if expected else []
+    differences += always_true(records, before, after)
+    report_checks(console, differences, before, after, counters)
+    console.print(
+        f"The audit is in [bold]{AUDIT.relative_to(layout.ROOT)}[/]. The run took {_seconds(time.monotonic() - started)}, "
+        f"everything together {_seconds(time.monotonic() - began)}."
+    )
+    return 1 if differences else 0
+
+
+# What is in the destination region
+
+
+@dataclass(frozen=True)
+class Destination:
+    """One snapshot of the destination region."""
+
+    id: str
+    kind: str
+    owned: bool
+    status: str
+
+
+def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
+    """Every manual snapshot of the destination region, asked for as anybody would, through the RDS API."""
+    rds = cloud.client("rds", layout.DESTINATION_REGION)
+    found = {}
+    for kind, operation, field, prefix in (
+        ("instance", "describe_db_snapshots", "DBSnapshots", "DBSnapshot"),
+        ("cluster", "describe_db_cluster_snapshots", "DBClusterSnapshots", "DBClusterSnapshot"),
+    ):
+        for page in rds.get_paginator(operation).paginate(SnapshotType="manual"):
+            for snapshot in page[field]:
+                tags = {tag["Key"]: tag["Value"] for tag in snapshot.get("TagList", [])}
+                name = snapshot[f"{prefix}Identifier"]
+                found[snapshot[f"{prefix}Arn"]] = Destination(
+                    id=name,
+                    kind=kind,
+                    owned=name.startswith(f"{layout.OWNER_ID}-")
+                    and tags.get("snapferry:owner") == f"{layout.SOURCE_REGION}/{layout.OWNER_ID}",
+                    status=snapshot["Status"],
+                )
+    return found
+
+
+# Before and while it runs
+
+
+def introduce(console: Console, cloud: LocalCloud, before: dict[str, Destination]) -> None:
+    """Says what is about to happen."""
+    rds = cloud.client("rds")
+    clusters = [one for page in rds.get_paginator("describe_db_clusters").paginate() for one in page["DBClusters"]]
+    instances = [
+        one
+        for page in rds.get_paginator("describe_db_instances").paginate()
+        for one in page["DBInstances"]
+        if not one.get("DBClusterIdentifier")
+    ]
+    owned = sum(1 for one in before.values() if one.owned)
+    console.print()
+    console.print(
+        f"[bold]{len(instances)} instances and {len(clusters)} clusters[/] in {layout.SOURCE_REGION} are copied to "
+        f"{layout.DESTINATION_REGION}, where {owned} copies of earlier runs and {len(before) - owned} hand-made "
+        f"snapshots are. An hour takes {_seconds(3600 / cloud.scale)} here."
+    )
+    console.print()
+
+
+class Progress:
+    """What is known of each copy while the run goes on."""
+
+    def __init__(self, runs: Runs, run: str) -> None:
+        self.runs = runs
+        self.run = run
+        self.rows: dict[str, Row] = {}
+
+    def refresh(self) -> list[Row]:
+        """Looks again at what has not ended, and returns the rows that changed."""
+        changed = []
+        for child in self.runs.all_children(self.run):
+            row = self.rows.get(child.arn)
+            if row is None:
+                row = self.rows[child.arn] = Row(child.input["kind"], child.input["id"])
+            if row.ended:
+                continue
+            previous = row.text
+            row.update(self.runs, child)
+            if row.text != previous:
+                changed.append(row)
+        return changed
+
+
+@dataclass
+class Row:
+    """One database's line."""
+
+    kind: str
+    id: str
+    percent: int = 0
+    text: str = ""
+    style: str = ""
+    ended: bool = False
+
+    def update(self, runs: Runs, execution: Execution) -> None:
+        """Reads the execution's progress from its history."""
+        if execution.status == "SUCCEEDED":
+            outcome = execution.output["outcome"]
+            self.ended, self.text, self.style = True, outcome, STYLES.get(outcome, "")
+            self.percent = 100 if outcome in ("copied", "current") else 0
+            if pruned := execution.output.get("pruned", {}).get("deleted"):
+                self.text += f", {len(pruned)} old {'copy' if len(pruned) == 1 else 'copies'} pruned"
+            return
+        if not execution.running:
+            self.ended, self.text, self.style = True, f"failed: {execution.error}", "red"
+            return
+        state, baton = runs.now(execution.arn)
+        baton = baton or {}
+        if state == "StartCopy":
+            self.text = "asking for the copy"
+        elif state in ("WaitForCopy", "CheckCopyStatus", "IsCopyVerified"):
+            self.percent = max(self.percent, (baton.get("status") or {}).get("percent", 0))
+            self.text = "copying" if baton.get("decision") == "copy" else "joined a copy under way"
+        elif state == "PruneOld":
+            self.percent, self.text = 100, "pruning"
+        else:
+            self.text = "looking for the newest snapshot"
+
+
+def watch(console: Console, runs: Runs, run: str) -> None:
+    """Shows every copy until the run has ended: live on a terminal, as plain lines elsewhere."""
+    progress = Progress(runs, run)
+    deadline = time.monotonic() + LONGEST_RUN_SECONDS
+    began = time.monotonic()
+    live = Live(console=console, auto_refresh=False) if console.is_terminal and not console.no_color else None
+    if live:
+        live.start()
+    try:
+        while True:
+            running = runs.look(run).running
+            changed = progress.refresh()
+            if live:
+                live.update(_live(progress, began), refresh=True)
+            else:
+                for row in changed:
+                    console.print(f"{time.monotonic() - began:6.1f} s  {row.kind:8}  {row.id:16} {row.text}")
+            if not running:
+                return
+            if time.monotonic() > deadline:
+                raise TookTooLong(f"the run is still going after {LONGEST_RUN_SECONDS} s:\n{runs.describe_children(run)}")
+            time.sleep(0.3)
+    finally:
+        if live:
+            live.stop()
+
+
+def _live(progress: Progress, began: float) -> Group:
+    rows = sorted(progress.rows.values(), key=lambda row: (row.kind != "instance", row.id))
+    grid = Table.grid(padding=(0, 2))
+    for row in rows:
+        bar = ProgressBar(total=100, completed=row.percent, width=30)
+        grid.add_row(row.kind, row.id, bar, f"{row.percent:3d} %", Text(row.text, style=row.style))
+    done = sum(row.ended for row in rows)
+    return Group(grid, Text(f"{done} of {len(rows)} done, {time.monotonic() - began:.0f} s", style="bold"))
+
+
+# Afterwards
+
+
+def table(records: list[Json]) -> Table:
+    """The audit for people."""
+    shown = Table(title="Audit", title_justify="left", title_style="bold", row_styles=["", "dim"])
+    for heading in ("Database", "Kind", "Outcome", "Snapshot", "Copy"):
+        shown.add_column(heading, overflow="fold")
+    shown.add_column("Duration", justify="right")
+    shown.add_column("Pruned", justify="right")
+    for record in records:
+        took = _parse(record["finishedAt"]) - _parse(record["startedAt"])
+        shown.add_row(
+            record["id"],
+            record["kind"],
+            Text(record["outcome"], style=STYLES.get(record["outcome"], "")),
+            (record["source"] or "-").removeprefix("rds:"),
+            record["copy"] or "-",
+            f"{took:.1f} s" if record["execution"] else "-",
+            str(len(record["pruned"])) if record["pruned"] else "-",
+        )
+    return shown
+
+
+def conclude(console: Console, end: Execution, records: list[Json], expected: Json | None) -> None:
+    """Says how the run ended, and explains everything that was not copied."""
+    counts = Counter(record["outcome"] for record in records)
+    console.print()
+    console.print(f"The run ended as [bold]{end.status} {end.error}[/]: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}.")
+    if isinstance(end.failure, dict) and "summary" in end.failure:
+        console.print(f"Its message: {end.failure['summary']}", markup=False)
+    console.print()
+    explanations = (expected or {}).get("explanations", {})
+    for record in records:
+        if record["outcome"] in ("copied", "current"):
+            continue
+        name = f"{record['kind']}:{record['id']}"
+        error = f" ({record['error']})" if record["error"] else ""
+        console.print(f"- {record['kind']} {record['id']}, {record['outcome']}{error}: {record['reason']}", markup=False)
+        if name in explanations:
+            console.print(f"  {explanations[name]}", style="italic", markup=False)
+    console.print()
+
+
+def differences_from(
+    expected: Json, records: list[Json], before: dict[str, Destination], after: dict[str, Destination]
+) -> list[str]:
+    """What is not as the scenario expects, each as a sentence."""
+    differences = []
+    outcomes = {f"{record['kind']}:{record['id']}": record["outcome"] for record in records}
+    errors = {f"{record['kind']}:{record['id']}": record["error"] for record in records if record["error"]}
+    for what, wanted, found in (("outcome", expected["outcomes"], outcomes), ("error", expected["errors"], errors)):
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
+                differences.append(f"The {what} of {name} is {found.get(name)}, expected was {wanted.get(name)}.")
+    gone = {before[arn].id for arn in before.keys() - after.keys()}
+    for name in sorted(gone ^ set(expected["deleted"])):
+        differences.append(f"{name} was deleted, which was not expected." if name in gone else f"{name} should have been deleted.")
+    return differences
+
+
+def always_true(records: list[Json], before: dict[str, Destination], after: dict[str, Destination]) -> list[str]:
+    """What is wrong whatever the scenario, each as a sentence."""
+    differences = []
+    for arn in before.keys() - after.keys():
+        if not before[arn].owned:
+            differences.append(f"{before[arn].id} is gone, although it is not a copy of ours.")
+    pruned = Counter(name for record in records for name in record["pruned"])
+    gone = {before[arn].id for arn in before.keys() - after.keys()}
+    if set(pruned) != gone:
+        differences.append(f"The audit says that {sorted(pruned)} were pruned, but {sorted(gone)} are gone.")
+    for record in records:
+        if record["outcome"] in ("copied", "current") and (
+            record["copyArn"] not in after or after[record["copyArn"]].status != "available"
+        ):
+            differences.append(f"The copy of {record['id']}, {record['copy']}, is not there.")
+    return differences
+
+
+def report_checks(
+    console: Console, differences: list[str], before: dict[str, Destination], after: dict[str, Destination], counters: Json
+) -> None:
+    """Says what was checked and what came of it."""
+    foreign = [one for one in before.values() if not one.owned]
+    gone = [one for arn, one in before.items() if arn not in after]
+    for difference in differences:
+        console.print(f"[red]Not as expected:[/] {difference}")
+    if not differences:
+        console.print(
+            f"[green]As expected:[/] the {len(foreign)} hand-made snapshots survived, {len(gone)} old copies of ours are "
+            f"gone, {len(after.keys() - before.keys())} new snapshots are there."
+        )
+
+
+def _parse(moment: str) -> float:
+    # Python 3.10 does not know the Z.
+    return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 100 else f"{seconds:.0f} s"
+
+
+def expectations(scenario: Path) -> Json | None:
+    """What a scenario expects: the file `NAME.expected.json` beside `NAME.json`, if there is one."""
+    file = scenario.with_suffix(".expected.json")
+    return json.loads(file.read_text()) if file.exists() else None

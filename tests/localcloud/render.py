@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""Shows what the template becomes once its parameters are known.
+
+Linters, tests and readers need the state machines with their placeholders filled in, and the policies of each role
+without intrinsic functions. This resolves infra/template.yaml for given parameter values, offline, and writes
+
+  policies.json             role and policies of each function and state machine
+  copy-fleet.asl.json       the state machine definitions as they are deployed
+  copy-snapshot.asl.json
+  events.json               rules, their patterns or schedules, and what their targets receive
+  template.json             the whole template, resolved
+
+What a deployment chooses itself (the names of roles and of the queue) is made up from the logical ids.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[2]
+
+EXAMPLES = """\
+examples:
+  render.py
+      for a database region us-east-1 and copies in eu-west-1, with the template's defaults
+  render.py --source-region us-gov-west-1 --destination-region us-gov-east-1 --output /tmp/gov
+      the same for another partition
+  render.py --parameter KeepCopies=7 --parameter InstanceLanes=30
+      with other parameter values
+"""
+
+Json = Any
+
+
+class TemplateError(Exception):
+    """The template, or a parameter value, cannot be rendered. The message names the place."""
+
+
+def partition_of(region: str) -> str:
+    """The partition that a region belongs to."""
+    if region.startswith("us-gov-"):
+        return "aws-us-gov"
+    return "aws-cn" if region.startswith("cn-") else "aws"
+
+
+def parameter_values(template: Json, given: dict[str, str]) -> dict[str, str]:
+    """The value of every parameter: the given one or the default, held to the template's constraints."""
+    declared = template["Parameters"]
+    for name in given:
+        if name not in declared:
+            raise TemplateError(f"{name} is not a parameter of the template. It has {', '.join(sorted(declared))}.")
+    values = {}
+    for name, rules in declared.items():
+        if name not in given and "Default" not in rules:
+            raise TemplateError(f"The parameter {name} has no default: give --parameter {name}=...")
+        value = str(given.get(name, rules.get("Default")))
+        allowed = [str(one) for one in rules.get("AllowedValues", [value])]
+        fits = value in allowed and re.search(rules.get("AllowedPattern", ""), value)
+        if fits and rules.get("Type") == "Number":
+            fits = float(rules.get("MinValue", value)) <= float(value) <= float(rules.get("MaxValue", value))
+        if not fits:
+            raise TemplateError(f"{name}={value} is refused: {rules.get('ConstraintDescription', 'see the template')}")
+        values[name] = value
+    return values
+
+
+class Renderer:
+    """Replaces the intrinsic functions of one template by what they come to."""
+
+    def __init__(self, template: Json, parameters: dict[str, str], source_region: str, account: str, stack: str):
+        partition = partition_of(source_region)
+        self.template = template
+        self.values = parameters | {
+            "AWS::AccountId": account,
+            "AWS::Partition": partition,
+            "AWS::Region": source_region,
+            "AWS::StackName": stack,
+            "AWS::URLSuffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
+        }
+
+    def resolve(self, node: Json) -> Json:
+        """The node without intrinsic functions."""
+        if isinstance(node, list):
+            return [self.resolve(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            name, argument = next(iter(node.items()))
+            if name == "Ref":
+                return self.reference(argument)
+            if name == "Fn::GetAtt":
+                return self.attribute(*(argument.split(".", 1) if isinstance(argument, str) else argument))
+            if name == "Fn::Sub":
+                return self.substitute(argument)
+            if name == "Fn::FindInMap":
+                top, first, second = self.resolve(argument)
+                return self.template["Mappings"][top][first][second]
+            if name == "Fn::Equals":
+                left, right = self.resolve(argument)
+                return left == right
+            if name == "Fn::Not":
+                return not self.resolve(argument)[0]
+            if name.startswith("Fn::"):
+                raise TemplateError(f"render.py does not know {name}: add it to Renderer.resolve.")
+        return {key: self.resolve(value) for key, value in node.items()}
+
+    def substitute(self, argument: Json) -> str:
+        """Fn::Sub, in its short form and in the one with variables of its own."""
+        text, own = (argument, {}) if isinstance(argument, str) else argument
+
+        def value(found: re.Match[str]) -> str:
+            name = found.group(1)
+            if name in own:
+                return str(self.resolve(own[name]))
+            return str(self.attribute(*name.split(".", 1)) if "." in name else self.reference(name))
+
+        return re.sub(r"\$\{([^!}][^}]*)\}", value, text)
+
+    def reference(self, name: str) -> str:
+        """Ref: a parameter, a pseudo parameter, or what a resource gives."""
+        if name in self.values:
+            return self.values[name]
+        kind, properties = self.resource(name)
+        if kind == "AWS::Serverless::StateMachine":
+            return self.attribute(name, "Arn")
+        if kind == "AWS::Logs::LogGroup":
+            return self.resolve(properties["LogGroupName"])
+        if kind == "AWS::SQS::Queue":
+            return f"https://sqs.{self.values['AWS::Region']}.{self.values['AWS::URLSuffix']}/{self.values['AWS::AccountId']}/{self.made_up(name)}"
+        return self.made_up(name)
+
+    def attribute(self, name: str, attribute: str) -> str:
+        """Fn::GetAtt: only ARNs are ever asked for."""
+        kind, properties = self.resource(name)
+        of_kind = {
+            "AWS::Serverless::Function": ("lambda", "function:", "FunctionName"),
+            "AWS::Serverless::StateMachine": ("states", "stateMachine:", "Name"),
+            "AWS::Logs::LogGroup": ("logs", "log-group:", "LogGroupName"),
+            "AWS::IAM::Role": ("iam", "role/", "RoleName"),
+            "AWS::SQS::Queue": ("sqs", "", "QueueName"),
+            "AWS::Events::Rule": ("events", "rule/", "Name"),
+        }
+        if attribute != "Arn" or kind not in of_kind:
+            raise TemplateError(f"render.py cannot make up {name}.{attribute} of a {kind}: add it to Renderer.attribute.")
+        service, prefix, naming = of_kind[kind]
+        region = "" if service == "iam" else self.values["AWS::Region"]
+        own_name = self.resolve(properties[naming]) if naming in properties else self.made_up(name)
+        suffix = ":*" if service == "logs" else ""
+        return f"arn:{self.values['AWS::Partition']}:{service}:{region}:{self.values['AWS::AccountId']}:{prefix}{own_name}{suffix}"
+
+    def resource(self, name: str) -> tuple[str, Json]:
+        """Type and properties of a resource, by its logical id."""
+        try:
+            resource = self.template["Resources"][name]
+        except KeyError:
+            raise TemplateError(f"{name} is neither a parameter nor a resource of the template.") from None
+        return resource["Type"], resource.get("Properties", {})
+
+    def made_up(self, name: str) -> str:
+        """Stands for the name that CloudFormation would choose."""
+        return f"{self.values['AWS::StackName']}-{name}"
+
+
+def with_globals(template: Json) -> Json:
+    """The template with Globals merged into its functions, as SAM does it (maps merged, all else replaced)."""
+
+    def merged(base: Json, over: Json) -> Json:
+        if isinstance(base, dict) and isinstance(over, dict):
+            return base | {key: merged(base.get(key), value) for key, value in over.items()}
+        return over
+
+    shared = template.get("Globals", {}).get("Function", {})
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"] = merged(shared, resource["Properties"])
+    return template
+
+
+def render(template_path: Path, given: dict[str, str], source_region: str, account: str, stack: str) -> dict[str, str]:
+    """The text of each rendered file, by file name."""
+    template = with_globals(yaml_parse(template_path.read_text(encoding="utf-8")))
+    renderer = Renderer(template, parameter_values(template, given), source_region, account, stack)
+    for name, rule in template.get("Rules", {}).items():
+        for assertion in rule["Assertions"]:
+            if not renderer.resolve(assertion["Assert"]):
+                raise TemplateError(f"{name}: {assertion['AssertDescription']}")
+    resolved = renderer.resolve({key: template[key] for key in ("Resources", "Outputs")})
+    resources = resolved["Resources"]
+
+    policies, events, files = {}, {}, {}
+    for logical_id, resource in resources.items():
+        kind, properties = resource["Type"], resource.get("Properties", {})
+        if kind in ("AWS::Serverless::Function", "AWS::Serverless::StateMachine"):
+            own_name = re.sub(r"(Function|StateMachine)$", "", logical_id)
+            role_arn = properties["Role"]
+            role = next(
+                one["Properties"]
+                for role_id, one in resources.items()
+                if one["Type"] == "AWS::IAM::Role" and renderer.attribute(role_id, "Arn") == role_arn
+            )
+            policies[own_name] = {
+                "role": role_arn,
+                "policies": [policy["PolicyDocument"] for policy in role["Policies"]],
+            }
+        if kind == "AWS::Serverless::StateMachine":
+            definition_path = template_path.parent / properties["DefinitionUri"]
+            definition = definition_path.read_text(encoding="utf-8")
+            for placeholder, value in properties["DefinitionSubstitutions"].items():
+                definition = definition.replace("${" + placeholder + "}", value)
+            left = sorted(set(re.findall(r"\$\{[^}]*\}", definition)))
+            if left:
+                raise TemplateError(f"{definition_path.name}: {', '.join(left)} has no value in {logical_id}.")
+            files[definition_path.name] = definition
+        if kind == "AWS::Events::Rule":
+            events[logical_id] = properties
+
+    for name, content in (("policies", policies), ("events", events), ("template", resolved)):
+        files[f"{name}.json"] = json.dumps(content, indent=2) + "\n"
+    return files
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--source-region", default="us-east-1", help="region of the databases and the stack [%(default)s]")
+    parser.add_argument("--destination-region", default="eu-west-1", help="region of the copies [%(default)s]")
+    parser.add_argument("--account", default="123456789012", help="account number [%(default)s]")
+    parser.add_argument("--stack-name", default="snapferry", help="name of the stack [%(default)s]")
+    parser.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="another template parameter; repeatable"
+    )
+    parser.add_argument("--template", type=Path, default=ROOT / "infra" / "template.yaml", help="[infra/template.yaml]")
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "target" / "rendered", help="directory to write to [target/rendered]"
+    )
+    options = parser.parse_args()
+
+    key = f"arn:{partition_of(options.destination_region)}:kms:{options.destination_region}:{options.account}:key/11111111-2222-3333-4444-555555555555"
+    given = {"DestinationRegion": options.destination_region, "DestinationKmsKeyArn": key}
+    for assignment in options.parameter:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            parser.error(f"--parameter {assignment}: write it as NAME=VALUE")
+        given[name] = value
+
+    try:
+        files = render(options.template, given, options.source_region, options.account, options.stack_name)
+    except TemplateError as error:
+        print(f"render.py: {error}", file=sys.stderr)
+        return 1
+    options.output.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (options.output / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
