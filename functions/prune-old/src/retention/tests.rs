@@ -1,1 +1,247 @@
+use proptest::prelude::*;
 
+use super::*;
+
+const DEADLINE: SignedDuration = SignedDuration::from_hours(72);
+
+fn hour(hour: i64) -> Timestamp {
+    Timestamp::from_second(1_760_000_000 + hour * 3600).expect("in range")
+}
+
+fn copy(id: &str, hour_of_data: i64, standing: Standing) -> OwnCopy {
+    OwnCopy {
+        id: id.to_owned(),
+        arn: format!("arn:aws:rds:eu-west-1:123456789012:snapshot:{id}"),
+        source_arn: format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-{hour_of_data}"),
+        source_resource_id: "db-ORDERS".to_owned(),
+        source_created: hour(hour_of_data),
+        requested: hour(hour_of_data + 1),
+        kms_key_arn: None,
+        attempt: 0,
+        standing,
+    }
+}
+
+fn deleted(copies: &[OwnCopy], keep: usize, now: Timestamp) -> Vec<&str> {
+    let rules = Rules { keep, deadline: DEADLINE };
+    plan(copies, &rules, now).into_iter().filter(|verdict| verdict.delete).map(|verdict| verdict.copy.id.as_str()).collect()
+}
+
+#[test]
+fn the_newest_verified_copies_are_kept() {
+    let copies: Vec<OwnCopy> =
+        (0..5).map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified)).collect();
+    assert_eq!(deleted(&copies, 3, hour(200)), ["day-0", "day-1"]);
+    assert_eq!(deleted(&copies, 1, hour(200)), ["day-0", "day-1", "day-2", "day-3"]);
+    assert_eq!(deleted(&copies, 0, hour(200)), ["day-0", "day-1", "day-2", "day-3"], "the newest stays even with keep 0");
+    assert!(deleted(&copies, 5, hour(200)).is_empty());
+}
+
+#[test]
+fn the_order_is_that_of_the_data_not_of_the_copying() {
+    let mut late = copy("copied-late", 0, Standing::Verified);
+    late.requested = hour(500);
+    let copies = [late, copy("copied-early", 24, Standing::Verified)];
+    assert_eq!(deleted(&copies, 1, hour(600)), ["copied-late"]);
+}
+
+#[test]
+fn nothing_goes_while_a_newer_copy_is_in_progress() {
+    let mut copies: Vec<OwnCopy> =
+        (0..5).map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified)).collect();
+    copies.push(copy("under-way", 120, Standing::InProgress));
+    assert!(deleted(&copies, 1, hour(125)).is_empty());
+    // Past the deadline it blocks nothing any more, and still is not deleted itself.
+    assert_eq!(deleted(&copies, 4, hour(121 + 73)), ["day-0"]);
+}
+
+#[test]
+fn a_copy_in_progress_does_not_hold_up_copies_newer_than_itself() {
+    let copies = [
+        copy("under-way", 0, Standing::InProgress),
+        copy("failed", 24, Standing::Failed),
+        copy("good", 48, Standing::Verified),
+    ];
+    assert_eq!(deleted(&copies, 1, hour(49)), ["failed"]);
+}
+
+#[test]
+fn copies_that_are_no_good_do_not_count_and_go_once_a_later_good_one_exists() {
+    let bad = [
+        copy("good", 0, Standing::Verified),
+        copy("failed", 24, Standing::Failed),
+        copy("mismatched", 48, Standing::Mismatched),
+    ];
+    assert!(deleted(&bad, 1, hour(400)).is_empty(), "when copying breaks, retention stops too");
+    let mut mended = bad.to_vec();
+    mended.push(copy("later", 72, Standing::Verified));
+    assert_eq!(deleted(&mended, 2, hour(400)), ["failed", "mismatched"]);
+}
+
+#[test]
+fn a_good_copy_of_the_same_snapshot_supersedes_the_failed_one() {
+    let copies = [copy("first-try", 0, Standing::Failed), copy("second-try", 0, Standing::Verified)];
+    assert_eq!(deleted(&copies, 3, hour(10)), ["first-try"]);
+}
+
+#[test]
+fn a_complete_copy_waits_for_its_verification_until_the_deadline() {
+    let copies = [copy("unverified", 0, Standing::Unverified), copy("later", 24, Standing::Verified)];
+    assert!(deleted(&copies, 1, hour(30)).is_empty());
+    assert_eq!(deleted(&copies, 1, hour(1 + 73)), ["unverified"]);
+}
+
+#[test]
+fn every_verdict_has_a_reason() {
+    let copies = [
+        copy("old", 0, Standing::Verified),
+        copy("newest", 24, Standing::Verified),
+        copy("failed", 36, Standing::Failed),
+    ];
+    let rules = Rules { keep: 1, deadline: DEADLINE };
+    let reasons: Vec<String> = plan(&copies, &rules, hour(50)).into_iter().map(|verdict| verdict.reason).collect();
+    assert_eq!(
+        reasons,
+        [
+            "number 2 of the verified copies, 1 are kept",
+            "the newest verified copy",
+            "it failed, and there is no later verified copy yet",
+        ]
+    );
+}
+
+fn any_standing() -> impl Strategy<Value = Standing> {
+    prop_oneof![
+        4 => Just(Standing::Verified),
+        1 => Just(Standing::Unverified),
+        1 => Just(Standing::InProgress),
+        1 => Just(Standing::Failed),
+        1 => Just(Standing::Mismatched),
+    ]
+}
+
+/// Copies with any times at all: equal ones, requests before the data, clocks that ran backwards.
+fn any_copies() -> impl Strategy<Value = Vec<OwnCopy>> {
+    proptest::collection::vec((0_i64..300, -200_i64..300, any_standing()), 0..12).prop_map(|entries| {
+        entries
+            .into_iter()
+            .enumerate()
+            .map(|(at, (data, delay, standing))| OwnCopy {
+                requested: hour(data + delay),
+                ..copy(&format!("copy-{at}"), data, standing)
+            })
+            .collect()
+    })
+}
+
+fn any_rules() -> impl Strategy<Value = Rules> {
+    (0_usize..8, 0_i64..400).prop_map(|(keep, hours)| Rules { keep, deadline: SignedDuration::from_hours(hours) })
+}
+
+fn without(copies: &[OwnCopy], ids: &[&str]) -> Vec<OwnCopy> {
+    copies.iter().filter(|copy| !ids.contains(&copy.id.as_str())).cloned().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn the_newest_verified_copy_is_never_deleted(
+        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+    ) {
+        let newest = copies.iter().filter(|copy| copy.standing == Standing::Verified).map(|copy| copy.source_created).max();
+        if let Some(newest) = newest {
+            let left = plan(&copies, &rules, hour(now)).into_iter()
+                .filter(|verdict| !verdict.delete && verdict.copy.standing == Standing::Verified)
+                .any(|verdict| verdict.copy.source_created == newest);
+            prop_assert!(left);
+        }
+    }
+
+    #[test]
+    fn nothing_goes_that_is_in_progress_or_older_than_a_live_copy_in_progress(
+        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+    ) {
+        let now = hour(now);
+        for verdict in plan(&copies, &rules, now).iter().filter(|verdict| verdict.delete) {
+            prop_assert_ne!(verdict.copy.standing, Standing::InProgress);
+            let held_up = copies.iter().any(|other| {
+                other.standing == Standing::InProgress
+                    && now.duration_since(other.requested) <= rules.deadline
+                    && other.source_created > verdict.copy.source_created
+            });
+            prop_assert!(!held_up, "{} went while a newer copy was in progress", verdict.copy.id);
+        }
+    }
+
+    #[test]
+    fn nothing_goes_without_a_verified_copy_of_the_same_or_later_data_that_stays(
+        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+    ) {
+        let verdicts = plan(&copies, &rules, hour(now));
+        for gone in verdicts.iter().filter(|verdict| verdict.delete) {
+            let good = verdicts.iter().any(|stays| {
+                !stays.delete
+                    && stays.copy.standing == Standing::Verified
+                    && stays.copy.source_created >= gone.copy.source_created
+            });
+            prop_assert!(good, "{}", gone.copy.id);
+        }
+    }
+
+    #[test]
+    fn at_least_keep_verified_copies_stay_and_exactly_that_many_when_nothing_is_in_progress(
+        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+    ) {
+        let verified = copies.iter().filter(|copy| copy.standing == Standing::Verified).count();
+        let stay = plan(&copies, &rules, hour(now)).iter()
+            .filter(|verdict| !verdict.delete && verdict.copy.standing == Standing::Verified)
+            .count();
+        let wanted = verified.min(rules.keep.max(1));
+        prop_assert!(stay >= wanted);
+        if copies.iter().all(|copy| copy.standing != Standing::InProgress) {
+            prop_assert_eq!(stay, wanted);
+        }
+    }
+
+    #[test]
+    fn keeping_more_never_deletes_more(
+        copies in any_copies(), rules in any_rules(), more in 1_usize..5, now in -500_i64..1000,
+    ) {
+        let fewer = deleted_by(&copies, &rules, now);
+        let wider = Rules { keep: rules.keep + more, ..rules };
+        for id in deleted_by(&copies, &wider, now) {
+            prop_assert!(fewer.contains(&id));
+        }
+    }
+
+    #[test]
+    fn planning_twice_gives_the_same_whatever_the_order_and_applying_a_plan_leaves_nothing_to_delete(
+        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+    ) {
+        let first = deleted_by(&copies, &rules, now);
+        let mut reversed = copies.clone();
+        reversed.reverse();
+        let mut again = deleted_by(&reversed, &rules, now);
+        let mut sorted = first.clone();
+        sorted.sort_unstable();
+        again.sort_unstable();
+        prop_assert_eq!(sorted, again);
+        let left = without(&copies, &first);
+        prop_assert!(deleted_by(&left, &rules, now).is_empty());
+    }
+
+    #[test]
+    fn a_prune_cut_off_half_way_is_finished_by_the_next_one(
+        copies in any_copies(), rules in any_rules(), now in -500_i64..1000, done in 0_usize..12,
+    ) {
+        let whole = deleted_by(&copies, &rules, now);
+        let done = done.min(whole.len());
+        let left = without(&copies, &whole[..done]);
+        prop_assert_eq!(&whole[done..], deleted_by(&left, &rules, now));
+    }
+}
+
+fn deleted_by<'a>(copies: &'a [OwnCopy], rules: &Rules, now: i64) -> Vec<&'a str> {
+    plan(copies, rules, hour(now)).into_iter().filter(|verdict| verdict.delete).map(|verdict| verdict.copy.id.as_str()).collect()
+}
