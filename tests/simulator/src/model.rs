@@ -1,0 +1,340 @@
+//! What stands in the simulated account: regions, keys, databases, snapshots, and copies at work.
+
+use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::{Becomes, CopyBehaviour};
+
+/// Tags, by key.
+pub type Tags = BTreeMap<String, String>;
+
+/// RDS has two families of databases, and spells everything about them differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// A DB instance that belongs to no cluster.
+    Instance,
+    /// A DB cluster: Aurora, Neptune, DocumentDB, Multi-AZ.
+    Cluster,
+}
+
+impl Kind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Instance, Self::Cluster];
+
+    /// The resource type of a snapshot in an ARN.
+    #[must_use]
+    pub fn snapshot_type(self) -> &'static str {
+        match self {
+            Self::Instance => "snapshot",
+            Self::Cluster => "cluster-snapshot",
+        }
+    }
+
+    /// The resource type of a database in an ARN.
+    #[must_use]
+    pub fn database_type(self) -> &'static str {
+        match self {
+            Self::Instance => "db",
+            Self::Cluster => "cluster",
+        }
+    }
+
+    /// The longest name of a snapshot.
+    #[must_use]
+    pub fn longest_snapshot_id(self) -> usize {
+        match self {
+            Self::Instance => 255,
+            Self::Cluster => 63,
+        }
+    }
+}
+
+/// One value for instances and one for clusters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerKind<T> {
+    /// The one for instances.
+    pub instances: T,
+    /// The one for clusters.
+    pub clusters: T,
+}
+
+impl<T> Index<Kind> for PerKind<T> {
+    type Output = T;
+
+    fn index(&self, kind: Kind) -> &T {
+        match kind {
+            Kind::Instance => &self.instances,
+            Kind::Cluster => &self.clusters,
+        }
+    }
+}
+
+impl<T> IndexMut<Kind> for PerKind<T> {
+    fn index_mut(&mut self, kind: Kind) -> &mut T {
+        match kind {
+            Kind::Instance => &mut self.instances,
+            Kind::Cluster => &mut self.clusters,
+        }
+    }
+}
+
+/// The partition that a region belongs to.
+pub(crate) fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
+/// A parsed `arn:<partition>:rds:<region>:<account>:<type>:<id>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RdsArn<'a> {
+    pub(crate) region: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) resource_type: &'a str,
+    pub(crate) id: &'a str,
+}
+
+impl<'a> RdsArn<'a> {
+    /// Reads an ARN; the id may itself hold colons (`rds:orders-2026-11-22-03-00`).
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.splitn(7, ':');
+        let (Some("arn"), Some(_), Some("rds")) = (parts.next(), parts.next(), parts.next()) else {
+            return None;
+        };
+        Some(Self {
+            region: parts.next()?,
+            account: parts.next()?,
+            resource_type: parts.next()?,
+            id: parts.next()?,
+        })
+    }
+}
+
+/// How something is encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Encryption {
+    None,
+    /// With the KMS key of this ARN.
+    Key(String),
+    /// `sse-rds`: with a key that AWS owns, though `StorageEncrypted` is false.
+    Service,
+}
+
+impl Encryption {
+    /// The value of `StorageEncryptionType`.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Key(_) => "sse-kms",
+            Self::Service => "sse-rds",
+        }
+    }
+
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(arn) => Some(arn),
+            Self::None | Self::Service => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) arn: String,
+    pub(crate) enabled: bool,
+    pub(crate) aliases: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) id: String,
+    pub(crate) writer: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pub(crate) kind: Kind,
+    pub(crate) id: String,
+    pub(crate) resource_id: String,
+    pub(crate) engine: String,
+    pub(crate) engine_version: String,
+    pub(crate) engine_mode: Option<String>,
+    pub(crate) class: Option<String>,
+    pub(crate) status: String,
+    pub(crate) created: Timestamp,
+    pub(crate) encryption: Encryption,
+    /// GiB, as the API tells it: Aurora says 1 whatever it holds.
+    pub(crate) allocated_storage: u32,
+    /// GiB that a copy has to move.
+    pub(crate) size_gib: u32,
+    pub(crate) multi_az: bool,
+    pub(crate) parameter_group: String,
+    pub(crate) option_group: Option<String>,
+    pub(crate) permanent_options: Vec<String>,
+    pub(crate) retention_days: u32,
+    pub(crate) global_cluster: Option<String>,
+    pub(crate) scalability: Option<String>,
+    pub(crate) tags: Tags,
+    /// The cluster that an instance is a member of.
+    pub(crate) cluster: Option<String>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) copies: CopyBehaviour,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) kind: Kind,
+    pub(crate) id: String,
+    pub(crate) database: String,
+    pub(crate) resource_id: Option<String>,
+    pub(crate) snapshot_type: String,
+    pub(crate) status: String,
+    pub(crate) percent: u32,
+    /// Absent while a copy waits for its turn.
+    pub(crate) created: Option<Timestamp>,
+    pub(crate) original_created: Option<Timestamp>,
+    pub(crate) database_created: Timestamp,
+    pub(crate) engine: String,
+    pub(crate) engine_version: String,
+    pub(crate) engine_mode: Option<String>,
+    pub(crate) allocated_storage: u32,
+    pub(crate) size_gib: u32,
+    pub(crate) encryption: Encryption,
+    pub(crate) option_group: Option<String>,
+    pub(crate) permanent_options: Vec<String>,
+    pub(crate) multi_az_cluster: bool,
+    pub(crate) tags: Tags,
+    pub(crate) source_arn: Option<String>,
+    /// How copies of this very snapshot behave.
+    pub(crate) copies: CopyBehaviour,
+    pub(crate) job: Option<Job>,
+}
+
+/// What a copy at work will come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Available,
+    Failed,
+    Vanished,
+}
+
+/// The work behind a snapshot that is not there yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// Simulated seconds that the whole work takes.
+    pub(crate) seconds: f64,
+    /// Simulated seconds done so far.
+    pub(crate) done: f64,
+    /// Where it stops: before `seconds` for a copy that fails.
+    pub(crate) stops_at: f64,
+    pub(crate) ending: Ending,
+    /// Whether it has begun, or waits behind another copy of the same instance.
+    pub(crate) running: bool,
+    /// Copies of one source instance are made one after another; this names the instance.
+    pub(crate) queue: Option<String>,
+    /// Whether it counts against the copies in flight of its region.
+    pub(crate) takes_slot: bool,
+    pub(crate) becomes: Option<Becomes>,
+}
+
+impl Job {
+    pub(crate) fn percent(&self) -> u32 {
+        if self.seconds <= 0.0 {
+            return 99;
+        }
+        let percent = (self.done / self.seconds * 100.0).floor().clamp(0.0, 99.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=99")]
+        let percent = percent as u32;
+        percent
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Region {
+    pub(crate) name: String,
+    pub(crate) account: String,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) quota: PerKind<u32>,
+    pub(crate) slots: PerKind<u32>,
+    pub(crate) requests_per_second: Option<f64>,
+    pub(crate) databases: PerKind<BTreeMap<String, Database>>,
+    pub(crate) snapshots: PerKind<BTreeMap<String, Snapshot>>,
+}
+
+impl Region {
+    pub(crate) fn new(name: &str, account: &str) -> Self {
+        let mut region = Self {
+            name: name.to_owned(),
+            account: account.to_owned(),
+            keys: Vec::new(),
+            quota: PerKind { instances: 100, clusters: 100 },
+            slots: PerKind { instances: 20, clusters: 5 },
+            requests_per_second: None,
+            databases: PerKind::default(),
+            snapshots: PerKind::default(),
+        };
+        // Every region has the key that AWS manages for RDS.
+        let arn = region.key_arn(&format!("{:032x}", crate::hash::of(&["aws/rds", name])));
+        region.keys.push(Key {
+            arn,
+            enabled: true,
+            aliases: vec!["alias/aws/rds".to_owned()],
+        });
+        region
+    }
+
+    pub(crate) fn arn(&self, resource_type: &str, id: &str) -> String {
+        format!(
+            "arn:{}:rds:{}:{}:{resource_type}:{id}",
+            partition(&self.name),
+            self.name,
+            self.account
+        )
+    }
+
+    pub(crate) fn snapshot_arn(&self, kind: Kind, id: &str) -> String {
+        self.arn(kind.snapshot_type(), id)
+    }
+
+    pub(crate) fn key_arn(&self, id: &str) -> String {
+        self.kms_arn(&format!("key/{id}"))
+    }
+
+    pub(crate) fn kms_arn(&self, resource: &str) -> String {
+        format!(
+            "arn:{}:kms:{}:{}:{resource}",
+            partition(&self.name),
+            self.name,
+            self.account
+        )
+    }
+
+    /// Finds a key by ARN, id, alias ARN or alias name, as KMS does. Other regions' keys are not found.
+    pub(crate) fn key(&self, identifier: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| {
+            key.arn == identifier
+                || key.arn == self.key_arn(identifier)
+                || key
+                    .aliases
+                    .iter()
+                    .any(|alias| alias == identifier || self.kms_arn(alias) == identifier)
+        })
+    }
+
+    /// How many manual snapshots count against the quota: those at work too, those of AWS Backup not.
+    pub(crate) fn manual_snapshots(&self, kind: Kind) -> usize {
+        self.snapshots[kind]
+            .values()
+            .filter(|snapshot| snapshot.snapshot_type == "manual")
+            .count()
+    }
+}

@@ -1,0 +1,324 @@
+//! `CopyDBSnapshot` and `CopyDBClusterSnapshot`: the rules of a copy.
+
+use crate::authorization::Question;
+use crate::copying::AtWork;
+use crate::error::ApiError;
+use crate::identifier;
+use crate::model::{Encryption, Ending, Job, Kind, RdsArn, Region, Snapshot, Tags};
+use crate::operations::{tags, write};
+use crate::seed::duration;
+use crate::simulator::{Call, Simulator};
+use crate::xml::Xml;
+
+/// What a copy is asked to be.
+struct Wish<'a> {
+    kind: Kind,
+    source_region: &'a str,
+    source_id: String,
+    source_arn: String,
+    target_id: String,
+    key: Option<&'a str>,
+    tags: Tags,
+    copy_tags: bool,
+    option_group: Option<&'a str>,
+}
+
+impl Simulator {
+    /// Accepts a copy, or says why not. The checks are in the order in which AWS is believed to make them.
+    pub(crate) fn copy_snapshot(&mut self, call: &Call<'_>, kind: Kind) -> Result<Xml, ApiError> {
+        let region = call.request.region.as_str();
+        let wish = self.wish(call, kind)?;
+        self.region(region);
+        self.region(wish.source_region);
+        self.authorize_copy(call, &wish)?;
+
+        let source = self.regions[wish.source_region].snapshots[kind]
+            .get(&wish.source_id)
+            .ok_or_else(|| ApiError::snapshot_not_found(kind, &wish.source_arn))?
+            .clone();
+        if source.status != "available" {
+            return Err(ApiError::snapshot_state(
+                kind,
+                format!("Cannot copy the snapshot because it is not in the available state: {}", source.status),
+            ));
+        }
+        refuse_unsupported(&source)?;
+        if self.regions[region].snapshots[kind].contains_key(&wish.target_id) {
+            return Err(ApiError::snapshot_exists(kind, &wish.target_id));
+        }
+        let encryption = self.encryption(call, &wish, &source)?;
+        if wish.copy_tags
+            && wish.tags.is_empty()
+            && source.tags.keys().any(|key| key.starts_with("aws:"))
+        {
+            return Err(ApiError::invalid_value(
+                "Tag keys cannot start with the reserved prefix \"aws:\"",
+            ));
+        }
+        if !source.permanent_options.is_empty() && wish.option_group.is_none() && wish.source_region != region {
+            return Err(ApiError::invalid_value(format!(
+                "The snapshot requires a target option group with the following options: [{}]",
+                source.permanent_options.join(", ")
+            )));
+        }
+        self.check_quota(region, kind)?;
+        let across = wish.source_region != region;
+        if across {
+            let limit = self.regions[region].slots[kind];
+            if self.copy_counters(region, kind).in_flight >= u64::from(limit) {
+                return Err(ApiError::slots(limit));
+            }
+        }
+
+        let copy = self.accept(region, &wish, source, encryption);
+        if across {
+            self.copy_counters(region, kind).started += 1;
+            self.count_in_flight(region, kind);
+        }
+        self.at_work.push(AtWork {
+            region: region.to_owned(),
+            kind,
+            id: wish.target_id.clone(),
+        });
+        self.region(region).snapshots[kind].insert(wish.target_id.clone(), copy);
+        self.begin_queued();
+        let region = &self.regions[region];
+        Ok(one_snapshot(call.operation.name(), region, &region.snapshots[kind][&wish.target_id]))
+    }
+
+    fn wish<'a>(&self, call: &Call<'a>, kind: Kind) -> Result<Wish<'a>, ApiError> {
+        let request = call.request;
+        let (source_name, target_name) = match kind {
+            Kind::Instance => ("SourceDBSnapshotIdentifier", "TargetDBSnapshotIdentifier"),
+            Kind::Cluster => ("SourceDBClusterSnapshotIdentifier", "TargetDBClusterSnapshotIdentifier"),
+        };
+        let source = request.required(source_name)?;
+        let target = request.required(target_name)?;
+        identifier::check(target, kind.longest_snapshot_id()).map_err(|reason| {
+            ApiError::invalid_value(format!(
+                "The parameter {target_name} is not a valid identifier. {}{}.",
+                reason[..1].to_ascii_uppercase(),
+                &reason[1..]
+            ))
+        })?;
+        let (source_region, source_id) = match RdsArn::parse(source) {
+            Some(arn) if arn.resource_type != kind.snapshot_type() => {
+                return Err(ApiError::invalid_value(format!("Invalid snapshot ARN: {source}")));
+            }
+            Some(arn) if arn.account != self.account => {
+                return Err(ApiError::snapshot_not_found(kind, source));
+            }
+            Some(arn) => (arn.region, arn.id),
+            None if source.starts_with("arn:") => {
+                return Err(ApiError::invalid_value(format!("Invalid snapshot ARN: {source}")));
+            }
+            None => (request.region.as_str(), source),
+        };
+        let source_id = source_id.to_ascii_lowercase();
+        for (name, why) in [
+            ("TargetCustomAvailabilityZone", "Outposts"),
+            ("SnapshotAvailabilityZone", "local zones"),
+        ] {
+            if request.get(name).is_some() {
+                return Err(ApiError::invalid_combination(format!(
+                    "{name}: {why} are not simulated"
+                )));
+            }
+        }
+        request.boolean("CopyOptionGroup")?;
+        Ok(Wish {
+            kind,
+            source_arn: Region::new(source_region, &self.account).snapshot_arn(kind, &source_id),
+            source_region,
+            source_id,
+            target_id: target.to_ascii_lowercase(),
+            key: request.get("KmsKeyId").filter(|key| !key.is_empty()),
+            tags: tags::checked(request)?,
+            copy_tags: request.boolean("CopyTags")?,
+            option_group: request.get("OptionGroupName").filter(|name| !name.is_empty()),
+        })
+    }
+
+    /// The action on source and target, and the tagging of the target. See `authorization` for what is a guess.
+    fn authorize_copy(&self, call: &Call<'_>, wish: &Wish<'_>) -> Result<(), ApiError> {
+        let region = call.request.region.as_str();
+        let action = call.operation.action();
+        let target = self.regions[region].snapshot_arn(wish.kind, &wish.target_id);
+        let source_tags = self.regions[wish.source_region].snapshots[wish.kind]
+            .get(&wish.source_id)
+            .map(|source| &source.tags);
+        call.rights.require(&Question {
+            request_tags: Some(&wish.tags),
+            ..Question::new(&action, &target, region)
+        })?;
+        let on_source = Question {
+            request_tags: Some(&wish.tags),
+            resource_tags: source_tags,
+            ..Question::new(&action, &wish.source_arn, region)
+        };
+        call.rights.require(&on_source)?;
+        if wish.source_region != region {
+            call.rights.require(&Question {
+                region: wish.source_region,
+                via: Some("rds.amazonaws.com"),
+                ..on_source
+            })?;
+        }
+        let inherited = source_tags.filter(|tags| wish.copy_tags && wish.tags.is_empty() && !tags.is_empty());
+        if !wish.tags.is_empty() || inherited.is_some() {
+            call.rights.require(&Question {
+                request_tags: Some(inherited.unwrap_or(&wish.tags)),
+                explicit_tags: Some(inherited.is_none()),
+                ..Question::new("rds:AddTagsToResource", &target, region)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// How the copy will be encrypted: the rules of keys, and whether the caller may use them.
+    fn encryption(&self, call: &Call<'_>, wish: &Wish<'_>, source: &Snapshot) -> Result<Encryption, ApiError> {
+        let region = &self.regions[&call.request.region];
+        let across = wish.source_region != region.name;
+        let allows = |action: &str, arn: &str, region: &str| {
+            let service = format!("rds.{region}.amazonaws.com");
+            call.rights.allows(&Question {
+                via: Some(&service),
+                ..Question::new(action, arn, region)
+            })
+        };
+        let source_key = source.encryption.key();
+        if let Some(arn) = source_key {
+            let home = &self.regions[wish.source_region];
+            let usable = home.key(arn).is_some_and(|key| key.enabled)
+                && allows("kms:DescribeKey", arn, &home.name)
+                && (allows("kms:CreateGrant", arn, &home.name) || allows("kms:Decrypt", arn, &home.name));
+            // An alias of the same region stands for the key that it had when the snapshot was made.
+            if !usable {
+                return Err(ApiError::source_key(arn));
+            }
+        }
+        let custom = source.engine.starts_with("custom-");
+        let Some(wanted) = wish.key else {
+            return match &source.encryption {
+                Encryption::None if !custom => Ok(Encryption::None),
+                same if !across => Ok(same.clone()),
+                // An sse-rds snapshot is taken for an encrypted one here: AWS does not say.
+                _ => Err(ApiError::invalid_value(
+                    "Must specify new KMS key for cross region encrypted snapshot copy.",
+                )),
+            };
+        };
+        if wish.kind == Kind::Cluster && source.encryption == Encryption::None {
+            return Err(ApiError::invalid_combination(
+                "KmsKeyId cannot be specified when the DB cluster snapshot is not encrypted.",
+            ));
+        }
+        match region.key(wanted) {
+            Some(key)
+                if key.enabled
+                    && allows("kms:DescribeKey", &key.arn, &region.name)
+                    && allows("kms:CreateGrant", &key.arn, &region.name) =>
+            {
+                Ok(Encryption::Key(key.arn.clone()))
+            }
+            _ => Err(ApiError::target_key(wanted)),
+        }
+    }
+
+    /// Refuses one manual snapshot more than the quota allows.
+    pub(crate) fn check_quota(&self, region: &str, kind: Kind) -> Result<(), ApiError> {
+        let region = &self.regions[region];
+        let quota = region.quota[kind];
+        if region.manual_snapshots(kind) >= quota as usize {
+            return Err(ApiError::quota(quota));
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, region: &str, wish: &Wish<'_>, source: Snapshot, encryption: Encryption) -> Snapshot {
+        // Copies are counted by database, so that the first ones can fail whichever snapshot they are of.
+        let database = self.regions[wish.source_region].arn(wish.kind.database_type(), &source.database);
+        let nth = self.accepted.entry(database.clone()).or_default();
+        *nth += 1;
+        let misbehaves = source.copies.first_copies.is_none_or(|first| *nth <= first);
+        let copies = source.copies.clone();
+        let seconds = copies.duration_seconds.unwrap_or_else(|| duration(source.size_gib));
+        let (ending, at) = match (copies.fail_at_percent, copies.vanish_at_percent) {
+            (Some(percent), _) if misbehaves => (Ending::Failed, percent),
+            (_, Some(percent)) if misbehaves => (Ending::Vanished, percent),
+            _ => (Ending::Available, 100),
+        };
+        let queued = self.settings.queue_copies_of_one_instance && wish.kind == Kind::Instance;
+        let tags = if wish.copy_tags && wish.tags.is_empty() {
+            source.tags.clone()
+        } else {
+            wish.tags.clone()
+        };
+        Snapshot {
+            id: wish.target_id.clone(),
+            snapshot_type: "manual".to_owned(),
+            status: "pending".to_owned(),
+            percent: 0,
+            created: None,
+            // The copy of a copy still tells when the first of them was made.
+            original_created: source.original_created,
+            resource_id: source
+                .resource_id
+                .clone()
+                .filter(|_| self.settings.resource_id_on_copies),
+            encryption,
+            option_group: match (wish.option_group, wish.source_region == region) {
+                (Some(name), _) => Some(name.to_owned()),
+                (None, true) => source.option_group.clone(),
+                (None, false) => source
+                    .option_group
+                    .as_ref()
+                    .map(|_| format!("default:{}", source.engine)),
+            },
+            tags,
+            source_arn: Some(wish.source_arn.clone()),
+            copies: crate::scenario::CopyBehaviour::default(),
+            job: Some(Job {
+                seconds,
+                done: 0.0,
+                stops_at: seconds * f64::from(at) / 100.0,
+                ending,
+                running: false,
+                queue: queued.then(|| {
+                    let resource_id = source.resource_id.as_deref().unwrap_or_default();
+                    format!("{database} {resource_id}")
+                }),
+                takes_slot: wish.source_region != region,
+                becomes: copies.becomes.filter(|_| misbehaves),
+            }),
+            ..source
+        }
+    }
+}
+
+fn refuse_unsupported(source: &Snapshot) -> Result<(), ApiError> {
+    if source.multi_az_cluster {
+        return Err(ApiError::invalid_value(
+            "Copying a snapshot of a Multi-AZ DB cluster is not supported.",
+        ));
+    }
+    if source.engine.starts_with("custom-") && !source.engine.starts_with("custom-sqlserver") {
+        return Err(ApiError::invalid_value(
+            "This command doesn't apply to RDS Custom for Oracle.",
+        ));
+    }
+    Ok(())
+}
+
+/// `<XResult><DBSnapshot>…`.
+pub(crate) fn one_snapshot(operation: &str, region: &Region, snapshot: &Snapshot) -> Xml {
+    let member = match snapshot.kind {
+        Kind::Instance => "DBSnapshot",
+        Kind::Cluster => "DBClusterSnapshot",
+    };
+    let mut xml = Xml::default();
+    xml.element(&format!("{operation}Result"), |xml| {
+        xml.element(member, |xml| write::snapshot(xml, region, snapshot));
+    });
+    xml
+}

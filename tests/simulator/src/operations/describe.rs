@@ -1,0 +1,306 @@
+//! The describe calls: selectors, filters, pages.
+
+use crate::authorization::Question;
+use crate::error::ApiError;
+use crate::hash;
+use crate::model::{Database, Kind, Region, RdsArn, Snapshot};
+use crate::operations::write;
+use crate::request::Request;
+use crate::simulator::{Call, Simulator};
+use crate::xml::Xml;
+
+/// A filter: its name and the values that it lets through.
+type Filter = (String, Vec<String>);
+
+impl Simulator {
+    /// `DescribeDBInstances`, `DescribeDBClusters`.
+    pub(crate) fn describe_databases(&mut self, call: &Call<'_>, kind: Kind) -> Result<Xml, ApiError> {
+        let request = call.request;
+        let (parameter, known): (_, &[&str]) = match kind {
+            Kind::Instance => (
+                "DBInstanceIdentifier",
+                &["db-cluster-id", "db-instance-id", "dbi-resource-id", "domain", "engine"],
+            ),
+            Kind::Cluster => (
+                "DBClusterIdentifier",
+                &["clone-group-id", "db-cluster-id", "db-cluster-resource-id", "domain", "engine"],
+            ),
+        };
+        let region = &*self.region(&request.region);
+        let filters = filters(request, known)?;
+        let id = request
+            .get(parameter)
+            .map(|identifier| named(region, kind.database_type(), identifier).to_ascii_lowercase());
+        let resource = region.arn(kind.database_type(), id.as_deref().unwrap_or("*"));
+        require(call, &resource)?;
+        let list = &region.databases[kind];
+        if let Some(id) = &id
+            && !list.contains_key(id)
+        {
+            return Err(ApiError::database_not_found(kind, id));
+        }
+        let found = list
+            .values()
+            .filter(|database| id.as_ref().is_none_or(|id| database.id == *id))
+            .filter(|database| filters.iter().all(|filter| database_passes(region, database, filter)));
+        let (page, marker) = page(request, found, |database| &database.id)?;
+        let (result, list, member) = match kind {
+            Kind::Instance => ("DescribeDBInstancesResult", "DBInstances", "DBInstance"),
+            Kind::Cluster => ("DescribeDBClustersResult", "DBClusters", "DBCluster"),
+        };
+        Ok(paged(result, marker, list, member, page, |xml, database| {
+            write::database(xml, region, database);
+        }))
+    }
+
+    /// `DescribeDBSnapshots`, `DescribeDBClusterSnapshots`.
+    pub(crate) fn describe_snapshots(&mut self, call: &Call<'_>, kind: Kind) -> Result<Xml, ApiError> {
+        let request = call.request;
+        let (by_database, by_id, by_resource_id, known): (_, _, _, &[&str]) = match kind {
+            Kind::Instance => (
+                "DBInstanceIdentifier",
+                "DBSnapshotIdentifier",
+                "DbiResourceId",
+                &["db-instance-id", "db-snapshot-id", "dbi-resource-id", "snapshot-type", "engine"],
+            ),
+            Kind::Cluster => (
+                "DBClusterIdentifier",
+                "DBClusterSnapshotIdentifier",
+                "DbClusterResourceId",
+                &["db-cluster-id", "db-cluster-snapshot-id", "snapshot-type", "engine"],
+            ),
+        };
+        let region = &*self.region(&request.region);
+        let filters = filters(request, known)?;
+        let snapshot_type = snapshot_type(request)?;
+        request.boolean("IncludeShared")?;
+        request.boolean("IncludePublic")?;
+        let id = request
+            .get(by_id)
+            .map(|identifier| named(region, kind.snapshot_type(), identifier).to_ascii_lowercase());
+        let database = request
+            .get(by_database)
+            .map(|identifier| named(region, kind.database_type(), identifier).to_ascii_lowercase());
+        if kind == Kind::Cluster && id.is_some() && database.is_some() {
+            return Err(ApiError::invalid_combination(format!(
+                "{by_database} and {by_id} cannot be used together."
+            )));
+        }
+        require(call, &region.snapshot_arn(kind, id.as_deref().unwrap_or("*")))?;
+        if let Some(database) = &database
+            && !region.databases[kind].contains_key(database)
+        {
+            return Err(ApiError::database_not_found(kind, database));
+        }
+        let resource_id = request.get(by_resource_id);
+        let found: Vec<&Snapshot> = region.snapshots[kind]
+            .values()
+            .filter(|snapshot| id.as_ref().is_none_or(|id| snapshot.id == *id))
+            .filter(|snapshot| database.as_ref().is_none_or(|id| snapshot.database == *id))
+            .filter(|snapshot| resource_id.is_none_or(|id| snapshot.resource_id.as_deref() == Some(id)))
+            .filter(|snapshot| match snapshot_type {
+                Some(wanted) => snapshot.snapshot_type == wanted,
+                // To find anything but a manual one by its id, the type must be given as well.
+                None if id.is_some() => snapshot.snapshot_type == "manual",
+                None => snapshot.snapshot_type != "awsbackup" || asks_for_type(&filters, "awsbackup"),
+            })
+            .filter(|snapshot| filters.iter().all(|filter| snapshot_passes(region, snapshot, filter)))
+            .collect();
+        if let Some(id) = &id
+            && found.is_empty()
+        {
+            return Err(ApiError::snapshot_not_found(kind, id));
+        }
+        let (page, marker) = page(request, found.into_iter(), |snapshot| &snapshot.id)?;
+        let (result, list, member) = match kind {
+            Kind::Instance => ("DescribeDBSnapshotsResult", "DBSnapshots", "DBSnapshot"),
+            Kind::Cluster => ("DescribeDBClusterSnapshotsResult", "DBClusterSnapshots", "DBClusterSnapshot"),
+        };
+        Ok(paged(result, marker, list, member, page, |xml, snapshot| {
+            write::snapshot(xml, region, snapshot);
+        }))
+    }
+
+    /// `DescribeAccountAttributes`: the quotas that matter here, and a few beside them.
+    pub(crate) fn describe_account_attributes(&mut self, call: &Call<'_>) -> Result<Xml, ApiError> {
+        // It has no resource: only `Resource: "*"` allows it. No pattern with a region or account fits this.
+        require(call, "arn:aws:rds:::*")?;
+        let region = &*self.region(&call.request.region);
+        let storage: usize = region.databases[Kind::Instance]
+            .values()
+            .map(|database| database.allocated_storage as usize)
+            .sum();
+        let quotas = [
+            ("DBInstances", region.databases[Kind::Instance].len(), 40),
+            ("ReservedDBInstances", 0, 40),
+            ("AllocatedStorage", storage, 100_000),
+            ("DBSecurityGroups", 0, 25),
+            ("DBParameterGroups", 1, 50),
+            (
+                "ManualSnapshots",
+                region.manual_snapshots(Kind::Instance),
+                region.quota[Kind::Instance],
+            ),
+            ("OptionGroups", 1, 20),
+            ("DBClusters", region.databases[Kind::Cluster].len(), 40),
+            (
+                "ManualClusterSnapshots",
+                region.manual_snapshots(Kind::Cluster),
+                region.quota[Kind::Cluster],
+            ),
+        ];
+        let mut xml = Xml::default();
+        xml.element("DescribeAccountAttributesResult", |xml| {
+            xml.list("AccountQuotas", "AccountQuota", quotas, |xml, (name, used, max)| {
+                xml.value("AccountQuotaName", name);
+                xml.value("Used", used);
+                xml.value("Max", max);
+            });
+        });
+        Ok(xml)
+    }
+}
+
+fn require(call: &Call<'_>, resource: &str) -> Result<(), ApiError> {
+    call.rights.require(&Question::new(
+        &call.operation.action(),
+        resource,
+        &call.request.region,
+    ))
+}
+
+/// The id in an identifier that may be a name or an ARN; an ARN of something else is left as it is and found nowhere.
+fn named<'a>(region: &Region, resource_type: &str, identifier: &'a str) -> &'a str {
+    match RdsArn::parse(identifier) {
+        Some(arn) if arn.region == region.name && arn.account == region.account && arn.resource_type == resource_type => {
+            arn.id
+        }
+        _ => identifier,
+    }
+}
+
+fn snapshot_type(request: &Request) -> Result<Option<&str>, ApiError> {
+    match request.get("SnapshotType") {
+        None => Ok(None),
+        // Nobody shares snapshots here: these two find nothing.
+        Some(wanted @ ("automated" | "manual" | "shared" | "public" | "awsbackup")) => Ok(Some(wanted)),
+        Some(other) => Err(ApiError::invalid_value(format!("Invalid snapshot type: {other}"))),
+    }
+}
+
+fn asks_for_type(filters: &[Filter], wanted: &str) -> bool {
+    filters
+        .iter()
+        .any(|(name, values)| name == "snapshot-type" && values.iter().any(|value| value == wanted))
+}
+
+fn filters(request: &Request, known: &[&str]) -> Result<Vec<Filter>, ApiError> {
+    let filters = request.filters();
+    for (name, values) in &filters {
+        if !known.contains(&name.as_str()) {
+            return Err(ApiError::invalid_value(format!("Unrecognized filter name: {name}")));
+        }
+        if values.is_empty() {
+            return Err(ApiError::invalid_value(format!("The filter {name} has no values")));
+        }
+    }
+    Ok(filters)
+}
+
+fn database_passes(region: &Region, database: &Database, (name, values): &Filter) -> bool {
+    match name.as_str() {
+        "db-instance-id" => contains(region, "db", values, &database.id),
+        "db-cluster-id" => {
+            let cluster = match database.kind {
+                Kind::Instance => database.cluster.as_deref(),
+                Kind::Cluster => Some(database.id.as_str()),
+            };
+            cluster.is_some_and(|cluster| contains(region, "cluster", values, cluster))
+        }
+        "dbi-resource-id" | "db-cluster-resource-id" => values.contains(&database.resource_id),
+        "engine" => values.contains(&database.engine),
+        // No database here is in a domain or a clone group.
+        _ => false,
+    }
+}
+
+fn snapshot_passes(region: &Region, snapshot: &Snapshot, (name, values): &Filter) -> bool {
+    match name.as_str() {
+        "db-instance-id" => contains(region, "db", values, &snapshot.database),
+        "db-cluster-id" => contains(region, "cluster", values, &snapshot.database),
+        "db-snapshot-id" | "db-cluster-snapshot-id" => values.contains(&snapshot.id),
+        "dbi-resource-id" => snapshot.resource_id.as_ref().is_some_and(|id| values.contains(id)),
+        "snapshot-type" => values.contains(&snapshot.snapshot_type),
+        "engine" => values.contains(&snapshot.engine),
+        _ => false,
+    }
+}
+
+/// Whether a list of names and ARNs has this name; case matters.
+fn contains(region: &Region, resource_type: &str, values: &[String], id: &str) -> bool {
+    values.iter().any(|value| named(region, resource_type, value) == id)
+}
+
+/// Cuts a page out of what was found.
+///
+/// The order is arbitrary but fixed, as in AWS, where it is not documented: nobody shall rely on it. The marker is the
+/// place in that order, so that nothing is told twice and nothing is left out while others come and go.
+fn page<'a, T>(
+    request: &Request,
+    found: impl Iterator<Item = &'a T>,
+    id: impl Fn(&'a T) -> &'a String,
+) -> Result<(Vec<&'a T>, Option<String>), ApiError> {
+    let size = match request.get("MaxRecords") {
+        None => 100,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|size| (20..=100).contains(size))
+            .ok_or_else(|| {
+                ApiError::invalid_value(format!(
+                    "Invalid value {text} for MaxRecords. Must be between 20 and 100"
+                ))
+            })?,
+    };
+    let after = match request.get("Marker").filter(|marker| !marker.is_empty()) {
+        None => None,
+        Some(marker) => Some(
+            marker
+                .split_once('.')
+                .filter(|(place, _)| place.len() == 32)
+                .and_then(|(place, id)| Some((u128::from_str_radix(place, 16).ok()?, id)))
+                .ok_or_else(|| ApiError::invalid_value("Invalid Marker"))?,
+        ),
+    };
+    let mut placed: Vec<(u128, &str, &T)> = found
+        .map(|item| {
+            let id = id(item).as_str();
+            (hash::of(&[id]), id, item)
+        })
+        .filter(|(place, id, _)| after.is_none_or(|after| (*place, *id) > after))
+        .collect();
+    placed.sort_by_key(|(place, id, _)| (*place, *id));
+    let more = placed.len() > size;
+    placed.truncate(size);
+    let marker = placed
+        .last()
+        .filter(|_| more)
+        .map(|(place, id, _)| format!("{place:032x}.{id}"));
+    Ok((placed.into_iter().map(|(_, _, item)| item).collect(), marker))
+}
+
+fn paged<T>(
+    result: &str,
+    marker: Option<String>,
+    list: &str,
+    member: &str,
+    items: Vec<T>,
+    write: impl FnMut(&mut Xml, T),
+) -> Xml {
+    let mut xml = Xml::default();
+    xml.element(result, |xml| {
+        xml.optional("Marker", marker);
+        xml.list(list, member, items, write);
+    });
+    xml
+}

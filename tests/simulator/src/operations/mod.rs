@@ -1,0 +1,207 @@
+//! The operations of the API, one file for each thing that they are about.
+
+mod copy;
+mod describe;
+mod snapshots;
+mod tags;
+mod write;
+
+use crate::error::ApiError;
+use crate::model::Kind;
+use crate::request::Request;
+use crate::simulator::{Call, Simulator};
+use crate::xml::Xml;
+
+/// What the simulator can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    DescribeDatabases(Kind),
+    DescribeSnapshots(Kind),
+    CopySnapshot(Kind),
+    CreateSnapshot(Kind),
+    DeleteSnapshot(Kind),
+    AddTags,
+    RemoveTags,
+    ListTags,
+    DescribeAccountAttributes,
+}
+
+use Kind::{Cluster, Instance};
+use Operation::{
+    AddTags, CopySnapshot, CreateSnapshot, DeleteSnapshot, DescribeAccountAttributes, DescribeDatabases,
+    DescribeSnapshots, ListTags, RemoveTags,
+};
+
+impl Operation {
+    pub(crate) const ALL: [Self; 14] = [
+        DescribeDatabases(Instance),
+        DescribeDatabases(Cluster),
+        DescribeSnapshots(Instance),
+        DescribeSnapshots(Cluster),
+        CopySnapshot(Instance),
+        CopySnapshot(Cluster),
+        CreateSnapshot(Instance),
+        CreateSnapshot(Cluster),
+        DeleteSnapshot(Instance),
+        DeleteSnapshot(Cluster),
+        AddTags,
+        RemoveTags,
+        ListTags,
+        DescribeAccountAttributes,
+    ];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            DescribeDatabases(Instance) => "DescribeDBInstances",
+            DescribeDatabases(Cluster) => "DescribeDBClusters",
+            DescribeSnapshots(Instance) => "DescribeDBSnapshots",
+            DescribeSnapshots(Cluster) => "DescribeDBClusterSnapshots",
+            CopySnapshot(Instance) => "CopyDBSnapshot",
+            CopySnapshot(Cluster) => "CopyDBClusterSnapshot",
+            CreateSnapshot(Instance) => "CreateDBSnapshot",
+            CreateSnapshot(Cluster) => "CreateDBClusterSnapshot",
+            DeleteSnapshot(Instance) => "DeleteDBSnapshot",
+            DeleteSnapshot(Cluster) => "DeleteDBClusterSnapshot",
+            AddTags => "AddTagsToResource",
+            RemoveTags => "RemoveTagsFromResource",
+            ListTags => "ListTagsForResource",
+            DescribeAccountAttributes => "DescribeAccountAttributes",
+        }
+    }
+
+    /// The action in a policy.
+    pub(crate) fn action(self) -> String {
+        format!("rds:{}", self.name())
+    }
+
+    pub(crate) fn writes(self) -> bool {
+        matches!(
+            self,
+            CopySnapshot(_) | CreateSnapshot(_) | DeleteSnapshot(_) | AddTags | RemoveTags
+        )
+    }
+
+    /// What a write is about, and the source of a copy.
+    pub(crate) fn subject(self, request: &Request) -> (&str, Option<&str>) {
+        let (subject, source) = match self {
+            CopySnapshot(Instance) => ("TargetDBSnapshotIdentifier", Some("SourceDBSnapshotIdentifier")),
+            CopySnapshot(Cluster) => (
+                "TargetDBClusterSnapshotIdentifier",
+                Some("SourceDBClusterSnapshotIdentifier"),
+            ),
+            CreateSnapshot(Instance) | DeleteSnapshot(Instance) => ("DBSnapshotIdentifier", None),
+            CreateSnapshot(Cluster) | DeleteSnapshot(Cluster) => ("DBClusterSnapshotIdentifier", None),
+            _ => ("ResourceName", None),
+        };
+        (
+            request.get(subject).unwrap_or_default(),
+            source.and_then(|source| request.get(source)),
+        )
+    }
+
+    /// The parameters that it takes; lists end in a dot.
+    fn parameters(self) -> &'static [&'static str] {
+        match self {
+            DescribeDatabases(Instance) => &["DBInstanceIdentifier", "Filters.", "MaxRecords", "Marker"],
+            DescribeDatabases(Cluster) => &["DBClusterIdentifier", "Filters.", "MaxRecords", "Marker", "IncludeShared"],
+            DescribeSnapshots(Instance) => &[
+                "DBInstanceIdentifier",
+                "DBSnapshotIdentifier",
+                "SnapshotType",
+                "Filters.",
+                "MaxRecords",
+                "Marker",
+                "IncludeShared",
+                "IncludePublic",
+                "DbiResourceId",
+            ],
+            DescribeSnapshots(Cluster) => &[
+                "DBClusterIdentifier",
+                "DBClusterSnapshotIdentifier",
+                "SnapshotType",
+                "Filters.",
+                "MaxRecords",
+                "Marker",
+                "IncludeShared",
+                "IncludePublic",
+                "DbClusterResourceId",
+            ],
+            CopySnapshot(Instance) => &[
+                "SourceDBSnapshotIdentifier",
+                "TargetDBSnapshotIdentifier",
+                "KmsKeyId",
+                "Tags.",
+                "CopyTags",
+                "PreSignedUrl",
+                "OptionGroupName",
+                "TargetCustomAvailabilityZone",
+                "SnapshotTarget",
+                "CopyOptionGroup",
+                "SnapshotAvailabilityZone",
+            ],
+            CopySnapshot(Cluster) => &[
+                "SourceDBClusterSnapshotIdentifier",
+                "TargetDBClusterSnapshotIdentifier",
+                "KmsKeyId",
+                "Tags.",
+                "CopyTags",
+                "PreSignedUrl",
+            ],
+            CreateSnapshot(Instance) => &["DBSnapshotIdentifier", "DBInstanceIdentifier", "Tags."],
+            CreateSnapshot(Cluster) => &["DBClusterSnapshotIdentifier", "DBClusterIdentifier", "Tags."],
+            DeleteSnapshot(Instance) => &["DBSnapshotIdentifier"],
+            DeleteSnapshot(Cluster) => &["DBClusterSnapshotIdentifier"],
+            AddTags => &["ResourceName", "Tags."],
+            RemoveTags => &["ResourceName", "TagKeys."],
+            ListTags => &["ResourceName", "Filters."],
+            DescribeAccountAttributes => &[],
+        }
+    }
+}
+
+/// Refuses another version of the API, and parameters that the operation does not have.
+pub(crate) fn check_parameters(operation: Operation, request: &Request) -> Result<(), ApiError> {
+    if request.get("Version") != Some("2014-10-31") {
+        return Err(ApiError::new(
+            400,
+            "InvalidAction",
+            "The version of the API must be 2014-10-31",
+        ));
+    }
+    let known = operation.parameters();
+    for name in request.parameters.keys() {
+        let taken = ["Action", "Version"].contains(&name.as_str())
+            || known
+                .iter()
+                .any(|known| name == known || known.ends_with('.') && name.starts_with(known))
+            // An empty list is sent as its bare name.
+            || known.iter().any(|known| known.trim_end_matches('.') == name);
+        if !taken {
+            return Err(ApiError::new(
+                400,
+                "UnknownParameter",
+                format!("{} has no parameter {name}", operation.name()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Does what a call asks for.
+pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Xml, ApiError> {
+    match call.operation {
+        DescribeDatabases(kind) => simulator.describe_databases(call, kind),
+        DescribeSnapshots(kind) => simulator.describe_snapshots(call, kind),
+        CopySnapshot(kind) => simulator.copy_snapshot(call, kind),
+        CreateSnapshot(kind) => simulator.create_snapshot(call, kind),
+        DeleteSnapshot(kind) => simulator.delete_snapshot(call, kind),
+        AddTags => simulator.add_tags(call),
+        RemoveTags => simulator.remove_tags(call),
+        ListTags => simulator.list_tags(call),
+        DescribeAccountAttributes => simulator.describe_account_attributes(call),
+    }
+}

@@ -1,0 +1,180 @@
+//! Snapshots made and deleted by hand.
+
+use crate::authorization::Question;
+use crate::copying::AtWork;
+use crate::error::ApiError;
+use crate::identifier;
+use crate::model::{Ending, Job, Kind, RdsArn, Snapshot};
+use crate::operations::copy::one_snapshot;
+use crate::operations::tags;
+use crate::seed::taken_of;
+use crate::simulator::{Call, Simulator};
+use crate::xml::Xml;
+
+/// Simulated seconds that a snapshot takes.
+const CREATION_SECONDS: f64 = 60.0;
+
+impl Simulator {
+    /// `CreateDBSnapshot`, `CreateDBClusterSnapshot`.
+    pub(crate) fn create_snapshot(&mut self, call: &Call<'_>, kind: Kind) -> Result<Xml, ApiError> {
+        let request = call.request;
+        let (id_name, database_name) = match kind {
+            Kind::Instance => ("DBSnapshotIdentifier", "DBInstanceIdentifier"),
+            Kind::Cluster => ("DBClusterSnapshotIdentifier", "DBClusterIdentifier"),
+        };
+        let id = request.required(id_name)?;
+        let database_id = request.required(database_name)?.to_ascii_lowercase();
+        identifier::check(id, kind.longest_snapshot_id()).map_err(|reason| {
+            ApiError::invalid_value(format!("The parameter {id_name} is not a valid identifier: {reason}."))
+        })?;
+        let id = id.to_ascii_lowercase();
+        let tags = tags::checked(request)?;
+        let name = request.region.as_str();
+        let region = &*self.region(name);
+        let action = call.operation.action();
+        let database = region.databases[kind].get(&database_id);
+        call.rights.require(&Question {
+            request_tags: Some(&tags),
+            resource_tags: database.map(|database| &database.tags),
+            ..Question::new(&action, &region.arn(kind.database_type(), &database_id), name)
+        })?;
+        let arn = region.snapshot_arn(kind, &id);
+        call.rights.require(&Question {
+            request_tags: Some(&tags),
+            ..Question::new(&action, &arn, name)
+        })?;
+        if !tags.is_empty() {
+            call.rights.require(&Question {
+                request_tags: Some(&tags),
+                explicit_tags: Some(true),
+                ..Question::new("rds:AddTagsToResource", &arn, name)
+            })?;
+        }
+        let database = database.ok_or_else(|| ApiError::database_not_found(kind, &database_id))?;
+        if database.status != "available" {
+            return Err(ApiError::database_state(
+                kind,
+                format!("{database_id} is not in the available state: {}", database.status),
+            ));
+        }
+        if database.cluster.is_some() {
+            return Err(ApiError::database_state(
+                kind,
+                format!("{database_id} is a member of a DB cluster: take a snapshot of the cluster"),
+            ));
+        }
+        if region.snapshots[kind].contains_key(&id) {
+            return Err(ApiError::snapshot_exists(kind, &id));
+        }
+        let snapshot = Snapshot {
+            id: id.clone(),
+            status: "creating".to_owned(),
+            percent: 0,
+            tags,
+            job: Some(Job {
+                seconds: CREATION_SECONDS,
+                done: 0.0,
+                stops_at: CREATION_SECONDS,
+                ending: Ending::Available,
+                running: false,
+                queue: None,
+                takes_slot: false,
+                becomes: None,
+            }),
+            ..taken_of(database)
+        };
+        self.check_quota(name, kind)?;
+        self.region(name).snapshots[kind].insert(id.clone(), snapshot);
+        self.at_work.push(AtWork {
+            region: name.to_owned(),
+            kind,
+            id: id.clone(),
+        });
+        self.begin_queued();
+        let region = self.region(name);
+        if let Some(snapshot) = region.snapshots[kind].get_mut(&id) {
+            snapshot.original_created = snapshot.created;
+        }
+        Ok(one_snapshot(call.operation.name(), region, &region.snapshots[kind][&id]))
+    }
+
+    /// `DeleteDBSnapshot`, `DeleteDBClusterSnapshot`; of a copy under way, this ends the copy.
+    pub(crate) fn delete_snapshot(&mut self, call: &Call<'_>, kind: Kind) -> Result<Xml, ApiError> {
+        let request = call.request;
+        let id = request
+            .required(match kind {
+                Kind::Instance => "DBSnapshotIdentifier",
+                Kind::Cluster => "DBClusterSnapshotIdentifier",
+            })?
+            .to_ascii_lowercase();
+        let name = request.region.as_str();
+        let region = &*self.region(name);
+        let snapshot = region.snapshots[kind].get(&id);
+        call.rights.require(&Question {
+            resource_tags: snapshot.map(|snapshot| &snapshot.tags),
+            ..Question::new(&call.operation.action(), &region.snapshot_arn(kind, &id), name)
+        })?;
+        let snapshot = snapshot.ok_or_else(|| ApiError::snapshot_not_found(kind, &id))?;
+        match (snapshot.snapshot_type.as_str(), kind) {
+            ("manual", _) => {}
+            (_, Kind::Instance) => {
+                return Err(ApiError::snapshot_state(kind, "automated snapshots cannot be deleted."));
+            }
+            (_, Kind::Cluster) => {
+                return Err(ApiError::snapshot_state(kind, "Only manual snapshots may be deleted."));
+            }
+        }
+        let copying = snapshot.job.is_some() && snapshot.source_arn.is_some();
+        if !copying && !["available", "failed"].contains(&snapshot.status.as_str()) {
+            return Err(ApiError::snapshot_state(
+                kind,
+                format!("Cannot delete the snapshot because it is not in the available or failed state: {}", snapshot.status),
+            ));
+        }
+        let mut deleted = self
+            .remove_snapshot(name, kind, &id)
+            .ok_or_else(|| ApiError::snapshot_not_found(kind, &id))?;
+        "deleted".clone_into(&mut deleted.status);
+        Ok(one_snapshot(call.operation.name(), &self.regions[name], &deleted))
+    }
+
+    /// Takes a snapshot away: a copy under way ends, and copies of it fail if the scenario wants that.
+    pub(crate) fn remove_snapshot(&mut self, region: &str, kind: Kind, id: &str) -> Option<Snapshot> {
+        self.regions.get(region)?.snapshots[kind].get(id)?;
+        let place = AtWork {
+            region: region.to_owned(),
+            kind,
+            id: id.to_owned(),
+        };
+        if self.at_work.contains(&place) {
+            self.leave_work(&place, Ending::Vanished);
+        }
+        let removed = self.regions.get_mut(region)?.snapshots[kind].remove(id)?;
+        if self.settings.fail_copies_when_source_is_deleted {
+            self.fail_copies_of(region, kind, id);
+        }
+        self.begin_queued();
+        Some(removed)
+    }
+
+    fn fail_copies_of(&mut self, region: &str, kind: Kind, id: &str) {
+        for place in self.at_work.clone() {
+            let orphaned = place.kind == kind
+                && self
+                    .find(&place)
+                    .and_then(|copy| RdsArn::parse(copy.source_arn.as_deref()?))
+                    .is_some_and(|source| source.region == region && source.id == id);
+            if orphaned {
+                self.leave_work(&place, Ending::Failed);
+                if let Some(copy) = self
+                    .regions
+                    .get_mut(&place.region)
+                    .and_then(|region| region.snapshots[kind].get_mut(&place.id))
+                {
+                    "failed".clone_into(&mut copy.status);
+                    copy.job = None;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Databases and snapshots, spelled in XML as the service model of RDS has them.
+
+use jiff::Timestamp;
+
+use crate::model::{Database, Encryption, Kind, Region, RdsArn, Snapshot, Tags};
+use crate::xml::Xml;
+
+/// `2026-11-22T13:00:00.000Z`.
+fn time(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
+fn tags(xml: &mut Xml, tags: &Tags) {
+    xml.list("TagList", "Tag", tags, |xml, (key, value)| {
+        xml.value("Key", key);
+        xml.value("Value", value);
+    });
+}
+
+fn port(engine: &str) -> u16 {
+    match engine {
+        "postgres" | "aurora-postgresql" => 5432,
+        "neptune" => 8182,
+        "docdb" => 27017,
+        _ if engine.contains("oracle") => 1521,
+        _ if engine.contains("sqlserver") => 1433,
+        _ => 3306,
+    }
+}
+
+fn license(engine: &str) -> &'static str {
+    match engine {
+        "postgres" | "aurora-postgresql" => "postgresql-license",
+        "neptune" => "amazon-license",
+        "docdb" => "na",
+        _ if engine.contains("oracle") => "bring-your-own-license",
+        _ if engine.contains("sqlserver") => "license-included",
+        _ => "general-public-license",
+    }
+}
+
+fn encryption(xml: &mut Xml, encrypted: &str, encryption: &Encryption) {
+    xml.value(encrypted, matches!(encryption, Encryption::Key(_)));
+    xml.value("StorageEncryptionType", encryption.type_name());
+    xml.optional("KmsKeyId", encryption.key());
+}
+
+/// The members of `DBInstance` or `DBCluster`.
+pub(crate) fn database(xml: &mut Xml, region: &Region, database: &Database) {
+    match database.kind {
+        Kind::Instance => instance(xml, region, database),
+        Kind::Cluster => cluster(xml, region, database),
+    }
+}
+
+fn instance(xml: &mut Xml, region: &Region, database: &Database) {
+    xml.value("DBInstanceIdentifier", &database.id);
+    xml.optional("DBInstanceClass", database.class.as_ref());
+    xml.value("Engine", &database.engine);
+    xml.value("EngineVersion", &database.engine_version);
+    xml.value("DBInstanceStatus", &database.status);
+    xml.value("MasterUsername", "admin");
+    xml.element("Endpoint", |xml| {
+        xml.value(
+            "Address",
+            format!("{}.simulated.{}.rds.amazonaws.com", database.id, region.name),
+        );
+        xml.value("Port", port(&database.engine));
+    });
+    xml.value("AllocatedStorage", database.allocated_storage);
+    xml.value("InstanceCreateTime", time(database.created));
+    xml.value("BackupRetentionPeriod", database.retention_days);
+    xml.list(
+        "DBParameterGroups",
+        "DBParameterGroup",
+        [&database.parameter_group],
+        |xml, name| {
+            xml.value("DBParameterGroupName", name);
+            xml.value("ParameterApplyStatus", "in-sync");
+        },
+    );
+    xml.list(
+        "OptionGroupMemberships",
+        "OptionGroupMembership",
+        &database.option_group,
+        |xml, name| {
+            xml.value("OptionGroupName", name);
+            xml.value("Status", "in-sync");
+        },
+    );
+    xml.value("AvailabilityZone", format!("{}a", region.name));
+    xml.value("MultiAZ", database.multi_az);
+    xml.value("LicenseModel", license(&database.engine));
+    xml.value("PubliclyAccessible", false);
+    xml.value("StorageType", if database.cluster.is_some() { "aurora" } else { "gp3" });
+    xml.optional("DBClusterIdentifier", database.cluster.as_ref());
+    encryption(xml, "StorageEncrypted", &database.encryption);
+    xml.value("DbiResourceId", &database.resource_id);
+    xml.value("CopyTagsToSnapshot", false);
+    xml.value("DBInstanceArn", region.arn("db", &database.id));
+    xml.value("DeletionProtection", false);
+    tags(xml, &database.tags);
+}
+
+fn cluster(xml: &mut Xml, region: &Region, database: &Database) {
+    let multi_az_cluster = ["mysql", "postgres"].contains(&database.engine.as_str());
+    xml.value("DBClusterIdentifier", &database.id);
+    xml.value("AllocatedStorage", database.allocated_storage);
+    xml.list("AvailabilityZones", "AvailabilityZone", ["a", "b", "c"], |xml, zone| {
+        // The list holds bare text.
+        xml.text(&format!("{}{zone}", region.name));
+    });
+    xml.value("BackupRetentionPeriod", database.retention_days);
+    xml.value("DBClusterParameterGroup", &database.parameter_group);
+    xml.value("Status", &database.status);
+    xml.value(
+        "Endpoint",
+        format!("{}.cluster-simulated.{}.rds.amazonaws.com", database.id, region.name),
+    );
+    xml.value("MultiAZ", database.multi_az);
+    xml.value("Engine", &database.engine);
+    xml.value("EngineVersion", &database.engine_version);
+    xml.optional("EngineMode", database.engine_mode.as_ref());
+    xml.value("Port", port(&database.engine));
+    xml.value("MasterUsername", "admin");
+    xml.list(
+        "DBClusterMembers",
+        "DBClusterMember",
+        &database.members,
+        |xml, member| {
+            xml.value("DBInstanceIdentifier", &member.id);
+            xml.value("IsClusterWriter", member.writer);
+            xml.value("DBClusterParameterGroupStatus", "in-sync");
+            xml.value("PromotionTier", 1);
+        },
+    );
+    encryption(xml, "StorageEncrypted", &database.encryption);
+    xml.value("DbClusterResourceId", &database.resource_id);
+    xml.value("DBClusterArn", region.arn("cluster", &database.id));
+    xml.value("ClusterCreateTime", time(database.created));
+    if multi_az_cluster {
+        xml.optional("DBClusterInstanceClass", database.class.as_ref());
+        xml.value("StorageType", "io1");
+    }
+    xml.value("DeletionProtection", false);
+    xml.value("CopyTagsToSnapshot", false);
+    xml.optional("GlobalClusterIdentifier", database.global_cluster.as_ref());
+    xml.optional("ClusterScalabilityType", database.scalability.as_ref());
+    tags(xml, &database.tags);
+}
+
+/// The members of `DBSnapshot` or `DBClusterSnapshot`.
+pub(crate) fn snapshot(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
+    match snapshot.kind {
+        Kind::Instance => instance_snapshot(xml, region, snapshot),
+        Kind::Cluster => cluster_snapshot(xml, region, snapshot),
+    }
+}
+
+fn instance_snapshot(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
+    // Only copies from elsewhere tell where they come from.
+    let source = snapshot
+        .source_arn
+        .as_deref()
+        .filter(|arn| RdsArn::parse(arn).is_none_or(|arn| arn.region != region.name));
+    xml.value("DBSnapshotIdentifier", &snapshot.id);
+    xml.value("DBInstanceIdentifier", &snapshot.database);
+    xml.optional("SnapshotCreateTime", snapshot.created.map(time));
+    xml.optional("OriginalSnapshotCreateTime", snapshot.original_created.map(time));
+    xml.value("Engine", &snapshot.engine);
+    xml.value("AllocatedStorage", snapshot.allocated_storage);
+    xml.value("Status", &snapshot.status);
+    xml.value("Port", port(&snapshot.engine));
+    xml.value("AvailabilityZone", format!("{}a", region.name));
+    xml.value("InstanceCreateTime", time(snapshot.database_created));
+    xml.value("MasterUsername", "admin");
+    xml.value("EngineVersion", &snapshot.engine_version);
+    xml.value("LicenseModel", license(&snapshot.engine));
+    xml.value("SnapshotType", &snapshot.snapshot_type);
+    xml.optional("OptionGroupName", snapshot.option_group.as_ref());
+    xml.value("PercentProgress", snapshot.percent);
+    xml.optional("SourceRegion", source.and_then(RdsArn::parse).map(|arn| arn.region.to_owned()));
+    xml.optional("SourceDBSnapshotIdentifier", source);
+    xml.value("StorageType", "gp3");
+    encryption(xml, "Encrypted", &snapshot.encryption);
+    xml.value("DBSnapshotArn", region.snapshot_arn(snapshot.kind, &snapshot.id));
+    xml.value("IAMDatabaseAuthenticationEnabled", false);
+    xml.optional("DbiResourceId", snapshot.resource_id.as_ref());
+    xml.value("SnapshotTarget", "region");
+    tags(xml, &snapshot.tags);
+}
+
+fn cluster_snapshot(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
+    xml.list("AvailabilityZones", "AvailabilityZone", ["a", "b", "c"], |xml, zone| {
+        xml.text(&format!("{}{zone}", region.name));
+    });
+    xml.value("DBClusterSnapshotIdentifier", &snapshot.id);
+    xml.value("DBClusterIdentifier", &snapshot.database);
+    xml.optional("SnapshotCreateTime", snapshot.created.map(time));
+    xml.value("Engine", &snapshot.engine);
+    xml.optional("EngineMode", snapshot.engine_mode.as_ref());
+    xml.value("AllocatedStorage", snapshot.allocated_storage);
+    xml.value("Status", &snapshot.status);
+    xml.value("Port", port(&snapshot.engine));
+    xml.value("ClusterCreateTime", time(snapshot.database_created));
+    xml.value("MasterUsername", "admin");
+    xml.value("EngineVersion", &snapshot.engine_version);
+    xml.value("LicenseModel", license(&snapshot.engine));
+    xml.value("SnapshotType", &snapshot.snapshot_type);
+    xml.value("PercentProgress", snapshot.percent);
+    encryption(xml, "StorageEncrypted", &snapshot.encryption);
+    xml.value("DBClusterSnapshotArn", region.snapshot_arn(snapshot.kind, &snapshot.id));
+    xml.optional("SourceDBClusterSnapshotArn", snapshot.source_arn.as_ref());
+    xml.value("IAMDatabaseAuthenticationEnabled", false);
+    xml.optional("DbClusterResourceId", snapshot.resource_id.as_ref());
+    tags(xml, &snapshot.tags);
+}

@@ -1,0 +1,559 @@
+//! Turns a scenario into regions, and refuses one that could not exist.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::hash;
+use crate::identifier;
+use crate::model::{Database, Encryption, Ending, Job, Key, Kind, Member, RdsArn, Region, Snapshot, Tags};
+use crate::scenario::{self, Members, ScenarioError};
+
+type Result<T> = std::result::Result<T, ScenarioError>;
+
+/// The seeds of a scenario that are being turned into regions.
+pub(crate) struct Seeding<'a> {
+    pub(crate) regions: &'a mut BTreeMap<String, Region>,
+    pub(crate) account: &'a str,
+    pub(crate) now: Timestamp,
+}
+
+impl Seeding<'_> {
+    /// Adds everything that the scenario holds.
+    pub(crate) fn add(&mut self, scenario: &scenario::Scenario) -> Result<()> {
+        for (name, seed) in &scenario.regions {
+            if !name.contains('-') || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+                return Err(wrong("regions", format!("{name:?} is not the name of a region")));
+            }
+            self.region(name, seed)?;
+        }
+        // Copies come last: they take what they do not say from their source, which may be in any region.
+        for (name, seed) in &scenario.regions {
+            for (index, snapshot) in seed.snapshots.iter().enumerate() {
+                let place = format!("regions.{name}.snapshots[{index}]");
+                self.snapshot(name, &place, snapshot, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn region(&mut self, name: &str, seed: &scenario::Region) -> Result<()> {
+        let place = format!("regions.{name}");
+        let account = self.account;
+        let region = self
+            .regions
+            .entry(name.to_owned())
+            .or_insert_with(|| Region::new(name, account));
+        if let Some(quota) = seed.manual_snapshot_quota {
+            region.quota = quota;
+        }
+        if let Some(slots) = seed.copy_slots {
+            region.slots = slots;
+        }
+        if let Some(rate) = seed.requests_per_second {
+            if !(rate.is_finite() && rate > 0.0) {
+                return Err(wrong(&place, "requestsPerSecond must be more than 0".to_owned()));
+            }
+            region.requests_per_second = Some(rate);
+        }
+        for (index, key) in seed.kms_keys.iter().enumerate() {
+            add_key(region, &format!("{place}.kmsKeys[{index}]"), key)?;
+        }
+        for (kind, list, seeds) in [
+            (Kind::Instance, "instances", &seed.instances),
+            (Kind::Cluster, "clusters", &seed.clusters),
+        ] {
+            for (index, seed) in seeds.iter().enumerate() {
+                let place = format!("{place}.{list}[{index}] ({})", seed.id);
+                self.database(name, kind, &place, seed)?;
+                for (index, snapshot) in seed.snapshots.iter().enumerate() {
+                    let place = format!("{place}.snapshots[{index}]");
+                    self.snapshot(name, &place, snapshot, Some((kind, &seed.id)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn database(&mut self, region: &str, kind: Kind, place: &str, seed: &scenario::Database) -> Result<()> {
+        let region = self.regions.get_mut(region).expect("the region was made before its databases");
+        identifier::check(&seed.id, 63).map_err(|reason| wrong(place, format!("id {:?}: {reason}", seed.id)))?;
+        if kind == Kind::Instance
+            && (seed.members.is_some()
+                || seed.engine_mode.is_some()
+                || seed.global_cluster.is_some()
+                || seed.cluster_scalability_type.is_some())
+        {
+            return Err(wrong(
+                place,
+                "members, engineMode, globalCluster and clusterScalabilityType are for clusters".to_owned(),
+            ));
+        }
+        if kind == Kind::Cluster && (seed.option_group.is_some() || !seed.permanent_options.is_empty()) {
+            return Err(wrong(place, "option groups are for instances".to_owned()));
+        }
+        let database = resolve_database(region, kind, place, seed, self.now)?;
+        for member in &database.members {
+            identifier::check(&member.id, 63).map_err(|reason| wrong(place, format!("member {:?}: {reason}", member.id)))?;
+            let instance = member_instance(region, &database, &member.id);
+            if region.databases[Kind::Instance].insert(member.id.clone(), instance).is_some() {
+                return Err(wrong(place, format!("there is an instance {} already", member.id)));
+            }
+        }
+        if region.databases[kind].insert(database.id.clone(), database).is_some() {
+            return Err(wrong(place, "there is one of this id already".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn snapshot(
+        &mut self,
+        region_name: &str,
+        place: &str,
+        seed: &scenario::Snapshot,
+        owner: Option<(Kind, &str)>,
+    ) -> Result<()> {
+        let times = Times { now: self.now };
+        let region = &self.regions[region_name];
+        let kind = match (owner, seed.kind) {
+            (Some((kind, _)), None) => kind,
+            (Some((kind, _)), Some(said)) if kind == said => kind,
+            (None, Some(kind)) => kind,
+            (Some(_), Some(_)) => return Err(wrong(place, "kind is not that of the database".to_owned())),
+            (None, None) => return Err(wrong(place, "kind is missing: instance or cluster".to_owned())),
+        };
+        let source_arn = seed.source_arn.as_deref().map(|arn| times.fill(arn)).transpose();
+        let source_arn = source_arn.map_err(|reason| wrong(place, format!("sourceArn: {reason}")))?;
+        let source = source_arn.as_deref().and_then(|arn| {
+            let arn = RdsArn::parse(arn)?;
+            self.regions.get(arn.region)?.snapshots[kind].get(arn.id)
+        });
+        let database_id = seed
+            .database
+            .as_deref()
+            .or(owner.map(|(_, id)| id))
+            .or(source.map(|source| source.database.as_str()))
+            .ok_or_else(|| wrong(place, "database is missing, and there is no source to take it from".to_owned()))?
+            .to_ascii_lowercase();
+        // What a snapshot does not say comes from its source, else from the database of its region.
+        let model = source.cloned().or_else(|| {
+            let database = region.databases[kind].get(&database_id)?;
+            Some(taken_of(database))
+        });
+        let model = match model {
+            Some(model) => model,
+            None => {
+                let seed = scenario::Database {
+                    engine: seed.engine.clone(),
+                    ..scenario::Database::new(&database_id)
+                };
+                let mut model = taken_of(&resolve_database(region, kind, place, &seed, self.now)?);
+                // Nothing says which database of that name it was.
+                model.resource_id = Some(hash::resource_id(
+                    prefix(kind),
+                    &["gone", &region.account, region_name, &database_id],
+                ));
+                model
+            }
+        };
+        let created = match (seed.created_at, seed.age_hours) {
+            (Some(_), Some(_)) => return Err(wrong(place, "either ageHours or createdAt".to_owned())),
+            (Some(at), None) => at,
+            (None, age) => times.before(age.unwrap_or(0.0)).map_err(|reason| wrong(place, reason))?,
+        };
+        let snapshot_type = match &seed.snapshot_type {
+            Some(said) if ["automated", "manual", "awsbackup"].contains(&said.as_str()) => said.clone(),
+            Some(said) => {
+                return Err(wrong(place, format!("type {said:?}: automated, manual or awsbackup")));
+            }
+            None if owner.is_some() && seed.id.is_none() => "automated".to_owned(),
+            None => "manual".to_owned(),
+        };
+        let id = match &seed.id {
+            Some(id) => times.fill(id).map_err(|reason| wrong(place, format!("id: {reason}")))?,
+            None if snapshot_type == "automated" => format!("rds:{database_id}-{}", stamp(created)),
+            None if snapshot_type == "awsbackup" => format!("awsbackup:job-{}", stamp(created)),
+            None => return Err(wrong(place, "id is missing".to_owned())),
+        };
+        let plain = id.strip_prefix("rds:").or_else(|| id.strip_prefix("awsbackup:"));
+        if (plain.is_none()) != (snapshot_type == "manual") {
+            return Err(wrong(
+                place,
+                format!("{id:?} is no name for a snapshot of type {snapshot_type}: those of RDS begin with rds: or awsbackup:"),
+            ));
+        }
+        // An automated name is longer than a name that one may give.
+        identifier::check(plain.unwrap_or(&id), 255).map_err(|reason| wrong(place, format!("id {id:?}: {reason}")))?;
+        let encryption = if seed.kms_key.is_none() && seed.encrypted.is_none() && seed.storage_encryption_type.is_none() {
+            match (&model.encryption, source.is_some()) {
+                // A key of another region cannot be this copy's key.
+                (Encryption::Key(_), true) => Encryption::Key(region.keys[0].arn.clone()),
+                (other, _) => other.clone(),
+            }
+        } else {
+            resolve_encryption(
+                region,
+                place,
+                seed.encrypted,
+                seed.kms_key.as_deref(),
+                seed.storage_encryption_type.as_deref(),
+            )?
+        };
+        let percent = seed.percent.unwrap_or(100);
+        if percent > 100 {
+            return Err(wrong(place, "percent: 0 to 100".to_owned()));
+        }
+        let status = seed.status.clone().unwrap_or_else(|| {
+            if percent < 100 { "copying" } else { "available" }.to_owned()
+        });
+        let copies = seed.copies.or(&model.copies);
+        check_copies(place, &copies)?;
+        let job = (percent < 100 && ["copying", "creating", "pending"].contains(&status.as_str())).then(|| {
+            let seconds = copies.duration_seconds.unwrap_or_else(|| duration(model.size_gib));
+            // Only what is said of this very copy: what its source's copies do is for new ones.
+            let (ending, at) = match (seed.copies.fail_at_percent, seed.copies.vanish_at_percent) {
+                (Some(at), _) => (Ending::Failed, at),
+                (_, Some(at)) => (Ending::Vanished, at),
+                _ => (Ending::Available, 100),
+            };
+            let stops_at = seconds * f64::from(at) / 100.0;
+            Job {
+                seconds,
+                done: seconds * f64::from(percent) / 100.0,
+                stops_at,
+                ending,
+                running: true,
+                queue: None,
+                takes_slot: source_arn
+                    .as_deref()
+                    .and_then(RdsArn::parse)
+                    .is_some_and(|arn| arn.region != region_name),
+                becomes: seed.copies.becomes.clone(),
+            }
+        });
+        let original_created = match seed.original_age_hours {
+            Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
+            None => source
+                .and_then(|source| source.original_created)
+                .unwrap_or(created),
+        };
+        let tags = fill_tags(&times, place, &seed.tags)?;
+        let snapshot = Snapshot {
+            kind,
+            id: id.to_ascii_lowercase(),
+            database: database_id,
+            resource_id: seed.resource_id.clone().or(model.resource_id),
+            snapshot_type,
+            status,
+            percent,
+            created: Some(created),
+            original_created: Some(original_created),
+            database_created: model.database_created,
+            engine: seed.engine.clone().unwrap_or(model.engine),
+            engine_version: seed.engine_version.clone().unwrap_or(model.engine_version),
+            engine_mode: model.engine_mode,
+            allocated_storage: seed.allocated_storage.unwrap_or(model.allocated_storage),
+            size_gib: model.size_gib,
+            encryption,
+            option_group: model.option_group,
+            permanent_options: model.permanent_options,
+            multi_az_cluster: model.multi_az_cluster,
+            tags,
+            source_arn,
+            copies,
+            job,
+        };
+        let region = self.regions.get_mut(region_name).expect("the region was looked up before");
+        if let Some(other) = region.snapshots[kind].insert(snapshot.id.clone(), snapshot) {
+            return Err(wrong(place, format!("there is a snapshot {} already", other.id)));
+        }
+        Ok(())
+    }
+}
+
+/// A snapshot of a database as it is taken: the caller sets what is its own (id, type, times, tags, job).
+pub(crate) fn taken_of(database: &Database) -> Snapshot {
+    Snapshot {
+        kind: database.kind,
+        id: String::new(),
+        database: database.id.clone(),
+        resource_id: Some(database.resource_id.clone()),
+        snapshot_type: "manual".to_owned(),
+        status: "available".to_owned(),
+        percent: 100,
+        created: None,
+        original_created: None,
+        database_created: database.created,
+        engine: database.engine.clone(),
+        engine_version: database.engine_version.clone(),
+        engine_mode: database.engine_mode.clone(),
+        allocated_storage: database.allocated_storage,
+        size_gib: database.size_gib,
+        encryption: database.encryption.clone(),
+        option_group: database.option_group.clone(),
+        permanent_options: database.permanent_options.clone(),
+        multi_az_cluster: database.kind == Kind::Cluster && ["mysql", "postgres"].contains(&database.engine.as_str()),
+        tags: Tags::new(),
+        source_arn: None,
+        copies: database.copies.clone(),
+        job: None,
+    }
+}
+
+/// Simulated seconds that a copy of so many GiB takes: two minutes to begin with, then about 170 MiB a second.
+pub(crate) fn duration(size_gib: u32) -> f64 {
+    120.0 + 6.0 * f64::from(size_gib)
+}
+
+/// Cuts a time to milliseconds, which is what RDS tells.
+pub(crate) fn milliseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}
+
+fn wrong(place: &str, reason: impl Into<String>) -> ScenarioError {
+    ScenarioError(format!("{place}: {}", reason.into()))
+}
+
+fn prefix(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Instance => "db-",
+        Kind::Cluster => "cluster-",
+    }
+}
+
+fn add_key(region: &mut Region, place: &str, seed: &scenario::Key) -> Result<()> {
+    let arn = if seed.id.starts_with("arn:") {
+        if !seed.id.starts_with(&region.key_arn("")) {
+            return Err(wrong(
+                place,
+                format!("{} is not the ARN of a key in {}", seed.id, region.name),
+            ));
+        }
+        seed.id.clone()
+    } else {
+        region.key_arn(&seed.id)
+    };
+    if let Some(alias) = seed.aliases.iter().find(|alias| !alias.starts_with("alias/")) {
+        return Err(wrong(place, format!("the alias {alias:?} does not begin with alias/")));
+    }
+    if region.keys.iter().any(|key| key.arn == arn) {
+        return Err(wrong(place, "there is a key of this id already"));
+    }
+    region.keys.push(Key {
+        arn,
+        enabled: seed.enabled,
+        aliases: seed.aliases.clone(),
+    });
+    Ok(())
+}
+
+fn resolve_encryption(
+    region: &Region,
+    place: &str,
+    encrypted: Option<bool>,
+    key: Option<&str>,
+    storage_encryption_type: Option<&str>,
+) -> Result<Encryption> {
+    let lookup = |key: &str| {
+        region.key(key).map(|key| Encryption::Key(key.arn.clone())).ok_or_else(|| {
+            wrong(place, format!("the kmsKey {key} is not in kmsKeys of {}", region.name))
+        })
+    };
+    match (storage_encryption_type, encrypted, key) {
+        (Some("sse-rds"), None | Some(false), None) => Ok(Encryption::Service),
+        (None | Some("none"), None | Some(false), None) => Ok(Encryption::None),
+        (None | Some("sse-kms"), None | Some(true), Some(key)) => lookup(key),
+        (None | Some("sse-kms"), Some(true), None) | (Some("sse-kms"), None, None) => lookup("alias/aws/rds"),
+        (Some("none" | "sse-kms" | "sse-rds") | None, _, _) => Err(wrong(
+            place,
+            "encrypted, kmsKey and storageEncryptionType contradict one another",
+        )),
+        (Some(other), _, _) => Err(wrong(
+            place,
+            format!("storageEncryptionType {other:?}: none, sse-kms or sse-rds"),
+        )),
+    }
+}
+
+fn resolve_database(
+    region: &Region,
+    kind: Kind,
+    place: &str,
+    seed: &scenario::Database,
+    now: Timestamp,
+) -> Result<Database> {
+    let times = Times { now };
+    let id = seed.id.to_ascii_lowercase();
+    let engine = seed.engine.clone().unwrap_or_else(|| {
+        match kind {
+            Kind::Instance => "postgres",
+            Kind::Cluster => "aurora-postgresql",
+        }
+        .to_owned()
+    });
+    let encryption = resolve_encryption(
+        region,
+        place,
+        seed.encrypted,
+        seed.kms_key.as_deref(),
+        seed.storage_encryption_type.as_deref(),
+    )?;
+    check_copies(place, &seed.copies)?;
+    let aurora_like = kind == Kind::Cluster && !["mysql", "postgres"].contains(&engine.as_str());
+    let allocated_storage = seed.allocated_storage.unwrap_or(if aurora_like { 1 } else { 100 });
+    let members = match &seed.members {
+        _ if kind == Kind::Instance => Vec::new(),
+        None => vec![format!("{id}-1")],
+        Some(Members::Count(count)) => (1..=*count).map(|number| format!("{id}-{number}")).collect(),
+        Some(Members::Ids(ids)) => ids.iter().map(|id| id.to_ascii_lowercase()).collect(),
+    };
+    Ok(Database {
+        kind,
+        resource_id: seed
+            .resource_id
+            .clone()
+            .unwrap_or_else(|| hash::resource_id(prefix(kind), &[&region.account, &region.name, &id])),
+        engine_version: seed
+            .engine_version
+            .clone()
+            .unwrap_or_else(|| current_version(&engine).to_owned()),
+        engine_mode: (kind == Kind::Cluster)
+            .then(|| seed.engine_mode.clone().unwrap_or_else(|| "provisioned".to_owned())),
+        class: Some(seed.class.clone().unwrap_or_else(|| "db.r6g.large".to_owned())),
+        status: seed.status.clone().unwrap_or_else(|| "available".to_owned()),
+        created: times
+            .before(seed.created_days_ago.unwrap_or(400.0) * 24.0)
+            .map_err(|reason| wrong(place, reason))?,
+        encryption,
+        allocated_storage,
+        size_gib: seed.size_gib.unwrap_or(if aurora_like { 100 } else { allocated_storage }),
+        multi_az: seed.multi_az.unwrap_or(kind == Kind::Cluster && members.len() > 1),
+        parameter_group: seed
+            .parameter_group
+            .clone()
+            .unwrap_or_else(|| format!("default.{engine}")),
+        option_group: (kind == Kind::Instance).then(|| {
+            seed.option_group
+                .clone()
+                .unwrap_or_else(|| format!("default:{engine}"))
+        }),
+        permanent_options: seed.permanent_options.clone(),
+        retention_days: seed.backup_retention_days.unwrap_or(7),
+        global_cluster: seed.global_cluster.clone(),
+        scalability: seed.cluster_scalability_type.clone(),
+        tags: fill_tags(&times, place, &seed.tags)?,
+        cluster: None,
+        members: members
+            .into_iter()
+            .enumerate()
+            .map(|(index, id)| Member { id, writer: index == 0 })
+            .collect(),
+        copies: seed.copies.clone(),
+        engine,
+        id,
+    })
+}
+
+fn member_instance(region: &Region, cluster: &Database, id: &str) -> Database {
+    Database {
+        kind: Kind::Instance,
+        id: id.to_owned(),
+        resource_id: hash::resource_id("db-", &[&region.account, &region.name, id]),
+        engine_mode: None,
+        multi_az: false,
+        option_group: Some(format!("default:{}", cluster.engine)),
+        tags: Tags::new(),
+        cluster: Some(cluster.id.clone()),
+        members: Vec::new(),
+        ..cluster.clone()
+    }
+}
+
+fn check_copies(place: &str, copies: &scenario::CopyBehaviour) -> Result<()> {
+    if let Some(seconds) = copies.duration_seconds
+        && !(seconds.is_finite() && seconds >= 0.0)
+    {
+        return Err(wrong(place, "copies.durationSeconds must not be negative"));
+    }
+    if copies.fail_at_percent.is_some() && copies.vanish_at_percent.is_some() {
+        return Err(wrong(place, "copies: either failAtPercent or vanishAtPercent"));
+    }
+    for percent in [copies.fail_at_percent, copies.vanish_at_percent].into_iter().flatten() {
+        if percent > 100 {
+            return Err(wrong(place, "copies: a percentage is 0 to 100"));
+        }
+    }
+    Ok(())
+}
+
+fn current_version(engine: &str) -> &'static str {
+    match engine {
+        "postgres" => "17.6",
+        "mysql" => "8.4.6",
+        "mariadb" => "11.8.3",
+        "aurora-mysql" => "8.0.mysql_aurora.3.10.1",
+        "aurora-postgresql" => "17.5",
+        "neptune" => "1.4.6.0",
+        "docdb" => "5.0.0",
+        _ if engine.contains("oracle") => "19.0.0.0.ru-2025-07.rur-2025-07.r1",
+        _ if engine.contains("sqlserver") => "16.00.4215.2.v1",
+        _ => "1.0",
+    }
+}
+
+fn fill_tags(times: &Times, place: &str, tags: &Tags) -> Result<Tags> {
+    tags.iter()
+        .map(|(key, value)| {
+            let value = times
+                .fill(value)
+                .map_err(|reason| wrong(place, format!("tags.{key}: {reason}")))?;
+            Ok((key.clone(), value))
+        })
+        .collect()
+}
+
+/// The minute of a time, as in the name of an automated snapshot.
+fn stamp(time: Timestamp) -> String {
+    let text = time.to_string();
+    text.get(..16).unwrap_or(&text).replace(['T', ':'], "-")
+}
+
+struct Times {
+    now: Timestamp,
+}
+
+impl Times {
+    fn before(&self, hours: f64) -> std::result::Result<Timestamp, String> {
+        SignedDuration::try_from_secs_f64(hours * 3600.0)
+            .ok()
+            .and_then(|age| self.now.checked_sub(age).ok())
+            .map(milliseconds)
+            .ok_or_else(|| format!("{hours} hours is no age"))
+    }
+
+    /// Replaces `{time:H}` and `{stamp:H}`.
+    fn fill(&self, text: &str) -> std::result::Result<String, String> {
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some(start) = rest.find('{') {
+            let end = rest[start..]
+                .find('}')
+                .map(|end| start + end)
+                .ok_or_else(|| format!("{text:?}: a brace is open"))?;
+            filled.push_str(&rest[..start]);
+            let (name, hours) = rest[start + 1..end].split_once(':').unwrap_or_default();
+            let time = hours
+                .parse()
+                .map_err(|_| ())
+                .and_then(|hours| self.before(hours).map_err(|_| ()));
+            match (name, time) {
+                ("time", Ok(time)) => filled.push_str(&time.to_string()),
+                ("stamp", Ok(time)) => filled.push_str(&stamp(time)),
+                _ => return Err(format!("{text:?}: only {{time:HOURS}} and {{stamp:HOURS}} are filled in")),
+            }
+            rest = &rest[end + 1..];
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+}

@@ -1,0 +1,214 @@
+//! The state as JSON, for tests and the demo.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Kind, PerKind, Tags};
+use crate::simulator::Simulator;
+
+/// Everything that stands in the account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// The account's number.
+    pub account: String,
+    /// When this was so.
+    pub now: Timestamp,
+    /// Simulated seconds of copying in a second.
+    pub time_scale: f64,
+    /// Regions by name.
+    pub regions: BTreeMap<String, RegionState>,
+}
+
+/// One region.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegionState {
+    /// The keys.
+    pub kms_keys: Vec<KeyState>,
+    /// How many manual snapshots there may be.
+    pub manual_snapshot_quota: PerKind<u32>,
+    /// How many copies from other regions may be in flight.
+    pub copy_slots: PerKind<u32>,
+    /// Instances and clusters; members of clusters are instances too.
+    pub databases: Vec<DatabaseState>,
+    /// Snapshots of both kinds.
+    pub snapshots: Vec<SnapshotState>,
+}
+
+/// A KMS key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyState {
+    /// The ARN.
+    pub arn: String,
+    /// The aliases.
+    pub aliases: Vec<String>,
+    /// Whether it can be used.
+    pub enabled: bool,
+}
+
+/// A database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseState {
+    /// Instance or cluster.
+    pub kind: Kind,
+    /// The identifier.
+    pub id: String,
+    /// The immutable id.
+    pub resource_id: String,
+    /// The ARN.
+    pub arn: String,
+    /// The engine.
+    pub engine: String,
+    /// Its version.
+    pub engine_version: String,
+    /// The status.
+    pub status: String,
+    /// GiB, as the API tells it.
+    pub allocated_storage: u32,
+    /// `none`, `sse-kms` or `sse-rds`.
+    pub storage_encryption_type: String,
+    /// The key's ARN.
+    pub kms_key: Option<String>,
+    /// The cluster that it is a member of.
+    pub cluster: Option<String>,
+    /// The tags.
+    pub tags: Tags,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotState {
+    /// Of an instance or a cluster.
+    pub kind: Kind,
+    /// The identifier.
+    pub id: String,
+    /// The ARN.
+    pub arn: String,
+    /// The database that it was taken of.
+    pub database: String,
+    /// That database's immutable id.
+    pub resource_id: Option<String>,
+    /// `automated`, `manual` or `awsbackup`.
+    #[serde(rename = "type")]
+    pub snapshot_type: String,
+    /// The status.
+    pub status: String,
+    /// How far it has come.
+    pub percent: u32,
+    /// `SnapshotCreateTime`.
+    pub created_at: Option<Timestamp>,
+    /// `OriginalSnapshotCreateTime`, which the API tells for instances only.
+    pub original_created_at: Option<Timestamp>,
+    /// The engine.
+    pub engine: String,
+    /// Its version.
+    pub engine_version: String,
+    /// GiB, as the API tells it.
+    pub allocated_storage: u32,
+    /// `none`, `sse-kms` or `sse-rds`.
+    pub storage_encryption_type: String,
+    /// The key's ARN.
+    pub kms_key: Option<String>,
+    /// The option group.
+    pub option_group: Option<String>,
+    /// What it is a copy of.
+    pub source_arn: Option<String>,
+    /// The tags.
+    pub tags: Tags,
+}
+
+impl State {
+    pub(crate) fn of(simulator: &Simulator) -> Self {
+        let regions = simulator
+            .regions
+            .values()
+            .map(|region| {
+                let databases = Kind::ALL.into_iter().flat_map(|kind| region.databases[kind].values());
+                let snapshots = Kind::ALL.into_iter().flat_map(|kind| region.snapshots[kind].values());
+                let state = RegionState {
+                    kms_keys: region
+                        .keys
+                        .iter()
+                        .map(|key| KeyState {
+                            arn: key.arn.clone(),
+                            aliases: key.aliases.clone(),
+                            enabled: key.enabled,
+                        })
+                        .collect(),
+                    manual_snapshot_quota: region.quota,
+                    copy_slots: region.slots,
+                    databases: databases
+                        .map(|database| DatabaseState {
+                            kind: database.kind,
+                            id: database.id.clone(),
+                            resource_id: database.resource_id.clone(),
+                            arn: region.arn(database.kind.database_type(), &database.id),
+                            engine: database.engine.clone(),
+                            engine_version: database.engine_version.clone(),
+                            status: database.status.clone(),
+                            allocated_storage: database.allocated_storage,
+                            storage_encryption_type: database.encryption.type_name().to_owned(),
+                            kms_key: database.encryption.key().map(str::to_owned),
+                            cluster: database.cluster.clone(),
+                            tags: database.tags.clone(),
+                        })
+                        .collect(),
+                    snapshots: snapshots
+                        .map(|snapshot| SnapshotState {
+                            kind: snapshot.kind,
+                            id: snapshot.id.clone(),
+                            arn: region.snapshot_arn(snapshot.kind, &snapshot.id),
+                            database: snapshot.database.clone(),
+                            resource_id: snapshot.resource_id.clone(),
+                            snapshot_type: snapshot.snapshot_type.clone(),
+                            status: snapshot.status.clone(),
+                            percent: snapshot.percent,
+                            created_at: snapshot.created,
+                            original_created_at: snapshot.original_created,
+                            engine: snapshot.engine.clone(),
+                            engine_version: snapshot.engine_version.clone(),
+                            allocated_storage: snapshot.allocated_storage,
+                            storage_encryption_type: snapshot.encryption.type_name().to_owned(),
+                            kms_key: snapshot.encryption.key().map(str::to_owned),
+                            option_group: snapshot.option_group.clone(),
+                            source_arn: snapshot.source_arn.clone(),
+                            tags: snapshot.tags.clone(),
+                        })
+                        .collect(),
+                };
+                (region.name.clone(), state)
+            })
+            .collect();
+        Self {
+            account: simulator.account.clone(),
+            now: simulator.clock,
+            time_scale: simulator.scale,
+            regions,
+        }
+    }
+
+    /// The snapshots of a region, none if nothing was ever there.
+    #[must_use]
+    pub fn snapshots(&self, region: &str) -> &[SnapshotState] {
+        self.regions.get(region).map_or(&[], |region| &region.snapshots)
+    }
+
+    /// A snapshot by region and id, of whichever kind.
+    #[must_use]
+    pub fn snapshot(&self, region: &str, id: &str) -> Option<&SnapshotState> {
+        self.snapshots(region).iter().find(|snapshot| snapshot.id == id)
+    }
+
+    /// A database by region and id; a cluster goes before an instance of the same id.
+    #[must_use]
+    pub fn database(&self, region: &str, id: &str) -> Option<&DatabaseState> {
+        let databases = &self.regions.get(region)?.databases;
+        databases.iter().rev().find(|database| database.id == id)
+    }
+}
