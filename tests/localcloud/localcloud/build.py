@@ -107,7 +107,7 @@ def sam_build(report: Report, folder: Path, template: Path = layout.TEMPLATE) ->
 
 
 def sam_deploy(
-    report: Report, folder: Path, built: Path, endpoint: str, parameters: dict[str, str], stack: str = layout.STACK
+    report: Report, folder: Path, built: Path, endpoint: str, parameters: dict[str, str], stack: str, region: str
 ) -> None:
     """`sam deploy` of what was built, to MiniStack."""
     command, environment = sam(folder, endpoint)
@@ -121,7 +121,7 @@ def sam_deploy(
             "--stack-name", stack,
             "--s3-bucket", layout.ARTIFACTS_BUCKET,
             "--s3-prefix", stack,
-            "--region", layout.SOURCE_REGION,
+            "--region", region,
             "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND",
             "--no-confirm-changeset",
             "--no-fail-on-empty-changeset",

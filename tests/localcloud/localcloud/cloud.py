@@ -64,6 +64,7 @@ class LocalCloud:
         """The process id of the warden, which is also its process group."""
         self._warden_process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
+        self._runs: dict[str, Runs] = {}
 
     # Starting and stopping
 
@@ -92,17 +93,13 @@ class LocalCloud:
         self.built_template = build.sam_build(self.report, self.folder)
         self.deploy(layout.STACK, self.parameters)
 
-    def deploy(self, stack: str, parameters: dict[str, str]) -> None:
+    def deploy(self, stack: str, parameters: dict[str, str], region: str = layout.SOURCE_REGION) -> None:
         """Deploys the built template as a (further) stack; its functions are made known to the simulator."""
-        build.sam_deploy(self.report, self.folder, self.built_template, self.endpoint, parameters, stack)
-        self.callers.update(
-            {
-                f"{stack}/{logical_id}": caller
-                for logical_id, caller in deployed_callers(
-                    self.client("cloudformation"), self.client("lambda"), self.client("iam"), stack
-                ).items()
-            }
+        build.sam_deploy(self.report, self.folder, self.built_template, self.endpoint, parameters, stack, region)
+        deployed = deployed_callers(
+            self.client("cloudformation", region), self.client("lambda", region), self.client("iam", region), stack
         )
+        self.callers.update({f"{stack}/{logical_id}": caller for logical_id, caller in deployed.items()})
         self.simulator.set_callers(callers_table(list(self.callers.values())))
 
     def stop(self) -> None:
@@ -253,16 +250,23 @@ class LocalCloud:
             config=Config(retries={"max_attempts": 0}, read_timeout=60, max_pool_connections=50),
         )
 
-    def runs(self, stack: str = layout.STACK) -> Runs:
+    def runs(self, stack: str = layout.STACK, region: str = layout.SOURCE_REGION) -> Runs:
         """The state machines of a stack."""
-        return Runs(self.client("stepfunctions"), stack)
+        if stack not in self._runs:
+            self._runs[stack] = Runs(self.client("stepfunctions", region), stack, region)
+        return self._runs[stack]
 
     def caller(self, function: str, stack: str = layout.STACK) -> Caller:
         """The deployed identity of a function, by its name (`start-copy`)."""
         return self.callers[f"{stack}/{layout.FUNCTIONS[function]}"]
 
+    def set_scale(self, scale: float) -> None:
+        """Changes how many times faster copies, waits and retries are, while running."""
+        self.simulator.set_time_scale(scale)
+        self.set_wait_scale(scale)
+
     def set_wait_scale(self, scale: float) -> None:
-        """Changes how much faster waits and retries are, while running."""
+        """Changes that for the waits and retries of the state machines only."""
         body = json.dumps({"stepfunctions._SFN_WAIT_SCALE": 1 / scale}).encode()
         request = urllib.request.Request(f"{self.endpoint}/_ministack/config", data=body, method="POST")
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -280,6 +284,28 @@ class LocalCloud:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return len(processes)
+
+    def cut_off(self, run: str, function: str) -> None:
+        """Ends a run while one of its functions waits for a reply, and that function with it, as a power cut would.
+
+        On AWS a stopped execution does nothing more. MiniStack goes on with the retries of the step that it is in, so
+        those are put off for ever.
+        """
+        runs = self.runs()
+        children = runs.all_children(run)
+        runs.stop(run)
+        self.set_wait_scale(1e-6)
+        try:
+            failures = sum(runs.failed_tasks(child.arn) for child in children)
+            if not self.kill_function(function):
+                raise CloudError(f"there is no process of {function} to kill")
+            deadline = time.monotonic() + 20
+            while sum(runs.failed_tasks(child.arn) for child in children) == failures:
+                if time.monotonic() > deadline:
+                    raise CloudError(f"MiniStack did not notice within 20 s that {function} is dead")
+                time.sleep(0.02)
+        finally:
+            self.set_wait_scale(self.scale)
 
     def exports(self) -> dict[str, str]:
         """The environment that lets the `aws` CLI talk to this cloud."""

@@ -51,12 +51,14 @@ class Execution:
 class Runs:
     """The two state machines of one stack."""
 
-    def __init__(self, states: Any, stack: str = layout.STACK) -> None:
+    def __init__(self, states: Any, stack: str = layout.STACK, region: str = layout.SOURCE_REGION) -> None:
         self.states = states
-        prefix = f"arn:aws:states:{layout.SOURCE_REGION}:{layout.ACCOUNT}:stateMachine:{stack}"
+        prefix = f"arn:aws:states:{region}:{layout.ACCOUNT}:stateMachine:{stack}"
         self.copy_fleet = f"{prefix}-copy-fleet"
         self.copy_snapshot = f"{prefix}-copy-snapshot"
+        # Neither ever changes.
         self._parents: dict[str, str] = {}
+        self._started: dict[str, Any] = {}
 
     def start(self, request: Json = None, machine: str | None = None, name: str | None = None) -> str:
         """Starts copy-fleet (or another machine) with an input; `{}` by default. Returns the execution's ARN."""
@@ -111,15 +113,22 @@ class Runs:
     def all_children(self, run: str) -> list[Execution]:
         """The copy-snapshot executions of a run and of all its pages."""
         arns = {run, *(page.arn for page in self.pages(run))}
-        return [self.look(arn) for arn in self._arns(self.copy_snapshot) if self._parent(arn) in arns]
+        return [self.look(arn) for arn in self._arns_since(self.copy_snapshot, run) if self._parent(arn) in arns]
 
     def _started_by(self, run: str, machine: str) -> list[Execution]:
-        return [self.look(arn) for arn in self._arns(machine) if self._parent(arn) == run]
+        return [self.look(arn) for arn in self._arns_since(machine, run) if self._parent(arn) == run]
 
-    def _arns(self, machine: str) -> list[str]:
+    def _arns_since(self, machine: str, run: str) -> list[str]:
+        """The executions of a machine that may belong to a run, oldest first."""
+        if run not in self._started:
+            self._started[run] = self.look(run).started
         arns = []
         for page in self.states.get_paginator("list_executions").paginate(stateMachineArn=machine):
-            arns.extend(one["executionArn"] for one in page["executions"])
+            for one in page["executions"]:
+                # The list begins with what stopped, or if it runs was started, last.
+                if (one.get("stopDate") or one["startDate"]) < self._started[run]:
+                    return arns[::-1]
+                arns.append(one["executionArn"])
         return arns[::-1]
 
     def _parent(self, arn: str) -> str:
@@ -152,6 +161,10 @@ class Runs:
                 return str(entered["name"]), _parsed(entered.get("input"))
         return "", None
 
+    def failed_tasks(self, arn: str) -> int:
+        """How many attempts of tasks have failed in this execution."""
+        return sum(event["type"] == "TaskFailed" for event in self.history(arn))
+
     def _latest(self, arn: str) -> list[Json]:
         return list(self.states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=10)["events"])
 
@@ -181,6 +194,12 @@ class Runs:
             if now > deadline:
                 raise TookTooLong(f"{run} still had running children {seconds} s after it was stopped")
             time.sleep(0.05)
+
+    def stop_all(self) -> None:
+        """Stops whatever runs."""
+        while running := self._running(self.copy_fleet) + self._running(self.copy_snapshot):
+            for arn in running:
+                self.stop(arn)
 
     def _stop_one(self, arn: str) -> None:
         try:

@@ -16,6 +16,10 @@ Json = Any
 class ControlError(Exception):
     """The simulator refused a control call; the message holds its answer."""
 
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 class Simulator:
     """The control API at one address. Every method is one call."""
@@ -34,7 +38,8 @@ class Simulator:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
-            raise ControlError(f"{method} /_control/{path}: {error.code} {error.read().decode(errors='replace')}") from error
+            said = error.read().decode(errors="replace")
+            raise ControlError(f"{method} /_control/{path}: {error.code} {said}", error.code) from error
         return json.loads(text) if text else None
 
     def seed(self, scenario: Json) -> None:
@@ -62,27 +67,37 @@ class Simulator:
         answer = self._call("GET", "holds")
         return answer["holds"] if isinstance(answer, dict) else answer
 
-    def release(self, hold: str) -> None:
-        """Lets the calls of one hold go on."""
-        self._call("DELETE", f"holds/{hold}")
+    def release(self, hold: int) -> None:
+        """Lets the calls of one hold go on; nothing happens if it is gone already."""
+        try:
+            self._call("DELETE", f"holds/{hold}")
+        except ControlError as error:
+            if error.status != 404:
+                raise
+
+    def add_hold(self, operation: str, **conditions: Json) -> int:
+        """Keeps back the replies to an operation from now on; the calls have their effect. Returns the hold's number."""
+        return int(self._call("POST", "holds", {"operation": operation, **conditions})["hold"])
 
     @contextlib.contextmanager
-    def hold(self, operation: str, **match: Json) -> Iterator[str]:
-        """Keeps back the replies to an operation for the length of a `with` block."""
-        body: dict[str, Json] = {"operation": operation}
-        if match:
-            body["match"] = match
-        hold = str(self._call("POST", "holds", body)["hold"])
+    def hold(self, operation: str, **conditions: Json) -> Iterator[int]:
+        """The same for the length of a `with` block."""
+        hold = self.add_hold(operation, **conditions)
         try:
             yield hold
         finally:
             self.release(hold)
 
-    def wait_until_held(self, hold: str, seconds: float, calls: int = 1) -> None:
+    def release_all(self) -> None:
+        """Lets every held call go on."""
+        for hold in self.holds():
+            self.release(hold["hold"])
+
+    def wait_until_held(self, hold: int, seconds: float = 30, calls: int = 1) -> None:
         """Waits until as many calls wait in a hold."""
         deadline = time.monotonic() + seconds
         while True:
-            waiting = {str(one["hold"]): one["waiting"] for one in self.holds()}
+            waiting = {one["hold"]: one["waiting"] for one in self.holds()}
             if waiting.get(hold, 0) >= calls:
                 return
             if time.monotonic() > deadline:

@@ -1,0 +1,136 @@
+"""One local cloud for the whole session; each test seeds its own fleet into it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "localcloud"))
+
+from localcloud import layout  # noqa: E402
+
+layout.forget_real_account()
+
+from localcloud.cloud import LocalCloud  # noqa: E402
+from localcloud.report import Report  # noqa: E402
+from localcloud.runs import Runs  # noqa: E402
+
+SCALE = 100.0
+"""How many times faster than on AWS copies, waits and retries are, unless a test says otherwise."""
+
+
+@pytest.fixture(scope="session")
+def session_cloud(pytestconfig: pytest.Config) -> Iterator[LocalCloud]:
+    """MiniStack with the deployed template, and the simulator. Stopped at the end, whatever happens."""
+    terminal = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with terminal.global_and_fixture_disabled():
+        cloud = LocalCloud("e2e", scale=SCALE, report=Report(sys.stderr))
+        cloud.__enter__()
+    try:
+        yield cloud
+    finally:
+        cloud.stop()
+
+
+@pytest.fixture
+def cloud(session_cloud: LocalCloud) -> Iterator[LocalCloud]:
+    """The session's cloud, at its usual pace, without faults, and left with nothing running."""
+    session_cloud.set_scale(SCALE)
+    yield session_cloud
+    session_cloud.simulator.release_all()
+    session_cloud.simulator.clear_faults()
+    session_cloud.runs().stop_all()
+
+
+@pytest.fixture
+def runs(cloud: LocalCloud) -> Runs:
+    """The deployed state machines."""
+    return cloud.runs()
+
+
+@pytest.fixture
+def seed(cloud: LocalCloud) -> Callable[[Any], None]:
+    """Replaces everything in the simulator by a scenario."""
+    return cloud.simulator.seed
+
+
+class Counts:
+    """The simulator's counters, read when asked."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.cloud = cloud
+
+    def calls(self, *operations: str, region: str | None = None) -> int:
+        """How often these operations were called, refused calls included."""
+        by_operation = self.cloud.simulator.counters()["calls"]
+        return sum(
+            count
+            for operation in operations
+            for where, count in by_operation.get(operation, {}).items()
+            if region in (None, where)
+        )
+
+    def copies_asked_for(self) -> int:
+        """How often a copy was asked for."""
+        return self.calls("CopyDBSnapshot", "CopyDBClusterSnapshot")
+
+    def writes(self) -> int:
+        """How often anything was asked for that changes something."""
+        return self.copies_asked_for() + self.calls(
+            "AddTagsToResource", "DeleteDBSnapshot", "DeleteDBClusterSnapshot"
+        )
+
+    def of_copies(self, kind: str = "instance") -> Any:
+        """The counters of copies of a kind into the destination region."""
+        return self.cloud.simulator.counters()["copies"].get(layout.DESTINATION_REGION, {}).get(kind, {})
+
+    def refusals(self) -> Any:
+        """Refused calls by reason."""
+        return self.cloud.simulator.counters()["refusals"]
+
+
+@pytest.fixture
+def counts(cloud: LocalCloud) -> Counts:
+    """What was called since the fleet was seeded."""
+    return Counts(cloud)
+
+
+class Destination:
+    """The destination region as an operator sees it."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.rds = cloud.client("rds", layout.DESTINATION_REGION)
+
+    def snapshots(self, kind: str = "instance") -> dict[str, Any]:
+        """Manual snapshots by name, each with its tags as a dictionary under `Tags`."""
+        operation, field, name = (
+            ("describe_db_snapshots", "DBSnapshots", "DBSnapshotIdentifier")
+            if kind == "instance"
+            else ("describe_db_cluster_snapshots", "DBClusterSnapshots", "DBClusterSnapshotIdentifier")
+        )
+        found = {}
+        for page in self.rds.get_paginator(operation).paginate(SnapshotType="manual"):
+            for snapshot in page[field]:
+                snapshot["Tags"] = {tag["Key"]: tag["Value"] for tag in snapshot.get("TagList", [])}
+                found[snapshot[name]] = snapshot
+        return found
+
+    def verified(self, kind: str = "instance") -> dict[str, int]:
+        """Verified, available copies by the ARN of their source."""
+        found: dict[str, int] = {}
+        for snapshot in self.snapshots(kind).values():
+            verified = snapshot["Tags"].get("snapferry:verified", "mismatch")
+            if snapshot["Status"] == "available" and verified != "mismatch":
+                source = snapshot["Tags"]["snapferry:source-arn"]
+                found[source] = found.get(source, 0) + 1
+        return found
+
+
+@pytest.fixture
+def destination(cloud: LocalCloud) -> Destination:
+    """Where the copies are."""
+    return Destination(cloud)

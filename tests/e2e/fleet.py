@@ -1,0 +1,109 @@
+"""Small fleets for the tests, as the simulator's scenarios (their format: `tests/simulator/src/scenario.rs`)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from localcloud import layout
+
+Json = dict[str, Any]
+
+SOURCE_KEY = "11111111-1111-4111-8111-111111111111"
+COPY_KEY = layout.KEY_ARN.rsplit("/", 1)[-1]
+OTHER_KEY = "33333333-3333-4333-8333-333333333333"
+OWNER_TAG = f"{layout.SOURCE_REGION}/{layout.OWNER_ID}"
+
+
+def resource_id(kind: str, name: str) -> str:
+    """A resource id of the shape that RDS gives, the same for the same name."""
+    return ("db-" if kind == "instance" else "cluster-") + hashlib.sha256(name.encode()).hexdigest().upper()[:26]
+
+
+def instance(name: str, *ages_hours: float, **more: Any) -> Json:
+    """An encrypted PostgreSQL instance with automated snapshots of these ages; one, three hours old, by default."""
+    return {
+        "id": name,
+        "resourceId": resource_id("instance", name),
+        "kmsKey": "alias/databases",
+        "snapshots": [{"ageHours": age} for age in ages_hours or (3,)],
+        "copies": {"durationSeconds": 60},
+        **more,
+    }
+
+
+def cluster(name: str, *ages_hours: float, **more: Any) -> Json:
+    """An encrypted Aurora cluster, likewise."""
+    return instance(name, *ages_hours, **{"resourceId": resource_id("cluster", name), "members": 1, **more})
+
+
+def old_copy(name: str, age_hours: float, kind: str = "instance", verified: bool = True, **more: Any) -> Json:
+    """A copy that an earlier run made of the automated snapshot of that age."""
+    resource = "snapshot" if kind == "instance" else "cluster-snapshot"
+    source = f"arn:aws:rds:{layout.SOURCE_REGION}:{layout.ACCOUNT}:{resource}:rds:{name}-{{stamp:{age_hours}}}"
+    made_hours = age_hours - 1
+    tags = {
+        "snapferry:owner": OWNER_TAG,
+        "snapferry:source-arn": source,
+        "snapferry:source-id": name,
+        "snapferry:source-resource-id": resource_id(kind, name),
+        "snapferry:source-created": f"{{time:{age_hours}}}",
+        "snapferry:requested": f"{{time:{made_hours}}}",
+        "snapferry:attempt": "0",
+        "snapferry:kms-key": layout.KEY_ARN,
+    }
+    if verified:
+        tags["snapferry:verified"] = f"{{time:{made_hours}}}"
+    return {
+        "kind": kind,
+        "id": f"{layout.OWNER_ID}-{name}-{age_hours:g}h-old",
+        "database": name,
+        "ageHours": made_hours,
+        "originalAgeHours": age_hours,
+        "sourceArn": source,
+        "resourceId": resource_id(kind, name),
+        "engine": "postgres" if kind == "instance" else "aurora-postgresql",
+        "kmsKey": "alias/copies",
+        "tags": tags,
+        **more,
+    }
+
+
+def by_hand(name: str, database: str, kind: str = "instance", **more: Any) -> Json:
+    """A snapshot in the destination region that is none of ours."""
+    return {
+        "kind": kind,
+        "id": name,
+        "database": database,
+        "ageHours": 1000,
+        "engine": "postgres" if kind == "instance" else "aurora-postgresql",
+        "kmsKey": "alias/copies",
+        **more,
+    }
+
+
+def fleet(
+    instances: list[Json] | None = None,
+    clusters: list[Json] | None = None,
+    destination: list[Json] | None = None,
+    **destination_region: Any,
+) -> Json:
+    """A scenario: databases in the source region, snapshots (and settings) in the destination region."""
+    return {
+        "account": layout.ACCOUNT,
+        "regions": {
+            layout.SOURCE_REGION: {
+                "kmsKeys": [{"id": SOURCE_KEY, "aliases": ["alias/databases"]}],
+                "instances": instances or [],
+                "clusters": clusters or [],
+            },
+            layout.DESTINATION_REGION: {
+                "kmsKeys": [
+                    {"id": COPY_KEY, "aliases": ["alias/copies"]},
+                    {"id": OTHER_KEY, "aliases": ["alias/other"]},
+                ],
+                "snapshots": destination or [],
+                **destination_region,
+            },
+        },
+    }
