@@ -148,10 +148,9 @@ impl Rights<'_> {
         let reason = match decide(role, question) {
             Ok(Decision::Allow) => return Ok(()),
             Ok(Decision::Deny) => "with an explicit deny in an identity-based policy".to_owned(),
-            Ok(Decision::NotApplicable) => format!(
-                "because no identity-based policy allows the {} action",
-                question.action
-            ),
+            Ok(Decision::NotApplicable) => {
+                format!("because no identity-based policy allows the {} action", question.action)
+            }
             Err(reason) => format!("because the policies cannot be evaluated: {reason}"),
         };
         Err(ApiError::denied(format!(
@@ -267,14 +266,18 @@ fn check_statement(statement: &Value) -> Result<(), String> {
         };
         for pattern in patterns {
             let Some(pattern) = pattern.as_str() else {
-                return Err(format!("{name} holds {pattern}: was an intrinsic function left unresolved?"));
+                return Err(format!(
+                    "{name} holds {pattern}: was an intrinsic function left unresolved?"
+                ));
             };
             if pattern == "*" {
                 continue;
             }
             let arn = Arn::parse(pattern).map_err(|error| format!("{name} {pattern}: {error}"))?;
             if arn.service.contains(['*', '?']) {
-                return Err(format!("{name} {pattern}: a wildcard for the service would never match here"));
+                return Err(format!(
+                    "{name} {pattern}: a wildcard for the service would never match here"
+                ));
             }
         }
     }
@@ -305,13 +308,19 @@ mod tests {
             policies: vec![json!({ "Version": "2012-10-17", "Statement": [statement] })],
         };
         callers
-            .replace(&BTreeMap::from([("KEY".to_owned(), Some(caller)), ("root".to_owned(), None)]))
+            .replace(&BTreeMap::from([
+                ("KEY".to_owned(), Some(caller)),
+                ("root".to_owned(), None),
+            ]))
             .unwrap();
         callers
     }
 
     fn tags(pairs: &[(&str, &str)]) -> Tags {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -363,7 +372,10 @@ mod tests {
         assert!(ask(&tags(&[("snapferry:verified", "2026")]), true));
         assert!(!ask(&tags(&[("snapferry:verified", "2026")]), false));
         assert!(!ask(&tags(&[("snapferry:verified", "1999")]), true));
-        assert!(!ask(&tags(&[("snapferry:verified", "2026"), ("snapferry:owner", "x")]), true));
+        assert!(!ask(
+            &tags(&[("snapferry:verified", "2026"), ("snapferry:owner", "x")]),
+            true
+        ));
         assert!(!ask(&Tags::new(), true));
     }
 
@@ -403,18 +415,25 @@ mod tests {
     #[test]
     fn a_policy_that_could_be_misread_is_refused_with_its_place() {
         let refuse = |document: Value| {
-            let caller = Caller { arn: "x".to_owned(), policies: vec![document] };
+            let caller = Caller {
+                arn: "x".to_owned(),
+                policies: vec![document],
+            };
             Callers::default().set("k", Some(&caller)).unwrap_err()
         };
         let with = |statement: Value| json!({ "Version": "2012-10-17", "Statement": [statement] });
         assert!(refuse(json!({ "Statement": [] })).contains("Version is missing"));
         assert!(
-            refuse(with(json!({ "Effect": "Allow", "Action": "rds:*", "Resource": { "Fn::Sub": "x" } })))
-                .contains("policies[0]: Statement[0]: Resource holds")
+            refuse(with(
+                json!({ "Effect": "Allow", "Action": "rds:*", "Resource": { "Fn::Sub": "x" } })
+            ))
+            .contains("policies[0]: Statement[0]: Resource holds")
         );
         assert!(
-            refuse(with(json!({ "Effect": "Allow", "Action": "rds:*", "Resource": "arn:aws:*:::x" })))
-                .contains("wildcard for the service")
+            refuse(with(
+                json!({ "Effect": "Allow", "Action": "rds:*", "Resource": "arn:aws:*:::x" })
+            ))
+            .contains("wildcard for the service")
         );
         assert!(
             refuse(with(json!({ "Effect": "Allow", "Action": "rds:*", "Resource": "*",

@@ -23,21 +23,19 @@ pub fn control(simulator: &mut Simulator, now: Timestamp, method: &str, path: &s
 
 type Failure = (u16, String);
 
-fn perform(
-    simulator: &mut Simulator,
-    now: Timestamp,
-    method: &str,
-    path: &str,
-    body: &[u8],
-) -> Result<Value, Failure> {
+fn perform(simulator: &mut Simulator, now: Timestamp, method: &str, path: &str, body: &[u8]) -> Result<Value, Failure> {
     match (method, path) {
         ("POST", "seed") => {
             let scenario: Scenario = parse(body)?;
-            simulator.seed(now, &scenario).map_err(|error| refuse(error.to_string()))?;
+            simulator
+                .seed(now, &scenario)
+                .map_err(|error| refuse(error.to_string()))?;
         }
         ("POST", "add") => {
             let scenario: Scenario = parse(body)?;
-            simulator.add(now, &scenario).map_err(|error| refuse(error.to_string()))?;
+            simulator
+                .add(now, &scenario)
+                .map_err(|error| refuse(error.to_string()))?;
         }
         ("POST", "expire") => {
             let snapshot: Expire = parse(body)?;
@@ -60,9 +58,7 @@ fn perform(
         }
         ("GET", "holds") => return show(&simulator.holds()),
         ("DELETE", path) if path.starts_with("holds/") => {
-            let released = path["holds/".len()..]
-                .parse()
-                .is_ok_and(|hold| simulator.release(hold));
+            let released = path["holds/".len()..].parse().is_ok_and(|hold| simulator.release(hold));
             if !released {
                 return Err((404, format!("there is no hold {}", &path["holds/".len()..])));
             }
@@ -126,7 +122,13 @@ mod tests {
     use super::*;
 
     fn call(simulator: &mut Simulator, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        control(simulator, Timestamp::UNIX_EPOCH, method, path, body.to_string().as_bytes())
+        control(
+            simulator,
+            Timestamp::UNIX_EPOCH,
+            method,
+            path,
+            body.to_string().as_bytes(),
+        )
     }
 
     #[test]
@@ -135,10 +137,22 @@ mod tests {
         let good = json!({ "regions": { "eu-west-1": { "instances": [{ "id": "orders" }] } } });
         assert_eq!(call(&mut simulator, "POST", "seed", &good).0, 200);
         for (bad, says) in [
-            (json!({ "regions": { "eu-west-1": { "instances": [{ "id": "a", "colour": 1 }] } } }), "regions.eu-west-1.instances[0]"),
-            (json!({ "regions": { "eu-west-1": { "instances": [{ "id": "a--b" }] } } }), "consecutive hyphens"),
-            (json!({ "regions": { "eu-west-1": { "instances": [{ "id": "a", "kmsKey": "x" }] } } }), "kmsKey x is not in kmsKeys"),
-            (json!({ "regions": { "eu-west-1": { "snapshots": [{ "id": "a" }] } } }), "kind is missing"),
+            (
+                json!({ "regions": { "eu-west-1": { "instances": [{ "id": "a", "colour": 1 }] } } }),
+                "regions.eu-west-1.instances[0]",
+            ),
+            (
+                json!({ "regions": { "eu-west-1": { "instances": [{ "id": "a--b" }] } } }),
+                "consecutive hyphens",
+            ),
+            (
+                json!({ "regions": { "eu-west-1": { "instances": [{ "id": "a", "kmsKey": "x" }] } } }),
+                "kmsKey x is not in kmsKeys",
+            ),
+            (
+                json!({ "regions": { "eu-west-1": { "snapshots": [{ "id": "a" }] } } }),
+                "kind is missing",
+            ),
             (json!({ "account": "12" }), "twelve digits"),
         ] {
             let (status, reply) = call(&mut simulator, "POST", "seed", &bad);
@@ -152,11 +166,22 @@ mod tests {
     #[test]
     fn holds_are_made_listed_and_released() {
         let mut simulator = Simulator::new(Timestamp::UNIX_EPOCH);
-        let (_, made) = call(&mut simulator, "POST", "holds", &json!({ "operation": "AddTagsToResource" }));
+        let (_, made) = call(
+            &mut simulator,
+            "POST",
+            "holds",
+            &json!({ "operation": "AddTagsToResource" }),
+        );
         assert_eq!(made, json!({ "hold": 1 }));
-        assert_eq!(call(&mut simulator, "POST", "holds", &json!({ "operatio": "x" })).0, 400);
+        assert_eq!(
+            call(&mut simulator, "POST", "holds", &json!({ "operatio": "x" })).0,
+            400
+        );
         let (_, list) = call(&mut simulator, "GET", "holds", &Value::Null);
-        assert_eq!(list, json!([{ "hold": 1, "operation": "AddTagsToResource", "waiting": 0, "caught": 0 }]));
+        assert_eq!(
+            list,
+            json!([{ "hold": 1, "operation": "AddTagsToResource", "waiting": 0, "caught": 0 }])
+        );
         assert_eq!(call(&mut simulator, "DELETE", "holds/1", &Value::Null).0, 200);
         assert_eq!(call(&mut simulator, "DELETE", "holds/1", &Value::Null).0, 404);
     }

@@ -173,10 +173,7 @@ impl Simulator {
     }
 }
 
-fn find<'a>(
-    regions: &'a mut std::collections::BTreeMap<String, Region>,
-    place: &AtWork,
-) -> Option<&'a mut Snapshot> {
+fn find<'a>(regions: &'a mut std::collections::BTreeMap<String, Region>, place: &AtWork) -> Option<&'a mut Snapshot> {
     regions.get_mut(&place.region)?.snapshots[place.kind].get_mut(&place.id)
 }
 

@@ -90,9 +90,7 @@ impl ApiError {
         Self::new(
             400,
             code,
-            format!(
-                "Cannot create the snapshot because a snapshot with the identifier {id} already exists."
-            ),
+            format!("Cannot create the snapshot because a snapshot with the identifier {id} already exists."),
         )
     }
 

@@ -307,11 +307,16 @@ mod tests {
     fn a_fault_skips_hits_and_wears_off() {
         let mut faults = Faults::default();
         faults.add(
-            Fault::new(Calls::to("Copy*").with("TargetDBSnapshotIdentifier", "acme-*"), Action::Throttle)
-                .after(1)
-                .times(2),
+            Fault::new(
+                Calls::to("Copy*").with("TargetDBSnapshotIdentifier", "acme-*"),
+                Action::Throttle,
+            )
+            .after(1)
+            .times(2),
         );
-        let hits: Vec<bool> = (0..5).map(|_| faults.strike(&copy("acme-1")).refuse.is_some()).collect();
+        let hits: Vec<bool> = (0..5)
+            .map(|_| faults.strike(&copy("acme-1")).refuse.is_some())
+            .collect();
         assert_eq!(hits, [false, true, true, false, false]);
         assert!(faults.list().is_empty());
     }
@@ -320,11 +325,18 @@ mod tests {
     fn a_fault_leaves_other_calls_alone() {
         let mut faults = Faults::default();
         faults.add(Fault::new(
-            Calls::to("CopyDBSnapshot").in_region("eu-central-1").by("start-copy").with("TargetDBSnapshotIdentifier", "a"),
+            Calls::to("CopyDBSnapshot")
+                .in_region("eu-central-1")
+                .by("start-copy")
+                .with("TargetDBSnapshotIdentifier", "a"),
             Action::DropReply,
         ));
         assert!(!faults.strike(&copy("b")).drop_reply);
-        assert!(!faults.strike(&Request::new("eu-central-1", "start-copy", "CopyDBSnapshot")).drop_reply);
+        assert!(
+            !faults
+                .strike(&Request::new("eu-central-1", "start-copy", "CopyDBSnapshot"))
+                .drop_reply
+        );
         let mut elsewhere = copy("a");
         elsewhere.region = "eu-west-1".to_owned();
         assert!(!faults.strike(&elsewhere).drop_reply);
@@ -340,7 +352,12 @@ mod tests {
         .unwrap();
         assert_eq!(fault.times, Some(2));
         assert!(matches!(fault.action, Action::Error(error) if error.status == 500));
-        for action in ["\"throttle\"", "\"dropReply\"", "{\"delaySeconds\":1.5}", "{\"status\":503}"] {
+        for action in [
+            "\"throttle\"",
+            "\"dropReply\"",
+            "{\"delaySeconds\":1.5}",
+            "{\"status\":503}",
+        ] {
             let text = format!("{{\"action\":{action}}}");
             assert!(serde_json::from_str::<Fault>(&text).is_ok(), "{text}");
         }

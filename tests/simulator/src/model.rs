@@ -252,7 +252,11 @@ impl Job {
             return 99;
         }
         let percent = (self.done / self.seconds * 100.0).floor().clamp(0.0, 99.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=99")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 0..=99"
+        )]
         let percent = percent as u32;
         percent
     }
@@ -276,8 +280,14 @@ impl Region {
             name: name.to_owned(),
             account: account.to_owned(),
             keys: Vec::new(),
-            quota: PerKind { instances: 100, clusters: 100 },
-            slots: PerKind { instances: 20, clusters: 5 },
+            quota: PerKind {
+                instances: 100,
+                clusters: 100,
+            },
+            slots: PerKind {
+                instances: 20,
+                clusters: 5,
+            },
             requests_per_second: None,
             databases: PerKind::default(),
             snapshots: PerKind::default(),

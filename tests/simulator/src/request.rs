@@ -108,10 +108,7 @@ impl Request {
             let numbered = key
                 .strip_prefix(name)
                 .and_then(|rest| rest.strip_prefix('.'))
-                .and_then(|rest| {
-                    rest.strip_prefix(member)
-                        .or_else(|| rest.strip_prefix("member"))
-                })
+                .and_then(|rest| rest.strip_prefix(member).or_else(|| rest.strip_prefix("member")))
                 .and_then(|rest| rest.strip_prefix('.'));
             if let Some(numbered) = numbered {
                 let (number, rest) = numbered.split_once('.').unwrap_or((numbered, ""));

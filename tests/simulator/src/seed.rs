@@ -22,7 +22,11 @@ impl Seeding<'_> {
     /// Adds everything that the scenario holds.
     pub(crate) fn add(&mut self, scenario: &scenario::Scenario) -> Result<()> {
         for (name, seed) in &scenario.regions {
-            if !name.contains('-') || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+            if !name.contains('-')
+                || !name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            {
                 return Err(wrong("regions", format!("{name:?} is not the name of a region")));
             }
             self.region(name, seed)?;
@@ -76,7 +80,10 @@ impl Seeding<'_> {
     }
 
     fn database(&mut self, region: &str, kind: Kind, place: &str, seed: &scenario::Database) -> Result<()> {
-        let region = self.regions.get_mut(region).expect("the region was made before its databases");
+        let region = self
+            .regions
+            .get_mut(region)
+            .expect("the region was made before its databases");
         identifier::check(&seed.id, 63).map_err(|reason| wrong(place, format!("id {:?}: {reason}", seed.id)))?;
         if kind == Kind::Instance
             && (seed.members.is_some()
@@ -94,9 +101,13 @@ impl Seeding<'_> {
         }
         let database = resolve_database(region, kind, place, seed, self.now)?;
         for member in &database.members {
-            identifier::check(&member.id, 63).map_err(|reason| wrong(place, format!("member {:?}: {reason}", member.id)))?;
+            identifier::check(&member.id, 63)
+                .map_err(|reason| wrong(place, format!("member {:?}: {reason}", member.id)))?;
             let instance = member_instance(region, &database, &member.id);
-            if region.databases[Kind::Instance].insert(member.id.clone(), instance).is_some() {
+            if region.databases[Kind::Instance]
+                .insert(member.id.clone(), instance)
+                .is_some()
+            {
                 return Err(wrong(place, format!("there is an instance {} already", member.id)));
             }
         }
@@ -133,7 +144,12 @@ impl Seeding<'_> {
             .as_deref()
             .or(owner.map(|(_, id)| id))
             .or(source.map(|source| source.database.as_str()))
-            .ok_or_else(|| wrong(place, "database is missing, and there is no source to take it from".to_owned()))?
+            .ok_or_else(|| {
+                wrong(
+                    place,
+                    "database is missing, and there is no source to take it from".to_owned(),
+                )
+            })?
             .to_ascii_lowercase();
         // What a snapshot does not say comes from its source, else from the database of its region.
         let model = source.cloned().or_else(|| {
@@ -159,7 +175,9 @@ impl Seeding<'_> {
         let created = match (seed.created_at, seed.age_hours) {
             (Some(_), Some(_)) => return Err(wrong(place, "either ageHours or createdAt".to_owned())),
             (Some(at), None) => at,
-            (None, age) => times.before(age.unwrap_or(0.0)).map_err(|reason| wrong(place, reason))?,
+            (None, age) => times
+                .before(age.unwrap_or(0.0))
+                .map_err(|reason| wrong(place, reason))?,
         };
         let snapshot_type = match &seed.snapshot_type {
             Some(said) if ["automated", "manual", "awsbackup"].contains(&said.as_str()) => said.clone(),
@@ -179,12 +197,15 @@ impl Seeding<'_> {
         if (plain.is_none()) != (snapshot_type == "manual") {
             return Err(wrong(
                 place,
-                format!("{id:?} is no name for a snapshot of type {snapshot_type}: those of RDS begin with rds: or awsbackup:"),
+                format!(
+                    "{id:?} is no name for a snapshot of type {snapshot_type}: those of RDS begin with rds: or awsbackup:"
+                ),
             ));
         }
         // An automated name is longer than a name that one may give.
         identifier::check(plain.unwrap_or(&id), 255).map_err(|reason| wrong(place, format!("id {id:?}: {reason}")))?;
-        let encryption = if seed.kms_key.is_none() && seed.encrypted.is_none() && seed.storage_encryption_type.is_none() {
+        let encryption = if seed.kms_key.is_none() && seed.encrypted.is_none() && seed.storage_encryption_type.is_none()
+        {
             match (&model.encryption, source.is_some()) {
                 // A key of another region cannot be this copy's key.
                 (Encryption::Key(_), true) => Encryption::Key(region.keys[0].arn.clone()),
@@ -203,9 +224,10 @@ impl Seeding<'_> {
         if percent > 100 {
             return Err(wrong(place, "percent: 0 to 100".to_owned()));
         }
-        let status = seed.status.clone().unwrap_or_else(|| {
-            if percent < 100 { "copying" } else { "available" }.to_owned()
-        });
+        let status = seed
+            .status
+            .clone()
+            .unwrap_or_else(|| if percent < 100 { "copying" } else { "available" }.to_owned());
         let copies = seed.copies.or(&model.copies);
         check_copies(place, &copies)?;
         let job = (percent < 100 && ["copying", "creating", "pending"].contains(&status.as_str())).then(|| {
@@ -233,9 +255,7 @@ impl Seeding<'_> {
         });
         let original_created = match seed.original_age_hours {
             Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
-            None => source
-                .and_then(|source| source.original_created)
-                .unwrap_or(created),
+            None => source.and_then(|source| source.original_created).unwrap_or(created),
         };
         let tags = fill_tags(&times, place, &seed.tags)?;
         let snapshot = Snapshot {
@@ -263,7 +283,10 @@ impl Seeding<'_> {
             copies,
             job,
         };
-        let region = self.regions.get_mut(region_name).expect("the region was looked up before");
+        let region = self
+            .regions
+            .get_mut(region_name)
+            .expect("the region was looked up before");
         if let Some(other) = region.snapshots[kind].insert(snapshot.id.clone(), snapshot) {
             return Err(wrong(place, format!("there is a snapshot {} already", other.id)));
         }
@@ -355,9 +378,10 @@ fn resolve_encryption(
     storage_encryption_type: Option<&str>,
 ) -> Result<Encryption> {
     let lookup = |key: &str| {
-        region.key(key).map(|key| Encryption::Key(key.arn.clone())).ok_or_else(|| {
-            wrong(place, format!("the kmsKey {key} is not in kmsKeys of {}", region.name))
-        })
+        region
+            .key(key)
+            .map(|key| Encryption::Key(key.arn.clone()))
+            .ok_or_else(|| wrong(place, format!("the kmsKey {key} is not in kmsKeys of {}", region.name)))
     };
     match (storage_encryption_type, encrypted, key) {
         (Some("sse-rds"), None | Some(false), None) => Ok(Encryption::Service),
@@ -426,17 +450,16 @@ fn resolve_database(
             .map_err(|reason| wrong(place, reason))?,
         encryption,
         allocated_storage,
-        size_gib: seed.size_gib.unwrap_or(if aurora_like { 100 } else { allocated_storage }),
+        size_gib: seed
+            .size_gib
+            .unwrap_or(if aurora_like { 100 } else { allocated_storage }),
         multi_az: seed.multi_az.unwrap_or(kind == Kind::Cluster && members.len() > 1),
         parameter_group: seed
             .parameter_group
             .clone()
             .unwrap_or_else(|| format!("default.{engine}")),
-        option_group: (kind == Kind::Instance).then(|| {
-            seed.option_group
-                .clone()
-                .unwrap_or_else(|| format!("default:{engine}"))
-        }),
+        option_group: (kind == Kind::Instance)
+            .then(|| seed.option_group.clone().unwrap_or_else(|| format!("default:{engine}"))),
         permanent_options: seed.permanent_options.clone(),
         retention_days: seed.backup_retention_days.unwrap_or(7),
         global_cluster: seed.global_cluster.clone(),
@@ -549,7 +572,11 @@ impl Times {
             match (name, time) {
                 ("time", Ok(time)) => filled.push_str(&time.to_string()),
                 ("stamp", Ok(time)) => filled.push_str(&stamp(time)),
-                _ => return Err(format!("{text:?}: only {{time:HOURS}} and {{stamp:HOURS}} are filled in")),
+                _ => {
+                    return Err(format!(
+                        "{text:?}: only {{time:HOURS}} and {{stamp:HOURS}} are filled in"
+                    ));
+                }
             }
             rest = &rest[end + 1..];
         }

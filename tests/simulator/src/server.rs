@@ -103,10 +103,7 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> io::R
         shared.controlled.send_replace(());
         return reply(status, "application/json", None, value.to_string());
     }
-    let authorization = head
-        .headers
-        .get(AUTHORIZATION)
-        .and_then(|header| header.to_str().ok());
+    let authorization = head.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
     // Before the call, so that a release between the two is noticed.
     let mut controlled = shared.controlled.subscribe();
     let Answer { response, delivery } = shared.lock().handle_http(Timestamp::now(), authorization, &body);
@@ -123,7 +120,9 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> io::R
 }
 
 fn reply(status: u16, content_type: &str, request_id: Option<&str>, body: String) -> io::Result<Reply> {
-    let mut reply = hyper::Response::builder().status(status).header(CONTENT_TYPE, content_type);
+    let mut reply = hyper::Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, content_type);
     if let Some(id) = request_id {
         reply = reply.header("x-amzn-RequestId", id);
     }

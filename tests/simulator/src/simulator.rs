@@ -159,7 +159,10 @@ impl Simulator {
         let mut found = Vec::new();
         for region in self.regions.values() {
             for kind in Kind::ALL {
-                for snapshot in region.snapshots[kind].values().filter(|snapshot| snapshot.job.is_some()) {
+                for snapshot in region.snapshots[kind]
+                    .values()
+                    .filter(|snapshot| snapshot.job.is_some())
+                {
                     let place = AtWork {
                         region: region.name.clone(),
                         kind,
@@ -459,7 +462,10 @@ impl Simulator {
         let Some(arn) = RdsArn::parse(arn) else {
             return false;
         };
-        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.snapshot_type() == arn.resource_type) else {
+        let Some(kind) = Kind::ALL
+            .into_iter()
+            .find(|kind| kind.snapshot_type() == arn.resource_type)
+        else {
             return false;
         };
         self.remove_snapshot(arn.region, kind, arn.id).is_some()

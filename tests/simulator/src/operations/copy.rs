@@ -39,7 +39,10 @@ impl Simulator {
         if source.status != "available" {
             return Err(ApiError::snapshot_state(
                 kind,
-                format!("Cannot copy the snapshot because it is not in the available state: {}", source.status),
+                format!(
+                    "Cannot copy the snapshot because it is not in the available state: {}",
+                    source.status
+                ),
             ));
         }
         refuse_unsupported(&source)?;
@@ -47,10 +50,7 @@ impl Simulator {
             return Err(ApiError::snapshot_exists(kind, &wish.target_id));
         }
         let encryption = self.encryption(call, &wish, &source)?;
-        if wish.copy_tags
-            && wish.tags.is_empty()
-            && source.tags.keys().any(|key| key.starts_with("aws:"))
-        {
+        if wish.copy_tags && wish.tags.is_empty() && source.tags.keys().any(|key| key.starts_with("aws:")) {
             return Err(ApiError::invalid_value(
                 "Tag keys cannot start with the reserved prefix \"aws:\"",
             ));
@@ -83,7 +83,11 @@ impl Simulator {
         self.region(region).snapshots[kind].insert(wish.target_id.clone(), copy);
         self.begin_queued();
         let region = &self.regions[region];
-        Ok(one_snapshot(call.operation.name(), region, &region.snapshots[kind][&wish.target_id]))
+        Ok(one_snapshot(
+            call.operation.name(),
+            region,
+            &region.snapshots[kind][&wish.target_id],
+        ))
     }
 
     fn wish<'a>(&self, call: &Call<'a>, kind: Kind) -> Result<Wish<'a>, ApiError> {

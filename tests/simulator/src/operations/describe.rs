@@ -3,7 +3,7 @@
 use crate::authorization::Question;
 use crate::error::ApiError;
 use crate::hash;
-use crate::model::{Database, Kind, Region, RdsArn, Snapshot};
+use crate::model::{Database, Kind, RdsArn, Region, Snapshot};
 use crate::operations::write;
 use crate::request::Request;
 use crate::simulator::{Call, Simulator};
@@ -23,7 +23,13 @@ impl Simulator {
             ),
             Kind::Cluster => (
                 "DBClusterIdentifier",
-                &["clone-group-id", "db-cluster-id", "db-cluster-resource-id", "domain", "engine"],
+                &[
+                    "clone-group-id",
+                    "db-cluster-id",
+                    "db-cluster-resource-id",
+                    "domain",
+                    "engine",
+                ],
             ),
         };
         let region = &*self.region(&request.region);
@@ -61,7 +67,13 @@ impl Simulator {
                 "DBInstanceIdentifier",
                 "DBSnapshotIdentifier",
                 "DbiResourceId",
-                &["db-instance-id", "db-snapshot-id", "dbi-resource-id", "snapshot-type", "engine"],
+                &[
+                    "db-instance-id",
+                    "db-snapshot-id",
+                    "dbi-resource-id",
+                    "snapshot-type",
+                    "engine",
+                ],
             ),
             Kind::Cluster => (
                 "DBClusterIdentifier",
@@ -114,7 +126,11 @@ impl Simulator {
         let (page, marker) = page(request, found.into_iter(), |snapshot| &snapshot.id)?;
         let (result, list, member) = match kind {
             Kind::Instance => ("DescribeDBSnapshotsResult", "DBSnapshots", "DBSnapshot"),
-            Kind::Cluster => ("DescribeDBClusterSnapshotsResult", "DBClusterSnapshots", "DBClusterSnapshot"),
+            Kind::Cluster => (
+                "DescribeDBClusterSnapshotsResult",
+                "DBClusterSnapshots",
+                "DBClusterSnapshot",
+            ),
         };
         Ok(paged(result, marker, list, member, page, |xml, snapshot| {
             write::snapshot(xml, region, snapshot);
@@ -162,17 +178,16 @@ impl Simulator {
 }
 
 fn require(call: &Call<'_>, resource: &str) -> Result<(), ApiError> {
-    call.rights.require(&Question::new(
-        &call.operation.action(),
-        resource,
-        &call.request.region,
-    ))
+    call.rights
+        .require(&Question::new(&call.operation.action(), resource, &call.request.region))
 }
 
 /// The id in an identifier that may be a name or an ARN; an ARN of something else is left as it is and found nowhere.
 fn named<'a>(region: &Region, resource_type: &str, identifier: &'a str) -> &'a str {
     match RdsArn::parse(identifier) {
-        Some(arn) if arn.region == region.name && arn.account == region.account && arn.resource_type == resource_type => {
+        Some(arn)
+            if arn.region == region.name && arn.account == region.account && arn.resource_type == resource_type =>
+        {
             arn.id
         }
         _ => identifier,

@@ -107,7 +107,13 @@ impl Operation {
     fn parameters(self) -> &'static [&'static str] {
         match self {
             DescribeDatabases(Instance) => &["DBInstanceIdentifier", "Filters.", "MaxRecords", "Marker"],
-            DescribeDatabases(Cluster) => &["DBClusterIdentifier", "Filters.", "MaxRecords", "Marker", "IncludeShared"],
+            DescribeDatabases(Cluster) => &[
+                "DBClusterIdentifier",
+                "Filters.",
+                "MaxRecords",
+                "Marker",
+                "IncludeShared",
+            ],
             DescribeSnapshots(Instance) => &[
                 "DBInstanceIdentifier",
                 "DBSnapshotIdentifier",

@@ -95,7 +95,11 @@ impl Simulator {
         if let Some(snapshot) = region.snapshots[kind].get_mut(&id) {
             snapshot.original_created = snapshot.created;
         }
-        Ok(one_snapshot(call.operation.name(), region, &region.snapshots[kind][&id]))
+        Ok(one_snapshot(
+            call.operation.name(),
+            region,
+            &region.snapshots[kind][&id],
+        ))
     }
 
     /// `DeleteDBSnapshot`, `DeleteDBClusterSnapshot`; of a copy under way, this ends the copy.
@@ -128,7 +132,10 @@ impl Simulator {
         if !copying && !["available", "failed"].contains(&snapshot.status.as_str()) {
             return Err(ApiError::snapshot_state(
                 kind,
-                format!("Cannot delete the snapshot because it is not in the available or failed state: {}", snapshot.status),
+                format!(
+                    "Cannot delete the snapshot because it is not in the available or failed state: {}",
+                    snapshot.status
+                ),
             ));
         }
         let mut deleted = self

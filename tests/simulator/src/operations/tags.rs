@@ -42,7 +42,8 @@ fn check_text(part: &str, text: &str, least: usize, most: usize) -> Result<(), A
         }
     }
     let length = text.chars().count();
-    let legal = |character: char| character.is_alphanumeric() || character.is_whitespace() || "_.:/=+-@".contains(character);
+    let legal =
+        |character: char| character.is_alphanumeric() || character.is_whitespace() || "_.:/=+-@".contains(character);
     if length < least || length > most || !text.chars().all(legal) {
         return Err(ApiError::invalid_value(format!(
             "Invalid tag {part}: {least} to {most} letters, digits, white space and _.:/=+-@"

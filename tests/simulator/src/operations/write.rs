@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Database, Encryption, Kind, Region, RdsArn, Snapshot, Tags};
+use crate::model::{Database, Encryption, Kind, RdsArn, Region, Snapshot, Tags};
 use crate::xml::Xml;
 
 /// `2026-11-22T13:00:00.000Z`.
@@ -179,7 +179,10 @@ fn instance_snapshot(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
     xml.value("SnapshotType", &snapshot.snapshot_type);
     xml.optional("OptionGroupName", snapshot.option_group.as_ref());
     xml.value("PercentProgress", snapshot.percent);
-    xml.optional("SourceRegion", source.and_then(RdsArn::parse).map(|arn| arn.region.to_owned()));
+    xml.optional(
+        "SourceRegion",
+        source.and_then(RdsArn::parse).map(|arn| arn.region.to_owned()),
+    );
     xml.optional("SourceDBSnapshotIdentifier", source);
     xml.value("StorageType", "gp3");
     encryption(xml, "Encrypted", &snapshot.encryption);
