@@ -8,7 +8,7 @@ without intrinsic functions. This resolves infra/template.yaml for given paramet
   copy-fleet.asl.json       the state machine definitions as they are deployed
   copy-snapshot.asl.json
   events.json               rules, their patterns or schedules, and what their targets receive
-  template.json             the whole template, resolved
+  template.json             parameters as declared, resources and outputs resolved
 
 What a deployment chooses itself (the names of roles and of the queue) is made up from the logical ids.
 """
@@ -221,7 +221,11 @@ def render(template_path: Path, given: dict[str, str], source_region: str, accou
         if kind == "AWS::Events::Rule":
             events[logical_id] = properties
 
-    for name, content in (("policies", policies), ("events", events), ("template", resolved)):
+    for name, content in (
+        ("policies", policies),
+        ("events", events),
+        ("template", {"Parameters": template["Parameters"], **resolved}),
+    ):
         files[f"{name}.json"] = json.dumps(content, indent=2) + "\n"
     return files
 

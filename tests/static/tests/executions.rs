@@ -1,0 +1,589 @@
+//! The state machines executed, with Tasks that answer as the test says and nested executions that fail as on AWS.
+
+#![allow(missing_docs)]
+
+use std::cell::{Cell, RefCell};
+
+use serde_json::{Value, json};
+use shared::Error;
+use static_checks::{Failure, Interpreter, machine, state};
+
+/// 200 KiB, well below the 256 KiB at which Step Functions ends an execution.
+const LARGEST_PAYLOAD: usize = 200 * 1024;
+
+fn target(dry_run: bool) -> Value {
+    json!({ "kind": "instance", "id": "orders", "resourceId": "db-ORDERS", "dryRun": dry_run })
+}
+
+fn found(decision: &str, dry_run: bool) -> Value {
+    json!({ "target": target(dry_run), "decision": decision, "outcome": "pending", "reason": "because", "attempt": 0 })
+}
+
+/// `base` with the fields of `more`.
+fn with(base: &Value, more: &Value) -> Value {
+    let mut merged = base.clone();
+    for (name, value) in more.as_object().expect("an object") {
+        merged[name] = value.clone();
+    }
+    merged
+}
+
+/// What the functions of copy-snapshot answer when all goes well and RDS needs two looks.
+fn answer(state: &str, arguments: &Value, decision: &str) -> Value {
+    let baton = &arguments["Payload"];
+    let payload = match state {
+        "FindLatestSnapshot" => found(decision, baton["dryRun"] == true),
+        "StartCopy" => with(baton, &json!({ "copy": { "id": "snapferry-orders" }, "wait": { "seconds": 30, "polls": 0 } })),
+        "CheckCopyStatus" if baton["wait"]["polls"] == 1 => {
+            with(baton, &json!({ "status": { "state": "verified" }, "outcome": "copied", "wait": { "seconds": 0, "polls": 2 } }))
+        }
+        "CheckCopyStatus" => with(baton, &json!({ "status": { "state": "copying" }, "wait": { "seconds": 45, "polls": 1 } })),
+        "MakeRoom" => with(baton, &json!({ "pruned": { "deleted": [{ "id": "first" }], "kept": [] } })),
+        "PruneOld" => with(baton, &json!({ "pruned": { "deleted": [{ "id": "second" }], "kept": [] } })),
+        other => panic!("{other} is no Task of copy-snapshot"),
+    };
+    json!({ "Payload": payload, "StatusCode": 200 })
+}
+
+/// Runs copy-snapshot; `fails` may make a Task fail.
+fn copy_snapshot(
+    decision: &str,
+    dry_run: bool,
+    fails: impl Fn(&str) -> Option<Failure>,
+) -> (Result<Value, Failure>, Vec<String>, Vec<u64>) {
+    let definition = machine("copy-snapshot");
+    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+        fails(state).map_or_else(|| Ok(answer(state, arguments, decision)), Err)
+    });
+    let ended = execution.run(target(dry_run));
+    (ended, execution.path, execution.waits)
+}
+
+#[test]
+fn a_copy_is_started_waited_for_verified_and_followed_by_pruning() {
+    let (ended, path, waits) = copy_snapshot("copy", false, |_| None);
+    let audit = ended.expect("a copy");
+    assert_eq!(
+        path,
+        [
+            "FindLatestSnapshot",
+            "WhatIsToBeDone",
+            "StartCopy",
+            "WaitForCopy",
+            "CheckCopyStatus",
+            "IsCopyVerified",
+            "WaitForCopy",
+            "CheckCopyStatus",
+            "IsCopyVerified",
+            "PruneOld",
+            "Done"
+        ]
+    );
+    assert_eq!(waits, [30, 45], "the functions choose the waits");
+    assert_eq!(audit["outcome"], "copied");
+    assert_eq!(audit["pruned"]["deleted"], json!([{ "id": "second" }]));
+}
+
+#[test]
+fn each_decision_takes_its_path() {
+    for (decision, dry_run, after_the_choice) in [
+        ("join", false, "CheckCopyStatus"),
+        ("current", false, "PruneOld"),
+        ("nothing", false, "NothingToCopy"),
+        ("unsupported", false, "NothingToCopy"),
+        ("copy", true, "PruneOld"),
+        ("join", true, "PruneOld"),
+        ("current", true, "PruneOld"),
+        ("nothing", true, "NothingToCopy"),
+        ("unsupported", true, "NothingToCopy"),
+    ] {
+        let (ended, path, _) = copy_snapshot(decision, dry_run, |_| None);
+        assert!(ended.is_ok(), "{decision}: {ended:?}");
+        assert_eq!(path[2], after_the_choice, "{decision}, dry run {dry_run}");
+        assert!(!(dry_run && path.contains(&"StartCopy".to_owned())));
+    }
+}
+
+#[test]
+fn a_decision_or_status_that_is_not_known_fails() {
+    let (ended, ..) = copy_snapshot("celebrate", false, |_| None);
+    assert_eq!(ended.expect_err("unknown").error, "DecisionUnknown");
+
+    let definition = machine("copy-snapshot");
+    let mut execution = Interpreter::new(&definition, "copy-snapshot", "a", |state, arguments| {
+        let mut result = answer(state, arguments, "join");
+        if state == "CheckCopyStatus" {
+            result["Payload"]["status"]["state"] = json!("sleeping");
+        }
+        Ok(result)
+    });
+    assert_eq!(execution.run(target(false)).expect_err("unknown").error, "StatusUnknown");
+}
+
+#[test]
+fn a_full_queue_is_waited_for_and_ends_as_a_failure_only_after_hours() {
+    let refusals = Cell::new(0);
+    let full_for = |times: u64| {
+        refusals.set(0);
+        copy_snapshot("copy", false, |state| {
+            (state == "StartCopy" && refusals.get() < times).then(|| {
+                refusals.set(refusals.get() + 1);
+                Failure::of_function("CopySlotsFull", "wait")
+            })
+        })
+    };
+    assert_eq!(full_for(900).0.expect("a slot in the end")["outcome"], "copied");
+    assert_eq!(full_for(u64::MAX).0.expect_err("still full").error, "CopySlotsFull");
+}
+
+#[test]
+fn a_full_quota_prunes_once_tries_once_more_and_then_fails() {
+    let refusals = Cell::new(0);
+    let full_for = |times: u32| {
+        refusals.set(0);
+        copy_snapshot("copy", false, |state| {
+            (state == "StartCopy" && refusals.get() < times).then(|| {
+                refusals.set(refusals.get() + 1);
+                Failure::of_function("SnapshotQuotaFull", "100 of 100 manual snapshots. Delete some.")
+            })
+        })
+    };
+    let (ended, path, _) = full_for(1);
+    let audit = ended.expect("room was made");
+    assert_eq!(path[2..6], ["StartCopy", "CanRoomBeMade", "MakeRoom", "StartCopy"]);
+    assert_eq!(audit["pruned"]["deleted"], json!([{ "id": "first" }, { "id": "second" }]), "both prunes are told");
+
+    let (ended, path, _) = full_for(2);
+    let failure = ended.expect_err("still full");
+    assert_eq!(failure.error, "SnapshotQuotaFull");
+    assert_eq!(failure.cause.as_deref(), Some("100 of 100 manual snapshots. Delete some."));
+    assert_eq!(path.iter().filter(|state| *state == "MakeRoom").count(), 1);
+}
+
+#[test]
+fn every_error_of_every_function_ends_the_copy_under_its_own_name_and_message() {
+    for failing in ["FindLatestSnapshot", "StartCopy", "CheckCopyStatus", "MakeRoom", "PruneOld"] {
+        for name in Error::NAMES {
+            let (ended, ..) = copy_snapshot("copy", false, |state| {
+                if failing == "MakeRoom" && state == "StartCopy" {
+                    return Some(Failure::of_function("SnapshotQuotaFull", "full"));
+                }
+                (state == failing).then(|| Failure::of_function(name, "only[0]: {no} \"such\" database.\nCheck it."))
+            });
+            let failure = ended.expect_err(failing);
+            assert_eq!(failure.error, *name, "{failing}");
+            assert_eq!(failure.cause.as_deref(), Some("only[0]: {no} \"such\" database.\nCheck it."));
+        }
+    }
+}
+
+#[test]
+fn a_failure_without_a_readable_cause_still_says_something() {
+    for (cause, said) in [
+        (None, "No cause was given"),
+        (Some(""), "No cause was given"),
+        (Some("Rate exceeded"), "Rate exceeded"),
+        (Some("{ no JSON }"), "{ no JSON }"),
+    ] {
+        let (ended, ..) = copy_snapshot("copy", false, |_| {
+            Some(Failure { error: "States.Timeout".to_owned(), cause: cause.map(str::to_owned) })
+        });
+        let failure = ended.expect_err("failed");
+        assert_eq!(failure.error, "States.Timeout");
+        assert!(failure.cause.expect("a cause").starts_with(said), "{cause:?}");
+    }
+    let long = "x".repeat(40_000);
+    let (ended, ..) = copy_snapshot("copy", false, |_| Some(Failure::of_function("RdsError", &long)));
+    assert_eq!(ended.expect_err("failed").cause.expect("a cause").len(), 4_000);
+}
+
+/// A plan with so many targets of each kind; `more` replaces fields.
+fn plan(instances: &[&str], clusters: &[&str], more: &Value) -> Value {
+    let targets = |kind: &str, ids: &[&str]| -> Value {
+        ids.iter()
+            .map(|id| json!({ "kind": kind, "id": id, "resourceId": format!("db-{id}") }))
+            .collect()
+    };
+    let plan = json!({
+        "dryRun": false,
+        "rules": { "destinationRegion": "eu-west-1", "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1", "keepCopies": 3 },
+        "instances": targets("instance", instances),
+        "clusters": targets("cluster", clusters),
+        "leftOut": { "count": 0, "reasons": {}, "first": [] },
+        "warnings": [],
+    });
+    json!({ "Payload": with(&plan, more) })
+}
+
+/// A child that did as it says.
+fn child(outcome: &str) -> Value {
+    json!({ "Name": "child", "Status": "SUCCEEDED", "Output": { "outcome": outcome, "reason": "because" } })
+}
+
+/// What a failed execution of copy-snapshot looks like to its parent.
+fn failed_child(error: &str) -> Failure {
+    Failure::of_nested_execution("FAILED", Some(&Failure { error: error.to_owned(), cause: Some("RDS said \"no\".".to_owned()) }))
+}
+
+/// Runs copy-fleet on a plan; `tasks` answers for the other Tasks.
+fn copy_fleet(
+    plan: &Value,
+    tasks: impl Fn(&str, &Value) -> Result<Value, Failure>,
+) -> (Result<Value, Failure>, static_checks::Sizes) {
+    let definition = machine("copy-fleet");
+    let mut execution = Interpreter::new(&definition, "copy-fleet", "nightly", |state, arguments| match state {
+        "ListTargets" => Ok(plan.clone()),
+        _ => tasks(state, arguments),
+    });
+    let ended = execution.run(json!({}));
+    (ended, execution.sizes)
+}
+
+fn told(failure: &Failure) -> Value {
+    assert_eq!(failure.error, "CopiesFailed");
+    let cause = failure.cause.as_deref().expect("a cause");
+    assert!(cause.starts_with("{\"summary\":"), "an operator reads the summary first: {cause}");
+    assert!(cause.chars().count() <= 32_768);
+    serde_json::from_str(cause).expect("JSON")
+}
+
+#[test]
+fn a_run_counts_what_became_of_each_database() {
+    let outcomes = [
+        ("a", "copied"),
+        ("b", "current"),
+        ("c", "nothing"),
+        ("d", "unsupported"),
+        ("e", "planned"),
+        ("f", "copied"),
+    ];
+    let left_out = json!({ "count": 1, "reasons": { "tag": 1 }, "first": [{ "kind": "instance", "id": "x", "reason": "tag" }] });
+    let plan = plan(
+        &["a", "b", "c"],
+        &["d", "e", "f"],
+        &json!({ "leftOut": left_out, "warnings": ["The quota is near."] }),
+    );
+    let (ended, _) = copy_fleet(&plan, |_, arguments| {
+        let id = &arguments["Input"]["id"];
+        let (_, outcome) = outcomes.iter().find(|(name, _)| id == name).expect("an id");
+        Ok(child(outcome))
+    });
+    assert_eq!(
+        ended.expect("all well"),
+        json!({
+            "counts": { "copied": 2, "current": 1, "nothing": 1, "unsupported": 1, "planned": 1, "failed": 0 },
+            "failures": [],
+            "leftOut": left_out,
+            "warnings": ["The quota is near."],
+            "dryRun": false,
+        })
+    );
+}
+
+#[test]
+fn a_list_of_one_or_none_stays_a_list() {
+    for (instances, clusters) in [(&[][..], &[][..]), (&["a"][..], &[][..]), (&[][..], &["b"][..])] {
+        let (ended, _) = copy_fleet(&plan(instances, clusters, &json!({})), |_, _| Ok(child("copied")));
+        let summary = ended.expect("all well");
+        assert_eq!(summary["counts"]["copied"], json!(instances.len() + clusters.len()));
+        assert_eq!((&summary["failures"], &summary["warnings"]), (&json!([]), &json!([])));
+    }
+    let (ended, _) = copy_fleet(&plan(&["a"], &[], &json!({ "warnings": ["one"] })), |_, _| Err(failed_child("CopyFailed")));
+    assert_eq!(told(&ended.expect_err("one failed"))["failures"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_failed_copy_stops_no_other_and_is_named_in_the_end() {
+    let copied = Cell::new(0);
+    let (ended, _) = copy_fleet(&plan(&["a", "bad", "c"], &["d"], &json!({})), |_, arguments| {
+        if arguments["Input"]["id"] == "bad" {
+            return Err(failed_child("KeyNotUsable"));
+        }
+        copied.set(copied.get() + 1);
+        Ok(child("copied"))
+    });
+    let told = told(&ended.expect_err("one failed"));
+    assert_eq!(copied.get(), 3);
+    assert_eq!(told["summary"], "1 of 4 databases were not copied: instance bad (KeyNotUsable)");
+    assert_eq!(told["counts"]["copied"], 3);
+    let failure = &told["failures"][0];
+    assert_eq!((&failure["kind"], &failure["id"], &failure["error"]), (&json!("instance"), &json!("bad"), &json!("KeyNotUsable")));
+    assert!(failure["execution"].as_str().is_some_and(|name| name.starts_with("i-bad-")));
+}
+
+#[test]
+fn however_a_child_fails_its_error_has_a_name() {
+    let plain = |error: &str, cause: Option<&str>| Failure { error: error.to_owned(), cause: cause.map(str::to_owned) };
+    for (failure, name) in [
+        (failed_child("CopyOverdue"), "CopyOverdue"),
+        (Failure::of_nested_execution("ABORTED", None), "ABORTED"),
+        (Failure::of_nested_execution("TIMED_OUT", None), "TIMED_OUT"),
+        // As an emulator reports it: the child's own error and cause.
+        (plain("CopyMismatch", Some("The engine differs.")), "CopyMismatch"),
+        (plain("CopyMismatch", Some("{not} \"JSON\" {at all}")), "CopyMismatch"),
+        (plain("States.Timeout", None), "States.Timeout"),
+        (plain("StepFunctions.ExecutionAlreadyExistsException", Some("Execution Already Exists: 'arn:...'")), "StepFunctions.ExecutionAlreadyExistsException"),
+    ] {
+        let (ended, _) = copy_fleet(&plan(&["a"], &[], &json!({})), |_, _| Err(failure.clone()));
+        assert_eq!(told(&ended.expect_err(name))["failures"][0]["error"], name, "{failure:?}");
+    }
+}
+
+#[test]
+fn a_page_of_500_long_names_that_all_fail_stays_small() {
+    let ids: Vec<String> = (0..500).map(|n| format!("{n:x<63}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let first: Vec<Value> = (0..50)
+        .map(|n| json!({ "kind": "instance", "id": format!("{n:x<63}"), "reason": "r".repeat(80) }))
+        .collect();
+    let more = json!({
+        "leftOut": { "count": 9_000, "reasons": { "tag snapferry:copy=false": 9_000 }, "first": first },
+        "warnings": ["w".repeat(300), "v".repeat(300)],
+        "nextInstances": { "kind": "instance", "cursor": "db-X", "number": 2, "root": "nightly" },
+        "nextClusters": { "kind": "cluster", "cursor": "db-X", "number": 2, "root": "nightly" },
+    });
+    let longest = Error::NAMES.iter().max_by_key(|name| name.len()).expect("a name");
+    for (instances, clusters) in [(&ids[..], &[][..]), (&[][..], &ids[..]), (&ids[..250], &ids[250..])] {
+        let page_fails = RefCell::new(None);
+        for _ in 0..2 {
+            let (ended, sizes) = copy_fleet(&plan(instances, clusters, &more), |state, _| match state {
+                "NextInstances" | "NextClusters" => {
+                    Err(page_fails.borrow().clone().unwrap_or_else(|| failed_child("CopiesFailed-not")))
+                }
+                _ => Err(failed_child(longest)),
+            });
+            for ((state, what), size) in sizes {
+                assert!(size <= LARGEST_PAYLOAD, "{what} of {state}: {size} bytes");
+            }
+            let failure = ended.expect_err("all failed");
+            let told = told(&failure);
+            assert_eq!(told["failures"].as_array().map(Vec::len), Some(20));
+            assert!(told["summary"].as_str().is_some_and(|said| said.contains(" more")), "{}", told["summary"]);
+            // The second time, the next pages have failed in just this way.
+            page_fails.replace(Some(Failure::of_nested_execution("FAILED", Some(&failure))));
+        }
+    }
+}
+
+#[test]
+fn a_record_of_a_failure_has_300_bytes_at_most() {
+    let definition = machine("copy-fleet");
+    let id = "x".repeat(63);
+    let plan = plan(&[&id], &[&id], &json!({}));
+    let error = "E".repeat(256);
+    let (_, sizes) = copy_fleet(&plan, |_, _| Err(failed_child(&error)));
+    for name in ["CopyInstance", "CopyCluster"] {
+        assert!(state(&definition, name).runs_execution());
+        let size = sizes[&(name.to_owned(), "output")];
+        assert!(size <= 300, "{name}: {size}");
+    }
+}
+
+#[test]
+fn a_child_gets_its_target_the_rules_and_who_started_it() {
+    let seen = RefCell::new(Value::Null);
+    let _ = copy_fleet(&plan(&["orders"], &[], &json!({ "dryRun": true })), |_, arguments| {
+        seen.replace(arguments.clone());
+        Ok(child("planned"))
+    });
+    assert_eq!(
+        seen.into_inner()["Input"],
+        json!({
+            "kind": "instance",
+            "id": "orders",
+            "resourceId": "db-orders",
+            "dryRun": true,
+            "rules": { "destinationRegion": "eu-west-1", "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1", "keepCopies": 3 },
+            "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly",
+        })
+    );
+}
+
+/// The names of the children of a run that was redriven so often, the first attempt of each failing to start.
+fn child_names(execution: &str, redrives: u32) -> Vec<String> {
+    let definition = machine("copy-fleet");
+    let id = "x".repeat(63);
+    let names = RefCell::new(Vec::new());
+    let plan = plan(&[&id], &[&id], &json!({}));
+    let mut run = Interpreter::new(&definition, "copy-fleet", execution, |state, arguments| {
+        if state == "ListTargets" {
+            return Ok(plan.clone());
+        }
+        let name = arguments["Name"].as_str().expect("a name").to_owned();
+        let again = names.borrow().contains(&name);
+        names.borrow_mut().push(name);
+        if again {
+            Ok(child("copied"))
+        } else {
+            Err(Failure { error: "StepFunctions.ThrottlingException".to_owned(), cause: None })
+        }
+    })
+    .redriven(redrives);
+    run.run(json!({})).expect("all well");
+    drop(run);
+    names.into_inner()
+}
+
+#[test]
+fn a_child_has_a_legal_name_that_a_retry_repeats_and_another_run_does_not() {
+    let names = child_names("nightly", 0);
+    assert_eq!(names.len(), 4, "two children, each started twice");
+    assert_eq!((&names[0], &names[2]), (&names[1], &names[3]), "a retry asks for the same execution");
+    assert!(names[0].starts_with("i-xxx") && names[2].starts_with("c-xxx"));
+    for name in &names {
+        assert!(name.len() <= 80, "{name}");
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
+    }
+    assert_ne!(names[0], child_names("weekly", 0)[0]);
+    assert_ne!(names[0], child_names("nightly", 1)[0]);
+}
+
+#[test]
+fn a_failed_child_is_recorded_under_the_name_that_it_was_started_with() {
+    let started = RefCell::new(String::new());
+    let (ended, _) = copy_fleet(&plan(&[], &["billing"], &json!({})), |_, arguments| {
+        started.replace(arguments["Name"].as_str().expect("a name").to_owned());
+        Err(failed_child("CopyFailed"))
+    });
+    assert_eq!(told(&ended.expect_err("failed"))["failures"][0]["execution"], started.into_inner());
+}
+
+fn next_pages(root: &str) -> Value {
+    json!({
+        "only": ["orders"],
+        "nextInstances": { "kind": "instance", "cursor": "db-X", "number": 100, "root": root },
+        "nextClusters": { "kind": "cluster", "cursor": "cluster-X", "number": 2, "root": root },
+    })
+}
+
+#[test]
+fn the_next_page_of_each_kind_is_a_run_of_the_same_machine() {
+    let root = "r".repeat(80);
+    let pages = RefCell::new(Vec::new());
+    let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &next_pages(&root)), |state, arguments| {
+        if !state.starts_with("Next") {
+            return Ok(child("copied"));
+        }
+        pages.borrow_mut().push(arguments.clone());
+        let page = json!({ "counts": { "copied": 10, "current": 5, "failed": 0 }, "failures": [], "leftOut": {}, "warnings": [] });
+        Ok(json!({ "Output": page }))
+    });
+    let counts = &ended.expect("all well")["counts"];
+    assert_eq!((&counts["copied"], &counts["current"]), (&json!(22), &json!(10)));
+
+    let pages = pages.into_inner();
+    let names: Vec<&str> = pages.iter().filter_map(|page| page["Name"].as_str()).collect();
+    assert_eq!(names, [format!("{}-pi100", &root[..70]), format!("{}-pc2", &root[..70])]);
+    assert_eq!(pages[0]["StateMachineArn"], "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet");
+    assert_eq!(
+        pages[0]["Input"],
+        json!({
+            "page": next_pages(&root)["nextInstances"],
+            "dryRun": false,
+            "only": ["orders"],
+            "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly",
+        })
+    );
+}
+
+#[test]
+fn a_page_of_a_run_of_all_databases_names_none() {
+    let mut more = next_pages("nightly");
+    more.as_object_mut().expect("an object").remove("only");
+    let _ = copy_fleet(&plan(&[], &[], &more), |_, arguments| {
+        assert_eq!(arguments["Input"].get("only"), None);
+        Ok(json!({ "Output": { "counts": {}, "failures": [] } }))
+    });
+}
+
+#[test]
+fn failures_of_later_pages_are_counted_and_named_by_the_first() {
+    let page = copy_fleet(&plan(&["x", "y", "z"], &[], &json!({})), |_, arguments| {
+        if arguments["Input"]["id"] == "z" { Ok(child("current")) } else { Err(failed_child("CopyFailed")) }
+    });
+    let of_page = page.0.expect_err("two failed");
+    for failure in [Failure::of_nested_execution("FAILED", Some(&of_page)), of_page.clone()] {
+        let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &next_pages("nightly")), |state, _| match state {
+            "NextInstances" => Err(failure.clone()),
+            "NextClusters" => Ok(json!({ "Output": { "counts": { "copied": 7 }, "failures": [] } })),
+            _ => Ok(child("copied")),
+        });
+        let told = told(&ended.expect_err("two failed"));
+        assert_eq!(told["summary"], "2 of 12 databases were not copied: instance x (CopyFailed), instance y (CopyFailed)");
+        assert_eq!(told["counts"], json!({ "copied": 9, "current": 1, "nothing": 0, "unsupported": 0, "planned": 0, "failed": 2 }));
+    }
+}
+
+#[test]
+fn a_page_that_dies_counts_as_a_failure() {
+    let plain = |error: &str, cause: &str| Failure { error: error.to_owned(), cause: Some(cause.to_owned()) };
+    for (failure, error) in [
+        (failed_child("AccessDenied"), "AccessDenied"),
+        (Failure::of_nested_execution("ABORTED", None), "ABORTED"),
+        (plain("PageLimit", "{100} pages"), "PageLimit"),
+        (plain("CopiesFailed", "{\"summary\": \"cut off"), "CopiesFailed"),
+        (Failure { error: "States.Timeout".to_owned(), cause: None }, "States.Timeout"),
+    ] {
+        let (ended, _) = copy_fleet(&plan(&["a"], &[], &next_pages("nightly")), |state, _| match state {
+            "NextClusters" => Err(failure.clone()),
+            "NextInstances" => Ok(json!({ "Output": { "counts": { "copied": 1 }, "failures": [] } })),
+            _ => Ok(child("copied")),
+        });
+        let told = told(&ended.expect_err("a page died"));
+        assert_eq!(told["counts"]["failed"], 1);
+        assert_eq!(
+            told["failures"],
+            json!([{ "outcome": "failed", "kind": "page", "id": "clusters", "error": error, "execution": "nightly-pc2" }])
+        );
+    }
+}
+
+#[test]
+fn a_kind_whose_iterations_break_does_not_hold_up_the_other() {
+    // A target without an id, which list-targets never gives: not even its failure can be recorded.
+    let more = json!({ "instances": [{ "kind": "instance" }] });
+    let (ended, _) = copy_fleet(&plan(&[], &["b"], &more), |state, _| match state {
+        "CopyInstance" => Err(failed_child("BadInput")),
+        _ => Ok(child("copied")),
+    });
+    let told = told(&ended.expect_err("broken"));
+    assert_eq!(told["counts"]["copied"], 1);
+    let failure = &told["failures"][0];
+    assert_eq!((&failure["kind"], &failure["id"]), (&json!("page"), &json!("instances")));
+    assert_eq!(failure["error"], "States.QueryEvaluationError");
+}
+
+#[test]
+fn a_child_that_tells_no_outcome_counts_as_failed() {
+    let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &json!({})), |state, _| match state {
+        "CopyInstance" => Ok(json!({ "Output": {} })),
+        _ => Ok(child("copied")),
+    });
+    let told = told(&ended.expect_err("no outcome"));
+    assert_eq!((&told["counts"]["copied"], &told["counts"]["failed"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_listing_that_fails_ends_the_run_with_the_functions_own_words() {
+    let definition = machine("copy-fleet");
+    for name in Error::NAMES {
+        let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |_, _| {
+            Err(Failure::of_function(name, "only[0]: no such database. Check the name."))
+        });
+        let failure = run.run(json!({})).expect_err("failed");
+        assert_eq!(failure.error, *name);
+        assert_eq!(failure.cause.as_deref(), Some("only[0]: no such database. Check the name."));
+    }
+}
+
+#[test]
+fn the_input_goes_to_list_targets_untouched() {
+    let definition = machine("copy-fleet");
+    for input in [json!({}), json!({ "only": ["orders"], "dryRun": true }), json!({ "source": "aws.rds", "detail": {} })] {
+        let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |_, arguments| {
+            assert_eq!(arguments["Payload"], json!({ "request": input, "run": { "execution": "nightly" } }));
+            Ok(plan(&[], &[], &json!({})))
+        });
+        run.run(input.clone()).expect("all well");
+    }
+}
