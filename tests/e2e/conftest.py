@@ -86,7 +86,7 @@ class Counts:
 
     def of_copies(self, kind: str = "instance") -> Any:
         """The counters of copies of a kind into the destination region."""
-        return self.cloud.simulator.counters()["copies"].get(layout.DESTINATION_REGION, {}).get(kind, {})
+        return self.cloud.simulator.counters()["copies"].get(layout.DESTINATION_REGION, {}).get(f"{kind}s", {})
 
     def refusals(self) -> Any:
         """Refused calls by reason."""

@@ -56,10 +56,10 @@ def test_two_stacks_in_opposite_directions_do_not_feed_each_other(cloud, runs, s
         for machines, run in running:
             assert machines.wait(run).status == "SUCCEEDED", machines.look(run).cause
     copies = cloud.simulator.counters()["copies"]
-    assert copies[there]["instance"]["started"] == 2
-    assert copies[there]["cluster"]["started"] == 1
-    assert copies[here]["instance"]["started"] == 1
-    assert copies[here]["cluster"]["started"] == 1
+    assert copies[there]["instances"]["started"] == 2
+    assert copies[there]["clusters"]["started"] == 1
+    assert copies[here]["instances"]["started"] == 1
+    assert copies[here]["clusters"]["started"] == 1
 
 
 def test_a_run_cut_off_before_a_copy_is_verified_is_finished_by_the_next(cloud, runs, seed, counts, destination):

@@ -86,7 +86,7 @@ def test_a_name_that_is_taken_by_somebody_else_is_left_alone(cloud, runs, seed, 
 def test_a_full_quota_of_manual_snapshots_is_pruned_once_and_then_told(runs, seed, destination):
     """There is nothing of its own to prune, so the second try fails too, with what to do."""
     theirs = [by_hand(f"theirs-{n}", "other") for n in range(3)]
-    seed(fleet([instance("orders")], destination=theirs, manualSnapshotQuota={"instance": 3, "cluster": 100}))
+    seed(fleet([instance("orders")], destination=theirs, manualSnapshotQuota={"instances": 3, "clusters": 100}))
     run = runs.run({})
     assert run.failure["failures"][0]["error"] == "SnapshotQuotaFull"
     (child,) = runs.children(run.arn)
@@ -96,7 +96,7 @@ def test_a_full_quota_of_manual_snapshots_is_pruned_once_and_then_told(runs, see
 
 def test_a_full_quota_is_made_room_in_where_old_copies_can_go(runs, seed, destination):
     old = [old_copy("orders", age) for age in (27, 51, 75, 99)]
-    seed(fleet([instance("orders")], destination=old, manualSnapshotQuota={"instance": 4, "cluster": 100}))
+    seed(fleet([instance("orders")], destination=old, manualSnapshotQuota={"instances": 4, "clusters": 100}))
     run = runs.run({})
     assert run.status == "SUCCEEDED", run.cause
     (child,) = runs.children(run.arn)

@@ -102,6 +102,13 @@ class LocalCloud:
         self.callers.update({f"{stack}/{logical_id}": caller for logical_id, caller in deployed.items()})
         self.simulator.set_callers(callers_table(list(self.callers.values())))
 
+    def stack_with(self, suffix: str, **parameters: str) -> str:
+        """A further stack of the same template with other parameters, deployed when first asked for. Returns its name."""
+        stack = f"{layout.STACK}-{suffix}"
+        if not any(known.startswith(f"{stack}/") for known in self.callers):
+            self.deploy(stack, {**self.parameters, **parameters})
+        return stack
+
     def stop(self) -> None:
         """Stops everything. Harmless when nothing runs."""
         process, self._warden_process = self._warden_process, None

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -38,7 +39,9 @@ STYLES = {
 
 def demo(scenario: Json, expected: Json | None, scale: float) -> int:
     """Runs the demo. Returns 0 if all went as the scenario expects, else 1."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 150  # A file or a pipe is as wide as it has to be.
     began = time.monotonic()
     with LocalCloud("demo", scale=scale, report=Report(console.file)) as cloud:
         cloud.simulator.seed(scenario)
@@ -227,11 +230,14 @@ def _live(progress: Progress, began: float) -> Group:
 
 def table(records: list[Json]) -> Table:
     """The audit for people."""
-    shown = Table(title="Audit", title_justify="left", title_style="bold", row_styles=["", "dim"])
-    for heading in ("Database", "Kind", "Outcome", "Snapshot", "Copy"):
-        shown.add_column(heading, overflow="fold")
-    shown.add_column("Duration", justify="right")
-    shown.add_column("Pruned", justify="right")
+    shown = Table(title="Audit", title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("Database", "Kind", "Outcome"):
+        shown.add_column(heading, no_wrap=True)
+    # One line a database: on a narrow terminal the names are cut, the audit file has them whole.
+    for heading in ("Snapshot", "Copy"):
+        shown.add_column(heading, no_wrap=True, overflow="ellipsis")
+    for heading in ("Duration", "Pruned"):
+        shown.add_column(heading, no_wrap=True, justify="right")
     for record in records:
         took = _parse(record["finishedAt"]) - _parse(record["startedAt"])
         shown.add_row(

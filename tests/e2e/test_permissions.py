@@ -1,0 +1,321 @@
+"""What each deployed role allows, and what it refuses that differs in one tag, name, key or region.
+
+Every case is put to the simulator, signed as the function, and to MiniStack's own evaluator of policies; the policies
+are those that were deployed. Both must agree with the case and so with each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from fleet import OTHER_KEY, OWNER_TAG, SOURCE_KEY, by_hand, cluster, fleet, instance, old_copy
+from localcloud import layout
+from localcloud.layout import ACCOUNT, DESTINATION_REGION, KEY_ARN, OWNER_ID, SOURCE_REGION
+from ministack.core import iam_evaluator
+
+THIRD_REGION = "us-east-1"
+STRANGER = "us-east-1/acme"
+KINDS = {
+    "instance": ("DBSnapshot", "snapshot", "db"),
+    "cluster": ("DBClusterSnapshot", "cluster-snapshot", "cluster"),
+}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing that a policy is asked: an action on a resource, and its conditions."""
+
+    action: str
+    resource: str
+    region: str
+    request_tags: dict[str, str] = field(default_factory=dict)
+    resource_tags: dict[str, str] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call by a function, and what it comes down to for its policies."""
+
+    title: str
+    function: str
+    allowed: bool
+    region: str
+    operation: str
+    parameters: dict[str, Any]
+    asks: tuple[Ask, ...]
+
+
+def arn(resource_type: str, name: str, region: str = DESTINATION_REGION) -> str:
+    return f"arn:aws:rds:{region}:{ACCOUNT}:{resource_type}:{name}"
+
+
+def tags(**pairs: str) -> dict[str, str]:
+    return {f"snapferry:{key}": value for key, value in pairs.items()}
+
+
+def as_list(pairs: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in pairs.items()]
+
+
+def reading(function: str, operation: str, region: str, allowed: bool, resource_type: str | None) -> Case:
+    action = {
+        "describe_db_instances": "rds:DescribeDBInstances",
+        "describe_db_clusters": "rds:DescribeDBClusters",
+        "describe_db_snapshots": "rds:DescribeDBSnapshots",
+        "describe_db_cluster_snapshots": "rds:DescribeDBClusterSnapshots",
+        "describe_account_attributes": "rds:DescribeAccountAttributes",
+    }[operation]
+    resource = arn(resource_type, "*", region) if resource_type else "*"
+    return Case(
+        title=f"{function} {'may' if allowed else 'may not'} {operation} in {region}",
+        function=function,
+        allowed=allowed,
+        region=region,
+        operation=operation,
+        parameters={},
+        asks=(Ask(action, resource, region),),
+    )
+
+
+def reads() -> list[Case]:
+    databases = {"describe_db_instances": "db", "describe_db_clusters": "cluster"}
+    snapshots = {"describe_db_snapshots": "snapshot", "describe_db_cluster_snapshots": "cluster-snapshot"}
+    cases = []
+    for function in ("list-targets", "start-copy"):
+        for operation, resource_type in databases.items():
+            cases.append(reading(function, operation, SOURCE_REGION, True, resource_type))
+            cases.append(reading(function, operation, DESTINATION_REGION, False, resource_type))
+        cases.append(reading(function, "describe_account_attributes", DESTINATION_REGION, True, None))
+        cases.append(reading(function, "describe_account_attributes", SOURCE_REGION, False, None))
+    where = {
+        "list-targets": {SOURCE_REGION},
+        "find-latest-snapshot": {SOURCE_REGION, DESTINATION_REGION},
+        "start-copy": {SOURCE_REGION, DESTINATION_REGION},
+        "check-copy-status": {DESTINATION_REGION},
+        "prune-old": {DESTINATION_REGION},
+    }
+    for function, regions in where.items():
+        for operation, resource_type in snapshots.items():
+            for region in (SOURCE_REGION, DESTINATION_REGION, THIRD_REGION):
+                cases.append(reading(function, operation, region, region in regions, resource_type))
+    return cases
+
+
+def copying(
+    kind: str,
+    title: str,
+    allowed: bool,
+    *,
+    name: str = f"{OWNER_ID}-orders-new",
+    request_tags: dict[str, str] | None = None,
+    key: str = KEY_ARN,
+    region: str = DESTINATION_REGION,
+) -> Case:
+    """start-copy asks for a copy. Every condition of the policies shows in the asks."""
+    noun, resource_type, _ = KINDS[kind]
+    request_tags = tags(owner=OWNER_TAG) if request_tags is None else request_tags
+    source = arn(resource_type, f"rds:{SOURCE_SNAPSHOTS[kind]}", SOURCE_REGION)
+    target = arn(resource_type, name, region)
+    action = f"rds:Copy{noun}"
+    via = {"kms:viaservice": f"rds.{region}.amazonaws.com"}
+    grant = {**via, "kms:grantisforawsresource": "true"}
+    source_key = f"arn:aws:kms:{SOURCE_REGION}:{ACCOUNT}:key/{SOURCE_KEY}"
+    return Case(
+        title=f"start-copy {'may' if allowed else 'may not'} copy {kind} snapshots {title}",
+        function="start-copy",
+        allowed=allowed,
+        region=region,
+        operation="copy_db_snapshot" if kind == "instance" else "copy_db_cluster_snapshot",
+        parameters={
+            f"Source{noun}Identifier": source,
+            f"Target{noun}Identifier": name,
+            "KmsKeyId": key,
+            "Tags": as_list(request_tags),
+        },
+        asks=(
+            Ask(action, source, region, request_tags),
+            Ask(action, target, region, request_tags),
+            *([Ask("rds:AddTagsToResource", target, region, request_tags)] if request_tags else []),
+            Ask("kms:DescribeKey", key, region, more=via),
+            Ask("kms:CreateGrant", key, region, more=grant),
+            Ask("kms:DescribeKey", source_key, SOURCE_REGION, more={"kms:viaservice": f"rds.{SOURCE_REGION}.amazonaws.com"}),
+        ),
+    )
+
+
+SOURCE_SNAPSHOTS = {"instance": "orders-2026-11-22-03-10", "cluster": "billing-2026-11-22-03-10"}
+
+
+def copies() -> list[Case]:
+    cases = []
+    other_key = KEY_ARN.replace(KEY_ARN.rsplit("/", 1)[-1], OTHER_KEY)
+    third_key = f"arn:aws:kms:{THIRD_REGION}:{ACCOUNT}:key/{OTHER_KEY}"
+    for kind in KINDS:
+        cases += [
+            copying(kind, "under its name and owner tag", True),
+            copying(kind, "without the owner tag", False, request_tags={}),
+            copying(kind, "with the owner tag of another stack", False, request_tags=tags(owner=STRANGER)),
+            copying(kind, "under another name", False, name="orders-new"),
+            copying(kind, "under a name that only begins like its own", False, name=f"{OWNER_ID}x-orders-new"),
+            copying(kind, "with another key", False, key=other_key),
+            copying(kind, "to another region", False, region=THIRD_REGION, key=third_key),
+        ]
+    return cases
+
+
+def tagging(
+    function: str, kind: str, title: str, allowed: bool, *, name: str, request_tags: dict[str, str], region: str = DESTINATION_REGION
+) -> Case:
+    _, resource_type, _ = KINDS[kind]
+    target = arn(resource_type, name, region)
+    return Case(
+        title=f"{function} {'may' if allowed else 'may not'} tag {title} ({kind})",
+        function=function,
+        allowed=allowed,
+        region=region,
+        operation="add_tags_to_resource",
+        parameters={"ResourceName": target, "Tags": as_list(request_tags)},
+        asks=(Ask("rds:AddTagsToResource", target, region, request_tags, THERE[kind].get(name, {})),),
+    )
+
+
+def deleting(kind: str, title: str, allowed: bool, *, name: str, region: str = DESTINATION_REGION) -> Case:
+    noun, resource_type, _ = KINDS[kind]
+    return Case(
+        title=f"prune-old {'may' if allowed else 'may not'} delete {title} ({kind})",
+        function="prune-old",
+        allowed=allowed,
+        region=region,
+        operation="delete_db_snapshot" if kind == "instance" else "delete_db_cluster_snapshot",
+        parameters={f"{noun}Identifier": name},
+        asks=(Ask(f"rds:Delete{noun}", arn(resource_type, name, region), region, {}, THERE[kind].get(name, {})),),
+    )
+
+
+OWNED = f"{OWNER_ID}-owned"
+FORGED = "by-hand-with-a-forged-tag"
+UNTAGGED = f"{OWNER_ID}-by-hand-without-a-tag"
+STRANGERS = f"{OWNER_ID}-of-a-stranger"
+THERE = {
+    kind: {
+        OWNED: tags(owner=OWNER_TAG),
+        FORGED: tags(owner=OWNER_TAG),
+        UNTAGGED: {},
+        STRANGERS: tags(owner=STRANGER),
+    }
+    for kind in KINDS
+}
+
+
+def changes() -> list[Case]:
+    verified = tags(verified="2026-11-22T05:00:00Z")
+    cases = []
+    for kind in KINDS:
+        cases += [
+            tagging("check-copy-status", kind, "an owned copy as verified", True, name=OWNED, request_tags=verified),
+            tagging("check-copy-status", kind, "a foreign snapshot with a forged owner tag", False, name=FORGED, request_tags=verified),
+            tagging("check-copy-status", kind, "a snapshot of its name without the owner tag", False, name=UNTAGGED, request_tags=verified),
+            tagging("check-copy-status", kind, "the copy of another stack", False, name=STRANGERS, request_tags=verified),
+            tagging("check-copy-status", kind, "an owned copy with another tag", False, name=OWNED, request_tags=tags(owner=OWNER_TAG)),
+            tagging("check-copy-status", kind, "an owned copy with another tag beside", False, name=OWNED, request_tags={**verified, "team": "x"}),
+            tagging("start-copy", kind, "a foreign snapshot as ours", False, name=FORGED, request_tags=tags(owner=OWNER_TAG)),
+            tagging("start-copy", kind, "a snapshot of its name as another stack's", False, name=UNTAGGED, request_tags=tags(owner=STRANGER)),
+            tagging("prune-old", kind, "an owned copy", False, name=OWNED, request_tags=verified),
+            deleting(kind, "a foreign snapshot with a forged owner tag", False, name=FORGED),
+            deleting(kind, "a snapshot of its name without the owner tag", False, name=UNTAGGED),
+            deleting(kind, "the copy of another stack", False, name=STRANGERS),
+            deleting(kind, "a snapshot of its name in the source region", False, name=OWNED, region=SOURCE_REGION),
+            # Last of its kind: after it the copy is gone.
+            deleting(kind, "an owned copy", True, name=OWNED),
+        ]
+    return cases
+
+
+def scenario() -> Any:
+    seeds = []
+    for kind, there in THERE.items():
+        database = {"instance": "orders", "cluster": "billing"}[kind]
+        for name, given in there.items():
+            seeds.append(by_hand(name, database, kind, tags=given))
+    made = fleet(
+        [instance("orders", snapshots=[{"id": f"rds:{SOURCE_SNAPSHOTS['instance']}", "type": "automated", "ageHours": 3}])],
+        [cluster("billing", snapshots=[{"id": f"rds:{SOURCE_SNAPSHOTS['cluster']}", "type": "automated", "ageHours": 3}])],
+        seeds,
+    )
+    made["regions"][THIRD_REGION] = {"kmsKeys": [{"id": OTHER_KEY}]}
+    return made
+
+
+CASES = reads() + copies() + changes()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.title for case in CASES])
+def test_the_deployed_roles(cloud, seed, case):
+    seed(scenario())
+    caller = cloud.caller(case.function)
+    rds = cloud.client("rds", case.region, caller)
+    try:
+        getattr(rds, case.operation)(**case.parameters)
+        refused = ""
+    except ClientError as error:
+        refused = error.response["Error"]["Code"]
+    # A key that may not be used is reported as such, not as a missing permission.
+    assert (refused == "") == case.allowed, refused or "it was allowed"
+    assert refused in ("", "AccessDenied", "KMSKeyNotAccessibleFault")
+
+    policies = [iam_evaluator.parse_policy_document(document) for document in caller.policies]
+    decisions = {
+        f"{ask.action} on {ask.resource}": iam_evaluator.evaluate(context(caller, ask), policies).decision for ask in case.asks
+    }
+    assert all(decision == "Allow" for decision in decisions.values()) == case.allowed, decisions
+
+
+def context(caller, ask: Ask) -> iam_evaluator.EvalContext:
+    """A request as MiniStack's evaluator wants it. Tags of the resource are condition keys in lower case to it."""
+    conditions = {f"aws:resourcetag/{key}".lower(): value for key, value in ask.resource_tags.items()}
+    return iam_evaluator.EvalContext(
+        principal_arn=caller.role_arn,
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=ask.action,
+        resource_arn=ask.resource,
+        region=ask.region,
+        request_tags=ask.request_tags,
+        tag_keys=list(ask.request_tags),
+        service_context={**conditions, **ask.more},
+    )
+
+
+def test_every_function_has_a_role_of_its_own(cloud):
+    roles = {cloud.caller(function).role_arn for function in layout.FUNCTIONS}
+    assert len(roles) == len(layout.FUNCTIONS)
+
+
+def test_an_unknown_access_key_is_refused(cloud, seed):
+    seed(scenario())
+    stranger = cloud.client("rds", SOURCE_REGION, _Stranger())
+    with pytest.raises(ClientError) as refused:
+        stranger.describe_db_instances()
+    assert refused.value.response["Error"]["Code"] == "AccessDenied"
+
+
+class _Stranger:
+    access_key = "ASIA0000000000000000"
+    secret_key = "x"
+    session_token = "x"
+
+
+def test_the_functions_use_the_credentials_that_the_table_names(cloud, runs, seed):
+    """The access keys are derived as MiniStack derives them; a run shows that they are the right ones."""
+    old = [old_copy("orders", age) for age in (27, 51, 75)]
+    seed(fleet([instance("orders")], [cluster("billing")], old))
+    assert runs.run({}).status == "SUCCEEDED"
+    callers = cloud.simulator.counters()["callers"]
+    for function in layout.FUNCTIONS:
+        assert cloud.caller(function).access_key in callers, function
+    assert set(callers) == {cloud.caller(function).access_key for function in layout.FUNCTIONS}
+    assert cloud.simulator.counters()["refusals"]["denied"] == 0
