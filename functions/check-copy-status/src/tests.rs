@@ -1,1 +1,217 @@
+use std::time::Duration;
 
+use fixtures::{DESTINATION, KEY, OTHER_KEY, SOURCE, deployment, target, world};
+use shared::{CopyRequest, DatabaseKind, Decision, Source, Wait, Which};
+use simulator_sdk::World;
+use simulator_sdk::scenario::{Becomes, Database};
+
+use super::*;
+
+fn orders() -> Database {
+    Database::new("orders").encrypted_with("alias/aws/rds").size_gib(100).snapshots_aged([3.0])
+}
+
+/// Starts the copy of the newest snapshot as start-copy does.
+async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
+    let deployment = deployment(world);
+    let target = target(world, kind, id);
+    let which = Which::OfDatabase { resource_id: &target.resource_id, snapshot_type: "automated" };
+    let snapshots = deployment.source.snapshots(kind, which).await.expect("snapshots");
+    let snapshot = &snapshots[0];
+    let now = world.now();
+    let created = snapshot.captured_at().expect("a time");
+    let request = CopyRequest {
+        kind,
+        source_arn: snapshot.arn.clone(),
+        id: deployment.owner.copy_id(&snapshot.arn, Some(KEY), 0),
+        kms_key_arn: Some(KEY.to_owned()),
+        tags: [
+            (tags::OWNER, deployment.owner.tag().to_owned()),
+            (tags::SOURCE_ARN, snapshot.arn.clone()),
+            (tags::SOURCE_RESOURCE_ID, target.resource_id.clone()),
+            (tags::SOURCE_CREATED, created.to_string()),
+            (tags::REQUESTED, now.to_string()),
+            (tags::KMS_KEY, KEY.to_owned()),
+            (tags::ATTEMPT, "0".to_owned()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into(),
+    };
+    let copy = deployment.destination.copy(&request).await.expect("a copy");
+    Started {
+        target,
+        former_ids: Vec::new(),
+        decision: Decision::Copy,
+        outcome: Outcome::Pending,
+        reason: String::new(),
+        source: Source {
+            id: snapshot.id.clone(),
+            arn: snapshot.arn.clone(),
+            created_at: created,
+            engine: snapshot.engine.clone(),
+            engine_version: snapshot.engine_version.clone(),
+            encrypted: true,
+            kms_key_arn: None,
+            size_gib: snapshot.size_gib,
+        },
+        copy: shared::Copy {
+            id: copy.id,
+            arn: copy.arn,
+            region: DESTINATION.to_owned(),
+            kms_key_arn: Some(KEY.to_owned()),
+            requested_at: now,
+            attempt: 0,
+        },
+        wait: Wait::first(),
+    }
+}
+
+async fn check(world: &World, started: Started) -> Result<Checked, Error> {
+    handle(&deployment(world), started, world.now()).await
+}
+
+fn mark(world: &World, id: &str) -> Option<String> {
+    world.snapshot(DESTINATION, id).expect("a copy").tags.get(tags::VERIFIED).cloned()
+}
+
+/// Looks until the copy is done, waiting as the state machine does; each output is the next input, through JSON.
+async fn follow(world: &World, mut started: Started) -> Result<Checked, Error> {
+    loop {
+        world.advance(Duration::from_secs(started.wait.seconds));
+        let checked = check(world, started).await?;
+        if checked.status.state == CopyState::Verified {
+            return Ok(checked);
+        }
+        let json = serde_json::to_value(&checked).expect("JSON");
+        started = shared::parse(json).expect("its own output is its input");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_followed_to_its_end_and_marked_as_verified() {
+    for kind in DatabaseKind::ALL {
+        let world = world(|region| match kind {
+            DatabaseKind::Instance => region.instance(orders().copies_take(7200.0)),
+            DatabaseKind::Cluster => region.cluster(orders().copies_take(7200.0)),
+        });
+        let started = start(&world, kind, "orders").await;
+        let requested = world.now();
+        let checked = follow(&world, started).await.expect("verified");
+        let lag = world.now().duration_since(requested).as_secs() - 7200;
+        assert!(lag <= 720, "{kind}: noticed {lag} s late");
+        assert!(checked.started.wait.polls <= 50, "{kind}: {} looks", checked.started.wait.polls);
+        assert_eq!(checked.started.outcome, Outcome::Copied);
+        assert_eq!(checked.status.percent, 100);
+        let verification = checked.verification.expect("a verification");
+        assert!(verification.agree.contains(&"key".to_owned()), "{verification:?}");
+        assert_eq!(mark(&world, &checked.started.copy.id), Some(world.now().to_string()));
+    }
+}
+
+#[tokio::test]
+async fn a_copy_in_progress_reports_how_far_it_is() {
+    let world = world(|region| region.instance(orders().copies_take(7200.0)));
+    let started = start(&world, DatabaseKind::Instance, "orders").await;
+    world.advance(Duration::from_secs(3600));
+    let checked = check(&world, started).await.expect("checked");
+    assert_eq!(checked.status.state, CopyState::Copying);
+    assert_eq!(checked.status.percent, 50);
+    assert_eq!(checked.status.remaining_seconds, Some(3600));
+    assert_eq!(checked.started.wait.seconds, 360);
+    assert_eq!(checked.started.outcome, Outcome::Pending);
+}
+
+#[tokio::test]
+async fn checking_a_verified_copy_again_keeps_its_mark() {
+    let world = world(|region| region.instance(orders()));
+    let started = start(&world, DatabaseKind::Instance, "orders").await;
+    world.finish_copies();
+    let first = check(&world, started.clone()).await.expect("verified");
+    let marked = mark(&world, &first.started.copy.id);
+    world.advance(Duration::from_secs(600));
+    let writes = world.writes().len();
+    check(&world, started).await.expect("verified");
+    assert_eq!(mark(&world, &first.started.copy.id), marked);
+    assert_eq!(world.writes().len(), writes, "nothing is written the second time");
+}
+
+#[tokio::test]
+async fn a_copy_that_is_not_what_was_asked_for_is_marked_and_never_good() {
+    for (becomes, says) in [
+        (Becomes { kms_key: Some(OTHER_KEY.to_owned()), ..Becomes::default() }, "its key is"),
+        (Becomes { engine_version: Some("1.0".to_owned()), ..Becomes::default() }, "its engine version is 1.0"),
+        (Becomes { allocated_storage: Some(7), ..Becomes::default() }, "its size is 7 GiB instead of 100 GiB"),
+    ] {
+        let world = world(|region| region.instance(orders().copies_become(becomes, 1)));
+        let started = start(&world, DatabaseKind::Instance, "orders").await;
+        world.finish_copies();
+        let error = check(&world, started.clone()).await.expect_err(says);
+        assert_eq!(error.name(), "CopyMismatch");
+        assert!(error.to_string().contains(says), "{error}");
+        assert_eq!(mark(&world, &started.copy.id).as_deref(), Some(tags::MISMATCH));
+        let again = check(&world, started).await.expect_err("still a mismatch");
+        assert_eq!(again.name(), "CopyMismatch");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_a_vanished_and_an_overdue_copy_are_named_as_such() {
+    let world = world(|region| {
+        region
+            .instance(orders().copies_fail(40, 1))
+            .instance(Database::new("stuck").encrypted_with("alias/aws/rds").snapshots_aged([3.0]).copies_take(1e9))
+            .instance(Database::new("gone").encrypted_with("alias/aws/rds").snapshots_aged([3.0]))
+    });
+    let failing = start(&world, DatabaseKind::Instance, "orders").await;
+    let stuck = start(&world, DatabaseKind::Instance, "stuck").await;
+    let gone = start(&world, DatabaseKind::Instance, "gone").await;
+    deployment(&world).destination.delete(DatabaseKind::Instance, &gone.copy.id).await.expect("deleted");
+    let missing = check(&world, gone).await.expect_err("gone");
+    assert_eq!(missing.name(), "CopyMissing");
+
+    world.advance(Duration::from_secs(71 * 3600));
+    let failed = check(&world, failing).await.expect_err("failed");
+    assert_eq!(failed.name(), "CopyFailed");
+    assert!(failed.to_string().contains("as failed"), "{failed}");
+    assert_eq!(check(&world, stuck.clone()).await.expect("still in time").status.state, CopyState::Copying);
+    world.advance(Duration::from_secs(2 * 3600));
+    let overdue = check(&world, stuck).await.expect_err("overdue");
+    assert_eq!(overdue.name(), "CopyOverdue");
+    assert!(overdue.to_string().contains("after more than 72 hours"), "{overdue}");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_not_ours_is_never_marked() {
+    let world = world(|region| region.instance(orders()));
+    let started = start(&world, DatabaseKind::Instance, "orders").await;
+    world.finish_copies();
+    let client = world.client(DESTINATION, "mallory");
+    client
+        .remove_tags_from_resource()
+        .resource_name(&started.copy.arn)
+        .tag_keys(tags::OWNER)
+        .send()
+        .await
+        .expect("removed");
+    assert_eq!(check(&world, started.clone()).await.expect_err("foreign").name(), "NameTaken");
+    assert_eq!(mark(&world, &started.copy.id), None);
+    assert!(world.snapshot(SOURCE, &started.source.id).is_some());
+}
+
+#[tokio::test]
+async fn an_unknown_status_means_wait() {
+    let world = world(|region| region.instance(orders().copies_take(7200.0)));
+    let started = start(&world, DatabaseKind::Instance, "orders").await;
+    for status in ["pending", "creating", "rebalancing"] {
+        let snapshot = deployment(&world)
+            .destination
+            .snapshot(DatabaseKind::Instance, &started.copy.id, "manual")
+            .await
+            .expect("described")
+            .expect("a copy");
+        let odd = Snapshot { status: status.to_owned(), ..snapshot };
+        let checked = go_on_waiting(&deployment(&world), started.clone(), &odd, world.now()).expect("waits");
+        assert_eq!(checked.status.state, CopyState::Copying);
+        assert_eq!(odd.progress(), Progress::Unfinished);
+    }
+}

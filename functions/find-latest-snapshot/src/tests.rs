@@ -1,1 +1,219 @@
+use fixtures::{DESTINATION, deployment, deployment_with, settings_with, target, world};
+use shared::{DatabaseKind, tags};
+use simulator_sdk::World;
+use simulator_sdk::scenario::{Database, Region, Scenario, Snapshot as Seeded};
+use simulator_sdk::simulator::Kind;
 
+use super::*;
+
+const OWNER: &str = "us-east-1/snap";
+
+fn orders(hours: f64) -> Database {
+    Database::new("orders").encrypted_with("alias/aws/rds").snapshots_aged([hours, hours + 24.0])
+}
+
+async fn find(world: &World) -> Result<Found, Error> {
+    find_with(&deployment(world), world).await
+}
+
+async fn find_with(deployment: &Deployment, world: &World) -> Result<Found, Error> {
+    handle(deployment, target(world, DatabaseKind::Instance, "orders"), world.now()).await
+}
+
+/// A copy of the newest snapshot as this stack would have made it.
+fn own_copy(found: &Found, attempt: u32, status: &str, verified: Option<&str>) -> Seeded {
+    let source = found.source.as_ref().expect("a source");
+    let id = shared::Owner::of(&fixtures::settings()).copy_id(&source.arn, Some(fixtures::KEY), attempt);
+    let mut copy = Seeded::copy_of(&source.arn, Kind::Instance, &id, 1.0)
+        .encrypted_with(fixtures::KEY)
+        .status(status)
+        .tag(tags::OWNER, OWNER)
+        .tag(tags::SOURCE_ARN, &source.arn)
+        .tag(tags::SOURCE_ID, "orders")
+        .tag(tags::SOURCE_RESOURCE_ID, &found.target.resource_id)
+        .tag(tags::SOURCE_CREATED, &source.created_at.to_string())
+        .tag(tags::REQUESTED, &source.created_at.to_string())
+        .tag(tags::KMS_KEY, fixtures::KEY)
+        .tag(tags::ATTEMPT, &attempt.to_string());
+    if let Some(verified) = verified {
+        copy = copy.tag(tags::VERIFIED, verified);
+    }
+    copy
+}
+
+fn seed(world: &World, copies: impl IntoIterator<Item = Seeded>) {
+    let scenario = Scenario::new()
+        .region(DESTINATION, |region| copies.into_iter().fold(region, Region::snapshot));
+    world.add(&scenario);
+}
+
+#[tokio::test]
+async fn a_snapshot_without_a_copy_is_to_be_copied() {
+    let world = world(|region| region.instance(orders(3.0)));
+    let found = find(&world).await.expect("found");
+    assert_eq!((found.decision, found.outcome, found.attempt), (Decision::Copy, Outcome::Pending, 0));
+    let source = found.source.expect("a source");
+    assert!(source.id.starts_with("rds:orders-"));
+    assert!(source.encrypted && source.kms_key_arn.is_some());
+    assert_eq!(world.now().duration_since(source.created_at).as_hours(), 3);
+}
+
+#[tokio::test]
+async fn the_decision_follows_from_how_far_our_copy_is() {
+    for (status, verified, decision) in [
+        ("copying", None, Decision::Join),
+        ("creating", None, Decision::Join),
+        ("available", None, Decision::Join),
+        ("available", Some("2026-11-22T10:00:00Z"), Decision::Current),
+        ("available", Some("mismatch"), Decision::Copy),
+        ("failed", None, Decision::Copy),
+    ] {
+        let world = world(|region| region.instance(orders(3.0)));
+        let first = find(&world).await.expect("found");
+        seed(&world, [own_copy(&first, 0, status, verified)]);
+        let found = find(&world).await.expect("found");
+        assert_eq!(found.decision, decision, "{status} {verified:?}");
+        assert_eq!(found.copy.is_some(), decision != Decision::Copy);
+        assert_eq!(found.attempt, u32::from(decision == Decision::Copy), "{status} {verified:?}");
+        assert_eq!(found.wait.is_some(), decision == Decision::Join);
+    }
+}
+
+#[tokio::test]
+async fn after_three_failed_copies_a_snapshot_is_left_alone_until_there_is_a_newer_one() {
+    let world = world(|region| region.instance(orders(3.0)));
+    let first = find(&world).await.expect("found");
+    seed(&world, (0..3).map(|attempt| own_copy(&first, attempt, "failed", None)));
+    let error = find(&world).await.expect_err("used up");
+    assert_eq!(error.name(), "AttemptsUsedUp");
+
+    world.add(&Scenario::new().region(fixtures::SOURCE, |region| {
+        region.snapshot(
+            Seeded::automated(0.5).of(Kind::Instance, "orders"),
+        )
+    }));
+    assert_eq!(find(&world).await.expect("found").decision, Decision::Copy);
+}
+
+#[tokio::test]
+async fn a_snapshot_of_the_copys_name_that_is_not_ours_decides_nothing() {
+    let world = world(|region| region.instance(orders(3.0)));
+    let first = find(&world).await.expect("found");
+    let foreign = own_copy(&first, 0, "available", Some("2026-11-22T10:00:00Z")).tag(tags::OWNER, "us-west-2/snap");
+    seed(&world, [foreign]);
+    assert_eq!(find(&world).await.expect("found").decision, Decision::Copy);
+}
+
+#[tokio::test]
+async fn a_copy_under_another_key_is_not_the_one_that_is_asked_for() {
+    let world = world(|region| region.instance(orders(3.0)));
+    let first = find(&world).await.expect("found");
+    seed(&world, [own_copy(&first, 0, "available", Some("2026-11-22T10:00:00Z"))]);
+    let rotated = settings_with(&[("DESTINATION_KMS_KEY_ARN", fixtures::OTHER_KEY)]);
+    let found = find_with(&deployment_with(&world, "tests", rotated), &world).await.expect("found");
+    assert_eq!(found.decision, Decision::Copy);
+}
+
+#[tokio::test]
+async fn no_snapshot_yet_is_a_result() {
+    let world = world(|region| region.instance(Database::new("orders")));
+    let found = find(&world).await.expect("found");
+    assert_eq!((found.decision, found.outcome), (Decision::Nothing, Outcome::Nothing));
+    assert!(found.reason.contains("backup retention is 0"), "{}", found.reason);
+}
+
+#[tokio::test]
+async fn a_multi_az_cluster_is_reported_as_unsupported() {
+    let world = world(|region| region.cluster(Database::new("ledger").engine("postgres").snapshots_aged([2.0])));
+    let target = target(&world, DatabaseKind::Cluster, "ledger");
+    let found = handle(&deployment(&world), target, world.now()).await.expect("found");
+    assert_eq!((found.decision, found.outcome), (Decision::Unsupported, Outcome::Unsupported));
+    assert!(found.reason.contains("Multi-AZ DB clusters"));
+}
+
+#[tokio::test]
+async fn hand_made_snapshots_count_only_if_the_stack_says_so() {
+    let world = world(|region| {
+        region.instance(orders(30.0).snapshot(Seeded::manual("before-upgrade", 1.0)))
+    });
+    let found = find(&world).await.expect("found");
+    assert!(found.source.expect("a source").id.starts_with("rds:orders-"));
+    let with_manual = settings_with(&[("INCLUDE_MANUAL_SNAPSHOTS", "true")]);
+    let found = find_with(&deployment_with(&world, "tests", with_manual), &world).await.expect("found");
+    assert_eq!(found.source.expect("a source").id, "before-upgrade");
+}
+
+#[tokio::test]
+async fn a_dry_run_plans_and_so_does_a_stack_that_is_set_to_it() {
+    let world = world(|region| region.instance(orders(3.0)));
+    let by_hand = Target { dry_run: true, ..target(&world, DatabaseKind::Instance, "orders") };
+    let found = handle(&deployment(&world), by_hand, world.now()).await.expect("found");
+    assert_eq!((found.decision, found.outcome), (Decision::Copy, Outcome::Planned));
+    let dry = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
+    let found = find_with(&dry, &world).await.expect("found");
+    assert!(found.target.dry_run);
+}
+
+#[tokio::test]
+async fn a_hand_made_input_can_not_choose_region_key_or_fewer_copies() {
+    let world = world(|region| region.instance(orders(3.0)));
+    let ask = |rules: &str| {
+        let target = target(&world, DatabaseKind::Instance, "orders");
+        let input = format!(
+            r#"{{"kind":"instance","id":"orders","resourceId":"{}","Comment":"by hand","rules":{rules}}}"#,
+            target.resource_id
+        );
+        let parsed = shared::parse::<Target>(serde_json::from_str(&input).expect("JSON"));
+        let deployment = deployment(&world);
+        let now = world.now();
+        async move { handle(&deployment, parsed?, now).await }
+    };
+    for (rules, begins, says) in [
+        (r#"{"destinationRegion":"eu-north-1"}"#, "rules.destinationRegion: eu-north-1", "Leave the field out"),
+        (r#"{"kmsKeyArn":"arn:aws:kms:eu-west-1:1:key/x"}"#, "rules.kmsKeyArn: arn", "Leave the field out"),
+        (r#"{"keepCopies":1}"#, "rules.keepCopies: 1 is less", "lower the parameter KeepCopies"),
+        (r#"{"keep":1}"#, "rules.keep: unknown field", "expected one of"),
+        (r#"{"keepCopies":"many"}"#, "rules.keepCopies: invalid type", "Correct the field"),
+    ] {
+        let error = ask(rules).await.expect_err(rules);
+        assert_eq!(error.name(), "BadInput");
+        let text = error.to_string();
+        assert!(text.starts_with(begins) && text.contains(says), "{rules}: {text}");
+    }
+    assert!(ask(r#"{"keepCopies":9,"destinationRegion":"eu-west-1"}"#).await.is_ok());
+    assert!(world.writes().is_empty());
+}
+
+#[tokio::test]
+async fn an_input_without_a_resource_id_says_how_to_start_instead() {
+    let missing = shared::parse::<Target>(serde_json::json!({"kind": "instance", "id": "orders"})).expect_err("missing");
+    assert!(missing.to_string().contains("missing field `resourceId`"), "{missing}");
+    let world = world(|region| region.instance(orders(3.0)));
+    let empty = Target { resource_id: String::new(), ..target(&world, DatabaseKind::Instance, "orders") };
+    let error = handle(&deployment(&world), empty, world.now()).await.expect_err("empty");
+    assert!(error.to_string().contains("start copy-fleet with {\"only\""), "{error}");
+}
+
+#[tokio::test]
+async fn copies_made_before_a_database_was_renamed_are_found() {
+    let renamed = || Some("db-RENAMED".to_owned());
+    let world = world(|region| {
+        let sales = Seeded { resource_id: renamed(), ..Seeded::automated(3.0).of(Kind::Instance, "sales") };
+        let orders = Database { resource_id: renamed(), ..Database::new("orders") };
+        region.instance(orders).snapshot(sales.encrypted_with("alias/aws/rds"))
+    });
+    let first = find(&world).await.expect("found");
+    assert_eq!(first.former_ids, ["sales"]);
+    assert_eq!(first.decision, Decision::Copy);
+    seed(&world, [own_copy(&first, 0, "available", Some("2026-11-22T10:00:00Z"))]);
+    assert_eq!(find(&world).await.expect("found").decision, Decision::Current);
+}
+
+#[tokio::test]
+async fn more_snapshots_than_one_answer_holds_are_all_looked_at() {
+    let world = world(|region| {
+        region.instance(Database::new("orders").snapshots_aged((0..230).map(|at| 400.0 - f64::from(at))))
+    });
+    let found = find(&world).await.expect("found");
+    assert_eq!(world.now().duration_since(found.source.expect("a source").created_at).as_hours(), 171);
+}

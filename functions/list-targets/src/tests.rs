@@ -1,1 +1,163 @@
+use fixtures::{DESTINATION, SOURCE, deployment, deployment_with, settings_with, world, world_with};
+use serde_json::json;
+use shared::{Page, Target};
+use simulator_sdk::World;
+use simulator_sdk::scenario::{Database as Seeded, Fleet, Region};
 
+use super::*;
+
+async fn list(world: &World, request: Value) -> Result<Plan, Error> {
+    list_with(&deployment(world), world, request).await
+}
+
+async fn list_with(deployment: &Deployment, world: &World, request: Value) -> Result<Plan, Error> {
+    let input = Input { request, run: Run { execution: "nightly".to_owned() } };
+    handle(deployment, input, world.now()).await
+}
+
+fn ids(targets: &[Target]) -> Vec<&str> {
+    let mut ids: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn small(region: Region) -> Region {
+    region
+        .instance(Seeded::new("orders").snapshots_aged([3.0]))
+        .instance(Seeded::new("scratch").tag("snapferry:copy", "false"))
+        .cluster(Seeded::new("billing").members(2).snapshots_aged([4.0]))
+        .cluster(Seeded::new("graph").engine("neptune"))
+}
+
+#[tokio::test]
+async fn instances_and_clusters_are_listed_without_members_and_what_is_left_out_is_explained() {
+    let world = world(small);
+    let plan = list(&world, json!({})).await.expect("a plan");
+    assert_eq!(ids(&plan.instances), ["orders"]);
+    assert_eq!(ids(&plan.clusters), ["billing"]);
+    assert!(plan.instances[0].resource_id.starts_with("db-"));
+    assert_eq!(plan.left_out.count, 2);
+    let reasons: Vec<(&str, &str)> =
+        plan.left_out.first.iter().map(|database| (database.id.as_str(), database.reason.as_str())).collect();
+    assert_eq!(
+        reasons,
+        [("graph", "the engine neptune is not copied yet"), ("scratch", "tagged snapferry:copy=false")]
+    );
+    assert_eq!(plan.rules.destination_region.as_deref(), Some(DESTINATION));
+    assert!(plan.warnings.is_empty() && !plan.dry_run && plan.only.is_none());
+}
+
+#[tokio::test]
+async fn some_databases_are_listed_by_name() {
+    let world = world(small);
+    let plan = list(&world, json!({"only": ["cluster:billing"], "dryRun": true})).await.expect("a plan");
+    assert!(plan.instances.is_empty() && plan.dry_run);
+    assert_eq!(ids(&plan.clusters), ["billing"]);
+    assert_eq!(plan.only, Some(vec!["cluster:billing".to_owned()]));
+    // A tag that leaves it out holds for a database that is named, too: it says so.
+    let plan = list(&world, json!({"only": ["scratch"]})).await.expect("a plan");
+    assert!(plan.instances.is_empty());
+    assert_eq!(plan.left_out.first[0].id, "scratch");
+}
+
+#[tokio::test]
+async fn a_name_that_is_unknown_or_of_a_member_is_refused() {
+    let world = world(small);
+    for (name, says) in [
+        ("oders", "only[1]: there is no database oders in us-east-1"),
+        ("billing-1", "only[1]: billing-1 is a member of the cluster billing"),
+        ("instance:billing", "only[1]: there is no database instance:billing"),
+    ] {
+        let error = list(&world, json!({"only": ["orders", name]})).await.expect_err(name);
+        assert_eq!(error.name(), "BadInput");
+        assert!(error.to_string().starts_with(says), "{error}");
+    }
+    assert!(world.writes().is_empty());
+}
+
+fn event(detail_type: &str, event_id: &str, snapshot: &str) -> Value {
+    json!({
+        "detail-type": detail_type, "source": "aws.rds", "region": SOURCE,
+        "detail": {"SourceIdentifier": snapshot, "EventID": event_id, "SourceType": "SNAPSHOT"},
+    })
+}
+
+#[tokio::test]
+async fn an_rds_event_copies_the_database_of_its_snapshot() {
+    let world = world(small);
+    let state = world.state();
+    let snapshot = |database: &str| {
+        let of = |snapshot: &&simulator_sdk::simulator::SnapshotState| snapshot.database == database;
+        state.snapshots(SOURCE).iter().find(of).expect("a snapshot").id.clone()
+    };
+    let instance = event("RDS DB Snapshot Event", "RDS-EVENT-0091", &snapshot("orders"));
+    let plan = list(&world, instance).await.expect("a plan");
+    assert_eq!((ids(&plan.instances), plan.clusters.len()), (vec!["orders"], 0));
+    let cluster = event("RDS DB Cluster Snapshot Event", "RDS-EVENT-0169", &snapshot("billing"));
+    let plan = list(&world, cluster).await.expect("a plan");
+    assert_eq!((plan.instances.len(), ids(&plan.clusters)), (0, vec!["billing"]));
+}
+
+#[tokio::test]
+async fn an_rds_event_of_a_snapshot_or_database_that_is_gone_says_so() {
+    let world = world(|region| {
+        small(region).snapshot(
+            simulator_sdk::scenario::Snapshot::automated(1.0).of(simulator_sdk::simulator::Kind::Instance, "dropped"),
+        )
+    });
+    let gone = event("RDS DB Snapshot Event", "RDS-EVENT-0091", "rds:orders-2020-01-01-00-00");
+    let error = list(&world, gone).await.expect_err("gone");
+    assert_eq!(error.name(), "SnapshotNotFound");
+    assert!(error.to_string().contains("detail.SourceIdentifier"), "{error}");
+
+    let state = world.state();
+    let orphan = state.snapshots(SOURCE).iter().find(|snapshot| snapshot.database == "dropped").expect("a snapshot");
+    let error = list(&world, event("RDS DB Snapshot Event", "RDS-EVENT-0091", &orphan.id)).await.expect_err("dropped");
+    assert!(error.to_string().starts_with("detail.SourceIdentifier: there is no database instance:dropped"), "{error}");
+}
+
+#[tokio::test]
+async fn the_quota_is_compared_with_what_the_run_adds() {
+    let world = world_with(small, |region| region.quota(0, 5));
+    let plan = list(&world, json!({})).await.expect("a plan");
+    assert_eq!(plan.warnings.len(), 1);
+    assert!(plan.warnings[0].starts_with("eu-west-1 holds 0 of 0 manual instance snapshots, and this run may add 1"));
+}
+
+#[tokio::test]
+async fn the_stack_can_be_set_to_dry_runs_and_to_opt_in() {
+    let world = world(small);
+    let careful = settings_with(&[("DRY_RUN", "true"), ("SELECTION", "opt-in")]);
+    let plan = list_with(&deployment_with(&world, "tests", careful), &world, json!({})).await.expect("a plan");
+    assert!(plan.dry_run && plan.instances.is_empty());
+    assert_eq!(plan.left_out.count, 4);
+}
+
+#[tokio::test]
+async fn a_large_fleet_is_read_page_by_page() {
+    let world = World::new(&Fleet::new(SOURCE, DESTINATION, 230, 15).scenario());
+    let settings = settings_with(&[("PAGE_SIZE", "40")]);
+    let deployment = deployment_with(&world, "tests", settings);
+    let first = list_with(&deployment, &world, json!({})).await.expect("a plan");
+    let mut seen = first.instances.len();
+    assert_eq!(first.clusters.len(), 15);
+    let mut next: Option<Page> = first.next_instances;
+    while let Some(page) = next {
+        let plan = list_with(&deployment, &world, json!({"page": page})).await.expect("a page");
+        assert!(plan.clusters.is_empty() && plan.left_out.count == 0);
+        seen += plan.instances.len();
+        next = plan.next_instances;
+    }
+    assert_eq!(seen, 230);
+}
+
+#[tokio::test]
+async fn the_output_fits_a_state_with_five_hundred_targets_of_the_longest_names() {
+    let world = world(|region| {
+        (0..500).fold(region, |region, at| region.instance(Seeded::new(&format!("{}{at:03}", "d".repeat(60)))))
+    });
+    let plan = list(&world, json!({})).await.expect("a plan");
+    assert_eq!(plan.instances.len(), 500);
+    let bytes = serde_json::to_string(&plan).expect("JSON").len();
+    assert!(bytes < 128 * 1024, "{bytes}");
+}

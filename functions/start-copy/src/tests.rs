@@ -1,1 +1,224 @@
+use fixtures::{DESTINATION, KEY, SOURCE, deployment, deployment_with, settings_with, target, world, world_with};
+use shared::{Decision, Outcome, tags};
+use simulator_sdk::World;
+use simulator_sdk::scenario::{Database as Seeded, Region, Snapshot as SeededSnapshot};
+use simulator_sdk::simulator::{Action, Calls, Fault, Kind};
 
+use super::*;
+
+fn orders() -> Seeded {
+    Seeded::new("orders").encrypted_with("alias/aws/rds").snapshots_aged([3.0])
+}
+
+/// What find-latest-snapshot would hand over for the newest snapshot of a database.
+fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
+    let state = world.state();
+    let snapshot = state
+        .snapshots(SOURCE)
+        .iter()
+        .filter(|snapshot| snapshot.database == id)
+        .max_by_key(|snapshot| snapshot.created_at)
+        .expect("a snapshot");
+    Found {
+        target: target(world, kind, id),
+        former_ids: Vec::new(),
+        decision: Decision::Copy,
+        outcome: Outcome::Pending,
+        reason: "no copy yet".to_owned(),
+        source: Some(Source {
+            id: snapshot.id.clone(),
+            arn: snapshot.arn.clone(),
+            created_at: snapshot.created_at.expect("a time"),
+            engine: snapshot.engine.clone(),
+            engine_version: snapshot.engine_version.clone(),
+            encrypted: snapshot.storage_encryption_type != "none",
+            kms_key_arn: snapshot.kms_key.clone(),
+            size_gib: i32::try_from(snapshot.allocated_storage).ok(),
+        }),
+        attempt: 0,
+        copy: None,
+        wait: None,
+    }
+}
+
+fn found_orders(world: &World) -> Found {
+    found(world, DatabaseKind::Instance, "orders")
+}
+
+async fn start(world: &World, found: Found) -> Result<Started, Error> {
+    handle(&deployment(world), found, world.now()).await
+}
+
+#[tokio::test]
+async fn a_copy_is_started_under_its_name_with_its_key_and_tags() {
+    let world = world(|region| region.instance(orders().tag("team", "shop")));
+    let started = start(&world, found_orders(&world)).await.expect("started");
+    assert!(started.copy.id.starts_with("snap-orders-"));
+    assert_eq!(started.copy.kms_key_arn.as_deref(), Some(KEY));
+    assert_eq!(started.wait, Wait::first());
+    let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+    assert_eq!(copy.arn, started.copy.arn);
+    assert_eq!(copy.tags[tags::OWNER], "us-east-1/snap");
+    assert_eq!(copy.tags[tags::SOURCE_ARN], started.source.arn);
+    for key in [tags::CLASS, tags::ENGINE_VERSION, tags::PARAMETER_GROUP, tags::OPTION_GROUP, tags::MULTI_AZ] {
+        assert!(copy.tags.contains_key(key), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_is_described_by_its_members() {
+    let world = world(|region| {
+        region.cluster(Seeded {
+            class: Some("db.r7g.2xlarge".to_owned()),
+            ..Seeded::new("billing").members(2).encrypted_with("alias/aws/rds").snapshots_aged([3.0])
+        })
+    });
+    let started = start(&world, found(&world, DatabaseKind::Cluster, "billing")).await.expect("started");
+    let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+    assert_eq!(copy.tags[tags::CLASS], "db.r7g.2xlarge");
+    assert_eq!(copy.kms_key.as_deref(), Some(KEY));
+}
+
+#[tokio::test]
+async fn an_unencrypted_instance_becomes_encrypted_and_an_unencrypted_cluster_stays_as_it_is() {
+    let world = world(|region| {
+        region
+            .instance(Seeded { encrypted: Some(false), ..Seeded::new("orders").snapshots_aged([3.0]) })
+            .cluster(Seeded { encrypted: Some(false), ..Seeded::new("billing").snapshots_aged([3.0]) })
+    });
+    let instance = start(&world, found_orders(&world)).await.expect("started");
+    assert_eq!(instance.copy.kms_key_arn.as_deref(), Some(KEY));
+    let cluster = start(&world, found(&world, DatabaseKind::Cluster, "billing")).await.expect("started");
+    assert_eq!(cluster.copy.kms_key_arn, None);
+    let copy = world.snapshot(DESTINATION, &cluster.copy.id).expect("a copy");
+    assert_eq!(copy.tags[tags::KMS_KEY], tags::NO_KEY);
+}
+
+#[tokio::test]
+async fn starting_twice_joins_the_first_copy() {
+    let world = world(|region| region.instance(orders()));
+    let first = start(&world, found_orders(&world)).await.expect("started");
+    world.advance(std::time::Duration::from_secs(60));
+    let second = start(&world, found_orders(&world)).await.expect("joined");
+    assert_eq!(first.copy, second.copy, "the time of the first request is kept");
+    assert_eq!(fixtures::copies(&world, "snap-").len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_reply_does_not_make_a_second_copy() {
+    let world = world(|region| region.instance(orders()));
+    world.fault(Fault::new(Calls::to("CopyDBSnapshot"), Action::DropReply).times(1));
+    let started = start(&world, found_orders(&world)).await.expect("started");
+    assert_eq!(fixtures::copies(&world, "snap-").len(), 1);
+    assert!(world.snapshot(DESTINATION, &started.copy.id).is_some());
+}
+
+#[tokio::test]
+async fn a_failed_copy_of_that_name_gives_way_to_the_next_attempt() {
+    let world = world(|region| region.instance(orders().copies_fail(40, 1)));
+    let first = start(&world, found_orders(&world)).await.expect("started");
+    world.finish_copies();
+    assert_eq!(world.snapshot(DESTINATION, &first.copy.id).expect("a copy").status, "failed");
+    // The decision was made before the copy failed, so it still says attempt 0.
+    let second = start(&world, found_orders(&world)).await.expect("started");
+    assert_eq!((first.copy.attempt, second.copy.attempt), (0, 1));
+    assert_ne!(first.copy.id, second.copy.id);
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_else_uses_is_reported() {
+    let arn = |world: &World| found_orders(world).source.expect("a source").arn;
+    let plain = world(|region| region.instance(orders()));
+    let id = deployment(&plain).owner.copy_id(&arn(&plain), Some(KEY), 0);
+    let taken = world_with(
+        |region| region.instance(orders()),
+        |region| region.snapshot(SeededSnapshot::manual(&id, 1.0).of(Kind::Instance, "orders")),
+    );
+    assert_eq!(arn(&plain), arn(&taken));
+    let error = start(&taken, found_orders(&taken)).await.expect_err("taken");
+    assert_eq!(error.name(), "NameTaken");
+    assert!(error.to_string().starts_with(&id), "{error}");
+}
+
+#[tokio::test]
+async fn what_rds_refuses_has_a_name() {
+    for (code, message, name) in [
+        ("SnapshotQuotaExceeded", "Cannot copy more than 20 snapshots across regions.", "CopySlotsFull"),
+        ("SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots", "SnapshotQuotaFull"),
+        ("KMSKeyNotAccessibleFault", "The target KMS key does not exist", "KeyNotUsable"),
+        ("InvalidDBSnapshotState", "not available", "SnapshotNotReady"),
+        ("DBSnapshotNotFound", "gone", "SnapshotNotFound"),
+        ("InvalidParameterValue", "The snapshot requires a target option group with [Timezone]", "OptionGroupMissing"),
+        ("InvalidParameterValue", "something else", "RdsError"),
+        ("AccessDenied", "User: x is not authorized to perform: rds:CopyDBSnapshot", "AccessDenied"),
+        ("Throttling", "Rate exceeded", "Throttled"),
+        ("InternalFailure", "oops", "RdsUnavailable"),
+    ] {
+        let world = world(|region| region.instance(orders()));
+        world.fault(Fault::error(Calls::to("CopyDBSnapshot"), code, message));
+        let error = start(&world, found_orders(&world)).await.expect_err(name);
+        assert_eq!(error.name(), name, "{error}");
+        assert!(fixtures::copies(&world, "snap-").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn where_the_quotas_text_says_neither_the_snapshots_are_counted() {
+    for (quota, name) in [(0, "SnapshotQuotaFull"), (100, "CopySlotsFull")] {
+        let world = world_with(|region| region.instance(orders()), |region: Region| region.quota(quota, quota));
+        world.fault(Fault::error(Calls::to("CopyDBSnapshot"), "SnapshotQuotaExceeded", "You have reached your limit"));
+        let error = start(&world, found_orders(&world)).await.expect_err(name);
+        assert_eq!(error.name(), name, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_expired_meanwhile_is_reported() {
+    let world = world(|region| region.instance(orders()));
+    let found = found_orders(&world);
+    world.expire(&found.source.as_ref().expect("a source").arn);
+    assert_eq!(start(&world, found).await.expect_err("gone").name(), "SnapshotNotFound");
+}
+
+#[tokio::test]
+async fn nothing_is_copied_in_a_dry_run_whatever_was_decided() {
+    let world = world(|region| region.instance(orders()));
+    let mut by_hand = found_orders(&world);
+    by_hand.target.dry_run = true;
+    assert_eq!(start(&world, by_hand).await.expect_err("dry").name(), "BadInput");
+    let dry = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
+    let error = handle(&dry, found_orders(&world), world.now()).await.expect_err("dry");
+    assert!(error.to_string().starts_with("target.dryRun: a dry run copies nothing"), "{error}");
+    assert!(world.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_baton_that_names_another_region_is_refused() {
+    let world = world(|region| region.instance(orders()));
+    let mut baton = found_orders(&world);
+    baton.target.rules =
+        Some(shared::Rules { destination_region: Some("eu-north-1".to_owned()), ..shared::Rules::default() });
+    assert_eq!(start(&world, baton).await.expect_err("refused").name(), "BadInput");
+    assert!(world.writes().is_empty());
+}
+
+#[tokio::test]
+async fn no_tag_of_the_source_becomes_one_of_ours() {
+    let world = world(|region| {
+        region.instance(
+            Seeded::new("orders").encrypted_with("alias/aws/rds").snapshot(
+                SeededSnapshot::automated(3.0)
+                    .tag("snapferry:verified", "2026-11-22T10:00:00Z")
+                    .tag("snapferry:source-created", "2030-01-01T00:00:00Z")
+                    .tag("aws:cloudformation:stack-name", "orders")
+                    .tag("team", "shop"),
+            ),
+        )
+    });
+    let started = start(&world, found_orders(&world)).await.expect("started");
+    let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+    assert!(!copy.tags.contains_key(tags::VERIFIED));
+    assert!(copy.tags[tags::SOURCE_CREATED].starts_with("2026-11-22"));
+    assert_eq!(copy.tags.get("team").map(String::as_str), Some("shop"));
+    assert!(!copy.tags.keys().any(|key| key.starts_with("aws:")));
+}

@@ -1,1 +1,129 @@
+use proptest::prelude::*;
+use shared::DatabaseKind;
 
+use super::*;
+
+fn owner() -> Owner {
+    Owner::of(&fixtures::settings())
+}
+
+fn source() -> Source {
+    Source {
+        id: "rds:orders-1".to_owned(),
+        arn: "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1".to_owned(),
+        created_at: "2026-11-22T03:10:00Z".parse().expect("a time"),
+        engine: "postgres".to_owned(),
+        engine_version: "16.3".to_owned(),
+        encrypted: true,
+        kms_key_arn: None,
+        size_gib: Some(200),
+    }
+}
+
+fn database() -> Database {
+    Database {
+        kind: DatabaseKind::Instance,
+        id: "orders".to_owned(),
+        resource_id: "db-ORDERS".to_owned(),
+        engine: "postgres".to_owned(),
+        engine_version: "16.3".to_owned(),
+        member_of: None,
+        tags: BTreeMap::new(),
+        class: Some("db.r6g.large".to_owned()),
+        parameter_group: Some("orders-16".to_owned()),
+        option_group: Some("default:postgres-16".to_owned()),
+        multi_az: true,
+    }
+}
+
+fn label(inherited: &BTreeMap<String, String>, database: Option<&Database>) -> BTreeMap<String, String> {
+    let target = Target {
+        kind: DatabaseKind::Instance,
+        id: "orders".to_owned(),
+        resource_id: "db-ORDERS".to_owned(),
+        dry_run: false,
+        rules: None,
+    };
+    tags(&Label {
+        owner: &owner(),
+        target: &target,
+        source: &source(),
+        key: Some("arn:aws:kms:eu-west-1:123456789012:key/1111"),
+        attempt: 1,
+        requested: "2026-11-22T04:00:00Z".parse().expect("a time"),
+        inherited,
+        database,
+        option_group: Some("of-the-snapshot"),
+    })
+}
+
+#[test]
+fn a_copy_says_whose_it_is_what_it_is_of_and_what_a_restore_needs() {
+    let tags = label(&BTreeMap::new(), Some(&database()));
+    let expected = [
+        ("snapferry:attempt", "1"),
+        ("snapferry:class", "db.r6g.large"),
+        ("snapferry:engine-version", "16.3"),
+        ("snapferry:kms-key", "arn:aws:kms:eu-west-1:123456789012:key/1111"),
+        ("snapferry:multi-az", "true"),
+        ("snapferry:option-group", "default:postgres-16"),
+        ("snapferry:owner", "us-east-1/snap"),
+        ("snapferry:parameter-group", "orders-16"),
+        ("snapferry:requested", "2026-11-22T04:00:00Z"),
+        ("snapferry:source-arn", "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1"),
+        ("snapferry:source-created", "2026-11-22T03:10:00Z"),
+        ("snapferry:source-id", "orders"),
+        ("snapferry:source-resource-id", "db-ORDERS"),
+    ];
+    let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(tags, expected);
+}
+
+#[test]
+fn a_database_that_is_gone_still_leaves_what_its_snapshot_knows() {
+    let tags = label(&BTreeMap::new(), None);
+    assert_eq!(tags["snapferry:option-group"], "of-the-snapshot");
+    assert_eq!(tags["snapferry:engine-version"], "16.3");
+    assert!(!tags.contains_key("snapferry:class"));
+}
+
+#[test]
+fn inherited_tags_are_carried_over_without_the_reserved_ones() {
+    let inherited = [
+        ("team", "payments"),
+        ("aws:cloudformation:stack-name", "orders"),
+        ("AWS:odd", "x"),
+        ("rds:something", "x"),
+        ("note", "rds:orders-1"),
+        ("origin", "aws:elsewhere"),
+        ("snapferry:owner", "eu-west-1/mallory"),
+        ("Snapferry:Verified", "2026-11-22T03:10:00Z"),
+    ];
+    let inherited = inherited.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let tags = label(&inherited, Some(&database()));
+    let kept: Vec<&str> = tags.keys().map(String::as_str).filter(|key| !key.starts_with("snapferry:")).collect();
+    assert_eq!(kept, ["team"]);
+    assert_eq!(tags["snapferry:owner"], "us-east-1/snap");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn no_source_tag_can_forge_ours_or_push_them_out(
+        inherited in proptest::collection::btree_map("(snapferry:|SNAPFERRY:|aws:|rds:)?[a-z:-]{1,12}", "[a-z:]{0,8}", 0..70),
+    ) {
+        let plain = label(&BTreeMap::new(), Some(&database()));
+        let tags = label(&inherited, Some(&database()));
+        prop_assert!(tags.len() <= 50);
+        for (key, value) in &plain {
+            prop_assert_eq!(tags.get(key), Some(value));
+        }
+        for (key, value) in tags.iter().filter(|(key, _)| !plain.contains_key(*key)) {
+            prop_assert!(!key.to_lowercase().starts_with("snapferry:"));
+            for text in [key, value] {
+                prop_assert!(!text.starts_with("aws:") && !text.starts_with("rds:"));
+            }
+        }
+    }
+}
