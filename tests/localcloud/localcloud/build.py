@@ -106,6 +106,11 @@ def sam_build(report: Report, folder: Path, template: Path = layout.TEMPLATE) ->
     return built / "template.yaml"
 
 
+def bucket(region: str) -> str:
+    """Where `sam deploy` puts the functions' zips: Lambda wants them in its own region."""
+    return f"{layout.STACK}-artifacts-{region}"
+
+
 def sam_deploy(
     report: Report, folder: Path, built: Path, endpoint: str, parameters: dict[str, str], stack: str, region: str
 ) -> None:
@@ -119,7 +124,7 @@ def sam_deploy(
             "deploy",
             "--template-file", str(built),
             "--stack-name", stack,
-            "--s3-bucket", layout.ARTIFACTS_BUCKET,
+            "--s3-bucket", bucket(region),
             "--s3-prefix", stack,
             "--region", region,
             "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND",

@@ -87,14 +87,16 @@ class LocalCloud:
         simulator = build.build_simulator(self.report, self.folder)
         build.build_functions(self.report, self.folder)
         self._start_warden(simulator, detached)
-        self.client("s3").create_bucket(
-            Bucket=layout.ARTIFACTS_BUCKET, CreateBucketConfiguration={"LocationConstraint": layout.SOURCE_REGION}
-        )
         self.built_template = build.sam_build(self.report, self.folder)
         self.deploy(layout.STACK, self.parameters)
 
     def deploy(self, stack: str, parameters: dict[str, str], region: str = layout.SOURCE_REGION) -> None:
         """Deploys the built template as a (further) stack; its functions are made known to the simulator."""
+        s3 = self.client("s3", region)
+        if build.bucket(region) not in {known["Name"] for known in s3.list_buckets()["Buckets"]}:
+            s3.create_bucket(
+                Bucket=build.bucket(region), CreateBucketConfiguration={"LocationConstraint": region}
+            )
         build.sam_deploy(self.report, self.folder, self.built_template, self.endpoint, parameters, stack, region)
         deployed = deployed_callers(
             self.client("cloudformation", region), self.client("lambda", region), self.client("iam", region), stack

@@ -20,7 +20,6 @@ SOURCE_REGION = "eu-west-1"
 DESTINATION_REGION = "eu-central-1"
 OWNER_ID = "acme"
 KEY_ARN = f"arn:aws:kms:{DESTINATION_REGION}:{ACCOUNT}:key/22222222-2222-4222-8222-222222222222"
-ARTIFACTS_BUCKET = "snapferry-artifacts"
 
 EVENT_SOURCE = "local.rds"
 """MiniStack, like EventBridge, takes no `aws.*` events from callers, so here the rule listens to this source."""
