@@ -94,6 +94,15 @@ pub(crate) fn partition(region: &str) -> &'static str {
     }
 }
 
+/// The domain of a region's service names.
+pub(crate) fn domain(region: &str) -> &'static str {
+    if partition(region) == "aws-cn" {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    }
+}
+
 /// A parsed `arn:<partition>:rds:<region>:<account>:<type>:<id>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RdsArn<'a> {

@@ -4,7 +4,7 @@ use crate::authorization::Question;
 use crate::copying::AtWork;
 use crate::error::ApiError;
 use crate::identifier;
-use crate::model::{Encryption, Ending, Job, Kind, RdsArn, Region, Snapshot, Tags};
+use crate::model::{Encryption, Ending, Job, Kind, RdsArn, Region, Snapshot, Tags, domain};
 use crate::operations::{tags, write};
 use crate::seed::duration;
 use crate::simulator::{Call, Simulator};
@@ -184,7 +184,7 @@ impl Simulator {
         let region = &self.regions[&call.request.region];
         let across = wish.source_region != region.name;
         let allows = |action: &str, arn: &str, region: &str| {
-            let service = format!("rds.{region}.amazonaws.com");
+            let service = format!("rds.{region}.{}", domain(region));
             call.rights.allows(&Question {
                 via: Some(&service),
                 ..Question::new(action, arn, region)
