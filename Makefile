@@ -1,0 +1,71 @@
+# Snapferry. `make` alone lists what there is to do.
+
+PYTHON ?= python3
+# x86_64 or arm64: what `make build` builds for.
+ARCH ?= x86_64
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOCALCLOUD := $(BIN)/python tests/localcloud
+TEMPLATE := infra/template.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python lint format build render local-up local-down local-env local-status clean prerequisites
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+prerequisites:
+	@$(PYTHON) tests/localcloud/localcloud/prerequisites.py
+
+$(INSTALLED): tests/localcloud/requirements.txt
+	@$(PYTHON) tests/localcloud/localcloud/prerequisites.py
+	@echo "installing the Python tools into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement tests/localcloud/requirements.txt
+	@touch $@
+
+demo: $(INSTALLED) ## Copy a realistic fleet to another region, on a local AWS, and audit it.
+	@$(LOCALCLOUD) demo
+
+test: test-rust test-python ## Run every test: unit, property, simulated, in the local cloud.
+
+test-rust: render
+	cargo test --workspace
+
+test-python: $(INSTALLED)
+	$(BIN)/python -m pytest tests/measures tests/simulator/conformance tests/e2e
+
+lint: render ## Run the linters: rustfmt, clippy, cfn-lint, statelint.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	$(BIN)/cfn-lint $(TEMPLATE)
+	$(BIN)/statelint target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
+
+format: ## Format the Rust code.
+	cargo fmt --all
+
+render: $(INSTALLED) ## Write the template and the state machines with their parameters filled in to target/rendered.
+	@$(BIN)/python tests/localcloud/render.py
+
+build: $(INSTALLED) ## Build what `sam deploy` deploys (ARCH=arm64 for Graviton).
+	@sed 's/Architectures: \[x86_64\]/Architectures: [$(ARCH)]/' $(TEMPLATE) > infra/template.$(ARCH).yaml
+	PATH="$(CURDIR)/$(BIN):$$PATH" cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64)
+	PATH="$(CURDIR)/$(BIN):$$PATH" sam build --template-file infra/template.$(ARCH).yaml
+
+local-up: $(INSTALLED) ## Start a local AWS that keeps running, with Snapferry deployed to it.
+	@$(LOCALCLOUD) up
+
+local-down: $(INSTALLED) ## Stop it, with everything that it runs.
+	@$(LOCALCLOUD) down
+
+local-env: $(INSTALLED) ## Print the environment with which the aws CLI talks to it.
+	@$(LOCALCLOUD) env
+
+local-status: $(INSTALLED) ## Say whether it is running.
+	@$(LOCALCLOUD) status
+
+clean: ## Remove what was built and installed here.
+	-@test ! -x $(BIN)/python || $(LOCALCLOUD) down 2>/dev/null
+	rm -rf target $(VENV) .aws-sam infra/template.x86_64.yaml infra/template.arm64.yaml
