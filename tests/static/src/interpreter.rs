@@ -16,6 +16,9 @@ use sha2::{Digest, Sha256};
 
 use crate::entries;
 
+/// States that an execution enters at most; Step Functions ends one after 25,000 events.
+const MOST_STATES: usize = 25_000;
+
 /// An error with its cause, as a Catch sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -145,6 +148,7 @@ impl<'a> Interpreter<'a> {
         let mut data = input;
         while let Some(name) = next {
             self.path.push(name.clone());
+            assert!(self.path.len() < MOST_STATES, "the execution goes round in circles: {name}");
             self.measure(&name, "input", &data);
             (next, data) = self.step(&name, &scope["States"][&name], data, variables)?;
             self.measure(&name, "output", &data);
@@ -166,7 +170,10 @@ impl<'a> Interpreter<'a> {
             Some("Choice") => {
                 for choice in entries(&state["Choices"]) {
                     let condition = self.fill(&choice["Condition"], &Sight::of_input(&input, variables))?;
-                    if condition.as_bool().ok_or_else(|| Failure::of_expression("no boolean"))? {
+                    if condition
+                        .as_bool()
+                        .ok_or_else(|| Failure::of_expression("no boolean"))?
+                    {
                         return Ok((text_of(&choice["Next"]), input));
                     }
                 }
@@ -174,8 +181,11 @@ impl<'a> Interpreter<'a> {
             }
             Some("Wait") => {
                 let seconds = self.fill(&state["Seconds"], &Sight::of_input(&input, variables))?;
-                self.waits
-                    .push(seconds.as_u64().ok_or_else(|| Failure::of_expression("no whole number"))?);
+                self.waits.push(
+                    seconds
+                        .as_u64()
+                        .ok_or_else(|| Failure::of_expression("no whole number"))?,
+                );
                 Ok((text_of(&state["Next"]), input))
             }
             Some("Pass") => {
@@ -195,7 +205,9 @@ impl<'a> Interpreter<'a> {
                 Ok(output) => return Ok((text_of(&state["Next"]), output)),
                 Err(failure) => {
                     let retriers = entries(&state["Retry"]);
-                    let Some(at) = retriers.iter().position(|retrier| matches(retrier, &failure)) else { break failure };
+                    let Some(at) = retriers.iter().position(|retrier| matches(retrier, &failure)) else {
+                        break failure;
+                    };
                     let made = attempts.entry(at).or_default();
                     if *made >= retriers[at]["MaxAttempts"].as_u64().unwrap_or(3) {
                         break failure;
@@ -204,7 +216,10 @@ impl<'a> Interpreter<'a> {
                 }
             }
         };
-        let Some(catcher) = entries(&state["Catch"]).iter().find(|catcher| matches(catcher, &failure)) else {
+        let Some(catcher) = entries(&state["Catch"])
+            .iter()
+            .find(|catcher| matches(catcher, &failure))
+        else {
             return Err(failure);
         };
         let error_output = failure.to_error_output();
@@ -234,7 +249,9 @@ impl<'a> Interpreter<'a> {
             }
             Some("Map") => {
                 let items = self.fill(&state["Items"], &Sight::of_input(input, variables))?;
-                let Value::Array(items) = items else { return Err(Failure::of_expression("Items: no array")) };
+                let Value::Array(items) = items else {
+                    return Err(Failure::of_expression("Items: no array"));
+                };
                 let lanes = self.fill(&state["MaxConcurrency"], &Sight::of_input(input, variables))?;
                 assert!(lanes.is_u64(), "{name}: MaxConcurrency is {lanes}");
                 let results: Result<_, _> = items
@@ -308,13 +325,12 @@ impl<'a> Interpreter<'a> {
                 .map_err(|error| failed(error.to_string()))?;
         }
         let known = self.parsed.borrow().get(expression).cloned();
-        let ast = match known {
-            Some(ast) => ast,
-            None => {
-                let ast = Rc::new(parser::parse(expression.trim()).map_err(|error| failed(error.to_string()))?);
-                self.parsed.borrow_mut().insert(expression.to_owned(), Rc::clone(&ast));
-                ast
-            }
+        let ast = if let Some(ast) = known {
+            ast
+        } else {
+            let ast = Rc::new(parser::parse(expression.trim()).map_err(|error| failed(error.to_string()))?);
+            self.parsed.borrow_mut().insert(expression.to_owned(), Rc::clone(&ast));
+            ast
         };
         let value = evaluator
             .evaluate(&ast, &JValue::Undefined)
@@ -368,11 +384,16 @@ fn to_jsonata(value: &Value) -> Result<JValue, Failure> {
 
 type HostFunction = fn(&[JValue]) -> Result<JValue, EvaluatorError>;
 
-/// `$hash(text, 'SHA-256')`.
+/// `$hash(text, 'SHA-256')`; other algorithms are not used.
 fn hash(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
-    let text = arguments.first().and_then(JValue::as_str).unwrap_or_default();
+    let [text, algorithm] = [0, 1].map(|at| arguments.get(at).and_then(JValue::as_str));
+    let (Some(text), Some("SHA-256")) = (text, algorithm) else {
+        return Err(EvaluatorError::TypeError("$hash needs a text and SHA-256".to_owned()));
+    };
     let digest = Sha256::digest(text.as_bytes());
-    let hex = digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let hex = digest
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     Ok(JValue::from(hex))
 }
 

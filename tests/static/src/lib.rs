@@ -103,10 +103,7 @@ impl<'a> State<'a> {
     /// The entry of its `Retry` that an error meets, if any.
     #[must_use]
     pub fn retrier(&self, error: &str) -> Option<&'a Value> {
-        let at = self
-            .errors("Retry")
-            .iter()
-            .position(|names| names.contains(&error))?;
+        let at = self.errors("Retry").iter().position(|names| names.contains(&error))?;
         self.definition["Retry"].get(at)
     }
 

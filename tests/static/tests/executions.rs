@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::{Value, json};
 use shared::Error;
-use static_checks::{Failure, Interpreter, machine, state};
+use static_checks::{Failure, Interpreter, entries, machine, state};
 
 /// 200 KiB, well below the 256 KiB at which Step Functions ends an execution.
 const LARGEST_PAYLOAD: usize = 200 * 1024;
@@ -33,13 +33,26 @@ fn answer(state: &str, arguments: &Value, decision: &str) -> Value {
     let baton = &arguments["Payload"];
     let payload = match state {
         "FindLatestSnapshot" => found(decision, baton["dryRun"] == true),
-        "StartCopy" => with(baton, &json!({ "copy": { "id": "snapferry-orders" }, "wait": { "seconds": 30, "polls": 0 } })),
-        "CheckCopyStatus" if baton["wait"]["polls"] == 1 => {
-            with(baton, &json!({ "status": { "state": "verified" }, "outcome": "copied", "wait": { "seconds": 0, "polls": 2 } }))
-        }
-        "CheckCopyStatus" => with(baton, &json!({ "status": { "state": "copying" }, "wait": { "seconds": 45, "polls": 1 } })),
-        "MakeRoom" => with(baton, &json!({ "pruned": { "deleted": [{ "id": "first" }], "kept": [] } })),
-        "PruneOld" => with(baton, &json!({ "pruned": { "deleted": [{ "id": "second" }], "kept": [] } })),
+        "StartCopy" => with(
+            baton,
+            &json!({ "copy": { "id": "snapferry-orders" }, "wait": { "seconds": 30, "polls": 0 } }),
+        ),
+        "CheckCopyStatus" if baton["wait"]["polls"] == 1 => with(
+            baton,
+            &json!({ "status": { "state": "verified" }, "outcome": "copied", "wait": { "seconds": 0, "polls": 2 } }),
+        ),
+        "CheckCopyStatus" => with(
+            baton,
+            &json!({ "status": { "state": "copying" }, "wait": { "seconds": 45, "polls": 1 } }),
+        ),
+        "MakeRoom" => with(
+            baton,
+            &json!({ "pruned": { "deleted": [{ "id": "first" }], "kept": [] } }),
+        ),
+        "PruneOld" => with(
+            baton,
+            &json!({ "pruned": { "deleted": [{ "id": "second" }], "kept": [] } }),
+        ),
         other => panic!("{other} is no Task of copy-snapshot"),
     };
     json!({ "Payload": payload, "StatusCode": 200 })
@@ -117,7 +130,10 @@ fn a_decision_or_status_that_is_not_known_fails() {
         }
         Ok(result)
     });
-    assert_eq!(execution.run(target(false)).expect_err("unknown").error, "StatusUnknown");
+    assert_eq!(
+        execution.run(target(false)).expect_err("unknown").error,
+        "StatusUnknown"
+    );
 }
 
 #[test]
@@ -151,18 +167,31 @@ fn a_full_quota_prunes_once_tries_once_more_and_then_fails() {
     let (ended, path, _) = full_for(1);
     let audit = ended.expect("room was made");
     assert_eq!(path[2..6], ["StartCopy", "CanRoomBeMade", "MakeRoom", "StartCopy"]);
-    assert_eq!(audit["pruned"]["deleted"], json!([{ "id": "first" }, { "id": "second" }]), "both prunes are told");
+    assert_eq!(
+        audit["pruned"]["deleted"],
+        json!([{ "id": "first" }, { "id": "second" }]),
+        "both prunes are told"
+    );
 
     let (ended, path, _) = full_for(2);
     let failure = ended.expect_err("still full");
     assert_eq!(failure.error, "SnapshotQuotaFull");
-    assert_eq!(failure.cause.as_deref(), Some("100 of 100 manual snapshots. Delete some."));
+    assert_eq!(
+        failure.cause.as_deref(),
+        Some("100 of 100 manual snapshots. Delete some.")
+    );
     assert_eq!(path.iter().filter(|state| *state == "MakeRoom").count(), 1);
 }
 
 #[test]
 fn every_error_of_every_function_ends_the_copy_under_its_own_name_and_message() {
-    for failing in ["FindLatestSnapshot", "StartCopy", "CheckCopyStatus", "MakeRoom", "PruneOld"] {
+    for failing in [
+        "FindLatestSnapshot",
+        "StartCopy",
+        "CheckCopyStatus",
+        "MakeRoom",
+        "PruneOld",
+    ] {
         for name in Error::NAMES {
             let (ended, ..) = copy_snapshot("copy", false, |state| {
                 if failing == "MakeRoom" && state == "StartCopy" {
@@ -172,7 +201,10 @@ fn every_error_of_every_function_ends_the_copy_under_its_own_name_and_message() 
             });
             let failure = ended.expect_err(failing);
             assert_eq!(failure.error, *name, "{failing}");
-            assert_eq!(failure.cause.as_deref(), Some("only[0]: {no} \"such\" database.\nCheck it."));
+            assert_eq!(
+                failure.cause.as_deref(),
+                Some("only[0]: {no} \"such\" database.\nCheck it.")
+            );
         }
     }
 }
@@ -186,7 +218,10 @@ fn a_failure_without_a_readable_cause_still_says_something() {
         (Some("{ no JSON }"), "{ no JSON }"),
     ] {
         let (ended, ..) = copy_snapshot("copy", false, |_| {
-            Some(Failure { error: "States.Timeout".to_owned(), cause: cause.map(str::to_owned) })
+            Some(Failure {
+                error: "States.Timeout".to_owned(),
+                cause: cause.map(str::to_owned),
+            })
         });
         let failure = ended.expect_err("failed");
         assert_eq!(failure.error, "States.Timeout");
@@ -222,7 +257,13 @@ fn child(outcome: &str) -> Value {
 
 /// What a failed execution of copy-snapshot looks like to its parent.
 fn failed_child(error: &str) -> Failure {
-    Failure::of_nested_execution("FAILED", Some(&Failure { error: error.to_owned(), cause: Some("RDS said \"no\".".to_owned()) }))
+    Failure::of_nested_execution(
+        "FAILED",
+        Some(&Failure {
+            error: error.to_owned(),
+            cause: Some("RDS said \"no\".".to_owned()),
+        }),
+    )
 }
 
 /// Runs copy-fleet on a plan; `tasks` answers for the other Tasks.
@@ -242,7 +283,10 @@ fn copy_fleet(
 fn told(failure: &Failure) -> Value {
     assert_eq!(failure.error, "CopiesFailed");
     let cause = failure.cause.as_deref().expect("a cause");
-    assert!(cause.starts_with("{\"summary\":"), "an operator reads the summary first: {cause}");
+    assert!(
+        cause.starts_with("{\"summary\":"),
+        "an operator reads the summary first: {cause}"
+    );
     assert!(cause.chars().count() <= 32_768);
     serde_json::from_str(cause).expect("JSON")
 }
@@ -257,7 +301,8 @@ fn a_run_counts_what_became_of_each_database() {
         ("e", "planned"),
         ("f", "copied"),
     ];
-    let left_out = json!({ "count": 1, "reasons": { "tag": 1 }, "first": [{ "kind": "instance", "id": "x", "reason": "tag" }] });
+    let left_out =
+        json!({ "count": 1, "reasons": { "tag": 1 }, "first": [{ "kind": "instance", "id": "x", "reason": "tag" }] });
     let plan = plan(
         &["a", "b", "c"],
         &["d", "e", "f"],
@@ -288,8 +333,15 @@ fn a_list_of_one_or_none_stays_a_list() {
         assert_eq!(summary["counts"]["copied"], json!(instances.len() + clusters.len()));
         assert_eq!((&summary["failures"], &summary["warnings"]), (&json!([]), &json!([])));
     }
-    let (ended, _) = copy_fleet(&plan(&["a"], &[], &json!({ "warnings": ["one"] })), |_, _| Err(failed_child("CopyFailed")));
-    assert_eq!(told(&ended.expect_err("one failed"))["failures"].as_array().map(Vec::len), Some(1));
+    let (ended, _) = copy_fleet(&plan(&["a"], &[], &json!({ "warnings": ["one"] })), |_, _| {
+        Err(failed_child("CopyFailed"))
+    });
+    assert_eq!(
+        told(&ended.expect_err("one failed"))["failures"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
 }
 
 #[test]
@@ -304,16 +356,29 @@ fn a_failed_copy_stops_no_other_and_is_named_in_the_end() {
     });
     let told = told(&ended.expect_err("one failed"));
     assert_eq!(copied.get(), 3);
-    assert_eq!(told["summary"], "1 of 4 databases were not copied: instance bad (KeyNotUsable)");
+    assert_eq!(
+        told["summary"],
+        "1 of 4 databases were not copied: instance bad (KeyNotUsable)"
+    );
     assert_eq!(told["counts"]["copied"], 3);
     let failure = &told["failures"][0];
-    assert_eq!((&failure["kind"], &failure["id"], &failure["error"]), (&json!("instance"), &json!("bad"), &json!("KeyNotUsable")));
-    assert!(failure["execution"].as_str().is_some_and(|name| name.starts_with("i-bad-")));
+    assert_eq!(
+        (&failure["kind"], &failure["id"], &failure["error"]),
+        (&json!("instance"), &json!("bad"), &json!("KeyNotUsable"))
+    );
+    assert!(
+        failure["execution"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("i-bad-"))
+    );
 }
 
 #[test]
 fn however_a_child_fails_its_error_has_a_name() {
-    let plain = |error: &str, cause: Option<&str>| Failure { error: error.to_owned(), cause: cause.map(str::to_owned) };
+    let plain = |error: &str, cause: Option<&str>| Failure {
+        error: error.to_owned(),
+        cause: cause.map(str::to_owned),
+    };
     for (failure, name) in [
         (failed_child("CopyOverdue"), "CopyOverdue"),
         (Failure::of_nested_execution("ABORTED", None), "ABORTED"),
@@ -322,10 +387,20 @@ fn however_a_child_fails_its_error_has_a_name() {
         (plain("CopyMismatch", Some("The engine differs.")), "CopyMismatch"),
         (plain("CopyMismatch", Some("{not} \"JSON\" {at all}")), "CopyMismatch"),
         (plain("States.Timeout", None), "States.Timeout"),
-        (plain("StepFunctions.ExecutionAlreadyExistsException", Some("Execution Already Exists: 'arn:...'")), "StepFunctions.ExecutionAlreadyExistsException"),
+        (
+            plain(
+                "StepFunctions.ExecutionAlreadyExistsException",
+                Some("Execution Already Exists: 'arn:...'"),
+            ),
+            "StepFunctions.ExecutionAlreadyExistsException",
+        ),
     ] {
         let (ended, _) = copy_fleet(&plan(&["a"], &[], &json!({})), |_, _| Err(failure.clone()));
-        assert_eq!(told(&ended.expect_err(name))["failures"][0]["error"], name, "{failure:?}");
+        assert_eq!(
+            told(&ended.expect_err(name))["failures"][0]["error"],
+            name,
+            "{failure:?}"
+        );
     }
 }
 
@@ -343,25 +418,29 @@ fn a_page_of_500_long_names_that_all_fail_stays_small() {
         "nextClusters": { "kind": "cluster", "cursor": "db-X", "number": 2, "root": "nightly" },
     });
     let longest = Error::NAMES.iter().max_by_key(|name| name.len()).expect("a name");
-    for (instances, clusters) in [(&ids[..], &[][..]), (&[][..], &ids[..]), (&ids[..250], &ids[250..])] {
-        let page_fails = RefCell::new(None);
-        for _ in 0..2 {
-            let (ended, sizes) = copy_fleet(&plan(instances, clusters, &more), |state, _| match state {
-                "NextInstances" | "NextClusters" => {
-                    Err(page_fails.borrow().clone().unwrap_or_else(|| failed_child("CopiesFailed-not")))
-                }
-                _ => Err(failed_child(longest)),
-            });
-            for ((state, what), size) in sizes {
-                assert!(size <= LARGEST_PAYLOAD, "{what} of {state}: {size} bytes");
-            }
-            let failure = ended.expect_err("all failed");
-            let told = told(&failure);
-            assert_eq!(told["failures"].as_array().map(Vec::len), Some(20));
-            assert!(told["summary"].as_str().is_some_and(|said| said.contains(" more")), "{}", told["summary"]);
-            // The second time, the next pages have failed in just this way.
-            page_fails.replace(Some(Failure::of_nested_execution("FAILED", Some(&failure))));
+    // The next pages have failed as well, with as many names as a Cause holds.
+    let (page, _) = copy_fleet(&plan(&ids[..30], &[], &json!({})), |_, _| Err(failed_child(longest)));
+    let page = Failure::of_nested_execution("FAILED", Some(&page.expect_err("all failed")));
+    for (instances, clusters) in [(&ids[..], &[][..]), (&[][..], &ids[..])] {
+        let (ended, sizes) = copy_fleet(&plan(instances, clusters, &more), |state, _| match state {
+            "NextInstances" | "NextClusters" => Err(page.clone()),
+            _ => Err(failed_child(longest)),
+        });
+        for ((state, what), size) in sizes {
+            assert!(size <= LARGEST_PAYLOAD, "{what} of {state}: {size} bytes");
         }
+        let told = told(&ended.expect_err("all failed"));
+        assert_eq!(
+            (&told["counts"]["failed"], entries(&told["failures"]).len()),
+            (&json!(560), 20)
+        );
+        assert!(
+            told["summary"]
+                .as_str()
+                .is_some_and(|said| said.ends_with(", and 540 more")),
+            "{}",
+            told["summary"]
+        );
     }
 }
 
@@ -415,7 +494,10 @@ fn child_names(execution: &str, redrives: u32) -> Vec<String> {
         if again {
             Ok(child("copied"))
         } else {
-            Err(Failure { error: "StepFunctions.ThrottlingException".to_owned(), cause: None })
+            Err(Failure {
+                error: "StepFunctions.ThrottlingException".to_owned(),
+                cause: None,
+            })
         }
     })
     .redriven(redrives);
@@ -428,11 +510,18 @@ fn child_names(execution: &str, redrives: u32) -> Vec<String> {
 fn a_child_has_a_legal_name_that_a_retry_repeats_and_another_run_does_not() {
     let names = child_names("nightly", 0);
     assert_eq!(names.len(), 4, "two children, each started twice");
-    assert_eq!((&names[0], &names[2]), (&names[1], &names[3]), "a retry asks for the same execution");
+    assert_eq!(
+        (&names[0], &names[2]),
+        (&names[1], &names[3]),
+        "a retry asks for the same execution"
+    );
     assert!(names[0].starts_with("i-xxx") && names[2].starts_with("c-xxx"));
     for name in &names {
         assert!(name.len() <= 80, "{name}");
-        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
+        assert!(
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+            "{name}"
+        );
     }
     assert_ne!(names[0], child_names("weekly", 0)[0]);
     assert_ne!(names[0], child_names("nightly", 1)[0]);
@@ -445,7 +534,10 @@ fn a_failed_child_is_recorded_under_the_name_that_it_was_started_with() {
         started.replace(arguments["Name"].as_str().expect("a name").to_owned());
         Err(failed_child("CopyFailed"))
     });
-    assert_eq!(told(&ended.expect_err("failed"))["failures"][0]["execution"], started.into_inner());
+    assert_eq!(
+        told(&ended.expect_err("failed"))["failures"][0]["execution"],
+        started.into_inner()
+    );
 }
 
 fn next_pages(root: &str) -> Value {
@@ -473,8 +565,14 @@ fn the_next_page_of_each_kind_is_a_run_of_the_same_machine() {
 
     let pages = pages.into_inner();
     let names: Vec<&str> = pages.iter().filter_map(|page| page["Name"].as_str()).collect();
-    assert_eq!(names, [format!("{}-pi100", &root[..70]), format!("{}-pc2", &root[..70])]);
-    assert_eq!(pages[0]["StateMachineArn"], "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet");
+    assert_eq!(
+        names,
+        [format!("{}-pi100", &root[..70]), format!("{}-pc2", &root[..70])]
+    );
+    assert_eq!(
+        pages[0]["StateMachineArn"],
+        "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet"
+    );
     assert_eq!(
         pages[0]["Input"],
         json!({
@@ -499,7 +597,11 @@ fn a_page_of_a_run_of_all_databases_names_none() {
 #[test]
 fn failures_of_later_pages_are_counted_and_named_by_the_first() {
     let page = copy_fleet(&plan(&["x", "y", "z"], &[], &json!({})), |_, arguments| {
-        if arguments["Input"]["id"] == "z" { Ok(child("current")) } else { Err(failed_child("CopyFailed")) }
+        if arguments["Input"]["id"] == "z" {
+            Ok(child("current"))
+        } else {
+            Err(failed_child("CopyFailed"))
+        }
     });
     let of_page = page.0.expect_err("two failed");
     for failure in [Failure::of_nested_execution("FAILED", Some(&of_page)), of_page.clone()] {
@@ -509,20 +611,35 @@ fn failures_of_later_pages_are_counted_and_named_by_the_first() {
             _ => Ok(child("copied")),
         });
         let told = told(&ended.expect_err("two failed"));
-        assert_eq!(told["summary"], "2 of 12 databases were not copied: instance x (CopyFailed), instance y (CopyFailed)");
-        assert_eq!(told["counts"], json!({ "copied": 9, "current": 1, "nothing": 0, "unsupported": 0, "planned": 0, "failed": 2 }));
+        assert_eq!(
+            told["summary"],
+            "2 of 12 databases were not copied: instance x (CopyFailed), instance y (CopyFailed)"
+        );
+        assert_eq!(
+            told["counts"],
+            json!({ "copied": 9, "current": 1, "nothing": 0, "unsupported": 0, "planned": 0, "failed": 2 })
+        );
     }
 }
 
 #[test]
 fn a_page_that_dies_counts_as_a_failure() {
-    let plain = |error: &str, cause: &str| Failure { error: error.to_owned(), cause: Some(cause.to_owned()) };
+    let plain = |error: &str, cause: &str| Failure {
+        error: error.to_owned(),
+        cause: Some(cause.to_owned()),
+    };
     for (failure, error) in [
         (failed_child("AccessDenied"), "AccessDenied"),
         (Failure::of_nested_execution("ABORTED", None), "ABORTED"),
         (plain("PageLimit", "{100} pages"), "PageLimit"),
         (plain("CopiesFailed", "{\"summary\": \"cut off"), "CopiesFailed"),
-        (Failure { error: "States.Timeout".to_owned(), cause: None }, "States.Timeout"),
+        (
+            Failure {
+                error: "States.Timeout".to_owned(),
+                cause: None,
+            },
+            "States.Timeout",
+        ),
     ] {
         let (ended, _) = copy_fleet(&plan(&["a"], &[], &next_pages("nightly")), |state, _| match state {
             "NextClusters" => Err(failure.clone()),
@@ -549,7 +666,10 @@ fn a_kind_whose_iterations_break_does_not_hold_up_the_other() {
     let told = told(&ended.expect_err("broken"));
     assert_eq!(told["counts"]["copied"], 1);
     let failure = &told["failures"][0];
-    assert_eq!((&failure["kind"], &failure["id"]), (&json!("page"), &json!("instances")));
+    assert_eq!(
+        (&failure["kind"], &failure["id"]),
+        (&json!("page"), &json!("instances"))
+    );
     assert_eq!(failure["error"], "States.QueryEvaluationError");
 }
 
@@ -560,7 +680,10 @@ fn a_child_that_tells_no_outcome_counts_as_failed() {
         _ => Ok(child("copied")),
     });
     let told = told(&ended.expect_err("no outcome"));
-    assert_eq!((&told["counts"]["copied"], &told["counts"]["failed"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&told["counts"]["copied"], &told["counts"]["failed"]),
+        (&json!(1), &json!(1))
+    );
 }
 
 #[test]
@@ -572,16 +695,26 @@ fn a_listing_that_fails_ends_the_run_with_the_functions_own_words() {
         });
         let failure = run.run(json!({})).expect_err("failed");
         assert_eq!(failure.error, *name);
-        assert_eq!(failure.cause.as_deref(), Some("only[0]: no such database. Check the name."));
+        assert_eq!(
+            failure.cause.as_deref(),
+            Some("only[0]: no such database. Check the name.")
+        );
     }
 }
 
 #[test]
 fn the_input_goes_to_list_targets_untouched() {
     let definition = machine("copy-fleet");
-    for input in [json!({}), json!({ "only": ["orders"], "dryRun": true }), json!({ "source": "aws.rds", "detail": {} })] {
+    for input in [
+        json!({}),
+        json!({ "only": ["orders"], "dryRun": true }),
+        json!({ "source": "aws.rds", "detail": {} }),
+    ] {
         let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |_, arguments| {
-            assert_eq!(arguments["Payload"], json!({ "request": input, "run": { "execution": "nightly" } }));
+            assert_eq!(
+                arguments["Payload"],
+                json!({ "request": input, "run": { "execution": "nightly" } })
+            );
             Ok(plan(&[], &[], &json!({})))
         });
         run.run(input.clone()).expect("all well");

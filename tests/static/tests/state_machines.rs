@@ -80,7 +80,11 @@ fn every_next_state_exists_and_every_state_is_reached() {
             let mut reached = BTreeSet::from([scope.start_at]);
             for state in &scope.states {
                 for next in state.successors() {
-                    assert!(names.contains(next), "{} of {name} goes to {next}, which is not there", state.name);
+                    assert!(
+                        names.contains(next),
+                        "{} of {name} goes to {next}, which is not there",
+                        state.name
+                    );
                     reached.insert(next);
                 }
                 let ends = ["Succeed", "Fail"].contains(&state.kind());
@@ -105,7 +109,10 @@ fn no_two_states_of_a_machine_share_a_name() {
 fn every_task_has_a_timeout_a_retry_and_a_catch_of_everything() {
     for_each_state(|place, state| {
         if state.kind() == "Task" {
-            assert!(state.definition["TimeoutSeconds"].is_u64(), "{place} has no TimeoutSeconds");
+            assert!(
+                state.definition["TimeoutSeconds"].is_u64(),
+                "{place} has no TimeoutSeconds"
+            );
             assert!(!state.errors("Retry").is_empty(), "{place} has no Retry");
         }
         if ["Task", "Map"].contains(&state.kind()) {
@@ -122,7 +129,10 @@ fn every_retry_backs_off_with_jitter() {
             for field in ["IntervalSeconds", "MaxDelaySeconds", "MaxAttempts"] {
                 assert!(retrier[field].is_u64(), "{place} has no {field}");
             }
-            assert!(retrier["BackoffRate"].as_f64().is_some_and(|rate| rate > 1.0), "{place}");
+            assert!(
+                retrier["BackoffRate"].as_f64().is_some_and(|rate| rate > 1.0),
+                "{place}"
+            );
         }
     });
 }
@@ -156,7 +166,10 @@ fn every_map_runs_inline_in_lanes_that_the_stack_sets() {
 #[test]
 fn every_placeholder_is_substituted_and_nothing_else_is() {
     let template = rendered("template.json");
-    for (name, logical_id) in [("copy-fleet", "CopyFleetStateMachine"), ("copy-snapshot", "CopySnapshotStateMachine")] {
+    for (name, logical_id) in [
+        ("copy-fleet", "CopyFleetStateMachine"),
+        ("copy-snapshot", "CopySnapshotStateMachine"),
+    ] {
         let definition = text(&format!("statemachine/{name}.asl.json"));
         let used: BTreeSet<&str> = definition
             .split("${")
@@ -196,7 +209,10 @@ fn every_error_of_the_functions_is_either_retried_or_final() {
         .chain(FINAL.iter().copied())
         .collect();
     let all: BTreeSet<&str> = Error::NAMES.iter().copied().collect();
-    assert_eq!(decided, all, "decide in RETRIED or FINAL what the state machines do with each error");
+    assert_eq!(
+        decided, all,
+        "decide in RETRIED or FINAL what the state machines do with each error"
+    );
 }
 
 #[test]
@@ -204,7 +220,9 @@ fn each_function_is_tried_again_after_the_errors_that_pass_and_after_no_other() 
     for_each_state(|place, state| {
         let Some(function) = state.function() else { return };
         for (error, functions, attempts) in RETRIED {
-            let made = state.retrier(error).map_or(0, |retrier| retrier["MaxAttempts"].as_u64().unwrap_or_default());
+            let made = state
+                .retrier(error)
+                .map_or(0, |retrier| retrier["MaxAttempts"].as_u64().unwrap_or_default());
             if functions.contains(&function) {
                 assert!(made >= *attempts, "{place} tries {made} times after {error}");
             } else {
@@ -214,7 +232,10 @@ fn each_function_is_tried_again_after_the_errors_that_pass_and_after_no_other() 
         for error in FINAL {
             assert!(state.retrier(error).is_none(), "{place} retries {error}");
         }
-        assert!(state.retrier("States.ALL").is_none() && state.retrier("States.TaskFailed").is_none(), "{place}");
+        assert!(
+            state.retrier("States.ALL").is_none() && state.retrier("States.TaskFailed").is_none(),
+            "{place}"
+        );
     });
 }
 
@@ -223,7 +244,10 @@ fn a_nested_execution_is_never_repeated_because_it_failed() {
     for_each_state(|place, state| {
         if state.runs_execution() {
             let errors: Vec<&str> = state.errors("Retry").concat();
-            assert!(errors.iter().all(|error| error.starts_with("StepFunctions.")), "{place}: {errors:?}");
+            assert!(
+                errors.iter().all(|error| error.starts_with("StepFunctions.")),
+                "{place}: {errors:?}"
+            );
         }
     });
 }
@@ -254,10 +278,15 @@ fn longest_wait(retrier: &Value) -> f64 {
 #[test]
 fn a_copy_waits_12_hours_for_a_slot_at_least() {
     let machine = machine("copy-snapshot");
-    let retrier = state(&machine, "StartCopy").retrier("CopySlotsFull").expect("a retrier");
+    let retrier = state(&machine, "StartCopy")
+        .retrier("CopySlotsFull")
+        .expect("a retrier");
     // Full jitter waits half as long on average.
     assert!(longest_wait(retrier) / 2.0 >= 12.0 * 3_600.0);
-    assert_eq!((&retrier["IntervalSeconds"], &retrier["MaxDelaySeconds"]), (&30.into(), &120.into()));
+    assert_eq!(
+        (&retrier["IntervalSeconds"], &retrier["MaxDelaySeconds"]),
+        (&30.into(), &120.into())
+    );
 }
 
 #[test]
@@ -272,14 +301,26 @@ fn each_timeout_outlasts_what_it_contains() {
             let Some(function) = state.function() else { continue };
             let resource = &template["Resources"][format!("{}Function", pascal(function))];
             let own = resource["Properties"]["Timeout"].as_u64().expect("a timeout");
-            assert!(timeout(state) >= own + 15, "{} gives up before {function} does", state.name);
+            assert!(
+                timeout(state) >= own + 15,
+                "{} gives up before {function} does",
+                state.name
+            );
         }
     }
 
     let deadline = &template["Parameters"]["CopyDeadlineHours"];
     let longest_deadline = deadline["MaxValue"].as_u64().expect("a number");
-    assert!(deadline["Default"].as_u64().is_some_and(|hours| hours <= longest_deadline));
-    let slot_wait = longest_wait(state(&snapshot, "StartCopy").retrier("CopySlotsFull").expect("a retrier"));
+    assert!(
+        deadline["Default"]
+            .as_u64()
+            .is_some_and(|hours| hours <= longest_deadline)
+    );
+    let slot_wait = longest_wait(
+        state(&snapshot, "StartCopy")
+            .retrier("CopySlotsFull")
+            .expect("a retrier"),
+    );
     for child in ["CopyInstance", "CopyCluster"] {
         let child = timeout(state(&fleet, child));
         assert!(child >= hours_to_seconds(4 * 24), "four days at least");
@@ -287,9 +328,15 @@ fn each_timeout_outlasts_what_it_contains() {
         let left = child as f64 - slot_wait;
         #[allow(clippy::cast_precision_loss)]
         let needed = hours_to_seconds(longest_deadline + 1) as f64;
-        assert!(left >= needed, "a copy at the longest deadline that the template allows fits in");
+        assert!(
+            left >= needed,
+            "a copy at the longest deadline that the template allows fits in"
+        );
         for page in ["NextInstances", "NextClusters"] {
-            assert!(timeout(state(&fleet, page)) > child, "{page} gives up before a copy does");
+            assert!(
+                timeout(state(&fleet, page)) > child,
+                "{page} gives up before a copy does"
+            );
         }
     }
     assert_eq!(timeout(state(&fleet, "NextInstances")), hours_to_seconds(30 * 24));
@@ -306,13 +353,19 @@ fn pascal(crate_name: &str) -> String {
 #[test]
 fn crate_state_placeholder_and_logical_id_are_one_name() {
     let template = rendered("template.json");
-    let sources: String = MACHINES.iter().map(|name| text(&format!("statemachine/{name}.asl.json"))).collect();
+    let sources: String = MACHINES
+        .iter()
+        .map(|name| text(&format!("statemachine/{name}.asl.json")))
+        .collect();
     let machines = MACHINES.map(machine);
     let all: Vec<State> = machines.iter().flat_map(states).collect();
     for function in FUNCTIONS {
         assert!(text(&format!("functions/{function}/Cargo.toml")).contains(&format!("name = \"{function}\"")));
         let name = pascal(function);
-        let of_that_name = all.iter().find(|state| state.name == name).unwrap_or_else(|| panic!("no state {name}"));
+        let of_that_name = all
+            .iter()
+            .find(|state| state.name == name)
+            .unwrap_or_else(|| panic!("no state {name}"));
         assert_eq!(of_that_name.function(), Some(function));
         assert!(sources.contains(&format!("${{{name}Arn}}")), "{name}");
 

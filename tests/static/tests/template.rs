@@ -100,9 +100,10 @@ const WITHOUT_RESOURCE: &[&str] = &[
 
 /// A string or a list of strings as a list.
 fn list(value: &Value) -> Vec<&str> {
-    value
-        .as_str()
-        .map_or_else(|| entries(value).iter().filter_map(Value::as_str).collect(), |one| vec![one])
+    value.as_str().map_or_else(
+        || entries(value).iter().filter_map(Value::as_str).collect(),
+        |one| vec![one],
+    )
 }
 
 fn statements(policies: &Value) -> Vec<&Value> {
@@ -136,7 +137,9 @@ fn every_policy_states_its_version_and_allows_named_actions_only() {
     let roles = resources_of("AWS::IAM::Role");
     for (name, role) in &roles {
         let trust = &role["AssumeRolePolicyDocument"];
-        let policies = entries(&role["Policies"]).iter().map(|policy| &policy["PolicyDocument"]);
+        let policies = entries(&role["Policies"])
+            .iter()
+            .map(|policy| &policy["PolicyDocument"]);
         for document in policies.chain([trust]) {
             assert_eq!(document["Version"], "2012-10-17", "{name}");
             for statement in entries(&document["Statement"]) {
@@ -209,22 +212,33 @@ fn snapshots_are_written_only_in_the_destination_and_under_our_name() {
         "rds:DeleteDBSnapshot",
         "rds:DeleteDBClusterSnapshot",
     ];
-    let ours = [format!("{DESTINATION}:snapshot:snapferry-*"), format!("{DESTINATION}:cluster-snapshot:snapferry-*")];
+    let ours = [
+        format!("{DESTINATION}:snapshot:snapferry-*"),
+        format!("{DESTINATION}:cluster-snapshot:snapferry-*"),
+    ];
     for (name, _) in CALLS {
         for statement in statements(&policies[name]) {
             if !list(&statement["Action"]).iter().any(|action| writes.contains(action)) {
                 continue;
             }
             // A copy reads its source by the same action: that is the one exception.
-            let reads_source = ["CopyFromSource", "CopyFromSourceByRds"].contains(&statement["Sid"].as_str().unwrap_or_default());
+            let reads_source =
+                ["CopyFromSource", "CopyFromSourceByRds"].contains(&statement["Sid"].as_str().unwrap_or_default());
             if reads_source {
                 assert_eq!(*name, "StartCopy");
                 continue;
             }
             assert_eq!(list(&statement["Resource"]), ours, "{name}: {}", statement["Sid"]);
             let condition = &statement["Condition"]["StringEquals"];
-            let marked = [&condition["aws:RequestTag/snapferry:owner"], &condition["aws:ResourceTag/snapferry:owner"]];
-            assert!(marked.contains(&&json!(OWNER)), "{name}: {} does not ask for the owner", statement["Sid"]);
+            let marked = [
+                &condition["aws:RequestTag/snapferry:owner"],
+                &condition["aws:ResourceTag/snapferry:owner"],
+            ];
+            assert!(
+                marked.contains(&&json!(OWNER)),
+                "{name}: {} does not ask for the owner",
+                statement["Sid"]
+            );
         }
     }
 }
@@ -249,7 +263,11 @@ fn the_source_is_read_for_a_copy_to_the_destination_and_for_nothing_else() {
 #[test]
 fn a_copy_is_marked_as_ours_by_the_request_that_makes_it() {
     let policies = rendered("policies.json");
-    for action in ["rds:CopyDBSnapshot", "rds:CopyDBClusterSnapshot", "rds:AddTagsToResource"] {
+    for action in [
+        "rds:CopyDBSnapshot",
+        "rds:CopyDBClusterSnapshot",
+        "rds:AddTagsToResource",
+    ] {
         let statements = allowing(&policies["StartCopy"], action, DESTINATION);
         assert_eq!(statements.len(), 1, "{action}");
         assert_eq!(
@@ -321,7 +339,10 @@ fn a_quota_is_read_in_the_destination_only() {
     let policies = rendered("policies.json");
     for name in ["ListTargets", "StartCopy"] {
         for statement in allowing(&policies[name], "rds:DescribeAccountAttributes", "*") {
-            assert_eq!(statement["Condition"], json!({ "StringEquals": { "aws:RequestedRegion": "eu-west-1" } }));
+            assert_eq!(
+                statement["Condition"],
+                json!({ "StringEquals": { "aws:RequestedRegion": "eu-west-1" } })
+            );
         }
     }
 }
@@ -343,7 +364,10 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
     }
 
     let own = "snapferry-copy-fleet";
-    assert_eq!(rendered("template.json")["Resources"]["CopyFleetStateMachine"]["Properties"]["Name"], own);
+    assert_eq!(
+        rendered("template.json")["Resources"]["CopyFleetStateMachine"]["Properties"]["Name"],
+        own
+    );
     let arn = |kind: &str, name: &str| format!("arn:aws:states:us-east-1:123456789012:{kind}:{name}");
     let fleet = &policies["CopyFleet"];
     let resources = |action: &str| -> BTreeSet<&str> {
@@ -353,8 +377,14 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
             .collect()
     };
     let started = [arn("stateMachine", "snapferry-copy-snapshot"), arn("stateMachine", own)];
-    assert_eq!(resources("states:StartExecution"), started.iter().map(String::as_str).collect());
-    let watched = [arn("execution", "snapferry-copy-snapshot:*"), arn("execution", "snapferry-copy-fleet:*")];
+    assert_eq!(
+        resources("states:StartExecution"),
+        started.iter().map(String::as_str).collect()
+    );
+    let watched = [
+        arn("execution", "snapferry-copy-snapshot:*"),
+        arn("execution", "snapferry-copy-fleet:*"),
+    ];
     for action in ["states:DescribeExecution", "states:StopExecution"] {
         assert_eq!(resources(action), watched.iter().map(String::as_str).collect());
     }
@@ -367,7 +397,11 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
 #[test]
 fn every_function_gets_the_variables_that_settings_reads() {
     // Lambda itself sets the region.
-    let expected: BTreeSet<&str> = Settings::VARIABLES.iter().copied().filter(|name| *name != "AWS_REGION").collect();
+    let expected: BTreeSet<&str> = Settings::VARIABLES
+        .iter()
+        .copied()
+        .filter(|name| *name != "AWS_REGION")
+        .collect();
     for (name, function) in resources_of("AWS::Serverless::Function") {
         let variables = function["Environment"]["Variables"].as_object().expect("variables");
         let given: BTreeSet<&str> = variables.keys().map(String::as_str).collect();
@@ -376,7 +410,10 @@ fn every_function_gets_the_variables_that_settings_reads() {
             "AWS_REGION" => Some("us-east-1".to_owned()),
             _ => variables[asked].as_str().map(str::to_owned),
         });
-        assert!(settings.is_ok(), "the template's own defaults are refused: {settings:?}");
+        assert!(
+            settings.is_ok(),
+            "the template's own defaults are refused: {settings:?}"
+        );
     }
 }
 
@@ -403,7 +440,11 @@ fn the_limits_of_the_parameters_are_those_that_settings_checks() {
             (limit("MinValue") - 1, false),
             (limit("MaxValue") + 1, false),
         ] {
-            assert_eq!(with(variable, &value.to_string()).is_ok(), accepted, "{parameter} = {value}");
+            assert_eq!(
+                with(variable, &value.to_string()).is_ok(),
+                accepted,
+                "{parameter} = {value}"
+            );
         }
     }
     for (parameter, variable) in [
@@ -422,7 +463,10 @@ fn every_parameter_is_described_and_says_what_to_do_when_it_is_refused() {
     let template = rendered("template.json");
     for (name, parameter) in template["Parameters"].as_object().expect("parameters") {
         for field in ["Description", "ConstraintDescription"] {
-            assert!(parameter[field].as_str().is_some_and(|said| said.ends_with(['.', ')'])), "{name} has no {field}");
+            assert!(
+                parameter[field].as_str().is_some_and(|said| said.ends_with(['.', ')'])),
+                "{name} has no {field}"
+            );
         }
     }
 }
@@ -432,13 +476,22 @@ fn every_log_has_a_retention_and_machines_log_errors_without_data() {
     let logs = resources_of("AWS::Logs::LogGroup");
     assert_eq!(logs.len(), 7);
     for (name, group) in &logs {
-        assert!(group["RetentionInDays"].is_string() || group["RetentionInDays"].is_u64(), "{name}");
+        assert!(
+            group["RetentionInDays"].is_string() || group["RetentionInDays"].is_u64(),
+            "{name}"
+        );
     }
-    let names: BTreeSet<&str> = logs.values().filter_map(|group| group["LogGroupName"].as_str()).collect();
+    let names: BTreeSet<&str> = logs
+        .values()
+        .filter_map(|group| group["LogGroupName"].as_str())
+        .collect();
     for (name, function) in resources_of("AWS::Serverless::Function") {
         let group = function["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
         assert!(names.contains(group), "{name}");
-        assert_eq!(group, format!("/aws/lambda/{}", function["FunctionName"].as_str().unwrap_or_default()));
+        assert_eq!(
+            group,
+            format!("/aws/lambda/{}", function["FunctionName"].as_str().unwrap_or_default())
+        );
         assert_eq!(function["Tracing"], "Active");
     }
     for (name, machine) in resources_of("AWS::Serverless::StateMachine") {
@@ -454,12 +507,22 @@ fn what_starts_a_run_retries_and_keeps_what_it_could_not_deliver() {
     let fleet = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet";
     let queue = "arn:aws:sqs:us-east-1:123456789012:snapferry-TriggerDeadLetters";
     for (name, rule) in rules.as_object().expect("rules") {
-        let [target] = entries(&rule["Targets"]) else { panic!("{name} has not one target") };
+        let [target] = entries(&rule["Targets"]) else {
+            panic!("{name} has not one target")
+        };
         assert_eq!(target["Arn"], fleet, "{name}");
         assert!(target["RoleArn"].is_string(), "{name}");
         assert_eq!(target["DeadLetterConfig"]["Arn"], queue, "{name}");
-        assert!(target["RetryPolicy"]["MaximumRetryAttempts"].as_u64().is_some_and(|attempts| attempts <= 185));
-        assert!(target["RetryPolicy"]["MaximumEventAgeInSeconds"].as_u64().is_some_and(|age| age <= 86_400));
+        assert!(
+            target["RetryPolicy"]["MaximumRetryAttempts"]
+                .as_u64()
+                .is_some_and(|attempts| attempts <= 185)
+        );
+        assert!(
+            target["RetryPolicy"]["MaximumEventAgeInSeconds"]
+                .as_u64()
+                .is_some_and(|age| age <= 86_400)
+        );
     }
     assert_eq!(
         rules["SnapshotReadyRule"]["EventPattern"],
@@ -473,7 +536,10 @@ fn what_starts_a_run_retries_and_keeps_what_it_could_not_deliver() {
     assert_eq!(queues["TriggerDeadLetters"]["SqsManagedSseEnabled"], true);
     let policy = &resources_of("AWS::SQS::QueuePolicy")["TriggerDeadLettersPolicy"]["PolicyDocument"];
     let senders = &policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"];
-    assert_eq!(entries(senders).len(), rules.as_object().map_or(0, serde_json::Map::len));
+    assert_eq!(
+        entries(senders).len(),
+        rules.as_object().map_or(0, serde_json::Map::len)
+    );
 }
 
 #[test]
@@ -488,6 +554,9 @@ fn no_partition_is_taken_for_granted() {
     }
     let template = text("infra/template.yaml");
     for partition in ["aws:", "aws-us-gov:", "aws-cn:"] {
-        assert!(template.contains(&format!("    {partition} {{ Console: ")), "{partition} has no console");
+        assert!(
+            template.contains(&format!("    {partition} {{ Console: ")),
+            "{partition} has no console"
+        );
     }
 }
