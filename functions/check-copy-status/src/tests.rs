@@ -8,14 +8,20 @@ use simulator_sdk::scenario::{Becomes, Database};
 use super::*;
 
 fn orders() -> Database {
-    Database::new("orders").encrypted_with("alias/aws/rds").size_gib(100).snapshots_aged([3.0])
+    Database::new("orders")
+        .encrypted_with("alias/aws/rds")
+        .size_gib(100)
+        .snapshots_aged([3.0])
 }
 
 /// Starts the copy of the newest snapshot as start-copy does.
 async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
     let deployment = deployment(world);
     let target = target(world, kind, id);
-    let which = Which::OfDatabase { resource_id: &target.resource_id, snapshot_type: "automated" };
+    let which = Which::OfDatabase {
+        resource_id: &target.resource_id,
+        snapshot_type: "automated",
+    };
     let snapshots = deployment.source.snapshots(kind, which).await.expect("snapshots");
     let snapshot = &snapshots[0];
     let now = world.now();
@@ -71,7 +77,12 @@ async fn check(world: &World, started: Started) -> Result<Checked, Error> {
 }
 
 fn mark(world: &World, id: &str) -> Option<String> {
-    world.snapshot(DESTINATION, id).expect("a copy").tags.get(tags::VERIFIED).cloned()
+    world
+        .snapshot(DESTINATION, id)
+        .expect("a copy")
+        .tags
+        .get(tags::VERIFIED)
+        .cloned()
 }
 
 /// Looks until the copy is done, waiting as the state machine does; each output is the next input, through JSON.
@@ -99,7 +110,11 @@ async fn a_copy_is_followed_to_its_end_and_marked_as_verified() {
         let checked = follow(&world, started).await.expect("verified");
         let lag = world.now().duration_since(requested).as_secs() - 7200;
         assert!(lag <= 720, "{kind}: noticed {lag} s late");
-        assert!(checked.started.wait.polls <= 50, "{kind}: {} looks", checked.started.wait.polls);
+        assert!(
+            checked.started.wait.polls <= 50,
+            "{kind}: {} looks",
+            checked.started.wait.polls
+        );
         assert_eq!(checked.started.outcome, Outcome::Copied);
         assert_eq!(checked.status.percent, 100);
         let verification = checked.verification.expect("a verification");
@@ -138,9 +153,27 @@ async fn checking_a_verified_copy_again_keeps_its_mark() {
 #[tokio::test]
 async fn a_copy_that_is_not_what_was_asked_for_is_marked_and_never_good() {
     for (becomes, says) in [
-        (Becomes { kms_key: Some(OTHER_KEY.to_owned()), ..Becomes::default() }, "its key is"),
-        (Becomes { engine_version: Some("1.0".to_owned()), ..Becomes::default() }, "its engine version is 1.0"),
-        (Becomes { allocated_storage: Some(7), ..Becomes::default() }, "its size is 7 GiB instead of 100 GiB"),
+        (
+            Becomes {
+                kms_key: Some(OTHER_KEY.to_owned()),
+                ..Becomes::default()
+            },
+            "its key is",
+        ),
+        (
+            Becomes {
+                engine_version: Some("1.0".to_owned()),
+                ..Becomes::default()
+            },
+            "its engine version is 1.0",
+        ),
+        (
+            Becomes {
+                allocated_storage: Some(7),
+                ..Becomes::default()
+            },
+            "its size is 7 GiB instead of 100 GiB",
+        ),
     ] {
         let world = world(|region| region.instance(orders().copies_become(becomes, 1)));
         let started = start(&world, DatabaseKind::Instance, "orders").await;
@@ -159,13 +192,26 @@ async fn a_failed_a_vanished_and_an_overdue_copy_are_named_as_such() {
     let world = world(|region| {
         region
             .instance(orders().copies_fail(40, 1))
-            .instance(Database::new("stuck").encrypted_with("alias/aws/rds").snapshots_aged([3.0]).copies_take(1e9))
-            .instance(Database::new("gone").encrypted_with("alias/aws/rds").snapshots_aged([3.0]))
+            .instance(
+                Database::new("stuck")
+                    .encrypted_with("alias/aws/rds")
+                    .snapshots_aged([3.0])
+                    .copies_take(1e9),
+            )
+            .instance(
+                Database::new("gone")
+                    .encrypted_with("alias/aws/rds")
+                    .snapshots_aged([3.0]),
+            )
     });
     let failing = start(&world, DatabaseKind::Instance, "orders").await;
     let stuck = start(&world, DatabaseKind::Instance, "stuck").await;
     let gone = start(&world, DatabaseKind::Instance, "gone").await;
-    deployment(&world).destination.delete(DatabaseKind::Instance, &gone.copy.id).await.expect("deleted");
+    deployment(&world)
+        .destination
+        .delete(DatabaseKind::Instance, &gone.copy.id)
+        .await
+        .expect("deleted");
     let missing = check(&world, gone).await.expect_err("gone");
     assert_eq!(missing.name(), "CopyMissing");
 
@@ -173,7 +219,10 @@ async fn a_failed_a_vanished_and_an_overdue_copy_are_named_as_such() {
     let failed = check(&world, failing).await.expect_err("failed");
     assert_eq!(failed.name(), "CopyFailed");
     assert!(failed.to_string().contains("as failed"), "{failed}");
-    assert_eq!(check(&world, stuck.clone()).await.expect("still in time").status.state, CopyState::Copying);
+    assert_eq!(
+        check(&world, stuck.clone()).await.expect("still in time").status.state,
+        CopyState::Copying
+    );
     world.advance(Duration::from_secs(2 * 3600));
     let overdue = check(&world, stuck).await.expect_err("overdue");
     assert_eq!(overdue.name(), "CopyOverdue");
@@ -193,7 +242,10 @@ async fn a_snapshot_that_is_not_ours_is_never_marked() {
         .send()
         .await
         .expect("removed");
-    assert_eq!(check(&world, started.clone()).await.expect_err("foreign").name(), "NameTaken");
+    assert_eq!(
+        check(&world, started.clone()).await.expect_err("foreign").name(),
+        "NameTaken"
+    );
     assert_eq!(mark(&world, &started.copy.id), None);
     assert!(world.snapshot(SOURCE, &started.source.id).is_some());
 }
@@ -209,7 +261,10 @@ async fn an_unknown_status_means_wait() {
             .await
             .expect("described")
             .expect("a copy");
-        let odd = Snapshot { status: status.to_owned(), ..snapshot };
+        let odd = Snapshot {
+            status: status.to_owned(),
+            ..snapshot
+        };
         let checked = go_on_waiting(&deployment(&world), started.clone(), &odd, world.now()).expect("waits");
         assert_eq!(checked.status.state, CopyState::Copying);
         assert_eq!(odd.progress(), Progress::Unfinished);

@@ -9,7 +9,9 @@ use super::*;
 const OWNER: &str = "us-east-1/snap";
 
 fn orders(hours: f64) -> Database {
-    Database::new("orders").encrypted_with("alias/aws/rds").snapshots_aged([hours, hours + 24.0])
+    Database::new("orders")
+        .encrypted_with("alias/aws/rds")
+        .snapshots_aged([hours, hours + 24.0])
 }
 
 async fn find(world: &World) -> Result<Found, Error> {
@@ -42,8 +44,7 @@ fn own_copy(found: &Found, attempt: u32, status: &str, verified: Option<&str>) -
 }
 
 fn seed(world: &World, copies: impl IntoIterator<Item = Seeded>) {
-    let scenario = Scenario::new()
-        .region(DESTINATION, |region| copies.into_iter().fold(region, Region::snapshot));
+    let scenario = Scenario::new().region(DESTINATION, |region| copies.into_iter().fold(region, Region::snapshot));
     world.add(&scenario);
 }
 
@@ -51,7 +52,10 @@ fn seed(world: &World, copies: impl IntoIterator<Item = Seeded>) {
 async fn a_snapshot_without_a_copy_is_to_be_copied() {
     let world = world(|region| region.instance(orders(3.0)));
     let found = find(&world).await.expect("found");
-    assert_eq!((found.decision, found.outcome, found.attempt), (Decision::Copy, Outcome::Pending, 0));
+    assert_eq!(
+        (found.decision, found.outcome, found.attempt),
+        (Decision::Copy, Outcome::Pending, 0)
+    );
     let source = found.source.expect("a source");
     assert!(source.id.starts_with("rds:orders-"));
     assert!(source.encrypted && source.kms_key_arn.is_some());
@@ -74,7 +78,11 @@ async fn the_decision_follows_from_how_far_our_copy_is() {
         let found = find(&world).await.expect("found");
         assert_eq!(found.decision, decision, "{status} {verified:?}");
         assert_eq!(found.copy.is_some(), decision != Decision::Copy);
-        assert_eq!(found.attempt, u32::from(decision == Decision::Copy), "{status} {verified:?}");
+        assert_eq!(
+            found.attempt,
+            u32::from(decision == Decision::Copy),
+            "{status} {verified:?}"
+        );
         assert_eq!(found.wait.is_some(), decision == Decision::Join);
     }
 }
@@ -88,9 +96,7 @@ async fn after_three_failed_copies_a_snapshot_is_left_alone_until_there_is_a_new
     assert_eq!(error.name(), "AttemptsUsedUp");
 
     world.add(&Scenario::new().region(fixtures::SOURCE, |region| {
-        region.snapshot(
-            Seeded::automated(0.5).of(Kind::Instance, "orders"),
-        )
+        region.snapshot(Seeded::automated(0.5).of(Kind::Instance, "orders"))
     }));
     assert_eq!(find(&world).await.expect("found").decision, Decision::Copy);
 }
@@ -110,7 +116,9 @@ async fn a_copy_under_another_key_is_not_the_one_that_is_asked_for() {
     let first = find(&world).await.expect("found");
     seed(&world, [own_copy(&first, 0, "available", Some("2026-11-22T10:00:00Z"))]);
     let rotated = settings_with(&[("DESTINATION_KMS_KEY_ARN", fixtures::OTHER_KEY)]);
-    let found = find_with(&deployment_with(&world, "tests", rotated), &world).await.expect("found");
+    let found = find_with(&deployment_with(&world, "tests", rotated), &world)
+        .await
+        .expect("found");
     assert_eq!(found.decision, Decision::Copy);
 }
 
@@ -127,26 +135,32 @@ async fn a_multi_az_cluster_is_reported_as_unsupported() {
     let world = world(|region| region.cluster(Database::new("ledger").engine("postgres").snapshots_aged([2.0])));
     let target = target(&world, DatabaseKind::Cluster, "ledger");
     let found = handle(&deployment(&world), target, world.now()).await.expect("found");
-    assert_eq!((found.decision, found.outcome), (Decision::Unsupported, Outcome::Unsupported));
+    assert_eq!(
+        (found.decision, found.outcome),
+        (Decision::Unsupported, Outcome::Unsupported)
+    );
     assert!(found.reason.contains("Multi-AZ DB clusters"));
 }
 
 #[tokio::test]
 async fn hand_made_snapshots_count_only_if_the_stack_says_so() {
-    let world = world(|region| {
-        region.instance(orders(30.0).snapshot(Seeded::manual("before-upgrade", 1.0)))
-    });
+    let world = world(|region| region.instance(orders(30.0).snapshot(Seeded::manual("before-upgrade", 1.0))));
     let found = find(&world).await.expect("found");
     assert!(found.source.expect("a source").id.starts_with("rds:orders-"));
     let with_manual = settings_with(&[("INCLUDE_MANUAL_SNAPSHOTS", "true")]);
-    let found = find_with(&deployment_with(&world, "tests", with_manual), &world).await.expect("found");
+    let found = find_with(&deployment_with(&world, "tests", with_manual), &world)
+        .await
+        .expect("found");
     assert_eq!(found.source.expect("a source").id, "before-upgrade");
 }
 
 #[tokio::test]
 async fn a_dry_run_plans_and_so_does_a_stack_that_is_set_to_it() {
     let world = world(|region| region.instance(orders(3.0)));
-    let by_hand = Target { dry_run: true, ..target(&world, DatabaseKind::Instance, "orders") };
+    let by_hand = Target {
+        dry_run: true,
+        ..target(&world, DatabaseKind::Instance, "orders")
+    };
     let found = handle(&deployment(&world), by_hand, world.now()).await.expect("found");
     assert_eq!((found.decision, found.outcome), (Decision::Copy, Outcome::Planned));
     let dry = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
@@ -169,11 +183,27 @@ async fn a_hand_made_input_can_not_choose_region_key_or_fewer_copies() {
         async move { handle(&deployment, parsed?, now).await }
     };
     for (rules, begins, says) in [
-        (r#"{"destinationRegion":"eu-north-1"}"#, "rules.destinationRegion: eu-north-1", "Leave the field out"),
-        (r#"{"kmsKeyArn":"arn:aws:kms:eu-west-1:1:key/x"}"#, "rules.kmsKeyArn: arn", "Leave the field out"),
-        (r#"{"keepCopies":1}"#, "rules.keepCopies: 1 is less", "lower the parameter KeepCopies"),
+        (
+            r#"{"destinationRegion":"eu-north-1"}"#,
+            "rules.destinationRegion: eu-north-1",
+            "Leave the field out",
+        ),
+        (
+            r#"{"kmsKeyArn":"arn:aws:kms:eu-west-1:1:key/x"}"#,
+            "rules.kmsKeyArn: arn",
+            "Leave the field out",
+        ),
+        (
+            r#"{"keepCopies":1}"#,
+            "rules.keepCopies: 1 is less",
+            "lower the parameter KeepCopies",
+        ),
         (r#"{"keep":1}"#, "rules.keep: unknown field", "expected one of"),
-        (r#"{"keepCopies":"many"}"#, "rules.keepCopies: invalid type", "Correct the field"),
+        (
+            r#"{"keepCopies":"many"}"#,
+            "rules.keepCopies: invalid type",
+            "Correct the field",
+        ),
     ] {
         let error = ask(rules).await.expect_err(rules);
         assert_eq!(error.name(), "BadInput");
@@ -186,11 +216,17 @@ async fn a_hand_made_input_can_not_choose_region_key_or_fewer_copies() {
 
 #[tokio::test]
 async fn an_input_without_a_resource_id_says_how_to_start_instead() {
-    let missing = shared::parse::<Target>(serde_json::json!({"kind": "instance", "id": "orders"})).expect_err("missing");
+    let missing =
+        shared::parse::<Target>(serde_json::json!({"kind": "instance", "id": "orders"})).expect_err("missing");
     assert!(missing.to_string().contains("missing field `resourceId`"), "{missing}");
     let world = world(|region| region.instance(orders(3.0)));
-    let empty = Target { resource_id: String::new(), ..target(&world, DatabaseKind::Instance, "orders") };
-    let error = handle(&deployment(&world), empty, world.now()).await.expect_err("empty");
+    let empty = Target {
+        resource_id: String::new(),
+        ..target(&world, DatabaseKind::Instance, "orders")
+    };
+    let error = handle(&deployment(&world), empty, world.now())
+        .await
+        .expect_err("empty");
     assert!(error.to_string().contains("start copy-fleet with {\"only\""), "{error}");
 }
 
@@ -198,8 +234,14 @@ async fn an_input_without_a_resource_id_says_how_to_start_instead() {
 async fn copies_made_before_a_database_was_renamed_are_found() {
     let renamed = || Some("db-RENAMED".to_owned());
     let world = world(|region| {
-        let sales = Seeded { resource_id: renamed(), ..Seeded::automated(3.0).of(Kind::Instance, "sales") };
-        let orders = Database { resource_id: renamed(), ..Database::new("orders") };
+        let sales = Seeded {
+            resource_id: renamed(),
+            ..Seeded::automated(3.0).of(Kind::Instance, "sales")
+        };
+        let orders = Database {
+            resource_id: renamed(),
+            ..Database::new("orders")
+        };
         region.instance(orders).snapshot(sales.encrypted_with("alias/aws/rds"))
     });
     let first = find(&world).await.expect("found");
@@ -215,5 +257,11 @@ async fn more_snapshots_than_one_answer_holds_are_all_looked_at() {
         region.instance(Database::new("orders").snapshots_aged((0..230).map(|at| 400.0 - f64::from(at))))
     });
     let found = find(&world).await.expect("found");
-    assert_eq!(world.now().duration_since(found.source.expect("a source").created_at).as_hours(), 171);
+    assert_eq!(
+        world
+            .now()
+            .duration_since(found.source.expect("a source").created_at)
+            .as_hours(),
+        171
+    );
 }

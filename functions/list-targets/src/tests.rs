@@ -11,7 +11,12 @@ async fn list(world: &World, request: Value) -> Result<Plan, Error> {
 }
 
 async fn list_with(deployment: &Deployment, world: &World, request: Value) -> Result<Plan, Error> {
-    let input = Input { request, run: Run { execution: "nightly".to_owned() } };
+    let input = Input {
+        request,
+        run: Run {
+            execution: "nightly".to_owned(),
+        },
+    };
     handle(deployment, input, world.now()).await
 }
 
@@ -37,11 +42,18 @@ async fn instances_and_clusters_are_listed_without_members_and_what_is_left_out_
     assert_eq!(ids(&plan.clusters), ["billing"]);
     assert!(plan.instances[0].resource_id.starts_with("db-"));
     assert_eq!(plan.left_out.count, 2);
-    let reasons: Vec<(&str, &str)> =
-        plan.left_out.first.iter().map(|database| (database.id.as_str(), database.reason.as_str())).collect();
+    let reasons: Vec<(&str, &str)> = plan
+        .left_out
+        .first
+        .iter()
+        .map(|database| (database.id.as_str(), database.reason.as_str()))
+        .collect();
     assert_eq!(
         reasons,
-        [("graph", "the engine neptune is not copied yet"), ("scratch", "tagged snapferry:copy=false")]
+        [
+            ("graph", "the engine neptune is not copied yet"),
+            ("scratch", "tagged snapferry:copy=false")
+        ]
     );
     assert_eq!(plan.rules.destination_region.as_deref(), Some(DESTINATION));
     assert!(plan.warnings.is_empty() && !plan.dry_run && plan.only.is_none());
@@ -50,7 +62,9 @@ async fn instances_and_clusters_are_listed_without_members_and_what_is_left_out_
 #[tokio::test]
 async fn some_databases_are_listed_by_name() {
     let world = world(small);
-    let plan = list(&world, json!({"only": ["cluster:billing"], "dryRun": true})).await.expect("a plan");
+    let plan = list(&world, json!({"only": ["cluster:billing"], "dryRun": true}))
+        .await
+        .expect("a plan");
     assert!(plan.instances.is_empty() && plan.dry_run);
     assert_eq!(ids(&plan.clusters), ["billing"]);
     assert_eq!(plan.only, Some(vec!["cluster:billing".to_owned()]));
@@ -111,9 +125,20 @@ async fn an_rds_event_of_a_snapshot_or_database_that_is_gone_says_so() {
     assert!(error.to_string().contains("detail.SourceIdentifier"), "{error}");
 
     let state = world.state();
-    let orphan = state.snapshots(SOURCE).iter().find(|snapshot| snapshot.database == "dropped").expect("a snapshot");
-    let error = list(&world, event("RDS DB Snapshot Event", "RDS-EVENT-0091", &orphan.id)).await.expect_err("dropped");
-    assert!(error.to_string().starts_with("detail.SourceIdentifier: there is no database instance:dropped"), "{error}");
+    let orphan = state
+        .snapshots(SOURCE)
+        .iter()
+        .find(|snapshot| snapshot.database == "dropped")
+        .expect("a snapshot");
+    let error = list(&world, event("RDS DB Snapshot Event", "RDS-EVENT-0091", &orphan.id))
+        .await
+        .expect_err("dropped");
+    assert!(
+        error
+            .to_string()
+            .starts_with("detail.SourceIdentifier: there is no database instance:dropped"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -128,7 +153,9 @@ async fn the_quota_is_compared_with_what_the_run_adds() {
 async fn the_stack_can_be_set_to_dry_runs_and_to_opt_in() {
     let world = world(small);
     let careful = settings_with(&[("DRY_RUN", "true"), ("SELECTION", "opt-in")]);
-    let plan = list_with(&deployment_with(&world, "tests", careful), &world, json!({})).await.expect("a plan");
+    let plan = list_with(&deployment_with(&world, "tests", careful), &world, json!({}))
+        .await
+        .expect("a plan");
     assert!(plan.dry_run && plan.instances.is_empty());
     assert_eq!(plan.left_out.count, 4);
 }
@@ -143,7 +170,9 @@ async fn a_large_fleet_is_read_page_by_page() {
     assert_eq!(first.clusters.len(), 15);
     let mut next: Option<Page> = first.next_instances;
     while let Some(page) = next {
-        let plan = list_with(&deployment, &world, json!({"page": page})).await.expect("a page");
+        let plan = list_with(&deployment, &world, json!({"page": page}))
+            .await
+            .expect("a page");
         assert!(plan.clusters.is_empty() && plan.left_out.count == 0);
         seen += plan.instances.len();
         next = plan.next_instances;
@@ -154,7 +183,9 @@ async fn a_large_fleet_is_read_page_by_page() {
 #[tokio::test]
 async fn the_output_fits_a_state_with_five_hundred_targets_of_the_longest_names() {
     let world = world(|region| {
-        (0..500).fold(region, |region, at| region.instance(Seeded::new(&format!("{}{at:03}", "d".repeat(60)))))
+        (0..500).fold(region, |region, at| {
+            region.instance(Seeded::new(&format!("{}{at:03}", "d".repeat(60))))
+        })
     });
     let plan = list(&world, json!({})).await.expect("a plan");
     assert_eq!(plan.instances.len(), 500);

@@ -34,8 +34,17 @@ fn of(days: u32, id: &str, resource_id: &str) -> Snapshot {
 
 fn world(there: impl IntoIterator<Item = Snapshot>) -> World {
     world_with(
-        |region| region.instance(Database { resource_id: Some("db-ORDERS".to_owned()), ..Database::new("orders") }),
-        |region| there.into_iter().fold(region, simulator_sdk::scenario::Region::snapshot),
+        |region| {
+            region.instance(Database {
+                resource_id: Some("db-ORDERS".to_owned()),
+                ..Database::new("orders")
+            })
+        },
+        |region| {
+            there
+                .into_iter()
+                .fold(region, simulator_sdk::scenario::Region::snapshot)
+        },
     )
 }
 
@@ -63,7 +72,13 @@ async fn the_three_newest_verified_copies_stay_and_every_decision_is_explained()
     assert_eq!(left(&world), ["snap-orders-1", "snap-orders-2", "snap-orders-3"]);
     let deleted: Vec<&str> = pruned.deleted.iter().map(|decision| decision.id.as_str()).collect();
     assert_eq!(deleted, ["snap-orders-5", "snap-orders-4"], "the oldest first");
-    assert!(pruned.kept.iter().chain(&pruned.deleted).all(|decision| !decision.reason.is_empty()));
+    assert!(
+        pruned
+            .kept
+            .iter()
+            .chain(&pruned.deleted)
+            .all(|decision| !decision.reason.is_empty())
+    );
     assert_eq!(pruned.kept.last().expect("kept").reason, "the newest verified copy");
 }
 
@@ -72,7 +87,10 @@ async fn what_snapferry_does_not_own_is_neither_counted_nor_deleted() {
     let by_hand = Snapshot::manual("before-upgrade", 900.0).of(Kind::Instance, "orders");
     let named_like_ours = Snapshot::manual("snap-orders-by-hand", 900.0).of(Kind::Instance, "orders");
     let forged_tag = copy(40);
-    let forged_tag = Snapshot { id: Some("somebody-elses".to_owned()), ..forged_tag };
+    let forged_tag = Snapshot {
+        id: Some("somebody-elses".to_owned()),
+        ..forged_tag
+    };
     let other_stack = copy(41).tag(tags::OWNER, "us-west-2/snap");
     let recreated = of(42, "snap-orders-old-life", "db-EARLIER").tag(tags::VERIFIED, "2026-01-01T00:00:00Z");
     let mut there: Vec<Snapshot> = (1..=4).map(copy).collect();
@@ -100,9 +118,15 @@ async fn a_dry_run_says_what_would_go_and_deletes_nothing() {
     let world = world((1..=5).map(copy));
     let mut dry = baton(&world, json!({}));
     dry.target.dry_run = true;
-    let by_hand = handle(&deployment(&world), dry, world.now()).await.expect("planned").pruned;
+    let by_hand = handle(&deployment(&world), dry, world.now())
+        .await
+        .expect("planned")
+        .pruned;
     let stack = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
-    let by_stack = handle(&stack, baton(&world, json!({})), world.now()).await.expect("planned").pruned;
+    let by_stack = handle(&stack, baton(&world, json!({})), world.now())
+        .await
+        .expect("planned")
+        .pruned;
     for report in [by_hand, by_stack] {
         assert!(report.dry_run);
         assert_eq!(report.deleted.len(), 2);
@@ -117,7 +141,12 @@ async fn nothing_is_deleted_while_a_newer_copy_is_in_progress() {
     let world = world((1..=5).map(copy).chain([under_way]));
     let pruned = prune(&world).await.expect("pruned").pruned;
     assert!(pruned.deleted.is_empty());
-    assert!(pruned.kept.iter().any(|decision| decision.reason == "snap-orders-0 is still in progress"));
+    assert!(
+        pruned
+            .kept
+            .iter()
+            .any(|decision| decision.reason == "snap-orders-0 is still in progress")
+    );
 }
 
 #[tokio::test]
@@ -145,20 +174,35 @@ async fn an_input_can_keep_more_but_not_fewer() {
     let world = world((1..=5).map(copy));
     let with_keep = |keep: usize| {
         let mut baton = baton(&world, json!({}));
-        baton.target.rules = Some(shared::Rules { keep_copies: Some(keep), ..shared::Rules::default() });
+        baton.target.rules = Some(shared::Rules {
+            keep_copies: Some(keep),
+            ..shared::Rules::default()
+        });
         baton
     };
-    let error = handle(&deployment(&world), with_keep(1), world.now()).await.expect_err("fewer");
-    assert!(error.to_string().starts_with("rules.keepCopies: 1 is less than the stack keeps (3)"), "{error}");
+    let error = handle(&deployment(&world), with_keep(1), world.now())
+        .await
+        .expect_err("fewer");
+    assert!(
+        error
+            .to_string()
+            .starts_with("rules.keepCopies: 1 is less than the stack keeps (3)"),
+        "{error}"
+    );
     assert_eq!(left(&world).len(), 5);
-    handle(&deployment(&world), with_keep(4), world.now()).await.expect("more");
+    handle(&deployment(&world), with_keep(4), world.now())
+        .await
+        .expect("more");
     assert_eq!(left(&world).len(), 4);
 }
 
 #[tokio::test]
 async fn the_rest_of_the_baton_is_handed_on() {
     let world = world((1..=4).map(copy));
-    let baton = baton(&world, json!({"decision": "current", "outcome": "current", "copy": {"id": "snap-orders-1"}}));
+    let baton = baton(
+        &world,
+        json!({"decision": "current", "outcome": "current", "copy": {"id": "snap-orders-1"}}),
+    );
     let pruned = handle(&deployment(&world), baton, world.now()).await.expect("pruned");
     let json = serde_json::to_value(&pruned).expect("JSON");
     assert_eq!(json["outcome"], "current");
@@ -169,8 +213,17 @@ async fn the_rest_of_the_baton_is_handed_on() {
 #[tokio::test]
 async fn the_record_lists_a_hundred_decisions_and_counts_the_rest() {
     let world = world_with(
-        |region| region.instance(Database { resource_id: Some("db-ORDERS".to_owned()), ..Database::new("orders") }),
-        |region| (1..=250).map(copy).fold(region.quota(500, 100), simulator_sdk::scenario::Region::snapshot),
+        |region| {
+            region.instance(Database {
+                resource_id: Some("db-ORDERS".to_owned()),
+                ..Database::new("orders")
+            })
+        },
+        |region| {
+            (1..=250)
+                .map(copy)
+                .fold(region.quota(500, 100), simulator_sdk::scenario::Region::snapshot)
+        },
     );
     let pruned = prune(&world).await.expect("pruned").pruned;
     assert_eq!(pruned.deleted.len() + pruned.kept.len(), 100);

@@ -7,7 +7,9 @@ use simulator_sdk::simulator::{Action, Calls, Fault, Kind};
 use super::*;
 
 fn orders() -> Seeded {
-    Seeded::new("orders").encrypted_with("alias/aws/rds").snapshots_aged([3.0])
+    Seeded::new("orders")
+        .encrypted_with("alias/aws/rds")
+        .snapshots_aged([3.0])
 }
 
 /// What find-latest-snapshot would hand over for the newest snapshot of a database.
@@ -60,7 +62,13 @@ async fn a_copy_is_started_under_its_name_with_its_key_and_tags() {
     assert_eq!(copy.arn, started.copy.arn);
     assert_eq!(copy.tags[tags::OWNER], "us-east-1/snap");
     assert_eq!(copy.tags[tags::SOURCE_ARN], started.source.arn);
-    for key in [tags::CLASS, tags::ENGINE_VERSION, tags::PARAMETER_GROUP, tags::OPTION_GROUP, tags::MULTI_AZ] {
+    for key in [
+        tags::CLASS,
+        tags::ENGINE_VERSION,
+        tags::PARAMETER_GROUP,
+        tags::OPTION_GROUP,
+        tags::MULTI_AZ,
+    ] {
         assert!(copy.tags.contains_key(key), "{key}");
     }
 }
@@ -70,10 +78,15 @@ async fn a_cluster_is_described_by_its_members() {
     let world = world(|region| {
         region.cluster(Seeded {
             class: Some("db.r7g.2xlarge".to_owned()),
-            ..Seeded::new("billing").members(2).encrypted_with("alias/aws/rds").snapshots_aged([3.0])
+            ..Seeded::new("billing")
+                .members(2)
+                .encrypted_with("alias/aws/rds")
+                .snapshots_aged([3.0])
         })
     });
-    let started = start(&world, found(&world, DatabaseKind::Cluster, "billing")).await.expect("started");
+    let started = start(&world, found(&world, DatabaseKind::Cluster, "billing"))
+        .await
+        .expect("started");
     let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
     assert_eq!(copy.tags[tags::CLASS], "db.r7g.2xlarge");
     assert_eq!(copy.kms_key.as_deref(), Some(KEY));
@@ -83,12 +96,20 @@ async fn a_cluster_is_described_by_its_members() {
 async fn an_unencrypted_instance_becomes_encrypted_and_an_unencrypted_cluster_stays_as_it_is() {
     let world = world(|region| {
         region
-            .instance(Seeded { encrypted: Some(false), ..Seeded::new("orders").snapshots_aged([3.0]) })
-            .cluster(Seeded { encrypted: Some(false), ..Seeded::new("billing").snapshots_aged([3.0]) })
+            .instance(Seeded {
+                encrypted: Some(false),
+                ..Seeded::new("orders").snapshots_aged([3.0])
+            })
+            .cluster(Seeded {
+                encrypted: Some(false),
+                ..Seeded::new("billing").snapshots_aged([3.0])
+            })
     });
     let instance = start(&world, found_orders(&world)).await.expect("started");
     assert_eq!(instance.copy.kms_key_arn.as_deref(), Some(KEY));
-    let cluster = start(&world, found(&world, DatabaseKind::Cluster, "billing")).await.expect("started");
+    let cluster = start(&world, found(&world, DatabaseKind::Cluster, "billing"))
+        .await
+        .expect("started");
     assert_eq!(cluster.copy.kms_key_arn, None);
     let copy = world.snapshot(DESTINATION, &cluster.copy.id).expect("a copy");
     assert_eq!(copy.tags[tags::KMS_KEY], tags::NO_KEY);
@@ -118,7 +139,10 @@ async fn a_failed_copy_of_that_name_gives_way_to_the_next_attempt() {
     let world = world(|region| region.instance(orders().copies_fail(40, 1)));
     let first = start(&world, found_orders(&world)).await.expect("started");
     world.finish_copies();
-    assert_eq!(world.snapshot(DESTINATION, &first.copy.id).expect("a copy").status, "failed");
+    assert_eq!(
+        world.snapshot(DESTINATION, &first.copy.id).expect("a copy").status,
+        "failed"
+    );
     // The decision was made before the copy failed, so it still says attempt 0.
     let second = start(&world, found_orders(&world)).await.expect("started");
     assert_eq!((first.copy.attempt, second.copy.attempt), (0, 1));
@@ -143,14 +167,34 @@ async fn a_name_that_somebody_else_uses_is_reported() {
 #[tokio::test]
 async fn what_rds_refuses_has_a_name() {
     for (code, message, name) in [
-        ("SnapshotQuotaExceeded", "Cannot copy more than 20 snapshots across regions.", "CopySlotsFull"),
-        ("SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots", "SnapshotQuotaFull"),
-        ("KMSKeyNotAccessibleFault", "The target KMS key does not exist", "KeyNotUsable"),
+        (
+            "SnapshotQuotaExceeded",
+            "Cannot copy more than 20 snapshots across regions.",
+            "CopySlotsFull",
+        ),
+        (
+            "SnapshotQuotaExceeded",
+            "Cannot create more than 100 manual snapshots",
+            "SnapshotQuotaFull",
+        ),
+        (
+            "KMSKeyNotAccessibleFault",
+            "The target KMS key does not exist",
+            "KeyNotUsable",
+        ),
         ("InvalidDBSnapshotState", "not available", "SnapshotNotReady"),
         ("DBSnapshotNotFound", "gone", "SnapshotNotFound"),
-        ("InvalidParameterValue", "The snapshot requires a target option group with [Timezone]", "OptionGroupMissing"),
+        (
+            "InvalidParameterValue",
+            "The snapshot requires a target option group with [Timezone]",
+            "OptionGroupMissing",
+        ),
         ("InvalidParameterValue", "something else", "RdsError"),
-        ("AccessDenied", "User: x is not authorized to perform: rds:CopyDBSnapshot", "AccessDenied"),
+        (
+            "AccessDenied",
+            "User: x is not authorized to perform: rds:CopyDBSnapshot",
+            "AccessDenied",
+        ),
         ("Throttling", "Rate exceeded", "Throttled"),
         ("InternalFailure", "oops", "RdsUnavailable"),
     ] {
@@ -165,8 +209,15 @@ async fn what_rds_refuses_has_a_name() {
 #[tokio::test]
 async fn where_the_quotas_text_says_neither_the_snapshots_are_counted() {
     for (quota, name) in [(0, "SnapshotQuotaFull"), (100, "CopySlotsFull")] {
-        let world = world_with(|region| region.instance(orders()), |region: Region| region.quota(quota, quota));
-        world.fault(Fault::error(Calls::to("CopyDBSnapshot"), "SnapshotQuotaExceeded", "You have reached your limit"));
+        let world = world_with(
+            |region| region.instance(orders()),
+            |region: Region| region.quota(quota, quota),
+        );
+        world.fault(Fault::error(
+            Calls::to("CopyDBSnapshot"),
+            "SnapshotQuotaExceeded",
+            "You have reached your limit",
+        ));
         let error = start(&world, found_orders(&world)).await.expect_err(name);
         assert_eq!(error.name(), name, "{error}");
     }
@@ -188,7 +239,10 @@ async fn nothing_is_copied_in_a_dry_run_whatever_was_decided() {
     assert_eq!(start(&world, by_hand).await.expect_err("dry").name(), "BadInput");
     let dry = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
     let error = handle(&dry, found_orders(&world), world.now()).await.expect_err("dry");
-    assert!(error.to_string().starts_with("target.dryRun: a dry run copies nothing"), "{error}");
+    assert!(
+        error.to_string().starts_with("target.dryRun: a dry run copies nothing"),
+        "{error}"
+    );
     assert!(world.writes().is_empty());
 }
 
@@ -196,8 +250,10 @@ async fn nothing_is_copied_in_a_dry_run_whatever_was_decided() {
 async fn a_baton_that_names_another_region_is_refused() {
     let world = world(|region| region.instance(orders()));
     let mut baton = found_orders(&world);
-    baton.target.rules =
-        Some(shared::Rules { destination_region: Some("eu-north-1".to_owned()), ..shared::Rules::default() });
+    baton.target.rules = Some(shared::Rules {
+        destination_region: Some("eu-north-1".to_owned()),
+        ..shared::Rules::default()
+    });
     assert_eq!(start(&world, baton).await.expect_err("refused").name(), "BadInput");
     assert!(world.writes().is_empty());
 }

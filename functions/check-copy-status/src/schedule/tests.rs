@@ -25,7 +25,10 @@ fn a_copy_of_two_hours_takes_at_most_fifty_looks() {
     for (what, (looks, lag)) in [
         ("no progress reported", watch(7200, |_| 0)),
         ("steady progress", watch(7200, steady(7200))),
-        ("stuck at 99 % early", watch(7200, |time| if time > 600 { 99 } else { 10 })),
+        (
+            "stuck at 99 % early",
+            watch(7200, |time| if time > 600 { 99 } else { 10 }),
+        ),
     ] {
         assert!(looks <= 50, "{what}: {looks} looks");
         assert!(lag <= 720, "{what}: {lag} s late");
@@ -43,7 +46,12 @@ fn a_short_copy_is_noticed_within_half_a_minute() {
 #[test]
 fn the_clock_cannot_stop_or_shorten_the_schedule() {
     let requested = Timestamp::from_second(1_760_000_000).expect("in range");
-    let wait = Wait { seconds: 60, waited_seconds: 5000, polls: 9, shortened: 0 };
+    let wait = Wait {
+        seconds: 60,
+        waited_seconds: 5000,
+        polls: 9,
+        shortened: 0,
+    };
     let before = requested - jiff::SignedDuration::from_hours(5);
     assert_eq!(elapsed_seconds(&wait, requested, before), 5000);
     let after = requested + jiff::SignedDuration::from_hours(5);
@@ -60,7 +68,7 @@ fn no_progress_promises_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
 
     #[test]
     fn the_lag_is_at_most_half_a_minute_or_a_tenth(duration in 10_u64..172_800, stuck in 0_i32..101, kind in 0..3) {

@@ -43,29 +43,79 @@ fn copy() -> Snapshot {
 #[test]
 fn a_copy_as_asked_for_agrees_in_every_field() {
     let verification = compare(&source(), Some(KEY), &copy());
-    assert_eq!(verification.agree, ["source", "engine", "engine version", "encryption", "key", "size"]);
+    assert_eq!(
+        verification.agree,
+        ["source", "engine", "engine version", "encryption", "key", "size"]
+    );
     assert!(verification.differ.is_empty() && verification.not_reported.is_empty());
 }
 
 #[test]
 fn every_difference_is_a_mismatch() {
     for (field, wrong) in [
-        ("source", Snapshot { source_arn: Some("arn:other".to_owned()), ..copy() }),
-        ("engine", Snapshot { engine: "mysql".to_owned(), ..copy() }),
-        ("engine version", Snapshot { engine_version: "15.1".to_owned(), ..copy() }),
-        ("encryption", Snapshot { encryption: Encryption::None, kms_key_arn: None, ..copy() }),
-        ("key", Snapshot { kms_key_arn: Some("arn:aws:kms:eu-west-1:123456789012:key/2".to_owned()), ..copy() }),
-        ("size", Snapshot { size_gib: Some(100), ..copy() }),
+        (
+            "source",
+            Snapshot {
+                source_arn: Some("arn:other".to_owned()),
+                ..copy()
+            },
+        ),
+        (
+            "engine",
+            Snapshot {
+                engine: "mysql".to_owned(),
+                ..copy()
+            },
+        ),
+        (
+            "engine version",
+            Snapshot {
+                engine_version: "15.1".to_owned(),
+                ..copy()
+            },
+        ),
+        (
+            "encryption",
+            Snapshot {
+                encryption: Encryption::None,
+                kms_key_arn: None,
+                ..copy()
+            },
+        ),
+        (
+            "key",
+            Snapshot {
+                kms_key_arn: Some("arn:aws:kms:eu-west-1:123456789012:key/2".to_owned()),
+                ..copy()
+            },
+        ),
+        (
+            "size",
+            Snapshot {
+                size_gib: Some(100),
+                ..copy()
+            },
+        ),
     ] {
         let verification = compare(&source(), Some(KEY), &wrong);
         assert_eq!(verification.differ.len(), 1, "{field}: {:?}", verification.differ);
-        assert!(verification.differ[0].starts_with(&format!("its {field} is ")), "{:?}", verification.differ);
+        assert!(
+            verification.differ[0].starts_with(&format!("its {field} is ")),
+            "{:?}",
+            verification.differ
+        );
     }
 }
 
 #[test]
 fn what_rds_does_not_report_is_said_and_is_no_mismatch() {
-    let silent = Snapshot { source_arn: None, kms_key_arn: None, size_gib: None, engine_version: String::new(), ..copy() };
+    let silent = Snapshot {
+        source_arn: None,
+        kms_key_arn: None,
+        size_gib: None,
+        engine_version: String::new(),
+        ..copy()
+    };
     let verification = compare(&source(), Some(KEY), &silent);
     assert!(verification.differ.is_empty());
     assert_eq!(verification.not_reported, ["source", "engine version", "key", "size"]);
@@ -73,14 +123,29 @@ fn what_rds_does_not_report_is_said_and_is_no_mismatch() {
 
 #[test]
 fn the_size_of_a_cluster_says_nothing() {
-    let cluster = Snapshot { kind: DatabaseKind::Cluster, size_gib: Some(1), ..copy() };
+    let cluster = Snapshot {
+        kind: DatabaseKind::Cluster,
+        size_gib: Some(1),
+        ..copy()
+    };
     assert!(compare(&source(), Some(KEY), &cluster).differ.is_empty());
 }
 
 #[test]
 fn an_unencrypted_cluster_stays_unencrypted() {
-    let plain = Snapshot { kind: DatabaseKind::Cluster, encryption: Encryption::None, kms_key_arn: None, ..copy() };
+    let plain = Snapshot {
+        kind: DatabaseKind::Cluster,
+        encryption: Encryption::None,
+        kms_key_arn: None,
+        ..copy()
+    };
     assert!(compare(&source(), None, &plain).differ.is_empty());
-    let encrypted = Snapshot { kind: DatabaseKind::Cluster, ..copy() };
-    assert_eq!(compare(&source(), None, &encrypted).differ, ["its encryption is on instead of off"]);
+    let encrypted = Snapshot {
+        kind: DatabaseKind::Cluster,
+        ..copy()
+    };
+    assert_eq!(
+        compare(&source(), None, &encrypted).differ,
+        ["its encryption is on instead of off"]
+    );
 }

@@ -7,7 +7,14 @@ fn targets(kind: DatabaseKind, count: usize, id_length: usize) -> Vec<Target> {
         .map(|at| Target {
             kind,
             id: format!("{at:0>id_length$}"),
-            resource_id: format!("{}-{at:026}", if kind == DatabaseKind::Instance { "db" } else { "cluster" }),
+            resource_id: format!(
+                "{}-{at:026}",
+                if kind == DatabaseKind::Instance {
+                    "db"
+                } else {
+                    "cluster"
+                }
+            ),
             dry_run: false,
             rules: None,
         })
@@ -61,8 +68,16 @@ fn a_page_that_would_be_too_large_ends_early() {
 
 #[test]
 fn the_page_after_the_hundredth_is_an_error() {
-    let page = Page { kind: DatabaseKind::Instance, cursor: "db-1".to_owned(), number: 101, root: "nightly".to_owned() };
-    assert_eq!(cut(fleet(5, 0), Some(&page), "x", 500).expect_err("too many").name(), "PageLimit");
+    let page = Page {
+        kind: DatabaseKind::Instance,
+        cursor: "db-1".to_owned(),
+        number: 101,
+        root: "nightly".to_owned(),
+    };
+    assert_eq!(
+        cut(fleet(5, 0), Some(&page), "x", 500).expect_err("too many").name(),
+        "PageLimit"
+    );
     assert!(cut(fleet(5, 0), Some(&Page { number: 100, ..page }), "x", 500).is_ok());
 }
 

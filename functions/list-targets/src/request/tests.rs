@@ -21,9 +21,16 @@ fn rds_event(kind: &str, event_id: &str, source_identifier: &str) -> Value {
 
 #[test]
 fn an_empty_input_and_a_schedule_ask_for_everything() {
-    let everything = Request { scope: Scope::All, dry_run: false, page: None };
+    let everything = Request {
+        scope: Scope::All,
+        dry_run: false,
+        page: None,
+    };
     assert_eq!(read(json!({})).expect("good"), everything);
-    assert_eq!(read(json!({"Comment": "from the console", "AWS_STEP_FUNCTIONS_X": "y"})).expect("good"), everything);
+    assert_eq!(
+        read(json!({"Comment": "from the console", "AWS_STEP_FUNCTIONS_X": "y"})).expect("good"),
+        everything
+    );
     let scheduled = json!({
         "version": "0", "id": "53dc4d37", "detail-type": "Scheduled Event", "source": "aws.events",
         "account": "123456789012", "time": "2026-11-22T05:00:00Z", "region": "us-east-1",
@@ -36,9 +43,23 @@ fn an_empty_input_and_a_schedule_ask_for_everything() {
 fn an_operator_names_databases_with_or_without_their_kind() {
     let request = read(json!({"only": ["Orders", "cluster:billing"], "dryRun": true})).expect("good");
     assert!(request.dry_run);
-    let Scope::Only(names) = request.scope else { panic!("named databases only") };
-    assert_eq!(names[0], Name { kind: None, id: "orders".to_owned() });
-    assert_eq!(names[1], Name { kind: Some(DatabaseKind::Cluster), id: "billing".to_owned() });
+    let Scope::Only(names) = request.scope else {
+        panic!("named databases only")
+    };
+    assert_eq!(
+        names[0],
+        Name {
+            kind: None,
+            id: "orders".to_owned()
+        }
+    );
+    assert_eq!(
+        names[1],
+        Name {
+            kind: Some(DatabaseKind::Cluster),
+            id: "billing".to_owned()
+        }
+    );
     assert!(names[0].is(DatabaseKind::Instance, "orders") && names[0].is(DatabaseKind::Cluster, "orders"));
     assert!(names[1].is(DatabaseKind::Cluster, "billing") && !names[1].is(DatabaseKind::Instance, "billing"));
 }
@@ -52,7 +73,13 @@ fn an_rds_event_asks_for_the_database_of_its_snapshot() {
         // Old samples leave the prefix out.
         for identifier in ["rds:orders-2026-11-22-03-10", "orders-2026-11-22-03-10"] {
             let request = read(rds_event(detail_type, event_id, identifier)).expect("good");
-            assert_eq!(request.scope, Scope::Snapshot { kind, id: "rds:orders-2026-11-22-03-10".to_owned() });
+            assert_eq!(
+                request.scope,
+                Scope::Snapshot {
+                    kind,
+                    id: "rds:orders-2026-11-22-03-10".to_owned()
+                }
+            );
         }
     }
 }
@@ -61,28 +88,59 @@ fn an_rds_event_asks_for_the_database_of_its_snapshot() {
 fn a_next_page_is_read_as_the_page_before_wrote_it() {
     let page = json!({"kind": "cluster", "cursor": "cluster-X", "number": 3, "root": "nightly"});
     let request = read(json!({"page": page, "dryRun": true, "only": ["cluster:billing"]})).expect("good");
-    assert_eq!(request.page.map(|page| (page.number, page.root)), Some((3, "nightly".to_owned())));
+    assert_eq!(
+        request.page.map(|page| (page.number, page.root)),
+        Some((3, "nightly".to_owned()))
+    );
 }
 
 #[test]
 fn bad_input_is_refused_by_field_with_a_remedy() {
     for (input, begins, says) in [
         (json!([]), "input: is not a JSON object", "Start the execution with {}"),
-        (json!("all"), "input: is not a JSON object", "Start the execution with {}"),
-        (json!({"onyl": ["orders"]}), "onyl: unknown field `onyl`", "expected one of `only`, `dryRun`, `page`"),
+        (
+            json!("all"),
+            "input: is not a JSON object",
+            "Start the execution with {}",
+        ),
+        (
+            json!({"onyl": ["orders"]}),
+            "onyl: unknown field `onyl`",
+            "expected one of `only`, `dryRun`, `page`",
+        ),
         (json!({"dryRun": "yes"}), "dryRun: invalid type", "expected a boolean"),
         (json!({"only": "orders"}), "only: invalid type", "expected a sequence"),
-        (json!({"only": ["orders", 7]}), "only[1]: invalid type", "expected a string"),
+        (
+            json!({"only": ["orders", 7]}),
+            "only[1]: invalid type",
+            "expected a string",
+        ),
         (json!({"only": []}), "only: is empty", "leave only out"),
-        (json!({"only": [""]}), "only[0]: names no database", "Write a database's identifier"),
-        (json!({"only": ["table:orders"]}), "only[0]: \"table\" is no kind of database", "cluster:<identifier>"),
-        (json!({"page": {"kind": "instance"}}), "page: missing field `cursor`", "Correct the field"),
+        (
+            json!({"only": [""]}),
+            "only[0]: names no database",
+            "Write a database's identifier",
+        ),
+        (
+            json!({"only": ["table:orders"]}),
+            "only[0]: \"table\" is no kind of database",
+            "cluster:<identifier>",
+        ),
+        (
+            json!({"page": {"kind": "instance"}}),
+            "page: missing field `cursor`",
+            "Correct the field",
+        ),
         (
             json!({"page": {"kind": "instance", "cursor": "", "number": 2, "root": "r"}}),
             "page: is not what a run hands",
             "Leave page out",
         ),
-        (json!({"detail-type": "EC2 Event"}), "detail-type: \"EC2 Event\" is no event", "Send \"Scheduled Event\""),
+        (
+            json!({"detail-type": "EC2 Event"}),
+            "detail-type: \"EC2 Event\" is no event",
+            "Send \"Scheduled Event\"",
+        ),
         (
             rds_event("RDS DB Snapshot Event", "RDS-EVENT-0042", "orders-by-hand"),
             "detail.EventID: \"RDS-EVENT-0042\"",
@@ -103,7 +161,11 @@ fn bad_input_is_refused_by_field_with_a_remedy() {
             "region: the event is of us-west-2",
             "Deploy a stack in that region",
         ),
-        (json!({"detail-type": "RDS DB Snapshot Event", "detail": 7}), "detail", "Correct the field"),
+        (
+            json!({"detail-type": "RDS DB Snapshot Event", "detail": 7}),
+            "detail",
+            "Correct the field",
+        ),
     ] {
         let error = read(input.clone()).expect_err(begins);
         let text = error.to_string();

@@ -11,10 +11,18 @@ fn database(kind: DatabaseKind, id: &str, copy: Option<&str>) -> Database {
         kind,
         id: id.to_owned(),
         resource_id: format!("resource-{id}"),
-        engine: if kind == DatabaseKind::Cluster { "aurora-mysql" } else { "mysql" }.to_owned(),
+        engine: if kind == DatabaseKind::Cluster {
+            "aurora-mysql"
+        } else {
+            "mysql"
+        }
+        .to_owned(),
         engine_version: "8.0".to_owned(),
         member_of: None,
-        tags: copy.map(|value| (tags::COPY.to_owned(), value.to_owned())).into_iter().collect(),
+        tags: copy
+            .map(|value| (tags::COPY.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect(),
         class: None,
         parameter_group: None,
         option_group: None,
@@ -32,15 +40,26 @@ fn ids(selected: &Selected) -> Vec<&str> {
 
 #[test]
 fn by_default_all_are_copied_but_those_tagged_otherwise() {
-    let databases = vec![instance("plain", None), instance("yes", Some("true")), instance("no", Some("False"))];
+    let databases = vec![
+        instance("plain", None),
+        instance("yes", Some("true")),
+        instance("no", Some("False")),
+    ];
     let selected = select(databases, &Scope::All, &settings("opt-out"));
     assert_eq!(ids(&selected), ["plain", "yes"]);
-    assert_eq!(selected.left_out.reasons, BTreeMap::from([("tagged snapferry:copy=false".to_owned(), 1)]));
+    assert_eq!(
+        selected.left_out.reasons,
+        BTreeMap::from([("tagged snapferry:copy=false".to_owned(), 1)])
+    );
 }
 
 #[test]
 fn opting_in_copies_only_what_is_tagged() {
-    let databases = vec![instance("plain", None), instance("yes", Some("true")), instance("odd", Some("maybe"))];
+    let databases = vec![
+        instance("plain", None),
+        instance("yes", Some("true")),
+        instance("odd", Some("maybe")),
+    ];
     let selected = select(databases, &Scope::All, &settings("opt-in"));
     assert_eq!(ids(&selected), ["yes"]);
     assert_eq!(selected.left_out.count, 2);
@@ -49,13 +68,23 @@ fn opting_in_copies_only_what_is_tagged() {
 #[test]
 fn an_unreadable_tag_is_reported_without_its_value() {
     let selected = select(vec![instance("odd", Some("s3cret"))], &Scope::All, &settings("opt-out"));
-    assert_eq!(ids(&selected), ["odd"], "what cannot be read falls back to a copy, which destroys nothing");
-    assert_eq!(selected.warnings, ["instance odd: the tag snapferry:copy is neither true nor false and was ignored"]);
+    assert_eq!(
+        ids(&selected),
+        ["odd"],
+        "what cannot be read falls back to a copy, which destroys nothing"
+    );
+    assert_eq!(
+        selected.warnings,
+        ["instance odd: the tag snapferry:copy is neither true nor false and was ignored"]
+    );
 }
 
 #[test]
 fn members_of_a_cluster_are_neither_copied_nor_left_out() {
-    let member = Database { member_of: Some("billing".to_owned()), ..instance("billing-1", None) };
+    let member = Database {
+        member_of: Some("billing".to_owned()),
+        ..instance("billing-1", None)
+    };
     let selected = select(
         vec![member, database(DatabaseKind::Cluster, "billing", None)],
         &Scope::All,
@@ -67,7 +96,9 @@ fn members_of_a_cluster_are_neither_copied_nor_left_out() {
 
 #[test]
 fn the_first_fifty_left_out_are_named_and_all_are_counted() {
-    let databases = (0..120).map(|at| instance(&format!("db-{at:03}"), Some("false"))).collect();
+    let databases = (0..120)
+        .map(|at| instance(&format!("db-{at:03}"), Some("false")))
+        .collect();
     let left_out = select(databases, &Scope::All, &settings("opt-out")).left_out;
     assert_eq!((left_out.count, left_out.first.len()), (120, 50));
     assert_eq!(left_out.first[49].id, "db-049");
@@ -76,23 +107,44 @@ fn the_first_fifty_left_out_are_named_and_all_are_counted() {
 
 #[test]
 fn a_name_that_no_database_has_is_refused_with_its_place() {
-    let member = Database { member_of: Some("billing".to_owned()), ..instance("billing-1", None) };
+    let member = Database {
+        member_of: Some("billing".to_owned()),
+        ..instance("billing-1", None)
+    };
     let databases = [instance("orders", None), member];
     let check = |text: &str| {
         let names: Vec<Name> = vec![
-            Name { kind: None, id: "orders".to_owned() },
+            Name {
+                kind: None,
+                id: "orders".to_owned(),
+            },
             match text.split_once(':') {
-                Some((_, id)) => Name { kind: Some(DatabaseKind::Cluster), id: id.to_owned() },
-                None => Name { kind: None, id: text.to_owned() },
+                Some((_, id)) => Name {
+                    kind: Some(DatabaseKind::Cluster),
+                    id: id.to_owned(),
+                },
+                None => Name {
+                    kind: None,
+                    id: text.to_owned(),
+                },
             },
         ];
         check_names(&names, |at| format!("only[{at}]"), &databases, "us-east-1")
     };
     assert_eq!(check("orders"), Ok(()));
     let unknown = check("oders").expect_err("unknown").to_string();
-    assert!(unknown.starts_with("only[1]: there is no database oders in us-east-1. Check the spelling"), "{unknown}");
+    assert!(
+        unknown.starts_with("only[1]: there is no database oders in us-east-1. Check the spelling"),
+        "{unknown}"
+    );
     let other_kind = check("cluster:orders").expect_err("no such cluster").to_string();
-    assert!(other_kind.contains("there is no database cluster:orders"), "{other_kind}");
+    assert!(
+        other_kind.contains("there is no database cluster:orders"),
+        "{other_kind}"
+    );
     let member = check("billing-1").expect_err("a member").to_string();
-    assert!(member.contains("is a member of the cluster billing") && member.contains("\"cluster:billing\""), "{member}");
+    assert!(
+        member.contains("is a member of the cluster billing") && member.contains("\"cluster:billing\""),
+        "{member}"
+    );
 }

@@ -23,17 +23,29 @@ fn copy(id: &str, hour_of_data: i64, standing: Standing) -> OwnCopy {
 }
 
 fn deleted(copies: &[OwnCopy], keep: usize, now: Timestamp) -> Vec<&str> {
-    let rules = Rules { keep, deadline: DEADLINE };
-    plan(copies, &rules, now).into_iter().filter(|verdict| verdict.delete).map(|verdict| verdict.copy.id.as_str()).collect()
+    let rules = Rules {
+        keep,
+        deadline: DEADLINE,
+    };
+    plan(copies, &rules, now)
+        .into_iter()
+        .filter(|verdict| verdict.delete)
+        .map(|verdict| verdict.copy.id.as_str())
+        .collect()
 }
 
 #[test]
 fn the_newest_verified_copies_are_kept() {
-    let copies: Vec<OwnCopy> =
-        (0..5).map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified)).collect();
+    let copies: Vec<OwnCopy> = (0..5)
+        .map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified))
+        .collect();
     assert_eq!(deleted(&copies, 3, hour(200)), ["day-0", "day-1"]);
     assert_eq!(deleted(&copies, 1, hour(200)), ["day-0", "day-1", "day-2", "day-3"]);
-    assert_eq!(deleted(&copies, 0, hour(200)), ["day-0", "day-1", "day-2", "day-3"], "the newest stays even with keep 0");
+    assert_eq!(
+        deleted(&copies, 0, hour(200)),
+        ["day-0", "day-1", "day-2", "day-3"],
+        "the newest stays even with keep 0"
+    );
     assert!(deleted(&copies, 5, hour(200)).is_empty());
 }
 
@@ -47,8 +59,9 @@ fn the_order_is_that_of_the_data_not_of_the_copying() {
 
 #[test]
 fn nothing_goes_while_a_newer_copy_is_in_progress() {
-    let mut copies: Vec<OwnCopy> =
-        (0..5).map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified)).collect();
+    let mut copies: Vec<OwnCopy> = (0..5)
+        .map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified))
+        .collect();
     copies.push(copy("under-way", 120, Standing::InProgress));
     assert!(deleted(&copies, 1, hour(125)).is_empty());
     // Past the deadline it blocks nothing any more, and still is not deleted itself.
@@ -72,7 +85,10 @@ fn copies_that_are_no_good_do_not_count_and_go_once_a_later_good_one_exists() {
         copy("failed", 24, Standing::Failed),
         copy("mismatched", 48, Standing::Mismatched),
     ];
-    assert!(deleted(&bad, 1, hour(400)).is_empty(), "when copying breaks, retention stops too");
+    assert!(
+        deleted(&bad, 1, hour(400)).is_empty(),
+        "when copying breaks, retention stops too"
+    );
     let mut mended = bad.to_vec();
     mended.push(copy("later", 72, Standing::Verified));
     assert_eq!(deleted(&mended, 2, hour(400)), ["failed", "mismatched"]);
@@ -80,13 +96,19 @@ fn copies_that_are_no_good_do_not_count_and_go_once_a_later_good_one_exists() {
 
 #[test]
 fn a_good_copy_of_the_same_snapshot_supersedes_the_failed_one() {
-    let copies = [copy("first-try", 0, Standing::Failed), copy("second-try", 0, Standing::Verified)];
+    let copies = [
+        copy("first-try", 0, Standing::Failed),
+        copy("second-try", 0, Standing::Verified),
+    ];
     assert_eq!(deleted(&copies, 3, hour(10)), ["first-try"]);
 }
 
 #[test]
 fn a_complete_copy_waits_for_its_verification_until_the_deadline() {
-    let copies = [copy("unverified", 0, Standing::Unverified), copy("later", 24, Standing::Verified)];
+    let copies = [
+        copy("unverified", 0, Standing::Unverified),
+        copy("later", 24, Standing::Verified),
+    ];
     assert!(deleted(&copies, 1, hour(30)).is_empty());
     assert_eq!(deleted(&copies, 1, hour(1 + 73)), ["unverified"]);
 }
@@ -98,8 +120,14 @@ fn every_verdict_has_a_reason() {
         copy("newest", 24, Standing::Verified),
         copy("failed", 36, Standing::Failed),
     ];
-    let rules = Rules { keep: 1, deadline: DEADLINE };
-    let reasons: Vec<String> = plan(&copies, &rules, hour(50)).into_iter().map(|verdict| verdict.reason).collect();
+    let rules = Rules {
+        keep: 1,
+        deadline: DEADLINE,
+    };
+    let reasons: Vec<String> = plan(&copies, &rules, hour(50))
+        .into_iter()
+        .map(|verdict| verdict.reason)
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -135,15 +163,22 @@ fn any_copies() -> impl Strategy<Value = Vec<OwnCopy>> {
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    (0_usize..8, 0_i64..400).prop_map(|(keep, hours)| Rules { keep, deadline: SignedDuration::from_hours(hours) })
+    (0_usize..8, 0_i64..400).prop_map(|(keep, hours)| Rules {
+        keep,
+        deadline: SignedDuration::from_hours(hours),
+    })
 }
 
 fn without(copies: &[OwnCopy], ids: &[&str]) -> Vec<OwnCopy> {
-    copies.iter().filter(|copy| !ids.contains(&copy.id.as_str())).cloned().collect()
+    copies
+        .iter()
+        .filter(|copy| !ids.contains(&copy.id.as_str()))
+        .cloned()
+        .collect()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
 
     #[test]
     fn the_newest_verified_copy_is_never_deleted(
@@ -243,5 +278,9 @@ proptest! {
 }
 
 fn deleted_by<'a>(copies: &'a [OwnCopy], rules: &Rules, now: i64) -> Vec<&'a str> {
-    plan(copies, rules, hour(now)).into_iter().filter(|verdict| verdict.delete).map(|verdict| verdict.copy.id.as_str()).collect()
+    plan(copies, rules, hour(now))
+        .into_iter()
+        .filter(|verdict| verdict.delete)
+        .map(|verdict| verdict.copy.id.as_str())
+        .collect()
 }

@@ -45,7 +45,10 @@ fn snapshot(id: &str, tags: &[(&str, &str)]) -> Snapshot {
         size_gib: None,
         percent: 100,
         option_group: None,
-        tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        tags: tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
     }
 }
 
@@ -75,11 +78,26 @@ fn ours_is_what_has_our_name_and_our_tag() {
     let owner = owner("snap");
     let ours = [(tags::OWNER, "us-east-1/snap")];
     assert!(owner.owns(&snapshot("snap-orders-1", &ours)));
-    assert!(!owner.owns(&snapshot("snap-orders-1", &[])), "the name alone does not make it ours");
-    assert!(!owner.owns(&snapshot("orders-by-hand", &ours)), "the tag alone does not make it ours");
-    assert!(!owner.owns(&snapshot("snapferry-orders-1", &ours)), "nor does a longer owner's prefix");
-    assert!(!owner.owns(&snapshot("snap-orders-1", &[(tags::OWNER, "us-west-2/snap")])), "nor another region's stack");
-    let automated = Snapshot { snapshot_type: "automated".to_owned(), ..snapshot("snap-orders-1", &ours) };
+    assert!(
+        !owner.owns(&snapshot("snap-orders-1", &[])),
+        "the name alone does not make it ours"
+    );
+    assert!(
+        !owner.owns(&snapshot("orders-by-hand", &ours)),
+        "the tag alone does not make it ours"
+    );
+    assert!(
+        !owner.owns(&snapshot("snapferry-orders-1", &ours)),
+        "nor does a longer owner's prefix"
+    );
+    assert!(
+        !owner.owns(&snapshot("snap-orders-1", &[(tags::OWNER, "us-west-2/snap")])),
+        "nor another region's stack"
+    );
+    let automated = Snapshot {
+        snapshot_type: "automated".to_owned(),
+        ..snapshot("snap-orders-1", &ours)
+    };
     assert!(!owner.owns(&automated));
 }
 
@@ -88,7 +106,10 @@ fn a_copy_whose_tags_were_tampered_with_is_not_read_as_ours() {
     let owner = owner("snap");
     let complete = [
         (tags::OWNER, "us-east-1/snap"),
-        (tags::SOURCE_ARN, "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1"),
+        (
+            tags::SOURCE_ARN,
+            "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1",
+        ),
         (tags::SOURCE_RESOURCE_ID, "db-ORDERS"),
         (tags::SOURCE_CREATED, "2026-11-22T03:10:00Z"),
         (tags::REQUESTED, "2026-11-22T04:00:00Z"),
@@ -101,12 +122,22 @@ fn a_copy_whose_tags_were_tampered_with_is_not_read_as_ours() {
     for missing in 0..complete.len() {
         let mut tags = complete.to_vec();
         tags.remove(missing);
-        assert_eq!(OwnCopy::read(&owner, &snapshot("snap-orders-1", &tags)), None, "without {}", complete[missing].0);
+        assert_eq!(
+            OwnCopy::read(&owner, &snapshot("snap-orders-1", &tags)),
+            None,
+            "without {}",
+            complete[missing].0
+        );
     }
     for at in [3, 4, 6] {
         let mut tags = complete.to_vec();
         tags[at].1 = "yesterday";
-        assert_eq!(OwnCopy::read(&owner, &snapshot("snap-orders-1", &tags)), None, "with a bad {}", complete[at].0);
+        assert_eq!(
+            OwnCopy::read(&owner, &snapshot("snap-orders-1", &tags)),
+            None,
+            "with a bad {}",
+            complete[at].0
+        );
     }
 }
 
@@ -135,12 +166,22 @@ fn the_standing_follows_from_status_and_mark() {
     assert_eq!(standing("available", None), Standing::Unverified);
     assert_eq!(standing("available", Some("2026-11-22T05:00:00Z")), Standing::Verified);
     assert_eq!(standing("available", Some("mismatch")), Standing::Mismatched);
-    assert_eq!(standing("available", Some("true")), Standing::Mismatched, "a mark that we did not write proves nothing");
+    assert_eq!(
+        standing("available", Some("true")),
+        Standing::Mismatched,
+        "a mark that we did not write proves nothing"
+    );
     assert_eq!(standing("copying", Some("2026-11-22T05:00:00Z")), Standing::InProgress);
     for status in ["creating", "copying", "pending", "queued", ""] {
         assert_eq!(standing(status, None), Standing::InProgress, "{status}");
     }
-    for status in ["failed", "deleting", "deleted", "incompatible-restore", "incompatible-parameters"] {
+    for status in [
+        "failed",
+        "deleting",
+        "deleted",
+        "incompatible-restore",
+        "incompatible-parameters",
+    ] {
         assert_eq!(standing(status, None), Standing::Failed, "{status}");
     }
 }
@@ -148,13 +189,15 @@ fn the_standing_follows_from_status_and_mark() {
 fn is_legal(id: &str) -> bool {
     id.len() <= 63
         && id.starts_with(|first: char| first.is_ascii_lowercase())
-        && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !id.contains("--")
         && !id.ends_with('-')
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
 
     #[test]
     fn any_name_is_legal_stable_and_begins_with_the_owner(

@@ -70,7 +70,10 @@ fn a_copy_says_whose_it_is_what_it_is_of_and_what_a_restore_needs() {
         ("snapferry:owner", "us-east-1/snap"),
         ("snapferry:parameter-group", "orders-16"),
         ("snapferry:requested", "2026-11-22T04:00:00Z"),
-        ("snapferry:source-arn", "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1"),
+        (
+            "snapferry:source-arn",
+            "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1",
+        ),
         ("snapferry:source-created", "2026-11-22T03:10:00Z"),
         ("snapferry:source-id", "orders"),
         ("snapferry:source-resource-id", "db-ORDERS"),
@@ -101,13 +104,17 @@ fn inherited_tags_are_carried_over_without_the_reserved_ones() {
     ];
     let inherited = inherited.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let tags = label(&inherited, Some(&database()));
-    let kept: Vec<&str> = tags.keys().map(String::as_str).filter(|key| !key.starts_with("snapferry:")).collect();
+    let kept: Vec<&str> = tags
+        .keys()
+        .map(String::as_str)
+        .filter(|key| !key.starts_with("snapferry:"))
+        .collect();
     assert_eq!(kept, ["team"]);
     assert_eq!(tags["snapferry:owner"], "us-east-1/snap");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
 
     #[test]
     fn no_source_tag_can_forge_ours_or_push_them_out(
