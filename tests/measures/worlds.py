@@ -1,0 +1,134 @@
+"""What the simulator is seeded with: the largest fleet of one page, and one database with very many snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from localcloud import layout
+
+Json = Any
+
+TEAM_TAGS = {f"team:label-{number}": f"a value of usual length {number}" for number in range(10)}
+"""What people put on their databases; AWS allows 50 tags."""
+
+MOST_NAMED = 63
+"""Characters of the longest identifier that RDS takes."""
+
+ENGINES = {"instance": ("postgres", "16.4", 200), "cluster": ("aurora-postgresql", "16.4", 1)}
+"""Engine, version and allocated GiB by kind; Aurora says 1 whatever it holds."""
+
+
+def long_name(name: str) -> str:
+    """As long as an identifier can be."""
+    return name + "x" * (MOST_NAMED - len(name))
+
+
+def fleet(instances: int, clusters: int) -> Json:
+    """So many databases with names of full length, each cluster with two members, which are no targets."""
+    return scenario(
+        instances=[database("instance", long_name(f"instance-{number:03}-")) for number in range(instances)],
+        clusters=[
+            database("cluster", long_name(f"cluster-{number:03}-"))
+            | {"members": [f"member-{number:03}-writer", f"member-{number:03}-reader"]}
+            for number in range(clusters)
+        ],
+    )
+
+
+def one_database(kind: str, snapshots: Iterable[int] = (), copies: Iterable[Json] = ()) -> Json:
+    """The database `orders` with automated snapshots of these ages in hours, and these copies in the destination."""
+    orders = database(kind, "orders") | {"snapshots": [{"ageHours": hours, "tags": TEAM_TAGS} for hours in snapshots]}
+    return scenario(**{f"{kind}s": [orders]}, copies=list(copies))
+
+
+def target(kind: str, **more: Json) -> Json:
+    """The database `orders` as list-targets names it."""
+    return {"kind": kind, "id": "orders", "resourceId": _resource_id(kind, "orders"), **more}
+
+
+def database(kind: str, name: str) -> Json:
+    """One database, encrypted and tagged."""
+    engine, version, gib = ENGINES[kind]
+    return {
+        "id": name,
+        "resourceId": _resource_id(kind, name),
+        "engine": engine,
+        "engineVersion": version,
+        "allocatedStorage": gib,
+        "kmsKey": "alias/databases",
+        "tags": TEAM_TAGS,
+    }
+
+
+def scenario(*, instances: Json = (), clusters: Json = (), copies: Json = ()) -> Json:
+    """Two regions with a key each, and room for every copy."""
+    return {
+        "regions": {
+            layout.SOURCE_REGION: {
+                "kmsKeys": [{"id": "11111111-1111-4111-8111-111111111111", "aliases": ["alias/databases"]}],
+                "instances": list(instances),
+                "clusters": list(clusters),
+            },
+            layout.DESTINATION_REGION: {
+                "kmsKeys": [{"id": layout.KEY_ARN.rsplit("/", 1)[1], "aliases": ["alias/copies"]}],
+                "manualSnapshotQuota": {"instances": 5000, "clusters": 5000},
+                "snapshots": list(copies),
+            },
+        }
+    }
+
+
+def own_copy(kind: str, hours: int) -> Json:
+    """A verified copy of the snapshot of so many hours ago, with every tag that start-copy writes."""
+    source = source_arn(kind, hours)
+    engine, version, _ = ENGINES[kind]
+    return hand_made(kind, f"{layout.OWNER_ID}-orders-{hours:012x}", hours) | {
+        "sourceArn": source,
+        "tags": {
+            **TEAM_TAGS,
+            "snapferry:owner": f"{layout.SOURCE_REGION}/{layout.OWNER_ID}",
+            "snapferry:source-arn": source,
+            "snapferry:source-id": "orders",
+            "snapferry:source-resource-id": _resource_id(kind, "orders"),
+            "snapferry:source-created": f"{{time:{hours}}}",
+            "snapferry:requested": f"{{time:{hours}}}",
+            "snapferry:attempt": "0",
+            "snapferry:kms-key": layout.KEY_ARN,
+            "snapferry:class": "db.r6g.large",
+            "snapferry:engine-version": version,
+            "snapferry:parameter-group": f"default.{engine}16",
+            "snapferry:option-group": "default:postgres-16",
+            "snapferry:multi-az": "true",
+            "snapferry:verified": f"{{time:{hours}}}",
+        },
+    }
+
+
+def hand_made(kind: str, name: str, hours: int) -> Json:
+    """A snapshot that somebody made by hand in the destination region, of a database called `orders` as well."""
+    engine, version, gib = ENGINES[kind]
+    return {
+        "kind": kind,
+        "id": name,
+        "database": "orders",
+        "type": "manual",
+        "ageHours": hours,
+        "engine": engine,
+        "engineVersion": version,
+        "allocatedStorage": gib,
+        "kmsKey": "alias/copies",
+        "tags": TEAM_TAGS,
+    }
+
+
+def source_arn(kind: str, hours: int) -> str:
+    """The ARN of the automated snapshot of so many hours ago."""
+    resource = {"instance": "snapshot", "cluster": "cluster-snapshot"}[kind]
+    return f"arn:aws:rds:{layout.SOURCE_REGION}:{layout.ACCOUNT}:{resource}:rds:orders-{{stamp:{hours}}}"
+
+
+def _resource_id(kind: str, name: str) -> str:
+    prefix = {"instance": "db", "cluster": "cluster"}[kind]
+    # As long as real ones: 26 characters after the prefix.
+    return f"{prefix}-{name.upper().replace('-', '')[:24]:0<26}"
