@@ -73,7 +73,9 @@ impl Input<'_> {
             let values = filter["Values"].as_array().into_iter().flatten();
             Filter::builder()
                 .name(filter["Name"].as_str().unwrap_or_default())
-                .set_values(Some(values.filter_map(|value| value.as_str().map(str::to_owned)).collect()))
+                .set_values(Some(
+                    values.filter_map(|value| value.as_str().map(str::to_owned)).collect(),
+                ))
                 .build()
         })
     }
@@ -94,7 +96,10 @@ async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Val
                 .await
                 .map_err(error)?;
             let list: Vec<Value> = output.db_instances().iter().map(instance).collect();
-            object([("DBInstances", Some(json!(list))), ("Marker", output.marker().map(|marker| json!(marker)))])
+            object([
+                ("DBInstances", Some(json!(list))),
+                ("Marker", output.marker().map(|marker| json!(marker))),
+            ])
         }
         "DescribeDBClusters" => {
             let output = rds
@@ -107,7 +112,10 @@ async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Val
                 .await
                 .map_err(error)?;
             let list: Vec<Value> = output.db_clusters().iter().map(cluster).collect();
-            object([("DBClusters", Some(json!(list))), ("Marker", output.marker().map(|marker| json!(marker)))])
+            object([
+                ("DBClusters", Some(json!(list))),
+                ("Marker", output.marker().map(|marker| json!(marker))),
+            ])
         }
         "DescribeDBSnapshots" => {
             let output = rds
@@ -125,7 +133,10 @@ async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Val
                 .await
                 .map_err(error)?;
             let list: Vec<Value> = output.db_snapshots().iter().map(snapshot).collect();
-            object([("DBSnapshots", Some(json!(list))), ("Marker", output.marker().map(|marker| json!(marker)))])
+            object([
+                ("DBSnapshots", Some(json!(list))),
+                ("Marker", output.marker().map(|marker| json!(marker))),
+            ])
         }
         "DescribeDBClusterSnapshots" => {
             let output = rds
@@ -141,7 +152,10 @@ async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Val
                 .await
                 .map_err(error)?;
             let list: Vec<Value> = output.db_cluster_snapshots().iter().map(cluster_snapshot).collect();
-            object([("DBClusterSnapshots", Some(json!(list))), ("Marker", output.marker().map(|marker| json!(marker)))])
+            object([
+                ("DBClusterSnapshots", Some(json!(list))),
+                ("Marker", output.marker().map(|marker| json!(marker))),
+            ])
         }
         "CopyDBSnapshot" => {
             let output = rds
@@ -252,9 +266,8 @@ async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Val
     })
 }
 
-fn error<E: ProvideErrorMetadata>(
-    error: SdkError<E, aws_sdk_rds::config::http::HttpResponse>,
-) -> Value {
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of `map_err`")]
+fn error<E: ProvideErrorMetadata>(error: SdkError<E, aws_sdk_rds::config::http::HttpResponse>) -> Value {
     json!({
         "code": error.code(),
         "message": error.message(),
@@ -282,7 +295,8 @@ fn tags(tags: &[Tag]) -> Value {
 
 fn time(time: Option<&DateTime>) -> Option<Value> {
     // Milliseconds since 1970, which is all that either side has.
-    time.and_then(|time| time.to_millis().ok()).map(|milliseconds| json!(milliseconds))
+    time.and_then(|time| time.to_millis().ok())
+        .map(|milliseconds| json!(milliseconds))
 }
 
 /// `"Name" => value` for what is there.

@@ -270,6 +270,17 @@ impl World {
         });
     }
 
+    /// Replaces everything but the callers by another scenario; held replies go.
+    ///
+    /// # Panics
+    /// When the scenario is refused; the message names the place.
+    pub fn seed(&self, scenario: &Scenario) {
+        if let Err(error) = self.with(|simulator, now| simulator.seed(now, scenario)) {
+            panic!("{error}");
+        }
+        self.shared.released.send_replace(());
+    }
+
     /// Adds what a scenario holds to what is there: a new day's snapshots, another database, a key.
     ///
     /// # Panics

@@ -12,7 +12,7 @@ import boto3
 import botocore.session
 import pytest
 from botocore.config import Config
-from conftest import Call, Simulator
+from sdks import Call, Simulator
 
 SOURCE, DESTINATION = "eu-west-1", "eu-central-1"
 ACCOUNT = "123456789012"

@@ -141,7 +141,7 @@ impl Callers {
 
 impl Rights<'_> {
     /// Refuses what the policies do not allow, in AWS's words.
-    pub(crate) fn require(&self, question: &Question<'_>) -> Result<(), ApiError> {
+    pub(crate) fn require(self, question: &Question<'_>) -> Result<(), ApiError> {
         let Some(role) = self.0 else {
             return Ok(());
         };
@@ -159,7 +159,7 @@ impl Rights<'_> {
         )))
     }
 
-    pub(crate) fn allows(&self, question: &Question<'_>) -> bool {
+    pub(crate) fn allows(self, question: &Question<'_>) -> bool {
         self.require(question).is_ok()
     }
 }
@@ -301,7 +301,7 @@ mod tests {
 
     const TARGET: &str = "arn:aws:rds:eu-central-1:123456789012:snapshot:acme-orders-1";
 
-    fn callers(statement: Value) -> Callers {
+    fn callers(statement: &Value) -> Callers {
         let mut callers = Callers::default();
         let caller = Caller {
             arn: "arn:aws:iam::123456789012:role/prune".to_owned(),
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_delete_is_allowed_by_name_prefix_and_owner_tag_only() {
-        let callers = callers(json!({
+        let callers = callers(&json!({
             "Effect": "Allow", "Action": "rds:DeleteDBSnapshot",
             "Resource": "arn:aws:rds:*:123456789012:snapshot:acme-*",
             "Condition": { "StringEquals": { "aws:ResourceTag/snapferry:owner": "eu-west-1/acme",
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn tag_keys_are_judged_one_by_one_and_all_together() {
-        let callers = callers(json!({
+        let callers = callers(&json!({
             "Effect": "Allow", "Action": "rds:AddTagsToResource", "Resource": "*",
             "Condition": { "ForAllValues:StringEquals": { "aws:TagKeys": ["snapferry:verified"] },
                            "Null": { "aws:TagKeys": "false" },
@@ -381,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_deny_wins_and_the_refusal_reads_as_in_aws() {
-        let mut callers = callers(json!({ "Effect": "Allow", "Action": "rds:*", "Resource": "*" }));
+        let mut callers = callers(&json!({ "Effect": "Allow", "Action": "rds:*", "Resource": "*" }));
         let caller = Caller {
             arn: "arn:aws:iam::123456789012:role/x".to_owned(),
             policies: vec![
@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn an_unknown_access_key_is_refused_once_there_is_a_table() {
         assert!(Callers::default().rights("anybody", "X").is_ok());
-        let callers = callers(json!({ "Effect": "Allow", "Action": "rds:*", "Resource": "*" }));
+        let callers = callers(&json!({ "Effect": "Allow", "Action": "rds:*", "Resource": "*" }));
         assert_eq!(callers.rights("anybody", "X").unwrap_err().code, "AccessDenied");
         let root = callers.rights("root", "X").unwrap();
         assert!(root.allows(&Question::new("kms:Anything", TARGET, "eu-west-1")));

@@ -55,14 +55,14 @@ impl Simulator {
                     job.done += seconds;
                 }
                 snapshot.percent = job.percent();
-                snapshot.status = if !job.running {
+                let status = if !job.running {
                     "pending"
                 } else if snapshot.percent < 1 || !job.takes_slot && snapshot.source_arn.is_none() {
                     "creating"
                 } else {
                     "copying"
-                }
-                .to_owned();
+                };
+                status.clone_into(&mut snapshot.status);
             }
         }
         for region in self.records.counters.copies.values_mut() {

@@ -200,6 +200,10 @@ pub(crate) struct Database {
 }
 
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "`type` is a keyword, and RDS says SnapshotType"
+)]
 pub(crate) struct Snapshot {
     pub(crate) kind: Kind,
     pub(crate) id: String,

@@ -268,10 +268,10 @@ pub struct Snapshot {
     /// `automated` under a database, `manual` in a region's own list; or `awsbackup`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub snapshot_type: Option<String>,
-    /// `available` when absent, or `copying` when there is a `percent`.
+    /// `available` when absent, or `copying` when there is a `percent`. A status without a `percent` stays as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// Of a copy at work: how far it has come.
+    /// Of a copy at work: how far it has come. It goes on from there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u32>,
     /// Tags by key.
@@ -662,7 +662,7 @@ impl Fleet {
             let database = Database::new(&id)
                 .snapshots_aged(self.snapshot_ages.iter().copied())
                 .copies_take(self.copy_seconds);
-            if self.encrypted_every > 0 && number % self.encrypted_every == 0 {
+            if self.encrypted_every > 0 && number.is_multiple_of(self.encrypted_every) {
                 database.encrypted_with("alias/databases")
             } else {
                 database

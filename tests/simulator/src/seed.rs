@@ -43,11 +43,7 @@ impl Seeding<'_> {
 
     fn region(&mut self, name: &str, seed: &scenario::Region) -> Result<()> {
         let place = format!("regions.{name}");
-        let account = self.account;
-        let region = self
-            .regions
-            .entry(name.to_owned())
-            .or_insert_with(|| Region::new(name, account));
+        let region = self.region_mut(name);
         if let Some(quota) = seed.manual_snapshot_quota {
             region.quota = quota;
         }
@@ -56,7 +52,7 @@ impl Seeding<'_> {
         }
         if let Some(rate) = seed.requests_per_second {
             if !(rate.is_finite() && rate > 0.0) {
-                return Err(wrong(&place, "requestsPerSecond must be more than 0".to_owned()));
+                return Err(wrong(&place, "requestsPerSecond must be more than 0"));
             }
             region.requests_per_second = Some(rate);
         }
@@ -80,10 +76,8 @@ impl Seeding<'_> {
     }
 
     fn database(&mut self, region: &str, kind: Kind, place: &str, seed: &scenario::Database) -> Result<()> {
-        let region = self
-            .regions
-            .get_mut(region)
-            .expect("the region was made before its databases");
+        let now = self.now;
+        let region = self.region_mut(region);
         identifier::check(&seed.id, 63).map_err(|reason| wrong(place, format!("id {:?}: {reason}", seed.id)))?;
         if kind == Kind::Instance
             && (seed.members.is_some()
@@ -93,13 +87,13 @@ impl Seeding<'_> {
         {
             return Err(wrong(
                 place,
-                "members, engineMode, globalCluster and clusterScalabilityType are for clusters".to_owned(),
+                "members, engineMode, globalCluster and clusterScalabilityType are for clusters",
             ));
         }
         if kind == Kind::Cluster && (seed.option_group.is_some() || !seed.permanent_options.is_empty()) {
-            return Err(wrong(place, "option groups are for instances".to_owned()));
+            return Err(wrong(place, "option groups are for instances"));
         }
-        let database = resolve_database(region, kind, place, seed, self.now)?;
+        let database = resolve_database(region, kind, place, seed, now)?;
         for member in &database.members {
             identifier::check(&member.id, 63)
                 .map_err(|reason| wrong(place, format!("member {:?}: {reason}", member.id)))?;
@@ -112,7 +106,7 @@ impl Seeding<'_> {
             }
         }
         if region.databases[kind].insert(database.id.clone(), database).is_some() {
-            return Err(wrong(place, "there is one of this id already".to_owned()));
+            return Err(wrong(place, "there is one of this id already"));
         }
         Ok(())
     }
@@ -127,11 +121,11 @@ impl Seeding<'_> {
         let times = Times { now: self.now };
         let region = &self.regions[region_name];
         let kind = match (owner, seed.kind) {
-            (Some((kind, _)), None) => kind,
-            (Some((kind, _)), Some(said)) if kind == said => kind,
-            (None, Some(kind)) => kind,
-            (Some(_), Some(_)) => return Err(wrong(place, "kind is not that of the database".to_owned())),
-            (None, None) => return Err(wrong(place, "kind is missing: instance or cluster".to_owned())),
+            (None, None) => return Err(wrong(place, "kind is missing: instance or cluster")),
+            (Some((kind, _)), Some(said)) if kind != said => {
+                return Err(wrong(place, "kind is not that of the database"));
+            }
+            (Some((kind, _)), _) | (None, Some(kind)) => kind,
         };
         let source_arn = seed.source_arn.as_deref().map(|arn| times.fill(arn)).transpose();
         let source_arn = source_arn.map_err(|reason| wrong(place, format!("sourceArn: {reason}")))?;
@@ -139,159 +133,189 @@ impl Seeding<'_> {
             let arn = RdsArn::parse(arn)?;
             self.regions.get(arn.region)?.snapshots[kind].get(arn.id)
         });
-        let database_id = seed
+        let database = seed
             .database
             .as_deref()
             .or(owner.map(|(_, id)| id))
             .or(source.map(|source| source.database.as_str()))
-            .ok_or_else(|| {
-                wrong(
-                    place,
-                    "database is missing, and there is no source to take it from".to_owned(),
-                )
-            })?
+            .ok_or_else(|| wrong(place, "database is missing, and there is no source to take it from"))?
             .to_ascii_lowercase();
-        // What a snapshot does not say comes from its source, else from the database of its region.
-        let model = source.cloned().or_else(|| {
-            let database = region.databases[kind].get(&database_id)?;
-            Some(taken_of(database))
-        });
-        let model = match model {
-            Some(model) => model,
-            None => {
-                let seed = scenario::Database {
-                    engine: seed.engine.clone(),
-                    ..scenario::Database::new(&database_id)
-                };
-                let mut model = taken_of(&resolve_database(region, kind, place, &seed, self.now)?);
-                // Nothing says which database of that name it was.
-                model.resource_id = Some(hash::resource_id(
-                    prefix(kind),
-                    &["gone", &region.account, region_name, &database_id],
-                ));
-                model
-            }
-        };
+        let model = self.model(region, kind, place, seed, &database, source)?;
         let created = match (seed.created_at, seed.age_hours) {
-            (Some(_), Some(_)) => return Err(wrong(place, "either ageHours or createdAt".to_owned())),
+            (Some(_), Some(_)) => return Err(wrong(place, "either ageHours or createdAt")),
             (Some(at), None) => at,
             (None, age) => times
                 .before(age.unwrap_or(0.0))
                 .map_err(|reason| wrong(place, reason))?,
         };
-        let snapshot_type = match &seed.snapshot_type {
-            Some(said) if ["automated", "manual", "awsbackup"].contains(&said.as_str()) => said.clone(),
-            Some(said) => {
-                return Err(wrong(place, format!("type {said:?}: automated, manual or awsbackup")));
-            }
-            None if owner.is_some() && seed.id.is_none() => "automated".to_owned(),
-            None => "manual".to_owned(),
-        };
-        let id = match &seed.id {
-            Some(id) => times.fill(id).map_err(|reason| wrong(place, format!("id: {reason}")))?,
-            None if snapshot_type == "automated" => format!("rds:{database_id}-{}", stamp(created)),
-            None if snapshot_type == "awsbackup" => format!("awsbackup:job-{}", stamp(created)),
-            None => return Err(wrong(place, "id is missing".to_owned())),
-        };
-        let plain = id.strip_prefix("rds:").or_else(|| id.strip_prefix("awsbackup:"));
-        if (plain.is_none()) != (snapshot_type == "manual") {
-            return Err(wrong(
-                place,
-                format!(
-                    "{id:?} is no name for a snapshot of type {snapshot_type}: those of RDS begin with rds: or awsbackup:"
-                ),
-            ));
-        }
-        // An automated name is longer than a name that one may give.
-        identifier::check(plain.unwrap_or(&id), 255).map_err(|reason| wrong(place, format!("id {id:?}: {reason}")))?;
-        let encryption = if seed.kms_key.is_none() && seed.encrypted.is_none() && seed.storage_encryption_type.is_none()
-        {
-            match (&model.encryption, source.is_some()) {
-                // A key of another region cannot be this copy's key.
-                (Encryption::Key(_), true) => Encryption::Key(region.keys[0].arn.clone()),
-                (other, _) => other.clone(),
-            }
-        } else {
-            resolve_encryption(
-                region,
-                place,
-                seed.encrypted,
-                seed.kms_key.as_deref(),
-                seed.storage_encryption_type.as_deref(),
-            )?
-        };
-        let percent = seed.percent.unwrap_or(100);
-        if percent > 100 {
-            return Err(wrong(place, "percent: 0 to 100".to_owned()));
-        }
-        let status = seed
-            .status
-            .clone()
-            .unwrap_or_else(|| if percent < 100 { "copying" } else { "available" }.to_owned());
-        let copies = seed.copies.or(&model.copies);
-        check_copies(place, &copies)?;
-        let job = (percent < 100 && ["copying", "creating", "pending"].contains(&status.as_str())).then(|| {
-            let seconds = copies.duration_seconds.unwrap_or_else(|| duration(model.size_gib));
-            // Only what is said of this very copy: what its source's copies do is for new ones.
-            let (ending, at) = match (seed.copies.fail_at_percent, seed.copies.vanish_at_percent) {
-                (Some(at), _) => (Ending::Failed, at),
-                (_, Some(at)) => (Ending::Vanished, at),
-                _ => (Ending::Available, 100),
-            };
-            let stops_at = seconds * f64::from(at) / 100.0;
-            Job {
-                seconds,
-                done: seconds * f64::from(percent) / 100.0,
-                stops_at,
-                ending,
-                running: true,
-                queue: None,
-                takes_slot: source_arn
-                    .as_deref()
-                    .and_then(RdsArn::parse)
-                    .is_some_and(|arn| arn.region != region_name),
-                becomes: seed.copies.becomes.clone(),
-            }
-        });
+        let (snapshot_type, id) = type_and_id(&times, place, seed, owner.is_some(), &database, created)?;
         let original_created = match seed.original_age_hours {
             Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
             None => source.and_then(|source| source.original_created).unwrap_or(created),
         };
-        let tags = fill_tags(&times, place, &seed.tags)?;
+        let encryption = snapshot_encryption(region, place, seed, &model, source.is_some())?;
+        let copies = seed.copies.or(&model.copies);
+        check_copies(place, &copies)?;
+        let across = source_arn
+            .as_deref()
+            .and_then(RdsArn::parse)
+            .is_some_and(|arn| arn.region != region_name);
+        let seconds = copies.duration_seconds.unwrap_or_else(|| duration(model.size_gib));
+        let (status, percent, job) = work(place, seed, seconds, across)?;
         let snapshot = Snapshot {
             kind,
-            id: id.to_ascii_lowercase(),
-            database: database_id,
+            id,
+            database,
             resource_id: seed.resource_id.clone().or(model.resource_id),
             snapshot_type,
             status,
             percent,
             created: Some(created),
             original_created: Some(original_created),
-            database_created: model.database_created,
             engine: seed.engine.clone().unwrap_or(model.engine),
             engine_version: seed.engine_version.clone().unwrap_or(model.engine_version),
-            engine_mode: model.engine_mode,
             allocated_storage: seed.allocated_storage.unwrap_or(model.allocated_storage),
-            size_gib: model.size_gib,
             encryption,
-            option_group: model.option_group,
-            permanent_options: model.permanent_options,
-            multi_az_cluster: model.multi_az_cluster,
-            tags,
+            tags: fill_tags(&times, place, &seed.tags)?,
             source_arn,
             copies,
             job,
+            ..model
         };
-        let region = self
-            .regions
-            .get_mut(region_name)
-            .expect("the region was looked up before");
-        if let Some(other) = region.snapshots[kind].insert(snapshot.id.clone(), snapshot) {
+        let snapshots = &mut self.region_mut(region_name).snapshots[kind];
+        if let Some(other) = snapshots.insert(snapshot.id.clone(), snapshot) {
             return Err(wrong(place, format!("there is a snapshot {} already", other.id)));
         }
         Ok(())
     }
+
+    /// What a snapshot is like where it does not say so itself: like its source, else its database, else the default.
+    fn model(
+        &self,
+        region: &Region,
+        kind: Kind,
+        place: &str,
+        seed: &scenario::Snapshot,
+        database: &str,
+        source: Option<&Snapshot>,
+    ) -> Result<Snapshot> {
+        if let Some(source) = source {
+            return Ok(source.clone());
+        }
+        if let Some(database) = region.databases[kind].get(database) {
+            return Ok(taken_of(database));
+        }
+        let gone = scenario::Database {
+            engine: seed.engine.clone(),
+            ..scenario::Database::new(database)
+        };
+        let mut model = taken_of(&resolve_database(region, kind, place, &gone, self.now)?);
+        // Nothing says which database of that name it was.
+        model.resource_id = Some(hash::resource_id(
+            prefix(kind),
+            &["gone", &region.account, &region.name, database],
+        ));
+        Ok(model)
+    }
+
+    fn region_mut(&mut self, name: &str) -> &mut Region {
+        let account = self.account;
+        self.regions
+            .entry(name.to_owned())
+            .or_insert_with(|| Region::new(name, account))
+    }
+}
+
+fn type_and_id(
+    times: &Times,
+    place: &str,
+    seed: &scenario::Snapshot,
+    under_database: bool,
+    database: &str,
+    created: Timestamp,
+) -> Result<(String, String)> {
+    let snapshot_type = match seed.snapshot_type.as_deref() {
+        Some(said @ ("automated" | "manual" | "awsbackup")) => said,
+        Some(said) => return Err(wrong(place, format!("type {said:?}: automated, manual or awsbackup"))),
+        None if under_database && seed.id.is_none() => "automated",
+        None => "manual",
+    };
+    let id = match &seed.id {
+        Some(id) => times.fill(id).map_err(|reason| wrong(place, format!("id: {reason}")))?,
+        None if snapshot_type == "automated" => format!("rds:{database}-{}", stamp(created)),
+        None if snapshot_type == "awsbackup" => format!("awsbackup:job-{database}-{}", stamp(created)),
+        None => return Err(wrong(place, "id is missing")),
+    };
+    let plain = id.strip_prefix("rds:").or_else(|| id.strip_prefix("awsbackup:"));
+    if plain.is_none() != (snapshot_type == "manual") {
+        return Err(wrong(
+            place,
+            format!(
+                "{id:?} is no name for a snapshot of type {snapshot_type}: those of RDS begin with rds: or awsbackup:"
+            ),
+        ));
+    }
+    // An automated name is longer than a name that one may give.
+    identifier::check(plain.unwrap_or(&id), 255).map_err(|reason| wrong(place, format!("id {id:?}: {reason}")))?;
+    Ok((snapshot_type.to_owned(), id.to_ascii_lowercase()))
+}
+
+fn snapshot_encryption(
+    region: &Region,
+    place: &str,
+    seed: &scenario::Snapshot,
+    model: &Snapshot,
+    is_copy: bool,
+) -> Result<Encryption> {
+    if seed.kms_key.is_some() || seed.encrypted.is_some() || seed.storage_encryption_type.is_some() {
+        return resolve_encryption(
+            region,
+            place,
+            seed.encrypted,
+            seed.kms_key.as_deref(),
+            seed.storage_encryption_type.as_deref(),
+        );
+    }
+    match &model.encryption {
+        // The key of its source may be of another region.
+        Encryption::Key(_) if is_copy => resolve_encryption(region, place, Some(true), None, None),
+        other => Ok(other.clone()),
+    }
+}
+
+/// Status, percentage, and what is still to be done. A status without a percentage stays as it is.
+fn work(place: &str, seed: &scenario::Snapshot, seconds: f64, across: bool) -> Result<(String, u32, Option<Job>)> {
+    let percent = match (seed.percent, seed.status.as_deref()) {
+        (Some(percent), _) if percent <= 100 => percent,
+        (Some(_), _) => return Err(wrong(place, "percent: 0 to 100")),
+        (None, Some("copying" | "creating" | "pending")) => 0,
+        (None, _) => 100,
+    };
+    let status = match (&seed.status, percent) {
+        (Some(status), _) => status.clone(),
+        (None, 100) => "available".to_owned(),
+        (None, _) => "copying".to_owned(),
+    };
+    if seed.percent.is_none_or(|percent| percent == 100) || !["copying", "creating", "pending"].contains(&&*status) {
+        return Ok((status, percent, None));
+    }
+    // Only what is said of this very copy: what its source's copies do is for new ones.
+    let (ending, at) = match (seed.copies.fail_at_percent, seed.copies.vanish_at_percent) {
+        (Some(at), _) => (Ending::Failed, at),
+        (_, Some(at)) => (Ending::Vanished, at),
+        _ => (Ending::Available, 100),
+    };
+    let job = Job {
+        seconds,
+        done: seconds * f64::from(percent) / 100.0,
+        stops_at: seconds * f64::from(at) / 100.0,
+        ending,
+        running: true,
+        queue: None,
+        takes_slot: across,
+        becomes: seed.copies.becomes.clone(),
+    };
+    Ok((status, percent, Some(job)))
 }
 
 /// A snapshot of a database as it is taken: the caller sets what is its own (id, type, times, tags, job).

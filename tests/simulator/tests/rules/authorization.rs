@@ -66,7 +66,7 @@ fn copy(lab: &mut Lab, target: &str, key: &str, owner: &str) -> (String, String)
 #[test]
 fn a_copier_may_copy_under_its_name_owner_and_key_and_not_otherwise() {
     let mut lab = lab();
-    lab.allow("start-copy", copier());
+    lab.allow("start-copy", &copier());
     assert_eq!(copy(&mut lab, "acme-new", KEY, OWNER).0, "ok");
     let (code, message) = copy(&mut lab, "other-new", KEY, OWNER);
     assert_eq!(code, "AccessDenied");
@@ -90,7 +90,7 @@ fn a_copy_needs_its_source_its_target_and_both_keys() {
         (3, "KMSKeyNotAccessibleFault", "The source snapshot KMS key"),
     ] {
         let mut lab = lab();
-        lab.allow("start-copy", without(index));
+        lab.allow("start-copy", &without(index));
         let (found, message) = copy(&mut lab, "acme-new", KEY, OWNER);
         assert_eq!(found, code, "without statement {index}");
         assert!(message.contains(says), "{message}");
@@ -102,14 +102,14 @@ fn a_copier_limited_to_the_destination_region_cannot_read_the_source() {
     let mut statements = copier();
     statements[0]["Condition"] = json!({ "StringEquals": { "aws:RequestedRegion": DESTINATION } });
     let mut lab = lab();
-    lab.allow("start-copy", statements.clone());
+    lab.allow("start-copy", &statements);
     assert_eq!(copy(&mut lab, "acme-new", KEY, OWNER).0, "AccessDenied");
     let through_rds = json!({ "Effect": "Allow", "Action": "rds:CopyDBSnapshot",
         "Resource": "arn:aws:rds:eu-west-1:123456789012:snapshot:*",
         "Condition": { "StringEquals": { "aws:RequestedRegion": SOURCE },
                        "ForAnyValue:StringEquals": { "aws:CalledVia": ["rds.amazonaws.com"] } } });
     statements.as_array_mut().unwrap().push(through_rds);
-    lab.allow("start-copy", statements);
+    lab.allow("start-copy", &statements);
     assert_eq!(copy(&mut lab, "acme-new", KEY, OWNER).0, "ok");
 }
 
@@ -118,7 +118,7 @@ fn tags_on_a_copy_need_the_right_to_tag() {
     let mut statements = copier();
     statements[1]["Action"] = json!("rds:CopyDBSnapshot");
     let mut lab = lab();
-    lab.allow("start-copy", statements);
+    lab.allow("start-copy", &statements);
     let (code, message) = copy(&mut lab, "acme-new", KEY, OWNER);
     assert_eq!(code, "AccessDenied");
     assert!(message.contains("rds:AddTagsToResource"), "{message}");
@@ -129,7 +129,7 @@ fn a_pruner_deletes_its_own_and_neither_forgeries_nor_what_was_made_by_hand() {
     let mut lab = lab();
     lab.allow(
         "prune-old",
-        json!([{ "Effect": "Allow", "Action": "rds:DeleteDBSnapshot",
+        &json!([{ "Effect": "Allow", "Action": "rds:DeleteDBSnapshot",
                  "Resource": "arn:aws:rds:eu-central-1:123456789012:snapshot:acme-*",
                  "Condition": { "StringEquals": { "rds:snapshot-tag/snapferry:owner": OWNER } } }]),
     );
@@ -153,7 +153,7 @@ fn a_verifier_writes_one_tag_on_its_own_copies() {
     let mut lab = lab();
     lab.allow(
         "check-copy-status",
-        json!([{ "Effect": "Allow", "Action": "rds:AddTagsToResource",
+        &json!([{ "Effect": "Allow", "Action": "rds:AddTagsToResource",
                  "Resource": "arn:aws:rds:eu-central-1:123456789012:snapshot:acme-*",
                  "Condition": { "StringEquals": { "aws:ResourceTag/snapferry:owner": OWNER },
                                 "ForAllValues:StringEquals": { "aws:TagKeys": ["snapferry:verified"] } } }]),
@@ -178,7 +178,7 @@ fn a_reader_reads_in_its_region_only() {
     let mut lab = lab();
     lab.allow(
         "find-latest-snapshot",
-        json!([{ "Effect": "Allow", "Action": ["rds:DescribeDBSnapshots", "rds:DescribeDBInstances"], "Resource": "*",
+        &json!([{ "Effect": "Allow", "Action": ["rds:DescribeDBSnapshots", "rds:DescribeDBInstances"], "Resource": "*",
                  "Condition": { "StringEquals": { "aws:RequestedRegion": SOURCE } } },
                { "Effect": "Allow", "Action": "rds:DescribeAccountAttributes", "Resource": "*" }]),
     );
@@ -191,7 +191,7 @@ fn a_reader_reads_in_its_region_only() {
 #[test]
 fn callers_of_whom_nothing_was_said_may_do_everything_until_there_is_a_whole_table() {
     let mut lab = lab();
-    lab.allow("start-copy", copier());
+    lab.allow("start-copy", &copier());
     "somebody".clone_into(&mut lab.caller);
     lab.ok(SOURCE, "DescribeDBInstances", &[]);
     lab.simulator

@@ -121,7 +121,7 @@ fn an_automated_snapshot_is_found_by_its_id_only_together_with_its_type() {
     let by_id = [("DBSnapshotIdentifier", id.as_str())];
     assert_eq!(lab.code(SOURCE, "DescribeDBSnapshots", &by_id), "DBSnapshotNotFound");
     let both = [("DBSnapshotIdentifier", id.as_str()), ("SnapshotType", "automated")];
-    assert_eq!(lab.ids(SOURCE, "DescribeDBSnapshots", &both), [id.clone()]);
+    assert_eq!(lab.ids(SOURCE, "DescribeDBSnapshots", &both), [id.as_str()]);
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl Lab {
         )
     }
 
-    pub(crate) fn allow(&mut self, caller: &str, statements: Value) {
+    pub(crate) fn allow(&mut self, caller: &str, statements: &Value) {
         let role = Caller {
             arn: format!("arn:aws:iam::123456789012:role/{caller}"),
             policies: vec![serde_json::json!({ "Version": "2012-10-17", "Statement": statements })],

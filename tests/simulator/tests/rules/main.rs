@@ -1,5 +1,7 @@
 //! The rules that the simulator keeps, one test each.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod authorization;
 mod copying;
 mod describing;
