@@ -148,7 +148,10 @@ impl<'a> Interpreter<'a> {
         let mut data = input;
         while let Some(name) = next {
             self.path.push(name.clone());
-            assert!(self.path.len() < MOST_STATES, "the execution goes round in circles: {name}");
+            assert!(
+                self.path.len() < MOST_STATES,
+                "the execution goes round in circles: {name}"
+            );
             self.measure(&name, "input", &data);
             (next, data) = self.step(&name, &scope["States"][&name], data, variables)?;
             self.measure(&name, "output", &data);
