@@ -1,6 +1,7 @@
 //! Makes calls with aws-sdk-rds and prints what it read, for the conformance test (`tests/simulator/conformance`).
 //!
-//! On standard input: `{"endpoint": "http://…", "calls": [{"operation", "region", "accessKey", "input"}]}`, inputs spelled
+//! On standard input: `{"endpoint": "http://…", "calls": [{"operation", "region", "accessKey", "input"}]}`, inputs
+//! spelled
 //! as for boto3. On standard output: one JSON line a call, `{"output": …}` spelled as boto3 does, or
 //! `{"error": {"code", "message", "status"}}`.
 

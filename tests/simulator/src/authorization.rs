@@ -14,9 +14,11 @@
 //! What is asked of a caller, where AWS says too little (a guess each):
 //! - A copy needs its action on the target's ARN, and on the source's ARN, the latter both in the region of the call
 //!   and as the call that RDS makes for the caller in the source region (`aws:RequestedRegion` is the source region,
-//!   `aws:CalledVia` is RDS). AWS's guide says that a policy which allows the destination region only makes copies fail.
+//!   `aws:CalledVia` is RDS). AWS's guide says that a policy which allows the destination region only makes copies
+//!   fail.
 //! - The target's key needs `kms:DescribeKey` and `kms:CreateGrant`, the source's key `kms:DescribeKey` and one of
-//!   `kms:CreateGrant` and `kms:Decrypt`; `kms:ViaService` is RDS in the key's region, `kms:GrantIsForAWSResource` is true.
+//!   `kms:CreateGrant` and `kms:Decrypt`; `kms:ViaService` is RDS in the key's region, `kms:GrantIsForAWSResource`
+//!   is true.
 //!   Key policies are not simulated.
 //! - A scan (a describe call that names nothing) needs its action on `<type>:*`.
 
@@ -29,7 +31,8 @@ use serde_json::Value;
 use crate::error::ApiError;
 use crate::model::Tags;
 
-/// Callers by access key. `None` (JSON `null`) may do everything. The access key `*` stands for all that are not listed.
+/// Callers by access key. `None` (JSON `null`) may do everything. The access key `*` stands for all that are not
+/// listed.
 pub type CallerTable = BTreeMap<String, Option<Caller>>;
 
 /// A role and its policies.

@@ -436,7 +436,8 @@ impl Simulator {
         self.callers.replace(table)
     }
 
-    /// Sets what one access key may do (`None`: everything). Where there was no table, the others may still do everything.
+    /// Sets what one access key may do (`None`: everything). Where there was no table, the others may still do
+    /// everything.
     pub fn set_caller(&mut self, access_key: &str, caller: Option<&Caller>) -> Result<(), String> {
         self.callers.set(access_key, caller)
     }
