@@ -116,8 +116,8 @@ def payloads(history):
 
 
 def test_a_copy_of_two_hours_is_noticed_in_time_with_few_looks(cloud, runs, seed, destination):
-    """Two hours are 72 s here. The lag is measured against the moment at which the simulator was done."""
-    scale = 100.0
+    """Two hours are 48 s here. The lag is measured against the moment at which the simulator was done."""
+    scale = 150.0
     cloud.set_scale(scale)
     seconds = 7200
     seed(fleet([instance("analytics", copies={"durationSeconds": seconds})]))

@@ -24,19 +24,25 @@ class StepFailed(Exception):
 
 def run_step(report: Report, title: str, command: list[str], log: Path, environment: dict[str, str]) -> str:
     """Runs one step, its output into `log`, and reports how long it took. Returns the output."""
+    deadline = time.monotonic() + 60
     with report.step(title):
-        with log.open("wb") as output:
-            code = subprocess.run(
-                command,
-                cwd=layout.ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent,
-                check=False,
-            ).returncode
-    said = log.read_text(errors="replace")
+        while True:
+            with log.open("wb") as output:
+                code = subprocess.run(
+                    command,
+                    cwd=layout.ROOT,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    preexec_fn=die_with_parent,
+                    check=False,
+                ).returncode
+            said = log.read_text(errors="replace")
+            # cargo-lambda writes into the old file, and cannot while another test runs that very program.
+            if code == 0 or "Text file busy" not in said or time.monotonic() > deadline:
+                break
+            time.sleep(1)
     if code != 0:
         tail = "\n".join(said.splitlines()[-40:])
         raise StepFailed(f"`{' '.join(command)}` ended with status {code}. The end of its output:\n{tail}\nAll of it: {log}")

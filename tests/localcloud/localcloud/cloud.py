@@ -235,7 +235,7 @@ class LocalCloud:
         if self.warden in our_processes(self.warden, self.folder):
             os.kill(self.warden, signal.SIGTERM)
         deadline = time.monotonic() + 15
-        while our_processes(self.warden, self.folder) and time.monotonic() < deadline:
+        while self.warden in our_processes(self.warden, self.folder) and time.monotonic() < deadline:
             time.sleep(0.05)
         sweep(self.warden, self.folder)
         self.warden = 0

@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 TEMPLATE = ROOT / "infra" / "template.yaml"
 SCENARIOS = ROOT / "tests" / "localcloud" / "scenarios"
-WORKSPACE = ROOT / "target" / "localcloud"
-"""Everything that a local cloud writes, one folder each."""
+WORKSPACE = Path(os.environ.get("LOCALCLOUD_WORKSPACE") or ROOT / "target" / "localcloud")
+"""Everything that local clouds write, one folder each, and the state file of the one that keeps running."""
 
 STACK = "snapferry"
 ACCOUNT = "123456789012"
