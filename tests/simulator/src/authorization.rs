@@ -7,8 +7,6 @@
 //! - It compares the key after the slash of `rds:snapshot-tag/Key` without regard to case, AWS with regard to it.
 //!   Nothing is done: two tags of a snapshot that differ in case only are beyond this simulator.
 //! - A wildcard in the service part of a resource ARN (`arn:aws:*:…`) never matches: refused likewise.
-//! - An ARN pattern is matched part by part, so that a `*` never reaches across a colon of the first five.
-//!   In AWS it does; nobody should write such a policy.
 //! - A policy needs its `Version`, as it does in AWS for anything new.
 //!
 //! What is asked of a caller, where AWS says too little (a guess each):
@@ -17,9 +15,8 @@
 //!   `aws:CalledVia` is RDS). AWS's guide says that a policy which allows the destination region only makes copies
 //!   fail.
 //! - The target's key needs `kms:DescribeKey` and `kms:CreateGrant`, the source's key `kms:DescribeKey` and one of
-//!   `kms:CreateGrant` and `kms:Decrypt`; `kms:ViaService` is RDS in the key's region, `kms:GrantIsForAWSResource`
-//!   is true.
-//!   Key policies are not simulated.
+//!   `kms:CreateGrant` and `kms:Decrypt`; `kms:ViaService` is RDS in the key's region, `kms:GrantIsForAWSResource` is
+//!   true. Key policies are not simulated.
 //! - A scan (a describe call that names nothing) needs its action on `<type>:*`.
 
 use std::collections::{BTreeMap, HashMap};

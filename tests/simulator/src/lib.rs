@@ -5,19 +5,18 @@
 //!
 //! # The shape
 //! - [`Simulator`] is a state machine without I/O: [`Simulator::handle`] takes the time and a [`Request`], and gives
-//!   an
-//!   [`Answer`]. It owns everything: regions, databases, snapshots, copies at work, callers, faults, holds, counters.
+//!   an [`Answer`]. It owns everything: regions, databases, snapshots, copies at work, callers, faults, holds,
+//!   counters.
 //! - [`server`] puts it behind HTTP on loopback; the binary is `rds-simulator` (`--help` has examples).
 //! - The crate `simulator-sdk` puts it behind `aws_sdk_rds::Client`, in process and in virtual time.
 //! - [`scenario`] is what it is seeded with.
 //!
 //! # What it can do
-//! `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBSnapshots`, `DescribeDBClusterSnapshots`, `CopyDBSnapshot`,
-//! `CopyDBClusterSnapshot`, `CreateDBSnapshot`, `CreateDBClusterSnapshot`, `DeleteDBSnapshot`,
-//! `DeleteDBClusterSnapshot`,
-//! `AddTagsToResource`, `RemoveTagsFromResource`, `ListTagsForResource`, `DescribeAccountAttributes`.
-//! The region of a call is that of its signature; the signature itself is not verified. A parameter that the operation
-//! does not have is refused (`UnknownParameter`), where AWS would overlook it.
+//! `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBSnapshots`, `DescribeDBClusterSnapshots`,
+//! `CopyDBSnapshot`, `CopyDBClusterSnapshot`, `CreateDBSnapshot`, `CreateDBClusterSnapshot`, `DeleteDBSnapshot`,
+//! `DeleteDBClusterSnapshot`, `AddTagsToResource`, `RemoveTagsFromResource`, `ListTagsForResource`,
+//! `DescribeAccountAttributes`. The region of a call is that of its signature; the signature itself is not verified.
+//! A parameter that the operation does not have is refused (`UnknownParameter`), where AWS would overlook it.
 //!
 //! # The control API
 //! JSON under `/_control/`; an error is `{"error": "…"}` with status 400 or 404.
@@ -35,17 +34,19 @@
 //! | `PUT callers`, `DELETE callers` | sets the whole [`CallerTable`]; lets everybody do everything again |
 //! | `PUT time-scale {"scale": 200}` | simulated seconds of copying in a second |
 //!
-//! A fault:
-//! `{"operation": "CopyDBSnapshot", "region": "eu-central-1", "caller": "ASIA…", "match": {"TargetDBSnapshotIdentifier":
-//! "acme-*"}, "skip": 1, "times": 2, "action":
-//! …}`, every condition optional, `*` standing for any text. The action is one of
-//! `{"error": {"code": "…", "message": "…", "status": 400}}`, `"throttle"`, `{"status": 503}`, `{"delaySeconds": 2.5}`
-//! and `"dropReply"`; with the last two the call has its effect. A hold takes the same conditions.
+//! A fault, every condition optional, `*` standing for any text:
+//! ```json
+//! { "operation": "CopyDBSnapshot", "region": "eu-central-1", "caller": "ASIA0123456789ABCDEF",
+//!   "match": { "TargetDBSnapshotIdentifier": "acme-*" }, "skip": 1, "times": 2, "action": "throttle" }
+//! ```
+//! The action is one of `{"error": {"code": "…", "message": "…", "status": 400}}`, `"throttle"`, `{"status": 503}`,
+//! `{"delaySeconds": 2.5}` and `"dropReply"`; with the last two the call has its effect. A hold takes the same
+//! conditions.
 //!
 //! # Callers
-//! Before a table is set, everybody may do everything. Then each access key may do what its policies allow, `null`
-//! in the
-//! place of a caller means everything, and an access key that is not listed is refused, unless there is an entry `*`:
+//! Before a table is set, everybody may do everything. Then each access key may do what its policies allow, `null` in
+//! the place of a caller means everything, and an access key that is not listed is refused, unless there is an entry
+//! `*`:
 //! ```json
 //! { "ASIA0123456789ABCDEF": { "arn": "arn:aws:iam::123456789012:role/start-copy", "policies": [ { "Version": "2012-10-17",
 //!     "Statement": [ { "Effect": "Allow", "Action": "rds:Describe*", "Resource": "*" } ] } ] },
@@ -55,19 +56,15 @@
 //!
 //! # Time
 //! Times are those of the machine (or of the test); only the work of copies is scaled. A copy takes two minutes and
-//! six
-//! seconds a GiB unless the scenario says otherwise, is `pending` behind another copy of the same instance,
-//! `creating` below
-//! one percent, then `copying`. It tells no `SnapshotCreateTime` while it is `pending`.
+//! six seconds a GiB unless the scenario says otherwise, is `pending` behind another copy of the same instance,
+//! `creating` below one percent, then `copying`. It tells no `SnapshotCreateTime` while it is `pending`.
 //!
 //! # What is a guess
 //! AWS does not say, or nobody could try it:
 //! - A cluster snapshot of type `sse-rds` needs a key to be copied to another region, like an encrypted one.
 //! - The texts and codes for: a key for an unencrypted cluster snapshot (`InvalidParameterCombination`), a Multi-AZ
-//!   DB cluster
-//!   and RDS Custom for Oracle (`InvalidParameterValue`), a copy of a snapshot that is not available, the full copy
-//!   slots
-//!   ("Cannot copy more than 20 snapshots across regions"; the text with 5 was seen).
+//!   DB cluster and RDS Custom for Oracle (`InvalidParameterValue`), a copy of a snapshot that is not available, the
+//!   full copy slots ("Cannot copy more than 20 snapshots across regions"; the text with 5 was seen).
 //! - `DBInstanceIdentifier` of a describe call for snapshots that matches no database is `DBInstanceNotFound`.
 //! - An automated snapshot that is described by id without its type is not found.
 //! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`]).
@@ -76,8 +73,7 @@
 //! - What a copy asks of its caller, above all of keys: see the module `authorization`.
 //!
 //! Not simulated: sharing, Outposts, DocumentDB's pre-signed URLs (ignored), key policies, copies across accounts,
-//! restoring,
-//! the time that a deletion takes.
+//! restoring, the time that a deletion takes.
 
 mod authorization;
 mod control;
