@@ -41,7 +41,7 @@ lint: render ## Run the linters: rustfmt, clippy, cfn-lint, statelint.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	$(BIN)/cfn-lint $(TEMPLATE)
-	$(BIN)/statelint target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
+	$(BIN)/statelint --eval-jsonata target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
 
 format: ## Format the Rust code.
 	cargo fmt --all
