@@ -127,7 +127,7 @@ async fn a_copy_is_followed_to_its_end_and_marked_as_verified() {
 async fn a_copy_in_progress_reports_how_far_it_is() {
     let world = world(|region| region.instance(orders().copies_take(7200.0)));
     let started = start(&world, DatabaseKind::Instance, "orders").await;
-    world.advance(Duration::from_secs(3600));
+    world.advance(Duration::from_hours(1));
     let checked = check(&world, started).await.expect("checked");
     assert_eq!(checked.status.state, CopyState::Copying);
     assert_eq!(checked.status.percent, 50);
@@ -143,7 +143,7 @@ async fn checking_a_verified_copy_again_keeps_its_mark() {
     world.finish_copies();
     let first = check(&world, started.clone()).await.expect("verified");
     let marked = mark(&world, &first.started.copy.id);
-    world.advance(Duration::from_secs(600));
+    world.advance(Duration::from_mins(10));
     let writes = world.writes().len();
     check(&world, started).await.expect("verified");
     assert_eq!(mark(&world, &first.started.copy.id), marked);
@@ -215,7 +215,7 @@ async fn a_failed_a_vanished_and_an_overdue_copy_are_named_as_such() {
     let missing = check(&world, gone).await.expect_err("gone");
     assert_eq!(missing.name(), "CopyMissing");
 
-    world.advance(Duration::from_secs(71 * 3600));
+    world.advance(Duration::from_hours(71));
     let failed = check(&world, failing).await.expect_err("failed");
     assert_eq!(failed.name(), "CopyFailed");
     assert!(failed.to_string().contains("as failed"), "{failed}");
@@ -223,7 +223,7 @@ async fn a_failed_a_vanished_and_an_overdue_copy_are_named_as_such() {
         check(&world, stuck.clone()).await.expect("still in time").status.state,
         CopyState::Copying
     );
-    world.advance(Duration::from_secs(2 * 3600));
+    world.advance(Duration::from_hours(2));
     let overdue = check(&world, stuck).await.expect_err("overdue");
     assert_eq!(overdue.name(), "CopyOverdue");
     assert!(overdue.to_string().contains("after more than 72 hours"), "{overdue}");

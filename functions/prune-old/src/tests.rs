@@ -48,7 +48,7 @@ fn world(there: impl IntoIterator<Item = Snapshot>) -> World {
     )
 }
 
-fn baton(world: &World, more: Value) -> Prunable {
+fn baton(world: &World, more: &Value) -> Prunable {
     let mut baton = json!({"target": target(world, DatabaseKind::Instance, "orders")});
     let fields = more.as_object().expect("an object").clone();
     baton.as_object_mut().expect("an object").extend(fields);
@@ -56,7 +56,7 @@ fn baton(world: &World, more: Value) -> Prunable {
 }
 
 async fn prune(world: &World) -> Result<Pruned, Error> {
-    handle(&deployment(world), baton(world, json!({})), world.now()).await
+    handle(&deployment(world), baton(world, &json!({})), world.now()).await
 }
 
 fn left(world: &World) -> Vec<String> {
@@ -116,14 +116,14 @@ async fn what_snapferry_does_not_own_is_neither_counted_nor_deleted() {
 #[tokio::test]
 async fn a_dry_run_says_what_would_go_and_deletes_nothing() {
     let world = world((1..=5).map(copy));
-    let mut dry = baton(&world, json!({}));
+    let mut dry = baton(&world, &json!({}));
     dry.target.dry_run = true;
     let by_hand = handle(&deployment(&world), dry, world.now())
         .await
         .expect("planned")
         .pruned;
     let stack = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
-    let by_stack = handle(&stack, baton(&world, json!({})), world.now())
+    let by_stack = handle(&stack, baton(&world, &json!({})), world.now())
         .await
         .expect("planned")
         .pruned;
@@ -173,7 +173,7 @@ async fn a_copy_that_is_gone_already_counts_as_deleted() {
 async fn an_input_can_keep_more_but_not_fewer() {
     let world = world((1..=5).map(copy));
     let with_keep = |keep: usize| {
-        let mut baton = baton(&world, json!({}));
+        let mut baton = baton(&world, &json!({}));
         baton.target.rules = Some(shared::Rules {
             keep_copies: Some(keep),
             ..shared::Rules::default()
@@ -201,7 +201,7 @@ async fn the_rest_of_the_baton_is_handed_on() {
     let world = world((1..=4).map(copy));
     let baton = baton(
         &world,
-        json!({"decision": "current", "outcome": "current", "copy": {"id": "snap-orders-1"}}),
+        &json!({"decision": "current", "outcome": "current", "copy": {"id": "snap-orders-1"}}),
     );
     let pruned = handle(&deployment(&world), baton, world.now()).await.expect("pruned");
     let json = serde_json::to_value(&pruned).expect("JSON");

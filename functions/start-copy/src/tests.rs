@@ -119,7 +119,7 @@ async fn an_unencrypted_instance_becomes_encrypted_and_an_unencrypted_cluster_st
 async fn starting_twice_joins_the_first_copy() {
     let world = world(|region| region.instance(orders()));
     let first = start(&world, found_orders(&world)).await.expect("started");
-    world.advance(std::time::Duration::from_secs(60));
+    world.advance(std::time::Duration::from_mins(1));
     let second = start(&world, found_orders(&world)).await.expect("joined");
     assert_eq!(first.copy, second.copy, "the time of the first request is kept");
     assert_eq!(fixtures::copies(&world, "snap-").len(), 1);

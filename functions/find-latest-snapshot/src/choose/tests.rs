@@ -14,8 +14,8 @@ fn target() -> Target {
     }
 }
 
-fn at(time: &str) -> Option<Timestamp> {
-    Some(time.parse().expect("a time"))
+fn at(time: &str) -> Timestamp {
+    time.parse().expect("a time")
 }
 
 fn snapshot(id: &str, created: &str) -> Snapshot {
@@ -27,8 +27,8 @@ fn snapshot(id: &str, created: &str) -> Snapshot {
         resource_id: Some("db-ORDERS".to_owned()),
         snapshot_type: "automated".to_owned(),
         status: "available".to_owned(),
-        created_at: at(created),
-        original_created_at: at(created),
+        created_at: Some(at(created)),
+        original_created_at: Some(at(created)),
         engine: "postgres".to_owned(),
         engine_version: "16.3".to_owned(),
         encryption: Encryption::Kms,
@@ -78,7 +78,7 @@ fn a_snapshot_that_is_itself_a_copy_is_never_chosen() {
         ..snapshot("x", created)
     };
     let older_data = Snapshot {
-        original_created_at: at("2025-01-01T00:00:00Z"),
+        original_created_at: Some(at("2025-01-01T00:00:00Z")),
         ..snapshot("looks-new", created)
     };
     for copy in [tagged, copied, older_data] {
