@@ -111,6 +111,12 @@ def parser() -> argparse.ArgumentParser:
         "  NO_COLOR=1 python tests/localcloud demo        plain lines instead of live progress\n",
     )
     _common(demo)
+    demo.add_argument(
+        "--audit",
+        type=Path,
+        default=layout.ROOT / "target" / "demo" / "audit.json",
+        help="where the audit is written (default: target/demo/audit.json)",
+    )
     return top
 
 
@@ -212,7 +218,7 @@ def _status(_options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from .demo import demo, expectations
 
-    return demo(_scenario(options.scenario), expectations(options.scenario), scale=options.scale)
+    return demo(_scenario(options.scenario), expectations(options.scenario), options.scale, options.audit.resolve())
 
 
 def _scenario(path: Path) -> object:

@@ -8,9 +8,12 @@ than this machine may have (Lambda's provided.al2023 has glibc 2.34) and is no s
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from . import layout
@@ -22,22 +25,14 @@ class StepFailed(Exception):
     """A build or deploy step ended badly; the message says which, and holds the end of what it printed."""
 
 
-def run_step(report: Report, title: str, command: list[str], log: Path, environment: dict[str, str]) -> str:
+def run_step(
+    report: Report, title: str, command: list[str], log: Path, environment: dict[str, str], hint: str = ""
+) -> str:
     """Runs one step, its output into `log`, and reports how long it took. Returns the output."""
     deadline = time.monotonic() + 60
-    with report.step(title):
+    with report.step(title, hint) as show:
         while True:
-            with log.open("wb") as output:
-                code = subprocess.run(
-                    command,
-                    cwd=layout.ROOT,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    preexec_fn=die_with_parent,
-                    check=False,
-                ).returncode
+            code = _run(command, log, environment, show)
             said = log.read_text(errors="replace")
             # cargo-lambda writes into the old file, and cannot while another test runs that very program.
             if code == 0 or "Text file busy" not in said or time.monotonic() > deadline:
@@ -49,6 +44,39 @@ def run_step(report: Report, title: str, command: list[str], log: Path, environm
     return said
 
 
+def _run(command: list[str], log: Path, environment: dict[str, str], show: Callable[[str], None]) -> int:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=layout.ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=die_with_parent,
+            # A group of its own, so that what it starts (cargo, rustc, zig) can be stopped with it.
+            start_new_session=True,
+        )
+    try:
+        while True:
+            try:
+                return process.wait(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                show(_last_line(log))
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+
+
+def _last_line(log: Path) -> str:
+    """What the step said last, but for cargo's messages in JSON."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4000))
+        lines = file.read().decode(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.startswith(" ")), "")
+
+
 def build_functions(report: Report, folder: Path) -> None:
     """All five functions at once; what `sam build` calls afterwards for each of them is then a no-op."""
     run_step(
@@ -57,6 +85,7 @@ def build_functions(report: Report, folder: Path) -> None:
         ["cargo", "lambda", "build", "--release"],
         folder / "cargo-functions.log",
         layout.clean_environment(),
+        hint="several minutes the first time",
     )
 
 

@@ -25,7 +25,6 @@ from .runs import Execution, Runs, TookTooLong
 
 Json = Any
 
-AUDIT = layout.ROOT / "target" / "demo" / "audit.json"
 LONGEST_RUN_SECONDS = 240
 STYLES = {
     "copied": "green",
@@ -37,37 +36,42 @@ STYLES = {
 }
 
 
-def demo(scenario: Json, expected: Json | None, scale: float) -> int:
-    """Runs the demo. Returns 0 if all went as the scenario expects, else 1."""
+def demo(scenario: Json, expected: Json | None, scale: float, audit_file: Path) -> int:
+    """Runs the demo in a local cloud of its own. Returns 0 if all went as the scenario expects, else 1."""
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = 150  # A file or a pipe is as wide as it has to be.
     began = time.monotonic()
     with LocalCloud("demo", scale=scale, report=Report(console.file)) as cloud:
-        cloud.simulator.seed(scenario)
-        before = copies_by_arn(cloud)
-        started = time.monotonic()
-        introduce(console, cloud, before)
-        runs = cloud.runs()
-        run = runs.start({"Comment": "make demo"})
-        watch(console, runs, run)
-        end = runs.wait(run, seconds=30)
-        records = audit(runs, run)
-        after = copies_by_arn(cloud)
-        counters = cloud.simulator.counters()
-    AUDIT.parent.mkdir(parents=True, exist_ok=True)
-    AUDIT.write_text(json.dumps(records, indent=2) + "\n")
+        differences = show(console, cloud, scenario, expected, audit_file)
+    console.print(f"Everything together took {_seconds(time.monotonic() - began)}.")
+    return 1 if differences else 0
+
+
+def show(console: Console, cloud: LocalCloud, scenario: Json, expected: Json | None, audit_file: Path) -> list[str]:
+    """Seeds the fleet, runs, audits and checks. Returns what was not as expected, each as a sentence."""
+    cloud.simulator.seed(scenario)
+    before = copies_by_arn(cloud)
+    introduce(console, cloud, before)
+    started = time.monotonic()
+    runs = cloud.runs()
+    run = runs.start({"Comment": "make demo"})
+    watch(console, runs, run)
+    end = runs.wait(run, seconds=30)
+    took = time.monotonic() - started
+    records = audit(runs, run)
+    after = copies_by_arn(cloud)
+    audit_file.parent.mkdir(parents=True, exist_ok=True)
+    audit_file.write_text(json.dumps(records, indent=2) + "\n")
     console.print()
-    console.print(table(records))
+    console.print(table(records, console.width))
     conclude(console, end, records, expected)
     differences = differences_from(expected, records, before, after) if expected else []
     differences += always_true(records, before, after)
-    report_checks(console, differences, before, after, counters)
-    console.print(
-        f"The audit is in [bold]{AUDIT.relative_to(layout.ROOT)}[/]. The run took {_seconds(time.monotonic() - started)}, "
-        f"everything together {_seconds(time.monotonic() - began)}."
-    )
-    return 1 if differences else 0
+    report_checks(console, differences, before, after)
+    shown = audit_file.relative_to(layout.ROOT) if audit_file.is_relative_to(layout.ROOT) else audit_file
+    console.print(f"The audit is in [bold]{shown}[/]. The run took {_seconds(took)}.")
+    return differences
 
 
 # What is in the destination region
@@ -219,8 +223,12 @@ def _live(progress: Progress, began: float) -> Group:
     rows = sorted(progress.rows.values(), key=lambda row: (row.kind != "instance", row.id))
     grid = Table.grid(padding=(0, 2))
     for row in rows:
-        bar = ProgressBar(total=100, completed=row.percent, width=30)
-        grid.add_row(row.kind, row.id, bar, f"{row.percent:3d} %", Text(row.text, style=row.style))
+        style = row.style or "cyan"
+        bar = ProgressBar(total=100, completed=row.percent, width=30, complete_style=style, finished_style=style)
+        percent = f"{row.percent:3d} %"
+        if row.ended and not row.percent:
+            bar, percent = Text(), ""  # There was nothing to copy.
+        grid.add_row(row.kind, row.id, bar, percent, Text(row.text, style=row.style))
     done = sum(row.ended for row in rows)
     return Group(grid, Text(f"{done} of {len(rows)} done, {time.monotonic() - began:.0f} s", style="bold"))
 
@@ -228,27 +236,31 @@ def _live(progress: Progress, began: float) -> Group:
 # Afterwards
 
 
-def table(records: list[Json]) -> Table:
-    """The audit for people."""
-    shown = Table(title="Audit", title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("Database", "Kind", "Outcome"):
-        shown.add_column(heading, no_wrap=True)
-    # One line a database: on a narrow terminal the names are cut, the audit file has them whole.
-    for heading in ("Snapshot", "Copy"):
-        shown.add_column(heading, no_wrap=True, overflow="ellipsis")
-    for heading in ("Duration", "Pruned"):
-        shown.add_column(heading, no_wrap=True, justify="right")
-    for record in records:
-        took = _parse(record["finishedAt"]) - _parse(record["startedAt"])
-        shown.add_row(
+def table(records: list[Json], width: int) -> Table:
+    """The audit for people, one line a database: on a narrow terminal the copies' names are cut, the file has them whole."""
+    lines = [
+        (
             record["id"],
             record["kind"],
-            Text(record["outcome"], style=STYLES.get(record["outcome"], "")),
-            (record["source"] or "-").removeprefix("rds:"),
+            record["outcome"],
+            # The database's name, with which the snapshot's begins, stands in the same line.
+            (record["source"] or "-").removeprefix("rds:").removeprefix(f"{record['id']}-"),
+            f"{_parse(record['finishedAt']) - _parse(record['startedAt']):.1f} s" if record["execution"] else "-",
+            str(len(record["pruned"]) or "-"),
             record["copy"] or "-",
-            f"{took:.1f} s" if record["execution"] else "-",
-            str(len(record["pruned"])) if record["pruned"] else "-",
         )
+        for record in records
+    ]
+    headings = ("Database", "Kind", "Outcome", "Snapshot", "Duration", "Pruned", "Copy")
+    shown = Table(title="Audit", title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in headings:
+        shown.add_column(heading, no_wrap=True, justify="right" if heading in ("Duration", "Pruned") else "left")
+    fixed = sum(max(len(line[column]) for line in [headings, *lines]) + 2 for column in range(len(headings) - 1))
+    room = max(12, width - fixed - 4)
+    for line in lines:
+        *others, copy = line
+        others[2] = Text(others[2], style=STYLES.get(others[2], ""))
+        shown.add_row(*others, copy if len(copy) <= room else f"{copy[: room - 1]}…")
     return shown
 
 
@@ -308,7 +320,7 @@ def always_true(records: list[Json], before: dict[str, Destination], after: dict
 
 
 def report_checks(
-    console: Console, differences: list[str], before: dict[str, Destination], after: dict[str, Destination], counters: Json
+    console: Console, differences: list[str], before: dict[str, Destination], after: dict[str, Destination]
 ) -> None:
     """Says what was checked and what came of it."""
     foreign = [one for one in before.values() if not one.owned]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 
@@ -25,15 +26,29 @@ class Report:
             print(text, file=self.stream, flush=True)
 
     @contextlib.contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        """Prints the title at once, and the seconds when the step is over."""
+    def step(self, title: str, hint: str = "") -> Iterator[Callable[[str], None]]:
+        """Prints the title at once, and the seconds when the step is over.
+
+        What is passed to the function that it gives is shown meanwhile, on a terminal; elsewhere the hint is.
+        """
         began = time.monotonic()
+        live = self.stream.isatty() and not self.quiet
+        beginning = f"{title} ..." + (f" ({hint})" if hint and not live else "")
         if not self.quiet:
-            print(f"{title} ...", end="", file=self.stream, flush=True)
+            print(beginning, end="", file=self.stream, flush=True)
+
+        def show(doing: str) -> None:
+            if live:
+                width = shutil.get_terminal_size().columns
+                line = f"{beginning} {time.monotonic() - began:.0f} s  {doing.strip()}"[: width - 1]
+                print(f"\r\x1b[K{line}", end="", file=self.stream, flush=True)
+
         try:
-            yield
+            yield show
         except BaseException:
             self.say(" failed")
             raise
         self.timings[title] = time.monotonic() - began
+        if live:
+            print(f"\r\x1b[K{beginning}", end="", file=self.stream)
         self.say(f" {self.timings[title]:.1f} s")
