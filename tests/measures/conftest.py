@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from localcloud import layout  # noqa: E402
 
 layout.forget_real_account()
 
+import deployed  # noqa: E402
 from localcloud.build import build_functions, build_simulator  # noqa: E402
 from localcloud.report import Report  # noqa: E402
 from localcloud.simulator import Simulator  # noqa: E402
@@ -78,20 +81,35 @@ def binaries(pytestconfig: pytest.Config) -> dict[str, Path]:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         build_functions(Report(sys.stderr), FOLDER)
-    return {name: layout.ROOT / "target" / "lambda" / name / "bootstrap" for name in functions_of_template()}
+    return {name: _set_aside(name) for name in deployed.functions()}
 
 
-@pytest.fixture(scope="session")
-def architecture() -> str:
-    """What the template says that the functions are built for."""
-    found = re.findall(r"^ *Architectures: *\[(\w+)\]", layout.TEMPLATE.read_text(), re.MULTILINE)
-    assert len(found) == 1, f"one architecture for all functions, not {found}"
-    return found[0]
+def _set_aside(name: str) -> Path:
+    """Copies a function out of where builds put it: one that runs meanwhile would have half a file measured."""
+    built = layout.ROOT / "target" / "lambda" / name / "bootstrap"
+    copy = FOLDER / "functions" / name / "bootstrap"
+    deadline = time.monotonic() + 60
+    content = b""
+    while True:
+        before, content = content, built.read_bytes()
+        if content == before and _is_whole(content):
+            break
+        assert time.monotonic() < deadline, f"{built} keeps changing, or is no whole binary: is a build running?"
+        time.sleep(0.1)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.unlink(missing_ok=True)
+    copy.write_bytes(content)
+    copy.chmod(0o755)
+    return copy
 
 
-def functions_of_template() -> list[str]:
-    """The functions' names, from the template: a sixth one is measured, or at least missed, too."""
-    return re.findall(r"^ *BuildProperties: *{ *Binary: *([a-z-]+) *}", layout.TEMPLATE.read_text(), re.MULTILINE)
+def _is_whole(binary: bytes) -> bool:
+    """Whether an ELF file reaches to the end of its section table, which is its end."""
+    if len(binary) < 64 or binary[:4] != b"\x7fELF":
+        return False
+    (table,) = struct.unpack_from("<Q", binary, 0x28)
+    size, count = struct.unpack_from("<HH", binary, 0x3A)
+    return table > 0 and table + size * count <= len(binary)
 
 
 @pytest.fixture(scope="session")
