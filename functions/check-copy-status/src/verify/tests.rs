@@ -1,42 +1,13 @@
-use std::collections::BTreeMap;
+use fixtures::{KEY, source};
 
 use super::*;
 
-const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/1111";
-
-fn source() -> Source {
-    Source {
-        id: "rds:orders-1".to_owned(),
-        arn: "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1".to_owned(),
-        created_at: jiff::Timestamp::UNIX_EPOCH,
-        engine: "postgres".to_owned(),
-        engine_version: "16.3".to_owned(),
-        encrypted: true,
-        kms_key_arn: None,
-        size_gib: Some(200),
-    }
-}
-
 fn copy() -> Snapshot {
     Snapshot {
-        kind: DatabaseKind::Instance,
-        id: "snap-orders-1".to_owned(),
-        arn: String::new(),
-        database_id: "orders".to_owned(),
-        resource_id: None,
         snapshot_type: "manual".to_owned(),
-        status: "available".to_owned(),
-        created_at: None,
-        original_created_at: None,
-        engine: "postgres".to_owned(),
-        engine_version: "16.3".to_owned(),
-        encryption: Encryption::Kms,
         kms_key_arn: Some(KEY.to_owned()),
         source_arn: Some(source().arn),
-        size_gib: Some(200),
-        percent: 100,
-        option_group: None,
-        tags: BTreeMap::new(),
+        ..fixtures::snapshot("snap-orders-1")
     }
 }
 

@@ -1,7 +1,5 @@
 use std::collections::BTreeMap;
 
-use shared::Encryption;
-
 use super::*;
 
 fn target() -> Target {
@@ -20,24 +18,9 @@ fn at(time: &str) -> Timestamp {
 
 fn snapshot(id: &str, created: &str) -> Snapshot {
     Snapshot {
-        kind: DatabaseKind::Instance,
-        id: id.to_owned(),
-        arn: format!("arn:aws:rds:us-east-1:123456789012:snapshot:{id}"),
-        database_id: "orders".to_owned(),
-        resource_id: Some("db-ORDERS".to_owned()),
-        snapshot_type: "automated".to_owned(),
-        status: "available".to_owned(),
         created_at: Some(at(created)),
         original_created_at: Some(at(created)),
-        engine: "postgres".to_owned(),
-        engine_version: "16.3".to_owned(),
-        encryption: Encryption::Kms,
-        kms_key_arn: None,
-        source_arn: None,
-        size_gib: Some(100),
-        percent: 100,
-        option_group: None,
-        tags: BTreeMap::new(),
+        ..fixtures::snapshot(id)
     }
 }
 

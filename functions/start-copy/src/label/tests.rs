@@ -1,3 +1,4 @@
+use fixtures::source;
 use proptest::prelude::*;
 use shared::DatabaseKind;
 
@@ -5,19 +6,6 @@ use super::*;
 
 fn owner() -> Owner {
     Owner::of(&fixtures::settings())
-}
-
-fn source() -> Source {
-    Source {
-        id: "rds:orders-1".to_owned(),
-        arn: "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1".to_owned(),
-        created_at: "2026-11-22T03:10:00Z".parse().expect("a time"),
-        engine: "postgres".to_owned(),
-        engine_version: "16.3".to_owned(),
-        encrypted: true,
-        kms_key_arn: None,
-        size_gib: Some(200),
-    }
 }
 
 fn database() -> Database {
