@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::{Error, Owner, Rds, Settings};
 
@@ -69,7 +70,7 @@ where
     I: DeserializeOwned,
     O: Serialize,
 {
-    lambda_runtime::tracing::init_default_subscriber();
+    log_as_lambda_asks(|name| std::env::var(name).ok());
     let deployment = Deployment::from_env().await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let deployment = deployment.as_ref().map_err(Error::clone)?;
@@ -77,6 +78,18 @@ where
         Box::pin(handle(deployment, parse(event.payload)?, Timestamp::now())).await
     }))
     .await
+}
+
+/// Level and format of the log are Lambda's own controls (`LoggingConfig` in the template).
+fn log_as_lambda_asks(variable: impl Fn(&str) -> Option<String>) {
+    let level = variable("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    // CloudWatch has its own time, and no colours.
+    let log = tracing_subscriber::fmt().with_target(false).without_time().with_ansi(false).with_max_level(level);
+    if variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json")) {
+        log.json().init();
+    } else {
+        log.init();
+    }
 }
 
 /// Reads an input. What it does not know is refused by name, but for what the console and Step Functions add to
