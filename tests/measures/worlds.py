@@ -9,8 +9,8 @@ from localcloud import layout
 
 Json = Any
 
-TEAM_TAGS = {f"team:label-{number}": f"a value of usual length {number}" for number in range(10)}
-"""What people put on their databases; AWS allows 50 tags."""
+TEAM_TAGS = {f"team:label-{number}": f"{number} is a rather long value".ljust(100, ".") for number in range(36)}
+"""With our own 14, as many tags as AWS allows."""
 
 MOST_NAMED = 63
 """Characters of the longest identifier that RDS takes."""
