@@ -7,7 +7,7 @@
 
 mod retention;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use retention::{Rules, Verdict};
 use shared::{Deployment, Error, OwnCopy, Prunable, PruneDecision, PruneReport, Pruned, Target, Which};
 
@@ -19,10 +19,7 @@ const MOST_LISTED: usize = 100;
 pub async fn handle(deployment: &Deployment, baton: Prunable, now: Timestamp) -> Result<Pruned, Error> {
     baton.target.check(&deployment.settings)?;
     let copies = copies(deployment, &baton).await?;
-    let rules = Rules {
-        keep: baton.target.keep_copies(&deployment.settings),
-        deadline: SignedDuration::from_hours(i64::from(deployment.settings.copy_deadline_hours)),
-    };
+    let rules = Rules::of(&deployment.settings, &baton.target);
     let verdicts = retention::plan(&copies, &rules, now);
 
     let dry_run = baton.target.dry_run || deployment.settings.dry_run;

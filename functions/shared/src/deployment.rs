@@ -82,9 +82,15 @@ where
 
 /// Level and format of the log are Lambda's own controls (`LoggingConfig` in the template).
 fn log_as_lambda_asks(variable: impl Fn(&str) -> Option<String>) {
-    let level = variable("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let level = variable("AWS_LAMBDA_LOG_LEVEL")
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO);
     // CloudWatch has its own time, and no colours.
-    let log = tracing_subscriber::fmt().with_target(false).without_time().with_ansi(false).with_max_level(level);
+    let log = tracing_subscriber::fmt()
+        .with_target(false)
+        .without_time()
+        .with_ansi(false)
+        .with_max_level(level);
     if variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json")) {
         log.json().init();
     } else {

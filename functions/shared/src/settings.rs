@@ -28,6 +28,16 @@ pub struct Settings {
     pub owner_id: String,
     /// Verified copies to keep of each database.
     pub keep_copies: usize,
+    /// Days for which every verified copy is kept; 0 is no such rule. So are the next four.
+    pub keep_days: u32,
+    /// Days of which the last verified copy is kept, of as many days as have one.
+    pub keep_daily: usize,
+    /// Weeks (ISO 8601, UTC) of which the last verified copy is kept.
+    pub keep_weekly: usize,
+    /// Months of which the last verified copy is kept.
+    pub keep_monthly: usize,
+    /// Years of which the last verified copy is kept.
+    pub keep_yearly: usize,
     /// Hours after which an unfinished copy is overdue.
     pub copy_deadline_hours: u32,
     /// Which databases are copied when their tags say nothing.
@@ -48,6 +58,11 @@ impl Settings {
         "DESTINATION_REGION",
         "DESTINATION_KMS_KEY_ARN",
         "KEEP_COPIES",
+        "KEEP_DAYS",
+        "KEEP_DAILY",
+        "KEEP_WEEKLY",
+        "KEEP_MONTHLY",
+        "KEEP_YEARLY",
         "COPY_DEADLINE_HOURS",
         "SELECTION",
         "INCLUDE_MANUAL_SNAPSHOTS",
@@ -105,6 +120,11 @@ impl Settings {
             kms_key_arn,
             owner_id,
             keep_copies: number("KEEP_COPIES", text("KEEP_COPIES").as_deref(), 3, 1..=100)?,
+            keep_days: number("KEEP_DAYS", text("KEEP_DAYS").as_deref(), 0, 0..=3650)?,
+            keep_daily: number("KEEP_DAILY", text("KEEP_DAILY").as_deref(), 0, 0..=100)?,
+            keep_weekly: number("KEEP_WEEKLY", text("KEEP_WEEKLY").as_deref(), 0, 0..=100)?,
+            keep_monthly: number("KEEP_MONTHLY", text("KEEP_MONTHLY").as_deref(), 0, 0..=100)?,
+            keep_yearly: number("KEEP_YEARLY", text("KEEP_YEARLY").as_deref(), 0, 0..=100)?,
             copy_deadline_hours: number(
                 "COPY_DEADLINE_HOURS",
                 text("COPY_DEADLINE_HOURS").as_deref(),
@@ -261,6 +281,8 @@ mod tests {
             ("OWNER_ID", "averylongowner", "cannot begin"),
             ("KEEP_COPIES", "three", "not a whole number from 1 to 100"),
             ("KEEP_COPIES", "0", "not a whole number from 1 to 100"),
+            ("KEEP_DAYS", "-1", "not a whole number from 0 to 3650"),
+            ("KEEP_WEEKLY", "101", "not a whole number from 0 to 100"),
             ("COPY_DEADLINE_HOURS", "1.5", "not a whole number"),
             ("PAGE_SIZE", "501", "not a whole number from 1 to 500"),
             ("SELECTION", "some", "is unknown"),

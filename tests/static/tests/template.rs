@@ -430,6 +430,11 @@ fn the_limits_of_the_parameters_are_those_that_settings_checks() {
     };
     for (parameter, variable) in [
         ("KeepCopies", "KEEP_COPIES"),
+        ("KeepDays", "KEEP_DAYS"),
+        ("KeepDaily", "KEEP_DAILY"),
+        ("KeepWeekly", "KEEP_WEEKLY"),
+        ("KeepMonthly", "KEEP_MONTHLY"),
+        ("KeepYearly", "KEEP_YEARLY"),
         ("CopyDeadlineHours", "COPY_DEADLINE_HOURS"),
         ("PageSize", "PAGE_SIZE"),
     ] {

@@ -22,12 +22,27 @@ fn copy(id: &str, hour_of_data: i64, standing: Standing) -> OwnCopy {
     }
 }
 
-fn deleted(copies: &[OwnCopy], keep: usize, now: Timestamp) -> Vec<&str> {
-    let rules = Rules {
+/// Keeps so many copies, by no other rule.
+fn only(keep: usize) -> Rules {
+    Rules {
         keep,
+        age: SignedDuration::ZERO,
+        periods: periods_of([0; 4]),
         deadline: DEADLINE,
-    };
-    plan(copies, &rules, now)
+    }
+}
+
+fn periods_of([days, weeks, months, years]: [usize; 4]) -> [(Period, usize); 4] {
+    [
+        (Period::Day, days),
+        (Period::Week, weeks),
+        (Period::Month, months),
+        (Period::Year, years),
+    ]
+}
+
+fn deleted(copies: &[OwnCopy], keep: usize, now: Timestamp) -> Vec<&str> {
+    plan(copies, &only(keep), now)
         .into_iter()
         .filter(|verdict| verdict.delete)
         .map(|verdict| verdict.copy.id.as_str())
@@ -120,22 +135,82 @@ fn every_verdict_has_a_reason() {
         copy("newest", 24, Standing::Verified),
         copy("failed", 36, Standing::Failed),
     ];
-    let rules = Rules {
-        keep: 1,
-        deadline: DEADLINE,
-    };
-    let reasons: Vec<String> = plan(&copies, &rules, hour(50))
+    let reasons: Vec<String> = plan(&copies, &only(1), hour(50))
         .into_iter()
         .map(|verdict| verdict.reason)
         .collect();
     assert_eq!(
         reasons,
         [
-            "number 2 of the verified copies, 1 are kept",
+            "number 2 of the verified copies, 1 are kept, and no other rule wants it",
             "the newest verified copy",
             "it failed, and there is no later verified copy yet",
         ]
     );
+}
+
+#[test]
+fn copies_up_to_an_age_are_kept_and_one_from_the_future_is_young() {
+    let copies: Vec<OwnCopy> = (0..6)
+        .map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified))
+        .collect();
+    let rules = Rules {
+        age: SignedDuration::from_hours(48),
+        ..only(1)
+    };
+    let gone = |now| -> Vec<&str> { deleted_by(&copies, &rules, now) };
+    assert_eq!(gone(5 * 24), ["day-0", "day-1", "day-2"]);
+    assert!(gone(-1000).is_empty(), "by a clock that runs behind nothing is old");
+    assert_eq!(gone(100_000).len(), 5, "by one that runs ahead the newest still stays");
+}
+
+#[test]
+fn the_last_copy_of_each_day_week_month_and_year_is_kept() {
+    // Two copies a day, at 03:00 and 15:00 UTC, over 800 days before 22 November 2026.
+    let end: Timestamp = "2026-11-22T15:00:00Z".parse().expect("a time");
+    let copies: Vec<OwnCopy> = (0..1600)
+        .map(|half_days| {
+            let created = end - SignedDuration::from_hours(half_days * 12);
+            OwnCopy {
+                id: created.strftime("%Y-%m-%dT%H").to_string(),
+                source_created: created,
+                requested: created,
+                ..copy("", 0, Standing::Verified)
+            }
+        })
+        .collect();
+    let rules = Rules {
+        periods: periods_of([3, 3, 3, 3]),
+        ..only(1)
+    };
+    let kept: Vec<(&str, String)> = plan(&copies, &rules, end)
+        .into_iter()
+        .filter(|verdict| !verdict.delete)
+        .map(|verdict| (verdict.copy.id.as_str(), verdict.reason))
+        .collect();
+    let kept: Vec<(&str, &str)> = kept.iter().map(|(id, reason)| (*id, reason.as_str())).collect();
+    assert_eq!(
+        kept,
+        [
+            ("2024-12-31T15", "the last of its year, 3 of which are kept"),
+            ("2025-12-31T15", "the last of its year, 3 of which are kept"),
+            ("2026-09-30T15", "the last of its month, 3 of which are kept"),
+            ("2026-10-31T15", "the last of its month, 3 of which are kept"),
+            // 22 November 2026 is a Sunday, the last day of its week.
+            ("2026-11-08T15", "the last of its week, 3 of which are kept"),
+            ("2026-11-15T15", "the last of its week, 3 of which are kept"),
+            ("2026-11-20T15", "the last of its day, 3 of which are kept"),
+            ("2026-11-21T15", "the last of its day, 3 of which are kept"),
+            ("2026-11-22T15", "the newest verified copy"),
+        ]
+    );
+}
+
+#[test]
+fn a_week_belongs_to_the_year_of_its_thursday() {
+    let number = |time: &str| Period::Week.number(time.parse().expect("a time"));
+    assert_eq!(number("2027-01-03T12:00:00Z"), 202_653);
+    assert_eq!(number("2027-01-04T12:00:00Z"), 202_701);
 }
 
 fn any_standing() -> impl Strategy<Value = Standing> {
@@ -150,7 +225,11 @@ fn any_standing() -> impl Strategy<Value = Standing> {
 
 /// Copies with any times at all: equal ones, requests before the data, clocks that ran backwards.
 fn any_copies() -> impl Strategy<Value = Vec<OwnCopy>> {
-    proptest::collection::vec((0_i64..300, -200_i64..300, any_standing()), 0..12).prop_map(|entries| {
+    proptest::collection::vec(
+        (prop_oneof![0_i64..300, 0_i64..30_000], -200_i64..300, any_standing()),
+        0..12,
+    )
+    .prop_map(|entries| {
         entries
             .into_iter()
             .enumerate()
@@ -163,9 +242,12 @@ fn any_copies() -> impl Strategy<Value = Vec<OwnCopy>> {
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    (0_usize..8, 0_i64..400).prop_map(|(keep, hours)| Rules {
+    let periods = [0_usize..4, 0..4, 0..4, 0..4];
+    (0_usize..8, 0_i64..400, 0_i64..400, periods).prop_map(|(keep, deadline, age, counts)| Rules {
         keep,
-        deadline: SignedDuration::from_hours(hours),
+        age: SignedDuration::from_hours(if age < 200 { 0 } else { age }),
+        periods: periods_of(counts),
+        deadline: SignedDuration::from_hours(deadline),
     })
 }
 
@@ -182,7 +264,7 @@ proptest! {
 
     #[test]
     fn the_newest_verified_copy_is_never_deleted(
-        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+        copies in any_copies(), rules in any_rules(), now in -500_i64..40_000,
     ) {
         let newest = copies.iter().filter(|copy| copy.standing == Standing::Verified).map(|copy| copy.source_created).max();
         if let Some(newest) = newest {
@@ -195,7 +277,7 @@ proptest! {
 
     #[test]
     fn nothing_goes_that_is_in_progress_or_older_than_a_live_copy_in_progress(
-        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+        copies in any_copies(), rules in any_rules(), now in -500_i64..40_000,
     ) {
         let now = hour(now);
         for verdict in plan(&copies, &rules, now).iter().filter(|verdict| verdict.delete) {
@@ -211,7 +293,7 @@ proptest! {
 
     #[test]
     fn nothing_goes_without_a_verified_copy_of_the_same_or_later_data_that_stays(
-        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+        copies in any_copies(), rules in any_rules(), now in -500_i64..40_000,
     ) {
         let verdicts = plan(&copies, &rules, hour(now));
         for gone in verdicts.iter().filter(|verdict| verdict.delete) {
@@ -226,7 +308,7 @@ proptest! {
 
     #[test]
     fn at_least_keep_verified_copies_stay_and_exactly_that_many_when_nothing_is_in_progress(
-        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+        copies in any_copies(), rules in any_rules(), now in -500_i64..40_000,
     ) {
         let verified = copies.iter().filter(|copy| copy.standing == Standing::Verified).count();
         let stay = plan(&copies, &rules, hour(now)).iter()
@@ -234,17 +316,30 @@ proptest! {
             .count();
         let wanted = verified.min(rules.keep.max(1));
         prop_assert!(stay >= wanted);
+        let by_number_only = Rules { age: SignedDuration::ZERO, periods: periods_of([0; 4]), ..rules };
         if copies.iter().all(|copy| copy.standing != Standing::InProgress) {
-            prop_assert_eq!(stay, wanted);
+            let gone = deleted_by(&copies, &by_number_only, now).into_iter()
+                .filter(|id| copies.iter().any(|copy| copy.id == *id && copy.standing == Standing::Verified))
+                .count();
+            prop_assert_eq!(verified - gone, wanted);
         }
     }
 
     #[test]
-    fn keeping_more_never_deletes_more(
-        copies in any_copies(), rules in any_rules(), more in 1_usize..5, now in -500_i64..1000,
+    fn keeping_more_by_any_rule_never_deletes_more(
+        copies in any_copies(), rules in any_rules(), more in [0_usize..3, 0..3, 0..3, 0..3, 0..3], days in 0_i64..40,
+        now in -500_i64..40_000,
     ) {
         let fewer = deleted_by(&copies, &rules, now);
-        let wider = Rules { keep: rules.keep + more, ..rules };
+        let [copies_more, periods_more @ ..] = more;
+        let mut wider = Rules {
+            keep: rules.keep + copies_more,
+            age: rules.age + SignedDuration::from_hours(days * 24),
+            ..rules
+        };
+        for ((_, count), more) in wider.periods.iter_mut().zip(periods_more) {
+            *count += more;
+        }
         for id in deleted_by(&copies, &wider, now) {
             prop_assert!(fewer.contains(&id));
         }
@@ -252,7 +347,7 @@ proptest! {
 
     #[test]
     fn planning_twice_gives_the_same_whatever_the_order_and_applying_a_plan_leaves_nothing_to_delete(
-        copies in any_copies(), rules in any_rules(), now in -500_i64..1000,
+        copies in any_copies(), rules in any_rules(), now in -500_i64..40_000,
     ) {
         let first = deleted_by(&copies, &rules, now);
         let mut reversed = copies.clone();
@@ -268,7 +363,7 @@ proptest! {
 
     #[test]
     fn a_prune_cut_off_half_way_is_finished_by_the_next_one(
-        copies in any_copies(), rules in any_rules(), now in -500_i64..1000, done in 0_usize..12,
+        copies in any_copies(), rules in any_rules(), now in -500_i64..40_000, done in 0_usize..12,
     ) {
         let whole = deleted_by(&copies, &rules, now);
         let done = done.min(whole.len());
