@@ -43,7 +43,7 @@ async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
         .map(|(key, value)| (key.to_owned(), value))
         .into(),
     };
-    let copy = deployment.destination.copy(&request).await.expect("a copy");
+    let copy = deployment.destination.copy(&request, now).await.expect("a copy");
     Started {
         target,
         former_ids: Vec::new(),

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{Error, Owner, Rds, Settings};
+use crate::{Error, Owner, Presigner, Rds, Settings};
 
 /// What a function works with: its settings, and RDS in both regions.
 #[derive(Debug, Clone)]
@@ -54,7 +54,12 @@ impl Deployment {
         let elsewhere = aws_sdk_rds::config::Builder::from(&config)
             .region(Region::new(settings.destination_region.clone()))
             .build();
-        let destination = Rds::new(aws_sdk_rds::Client::from_conf(elsewhere), &settings.destination_region);
+        let mut destination = Rds::new(aws_sdk_rds::Client::from_conf(elsewhere), &settings.destination_region);
+        if let Some(credentials) = config.credentials_provider()
+            && Presigner::is_needed(&settings.source_region)
+        {
+            destination = destination.presigning(Presigner::new(credentials, &settings.source_region));
+        }
         Ok(Self::new(settings, source, destination))
     }
 }

@@ -11,6 +11,7 @@
 mod deployment;
 mod error;
 pub mod ownership;
+mod presign;
 pub mod rds;
 mod settings;
 mod snapshot;
@@ -19,6 +20,7 @@ pub mod wire;
 pub use deployment::{Deployment, parse, serve};
 pub use error::Error;
 pub use ownership::{MOST_ATTEMPTS, OwnCopy, Owner, Standing, key_for, tags};
+pub use presign::Presigner;
 pub use rds::{CopyRequest, Quota, Rds, Which};
 pub use settings::{Selection, Settings};
 pub use snapshot::{Database, Encryption, Progress, Snapshot};

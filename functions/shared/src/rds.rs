@@ -6,13 +6,14 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot, DbInstance, DbSnapshot, Filter, StorageEncryptionType, Tag};
 use jiff::Timestamp;
 
-use crate::{Database, DatabaseKind, Encryption, Error, Snapshot, tags};
+use crate::{Database, DatabaseKind, Encryption, Error, Presigner, Snapshot, tags};
 
 /// RDS in one region.
 #[derive(Debug, Clone)]
 pub struct Rds {
     client: Client,
     region: String,
+    presigner: Option<Presigner>,
 }
 
 /// Which snapshots to list.
@@ -80,6 +81,16 @@ impl Rds {
         Self {
             client,
             region: region.into(),
+            presigner: None,
+        }
+    }
+
+    /// The same, sending a pre-signed URL with each copy.
+    #[must_use]
+    pub fn presigning(self, presigner: Presigner) -> Self {
+        Self {
+            presigner: Some(presigner),
+            ..self
         }
     }
 
@@ -180,7 +191,11 @@ impl Rds {
     /// Asks for a copy; called in the destination region, the snapshot is named by its ARN.
     ///
     /// `CopyTags` stays off: with it, RDS refuses sources that carry `aws:` tags, and ignores it beside `Tags`.
-    pub async fn copy(&self, request: &CopyRequest) -> Result<Snapshot, Error> {
+    pub async fn copy(&self, request: &CopyRequest, now: Timestamp) -> Result<Snapshot, Error> {
+        let presigned_url = match &self.presigner {
+            Some(presigner) => Some(presigner.url(request, &self.region, now.into()).await?),
+            None => None,
+        };
         let tags = request
             .tags
             .iter()
@@ -194,6 +209,7 @@ impl Rds {
                 .set_kms_key_id(request.kms_key_arn.clone())
                 .set_tags(Some(tags.collect()))
                 .copy_tags(false)
+                .set_pre_signed_url(presigned_url)
                 .send()
                 .await?
                 .db_snapshot
@@ -206,6 +222,7 @@ impl Rds {
                 .set_kms_key_id(request.kms_key_arn.clone())
                 .set_tags(Some(tags.collect()))
                 .copy_tags(false)
+                .set_pre_signed_url(presigned_url)
                 .send()
                 .await?
                 .db_cluster_snapshot

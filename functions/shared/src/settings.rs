@@ -100,6 +100,13 @@ impl Settings {
                 "A copy in the same region is lost with it: choose another region.",
             ));
         }
+        if let Some(why) = why_impossible(&source_region, &destination_region) {
+            return Err(bad(
+                "DESTINATION_REGION",
+                why,
+                "Choose a destination that RDS copies snapshots to from here.",
+            ));
+        }
         let kms_key_arn = required(
             "DESTINATION_KMS_KEY_ARN",
             "Set the parameter DestinationKmsKeyArn to the ARN of a key in the destination region.",
@@ -197,6 +204,20 @@ fn is_region(text: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
+/// Why RDS copies no snapshot between two regions, if it does not (user guide, Copying a DB snapshot).
+fn why_impossible(source: &str, destination: &str) -> Option<&'static str> {
+    let partition = |region: &str| match region {
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ => "aws",
+    };
+    match (partition(source), partition(destination)) {
+        ("aws-cn", "aws-cn") => Some("RDS copies no snapshots between the regions of China"),
+        (from, to) if from != to => Some("snapshots cannot leave their partition (commercial, GovCloud, China)"),
+        _ => None,
+    }
+}
+
 /// Rule 1 of the names: `[a-z][a-z0-9]{1,11}`, so that no owner's prefix begins another's.
 fn is_owner_id(text: &str) -> bool {
     (2..=12).contains(&text.len())
@@ -264,6 +285,8 @@ mod tests {
             ("DESTINATION_REGION", "", "is not set"),
             ("DESTINATION_REGION", "us-east-1", "is the source region"),
             ("DESTINATION_REGION", "Ireland", "is no region"),
+            ("DESTINATION_REGION", "us-gov-west-1", "cannot leave their partition"),
+            ("DESTINATION_REGION", "cn-north-1", "cannot leave their partition"),
             ("DESTINATION_KMS_KEY_ARN", "", "is not set"),
             (
                 "DESTINATION_KMS_KEY_ARN",
@@ -304,6 +327,14 @@ mod tests {
                 "{name}={value:?}: {text}"
             );
         }
+    }
+
+    #[test]
+    fn pairs_of_regions_that_rds_does_not_copy_between_are_known() {
+        assert!(why_impossible("cn-north-1", "cn-northwest-1").is_some_and(|why| why.contains("China")));
+        assert!(why_impossible("us-gov-west-1", "us-east-1").is_some());
+        assert_eq!(why_impossible("us-gov-west-1", "us-gov-east-1"), None);
+        assert_eq!(why_impossible("us-east-1", "ap-southeast-2"), None);
     }
 
     #[test]

@@ -115,7 +115,7 @@ async fn copy_or_join(
     now: Timestamp,
 ) -> Result<Option<Copy>, Error> {
     let region = deployment.destination.region();
-    match deployment.destination.copy(request).await {
+    match deployment.destination.copy(request, now).await {
         Ok(copy) => Ok(Some(Copy {
             id: copy.id,
             arn: copy.arn,

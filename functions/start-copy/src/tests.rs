@@ -1,5 +1,6 @@
+use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
 use fixtures::{DESTINATION, KEY, SOURCE, deployment, deployment_with, settings_with, target, world, world_with};
-use shared::{Decision, Outcome, tags};
+use shared::{Decision, Outcome, Presigner, tags};
 use simulator_sdk::World;
 use simulator_sdk::scenario::{Database as Seeded, Region, Snapshot as SeededSnapshot};
 use simulator_sdk::simulator::{Action, Calls, Fault, Kind};
@@ -277,4 +278,28 @@ async fn no_tag_of_the_source_becomes_one_of_ours() {
     assert!(copy.tags[tags::SOURCE_CREATED].starts_with("2026-11-22"));
     assert_eq!(copy.tags.get("team").map(String::as_str), Some("shop"));
     assert!(!copy.tags.keys().any(|key| key.starts_with("aws:")));
+}
+
+#[tokio::test]
+async fn where_the_partition_needs_it_a_presigned_url_goes_with_the_copy() {
+    let signed = |world: &World| {
+        let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
+        let mut deployment = deployment(world);
+        let presigner = Presigner::new(SharedCredentialsProvider::new(credentials), SOURCE);
+        deployment.destination = deployment.destination.presigning(presigner);
+        deployment
+    };
+    let world = world(|region| region.instance(orders()));
+    // The fault hits only a call with such a URL.
+    let with_url = Calls::to("CopyDBSnapshot").with("PreSignedUrl", "https://rds.us-east-1.amazonaws.com/*");
+    world.fault(Fault::error(with_url, "InvalidParameterValue", "seen"));
+    let error = handle(&signed(&world), found_orders(&world), world.now())
+        .await
+        .expect_err("seen");
+    assert!(error.to_string().ends_with("seen"), "{error}");
+    start(&world, found_orders(&world)).await.expect("without it elsewhere");
+    world.clear_faults();
+    handle(&signed(&world), found_orders(&world), world.now())
+        .await
+        .expect("joined");
 }
