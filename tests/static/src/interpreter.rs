@@ -3,18 +3,12 @@
 //! It is stricter than the emulator of the local cloud where AWS is: variables of an outer scope are read-only,
 //! an undefined result of an expression is an error, and every input and output is measured.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::collections::BTreeMap;
 
-use jsonata_core::ast::AstNode;
-use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
-use jsonata_core::parser;
-use jsonata_core::value::JValue;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::entries;
+use crate::expressions::{Expressions, Sight};
 
 /// States that an execution enters at most; Step Functions ends one after 25,000 events.
 const MOST_STATES: usize = 25_000;
@@ -60,14 +54,18 @@ impl Failure {
         }
     }
 
-    fn of_expression(problem: impl std::fmt::Display) -> Self {
+    /// An expression that cannot be evaluated.
+    #[must_use]
+    pub fn of_expression(problem: impl std::fmt::Display) -> Self {
         Self {
             error: "States.QueryEvaluationError".to_owned(),
             cause: Some(problem.to_string()),
         }
     }
 
-    fn to_error_output(&self) -> Value {
+    /// What a Catch sees as `$states.errorOutput`.
+    #[must_use]
+    pub fn to_error_output(&self) -> Value {
         let mut output = Map::from_iter([("Error".to_owned(), json!(self.error))]);
         if let Some(cause) = &self.cause {
             output.insert("Cause".to_owned(), json!(cause));
@@ -87,21 +85,13 @@ pub struct Interpreter<'a> {
     definition: &'a Value,
     tasks: Box<Tasks<'a>>,
     context: Value,
-    parsed: RefCell<HashMap<String, Rc<AstNode>>>,
+    expressions: Expressions,
     /// States entered, in order; those of branches one branch after the other.
     pub path: Vec<String>,
     /// Seconds that were waited.
     pub waits: Vec<u64>,
     /// How large inputs, results and outputs were.
     pub sizes: Sizes,
-}
-
-/// What an expression can see.
-struct Sight<'s> {
-    input: &'s Value,
-    result: Option<&'s Value>,
-    error_output: Option<&'s Value>,
-    variables: &'s Map<String, Value>,
 }
 
 /// The next state and what it gets.
@@ -124,7 +114,7 @@ impl<'a> Interpreter<'a> {
                 "Execution": { "Id": format!("{}:{execution}", arn("execution")), "Name": execution, "RedriveCount": 0 },
                 "StateMachine": { "Id": arn("stateMachine"), "Name": format!("snapferry-{machine}") },
             }),
-            parsed: RefCell::default(),
+            expressions: Expressions::default(),
             path: Vec::new(),
             waits: Vec::new(),
             sizes: Sizes::new(),
@@ -163,16 +153,18 @@ impl<'a> Interpreter<'a> {
         match state["Type"].as_str() {
             Some("Succeed") => Ok((None, input)),
             Some("Fail") => {
-                let sight = Sight::of_input(&input, variables);
+                let sight = Sight::of_input(&input, &self.context, variables);
                 let text = |value: Value| value.as_str().map(str::to_owned);
                 Err(Failure {
-                    error: text(self.fill(&state["Error"], &sight)?).unwrap_or_default(),
-                    cause: text(self.fill(&state["Cause"], &sight)?),
+                    error: text(self.expressions.fill(&state["Error"], &sight)?).unwrap_or_default(),
+                    cause: text(self.expressions.fill(&state["Cause"], &sight)?),
                 })
             }
             Some("Choice") => {
                 for choice in entries(&state["Choices"]) {
-                    let condition = self.fill(&choice["Condition"], &Sight::of_input(&input, variables))?;
+                    let condition = self
+                        .expressions
+                        .fill(&choice["Condition"], &Sight::of_input(&input, &self.context, variables))?;
                     if condition
                         .as_bool()
                         .ok_or_else(|| Failure::of_expression("no boolean"))?
@@ -183,7 +175,9 @@ impl<'a> Interpreter<'a> {
                 Ok((text_of(&state["Default"]), input))
             }
             Some("Wait") => {
-                let seconds = self.fill(&state["Seconds"], &Sight::of_input(&input, variables))?;
+                let seconds = self
+                    .expressions
+                    .fill(&state["Seconds"], &Sight::of_input(&input, &self.context, variables))?;
                 self.waits.push(
                     seconds
                         .as_u64()
@@ -192,7 +186,9 @@ impl<'a> Interpreter<'a> {
                 Ok((text_of(&state["Next"]), input))
             }
             Some("Pass") => {
-                let output = self.fill(&state["Output"], &Sight::of_input(&input, variables))?;
+                let output = self
+                    .expressions
+                    .fill(&state["Output"], &Sight::of_input(&input, &self.context, variables))?;
                 Ok((text_of(&state["Next"]), output))
             }
             Some("Task" | "Map" | "Parallel") => self.work(name, state, &input, variables),
@@ -230,10 +226,11 @@ impl<'a> Interpreter<'a> {
             input,
             result: None,
             error_output: Some(&error_output),
+            context: &self.context,
             variables,
         };
-        let output = self.fill(&catcher["Output"], &sight)?;
-        let assigned = self.fill(&catcher["Assign"], &sight)?;
+        let output = self.expressions.fill(&catcher["Output"], &sight)?;
+        let assigned = self.expressions.fill(&catcher["Assign"], &sight)?;
         assign(variables, assigned);
         Ok((text_of(&catcher["Next"]), output))
     }
@@ -247,15 +244,22 @@ impl<'a> Interpreter<'a> {
     ) -> Result<Value, Failure> {
         let result = match state["Type"].as_str() {
             Some("Task") => {
-                let arguments = self.fill(&state["Arguments"], &Sight::of_input(input, variables))?;
+                let arguments = self
+                    .expressions
+                    .fill(&state["Arguments"], &Sight::of_input(input, &self.context, variables))?;
                 (self.tasks)(name, &arguments)?
             }
             Some("Map") => {
-                let items = self.fill(&state["Items"], &Sight::of_input(input, variables))?;
+                let items = self
+                    .expressions
+                    .fill(&state["Items"], &Sight::of_input(input, &self.context, variables))?;
                 let Value::Array(items) = items else {
                     return Err(Failure::of_expression("Items: no array"));
                 };
-                let lanes = self.fill(&state["MaxConcurrency"], &Sight::of_input(input, variables))?;
+                let lanes = self.expressions.fill(
+                    &state["MaxConcurrency"],
+                    &Sight::of_input(input, &self.context, variables),
+                )?;
                 assert!(lanes.is_u64(), "{name}: MaxConcurrency is {lanes}");
                 let results: Result<_, _> = items
                     .into_iter()
@@ -276,90 +280,22 @@ impl<'a> Interpreter<'a> {
             input,
             result: Some(&result),
             error_output: None,
+            context: &self.context,
             variables,
         };
         let output = match state.get("Output") {
-            Some(output) => self.fill(output, &sight)?,
+            Some(output) => self.expressions.fill(output, &sight)?,
             None => result.clone(),
         };
-        let assigned = self.fill(&state["Assign"], &sight)?;
+        let assigned = self.expressions.fill(&state["Assign"], &sight)?;
         assign(variables, assigned);
         Ok(output)
-    }
-
-    /// A template with its expressions replaced by what they come to.
-    fn fill(&self, template: &Value, sight: &Sight) -> Result<Value, Failure> {
-        match template {
-            Value::String(text) => match text.strip_prefix("{%").and_then(|rest| rest.strip_suffix("%}")) {
-                Some(expression) => self.evaluate(expression, sight),
-                None => Ok(template.clone()),
-            },
-            Value::Array(items) => items.iter().map(|item| self.fill(item, sight)).collect(),
-            Value::Object(fields) => fields
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), self.fill(value, sight)?)))
-                .collect::<Result<Map<_, _>, _>>()
-                .map(Value::Object),
-            _ => Ok(template.clone()),
-        }
-    }
-
-    fn evaluate(&self, expression: &str, sight: &Sight) -> Result<Value, Failure> {
-        let failed = |problem: String| Failure::of_expression(format!("{problem} in {expression}"));
-        let mut states = json!({ "input": sight.input, "context": self.context });
-        for (name, value) in [("result", sight.result), ("errorOutput", sight.error_output)] {
-            if let Some(value) = value {
-                states[name] = value.clone();
-            }
-        }
-        let mut context = Context::new();
-        // Only those that it mentions: the plan is large, and most expressions do without.
-        for (name, value) in sight.variables {
-            if expression.contains(&format!("${name}")) {
-                context.bind(name.clone(), to_jsonata(value)?);
-            }
-        }
-        context.bind("states".to_owned(), to_jsonata(&states)?);
-        let mut evaluator = Evaluator::with_context(context);
-        // The two functions of Step Functions that our expressions use beside JSONata's own.
-        for (name, function) in [("hash", hash as HostFunction), ("parse", parse)] {
-            evaluator
-                .register_fn(name, function)
-                .map_err(|error| failed(error.to_string()))?;
-        }
-        let known = self.parsed.borrow().get(expression).cloned();
-        let ast = if let Some(ast) = known {
-            ast
-        } else {
-            let ast = Rc::new(parser::parse(expression.trim()).map_err(|error| failed(error.to_string()))?);
-            self.parsed.borrow_mut().insert(expression.to_owned(), Rc::clone(&ast));
-            ast
-        };
-        let value = evaluator
-            .evaluate(&ast, &JValue::Undefined)
-            .map_err(|error| failed(error.to_string()))?;
-        if value.is_undefined() {
-            return Err(failed("no result".to_owned()));
-        }
-        let text = value.to_json_string().map_err(|error| failed(error.to_string()))?;
-        serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
     }
 
     fn measure(&mut self, state: &str, what: &'static str, value: &Value) {
         let size = value.to_string().len();
         let largest = self.sizes.entry((state.to_owned(), what)).or_default();
         *largest = size.max(*largest);
-    }
-}
-
-impl<'s> Sight<'s> {
-    fn of_input(input: &'s Value, variables: &'s Map<String, Value>) -> Self {
-        Self {
-            input,
-            result: None,
-            error_output: None,
-            variables,
-        }
     }
 }
 
@@ -379,29 +315,4 @@ fn assign(variables: &mut Map<String, Value>, assigned: Value) {
 
 fn text_of(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
-}
-
-fn to_jsonata(value: &Value) -> Result<JValue, Failure> {
-    JValue::from_json_str(&value.to_string()).map_err(Failure::of_expression)
-}
-
-type HostFunction = fn(&[JValue]) -> Result<JValue, EvaluatorError>;
-
-/// `$hash(text, 'SHA-256')`; other algorithms are not used.
-fn hash(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
-    let [text, algorithm] = [0, 1].map(|at| arguments.get(at).and_then(JValue::as_str));
-    let (Some(text), Some("SHA-256")) = (text, algorithm) else {
-        return Err(EvaluatorError::TypeError("$hash needs a text and SHA-256".to_owned()));
-    };
-    let digest = Sha256::digest(text.as_bytes());
-    let hex = digest
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    Ok(JValue::from(hex))
-}
-
-/// `$parse(json)`: an error, which no Catch of the same state catches, where the text is no JSON.
-fn parse(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
-    let text = arguments.first().and_then(JValue::as_str).unwrap_or_default();
-    JValue::from_json_str(text).map_err(|error| EvaluatorError::EvaluationError(error.to_string()))
 }

@@ -6,12 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod expressions;
 mod interpreter;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+pub use expressions::{Expressions, Sight};
 pub use interpreter::{Failure, Interpreter, Sizes};
 
 /// The two state machines, by file name.

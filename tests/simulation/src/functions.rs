@@ -1,0 +1,326 @@
+//! The five functions as Lambda runs them: the real handlers, killed, repeated, delayed, under clocks that differ.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use shared::{Deployment, Error, Found, Prunable, Standing, Which};
+use static_checks::Failure;
+
+use crate::network::{Network, as_invocation, skewed};
+use crate::random::Random;
+use crate::record::Record;
+use crate::virtual_time::{Promise, Tasks, before};
+use crate::watch::{MOST_SKEW, Watch};
+
+/// Something that is broken on purpose, to see that the simulation notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Broken {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// prune-old also deletes the newest verified copy.
+    PrunerDeletesNewest,
+    /// start-copy does not look whether the copy is there already, but takes the next name.
+    NoIdempotencyCheck,
+    /// The states of copy-snapshot that call `StartCopy` and `FindLatestSnapshot` do not retry.
+    NoRetry,
+}
+
+/// What one invocation comes to.
+pub type Ended = Result<Value, Failure>;
+
+/// Lambda, with the five functions.
+pub struct Functions {
+    tasks: Rc<Tasks>,
+    network: Network,
+    record: Record,
+    watch: Watch,
+    deployments: BTreeMap<&'static str, Rc<Deployment>>,
+    random: RefCell<Random>,
+    /// How far each function's clock is off.
+    skews: RefCell<BTreeMap<String, SignedDuration>>,
+    last: Cell<u64>,
+    broken: Broken,
+}
+
+/// What goes wrong with one invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Lambda refuses to start it.
+    NotStarted(&'static str),
+    /// It is killed before it does anything.
+    KilledBefore,
+    /// It is killed after so many milliseconds.
+    KilledHalfway(u64),
+    /// It is killed when it has done everything, before it can answer.
+    KilledAfter,
+    /// It is done twice, the second time so many seconds later.
+    Twice(u64),
+    /// Its answer takes so many seconds.
+    Late(u64),
+}
+
+const KILLED: &[&str] = &["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError"];
+const NOT_STARTED: &[&str] = &[
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.TooManyRequestsException",
+];
+
+impl Functions {
+    /// The functions' names.
+    pub const NAMES: [&'static str; 5] = [
+        "list-targets",
+        "find-latest-snapshot",
+        "start-copy",
+        "check-copy-status",
+        "prune-old",
+    ];
+
+    /// All five, as deployed with these settings.
+    #[must_use]
+    pub fn new(
+        tasks: &Rc<Tasks>,
+        network: &Network,
+        record: &Record,
+        watch: &Watch,
+        settings: &shared::Settings,
+        random: Random,
+        broken: Broken,
+    ) -> Rc<Self> {
+        let deployments = Self::NAMES
+            .into_iter()
+            .map(|name| (name, Rc::new(network.deployment(name, settings))))
+            .collect();
+        Rc::new(Self {
+            tasks: Rc::clone(tasks),
+            network: network.clone(),
+            record: record.clone(),
+            watch: watch.clone(),
+            deployments,
+            random: RefCell::new(random),
+            skews: RefCell::default(),
+            last: Cell::new(0),
+            broken,
+        })
+    }
+
+    /// Invokes a function. It goes on even when nobody waits for its answer any more.
+    pub fn invoke(self: &Rc<Self>, function: &str, payload: Value) -> Promise<Ended> {
+        let answer = Promise::default();
+        let work = Rc::clone(self).deliver(function.to_owned(), payload, answer.clone());
+        self.tasks.begin(work);
+        answer
+    }
+
+    async fn deliver(self: Rc<Self>, function: String, payload: Value, answer: Promise<Ended>) {
+        let clock = self.tasks.clock().clone();
+        let fault = self.draw_fault();
+        self.record.call(&format!("invoke {function}"));
+        let pause = self.random.borrow_mut().of(10..=300);
+        clock.sleep(Duration::from_millis(pause)).await;
+        if let Some(fault) = fault {
+            self.record.fault(fault.name(), &function);
+        }
+        let killed = || {
+            let error = *self.random.borrow_mut().one_of(KILLED);
+            Err(Failure {
+                error: error.to_owned(),
+                cause: Some(format!(
+                    "{{\"errorType\":\"{error}\",\"errorMessage\":\"the process is gone\"}}"
+                )),
+            })
+        };
+        match fault {
+            Some(Fault::NotStarted(error)) => answer.keep(Err(Failure {
+                error: error.to_owned(),
+                cause: Some("Lambda did not start the function".to_owned()),
+            })),
+            Some(Fault::KilledBefore) => answer.keep(killed()),
+            Some(Fault::KilledHalfway(after)) => {
+                let end = clock.sleep(Duration::from_millis(after));
+                let ended = before(self.run(&function, payload), end).await;
+                answer.keep(ended.unwrap_or_else(killed));
+            }
+            Some(Fault::KilledAfter) => {
+                let _ = self.run(&function, payload).await;
+                answer.keep(killed());
+            }
+            Some(Fault::Twice(later)) => {
+                let again = {
+                    let (this, function, payload) = (Rc::clone(&self), function.clone(), payload.clone());
+                    async move {
+                        this.tasks.clock().sleep(Duration::from_secs(later)).await;
+                        this.record.note(&format!("again: {function}"));
+                        let _ = this.run(&function, payload).await;
+                    }
+                };
+                self.tasks.begin(again);
+                answer.keep(self.run(&function, payload).await);
+            }
+            Some(Fault::Late(seconds)) => {
+                let ended = self.run(&function, payload).await;
+                clock.sleep(Duration::from_secs(seconds)).await;
+                answer.keep(ended);
+            }
+            None => answer.keep(self.run(&function, payload).await),
+        }
+    }
+
+    fn draw_fault(&self) -> Option<Fault> {
+        let mut random = self.random.borrow_mut();
+        let rates = self.network.rates();
+        random.per_mille(rates.of_steps).then(|| match random.of(0..=6) {
+            0 => Fault::NotStarted(*random.one_of(NOT_STARTED)),
+            1 => Fault::KilledBefore,
+            2 => Fault::KilledHalfway(random.of(1..=2500)),
+            3 => Fault::KilledAfter,
+            4 | 5 => Fault::Twice(random.of(0..=90)),
+            _ => Fault::Late(random.of(5..=400)),
+        })
+    }
+
+    /// What the clock of a function's environment shows; it changes when the environment does.
+    fn now_of(&self, function: &str) -> Timestamp {
+        let mut skews = self.skews.borrow_mut();
+        let is_on = self.network.rates().of_steps > 0;
+        let skew = skews.entry(function.to_owned()).or_default();
+        let mut random = self.random.borrow_mut();
+        if is_on && random.per_mille(50) {
+            let most = u64::try_from(MOST_SKEW.as_secs()).unwrap_or_default() / 2;
+            let seconds = i64::try_from(random.of(0..=2 * most)).unwrap_or_default() - i64::try_from(most).unwrap_or(0);
+            *skew = SignedDuration::from_secs(seconds);
+            self.record.fault("clock set", &format!("{function} {seconds} s"));
+        } else if !is_on {
+            *skew = SignedDuration::ZERO;
+        }
+        skewed(self.tasks.clock().now(), *skew)
+    }
+
+    async fn run(self: &Rc<Self>, function: &str, payload: Value) -> Ended {
+        self.last.set(self.last.get() + 1);
+        let number = self.last.get();
+        let now = self.now_of(function);
+        self.watch.invoked(number, function, self.tasks.clock().now());
+        let timeout = if ["list-targets", "prune-old"].contains(&function) {
+            300
+        } else {
+            120
+        };
+        let end = self.tasks.clock().sleep(Duration::from_secs(timeout));
+        let work = as_invocation(number, self.handle(function, payload, now));
+        let ended = before(work, end).await.unwrap_or_else(|| {
+            Err(Failure {
+                error: "Sandbox.Timedout".to_owned(),
+                cause: Some("{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"Task timed out\"}".to_owned()),
+            })
+        });
+        let said = match &ended {
+            Ok(_) => "ok".to_owned(),
+            Err(failure) => format!("{} {}", failure.error, failure.cause.as_deref().unwrap_or_default()),
+        };
+        self.record.note(&format!("#{number} {function}: {said}"));
+        ended
+    }
+
+    async fn handle(&self, function: &str, payload: Value, now: Timestamp) -> Ended {
+        let deployment = &*self.deployments[function];
+        match function {
+            "list-targets" => answer(payload, |input| list_targets::handle(deployment, input, now)).await,
+            "find-latest-snapshot" => {
+                answer(payload, |target| find_latest_snapshot::handle(deployment, target, now)).await
+            }
+            "start-copy" => {
+                answer(payload, async |mut found: Found| {
+                    if self.broken == Broken::NoIdempotencyCheck {
+                        pass_over(deployment, &mut found).await?;
+                    }
+                    start_copy::handle(deployment, found, now).await
+                })
+                .await
+            }
+            "check-copy-status" => answer(payload, |started| check_copy_status::handle(deployment, started, now)).await,
+            _ => {
+                answer(payload, async |baton: Prunable| {
+                    if self.broken == Broken::PrunerDeletesNewest {
+                        delete_newest(deployment, &baton).await?;
+                    }
+                    prune_old::handle(deployment, baton, now).await
+                })
+                .await
+            }
+        }
+    }
+}
+
+/// Reads the payload, calls, and spells the outcome as the Lambda runtime does.
+async fn answer<I: DeserializeOwned, O: Serialize>(
+    payload: Value,
+    handle: impl AsyncFnOnce(I) -> Result<O, Error>,
+) -> Ended {
+    let ended = match shared::parse(payload) {
+        Ok(input) => Box::pin(handle(input)).await,
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(output) => {
+            serde_json::to_value(output).map_err(|error| Failure::of_function("Runtime.Serialize", &error.to_string()))
+        }
+        Err(error) => Err(Failure::of_function(error.name(), &error.to_string())),
+    }
+}
+
+/// The broken start-copy: a name that is taken is passed over, whosever it is.
+async fn pass_over(deployment: &Deployment, found: &mut Found) -> Result<(), Error> {
+    let Some(source) = &found.source else { return Ok(()) };
+    for key in [Some(deployment.settings.kms_key_arn.as_str()), None] {
+        let id = deployment.owner.copy_id(&source.arn, key, found.attempt);
+        let there = deployment
+            .destination
+            .snapshot(found.target.kind, &id, "manual")
+            .await?;
+        if there.is_some() {
+            found.attempt = (found.attempt + 1) % shared::MOST_ATTEMPTS;
+        }
+    }
+    Ok(())
+}
+
+/// The broken prune-old: the newest verified copy goes first.
+async fn delete_newest(deployment: &Deployment, baton: &Prunable) -> Result<(), Error> {
+    let names = [baton.target.id.clone()];
+    let copies = deployment
+        .destination
+        .snapshots(baton.target.kind, Which::ManualOfNames(&names))
+        .await?;
+    let newest = copies
+        .iter()
+        .filter_map(|copy| shared::OwnCopy::read(&deployment.owner, copy))
+        .filter(|copy| copy.standing == Standing::Verified)
+        .max_by_key(|copy| copy.source_created);
+    match newest {
+        Some(copy) => deployment.destination.delete(baton.target.kind, &copy.id).await,
+        None => Ok(()),
+    }
+}
+
+impl Fault {
+    fn name(self) -> &'static str {
+        match self {
+            Self::NotStarted(_) => "Lambda does not start a step",
+            Self::KilledBefore => "step cut off before its effect",
+            Self::KilledHalfway(_) => "step cut off half-way",
+            Self::KilledAfter => "step cut off after its effect",
+            Self::Twice(_) => "step delivered twice",
+            Self::Late(_) => "step answered late",
+        }
+    }
+}

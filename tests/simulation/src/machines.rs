@@ -1,0 +1,66 @@
+//! The state machines that are deployed, read from their files and filled in as the template does it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use static_checks::{states, text};
+
+use crate::functions::{Broken, Functions};
+use crate::step_functions::Definition;
+
+/// Both machines with so many lanes, one of them broken if it is asked for.
+///
+/// # Panics
+/// When a file is no state machine.
+#[must_use]
+pub fn machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> BTreeMap<String, Definition> {
+    static_checks::MACHINES
+        .into_iter()
+        .map(|name| {
+            let mut definition = text(&format!("statemachine/{name}.asl.json"));
+            for function in Functions::NAMES {
+                let placeholder: String = function.split('-').map(capital).collect();
+                definition = definition.replace(
+                    &format!("${{{placeholder}Arn}}"),
+                    &format!("arn:aws:lambda:us-east-1:123456789012:function:snapferry-{function}"),
+                );
+            }
+            let definition = definition
+                .replace(
+                    "${CopySnapshotStateMachineArn}",
+                    "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-snapshot",
+                )
+                .replace("${InstanceLanes}", &instance_lanes.to_string())
+                .replace("${ClusterLanes}", &cluster_lanes.to_string());
+            assert!(!definition.contains("${"), "{name}: a placeholder is left");
+            for unknown in ["$eval(", "$uuid(", "$now(", "$millis(", "$random("] {
+                assert!(
+                    !definition.contains(unknown),
+                    "{name}: the runner does not know {unknown}"
+                );
+            }
+            let mut definition: Value =
+                serde_json::from_str(&definition).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(definition["QueryLanguage"], "JSONata", "{name}");
+            assert!(!states(&definition).is_empty(), "{name}");
+            if broken == Broken::NoRetry && name == "copy-snapshot" {
+                for state in ["StartCopy", "FindLatestSnapshot"] {
+                    definition["States"][state]
+                        .as_object_mut()
+                        .expect("a state")
+                        .remove("Retry");
+                }
+            }
+            // Futures of executions refer to it as long as they like; there is one for each seed and machine.
+            (name.to_owned(), &*Box::leak(Box::new(definition)))
+        })
+        .collect()
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters
+        .next()
+        .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
+        .unwrap_or_default()
+}

@@ -1,0 +1,455 @@
+//! What lies between a function and RDS: latency, faults, and databases that change under way.
+//!
+//! Faults of the network are drawn here and not ordered from the simulator, so that a seed decides each one.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use jiff::{SignedDuration, Timestamp};
+use shared::{Deployment, Rds, Settings};
+use simulator_sdk::World;
+
+use crate::random::Random;
+use crate::record::Record;
+use crate::virtual_time::{Clock, lock};
+use crate::watch::Watch;
+
+thread_local! {
+    /// The invocation whose future is being polled.
+    static INVOCATION: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Says that whatever `work` does is done by this invocation.
+pub(crate) async fn as_invocation<T>(number: u64, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|context: &mut Context<'_>| -> Poll<T> {
+        let before = INVOCATION.replace(number);
+        let polled = work.as_mut().poll(context);
+        INVOCATION.set(before);
+        polled
+    })
+    .await
+}
+
+/// How often things go wrong, per mille of the calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FaultRates {
+    /// Calls of RDS.
+    pub of_rds: u64,
+    /// Invocations of functions, and nested executions.
+    pub of_steps: u64,
+}
+
+/// How a database appears in place of what the simulator holds, which has no call to change one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appearance {
+    /// Its identifier as the simulator has it.
+    pub id_within: String,
+    /// Its resource id as the simulator has it.
+    pub resource_id_within: String,
+    /// Its identifier now.
+    pub id: String,
+    /// Its resource id now.
+    pub resource_id: String,
+    /// Whether it is gone.
+    pub is_gone: bool,
+}
+
+/// The network of one simulation. Clones are the same network.
+#[derive(Clone)]
+pub struct Network {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    world: World,
+    clock: Clock,
+    record: Record,
+    watch: Watch,
+    random: Mutex<Random>,
+    rates: Mutex<FaultRates>,
+    key_is_usable: Mutex<bool>,
+    appearances: Mutex<BTreeMap<String, Appearance>>,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Network").finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// A network without faults.
+    #[must_use]
+    pub fn new(world: &World, clock: &Clock, record: &Record, watch: &Watch, random: Random) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                world: world.clone(),
+                clock: clock.clone(),
+                record: record.clone(),
+                watch: watch.clone(),
+                random: Mutex::new(random),
+                rates: Mutex::default(),
+                key_is_usable: Mutex::new(true),
+                appearances: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Sets how often calls fail.
+    pub fn set_rates(&self, rates: FaultRates) {
+        *lock(&self.shared.rates) = rates;
+    }
+
+    /// How often calls fail.
+    #[must_use]
+    pub fn rates(&self) -> FaultRates {
+        *lock(&self.shared.rates)
+    }
+
+    /// Disables the key in the destination region, or enables it again.
+    pub fn set_key_usable(&self, usable: bool) {
+        *lock(&self.shared.key_is_usable) = usable;
+    }
+
+    /// Makes a database appear otherwise than the simulator has it.
+    pub fn show(&self, appearance: Appearance) {
+        lock(&self.shared.appearances).insert(appearance.resource_id_within.clone(), appearance);
+    }
+
+    /// A deployment whose function `caller` reaches RDS through this network.
+    #[must_use]
+    pub fn deployment(&self, caller: &str, settings: &Settings) -> Deployment {
+        let rds = |region: &str| {
+            let wire = Wire {
+                network: self.clone(),
+                region: region.to_owned(),
+                is_source: region == settings.source_region,
+                inner: self.shared.world.http_client(),
+            };
+            let client = self.shared.world.client_with(region, caller, |config| {
+                config
+                    .http_client(SharedHttpClient::new(wire))
+                    .time_source(self.shared.clock.clone())
+                    .sleep_impl(self.shared.clock.clone())
+            });
+            Rds::new(client, region)
+        };
+        Deployment::new(
+            settings.clone(),
+            rds(&settings.source_region),
+            rds(&settings.destination_region),
+        )
+    }
+
+    /// Brings the simulator's time up to ours.
+    pub fn settle(&self) {
+        let behind = self.shared.clock.now().duration_since(self.shared.world.now());
+        if behind > SignedDuration::ZERO {
+            self.shared
+                .world
+                .advance(Duration::try_from(behind).unwrap_or_default());
+        }
+    }
+
+    async fn call(self, wire: SharedHttpConnector, region: String, is_source: bool, mut request: HttpRequest) -> Reply {
+        let invocation = INVOCATION.get();
+        let form = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let action = parameter(&form, "Action").unwrap_or_default();
+        let writes = !action.starts_with("Describe");
+        let (before, after, fault) = {
+            let mut random = lock(&self.shared.random);
+            let (before, after) = (random.of(5..=400), random.of(5..=400));
+            let rates = *lock(&self.shared.rates);
+            let fault = random.per_mille(rates.of_rds).then(|| Fault::draw(&mut random));
+            (before, after, fault)
+        };
+        let Shared {
+            clock, record, watch, ..
+        } = &*self.shared;
+        record.call(&action);
+        clock.sleep(Duration::from_millis(before)).await;
+
+        if let Some(fault) = fault {
+            let name = match fault {
+                Fault::LostReply if writes => "reply to a write lost",
+                Fault::LostReply => "reply to a read lost",
+                Fault::LateReply(_) => "RDS answers late",
+                Fault::Throttled => "RDS throttles",
+                Fault::Status(500) => "HTTP 500",
+                Fault::Status(_) => "HTTP 503",
+                Fault::Unreachable => "RDS cannot be reached",
+            };
+            record.fault(name, &format!("{action} #{invocation}"));
+            match fault {
+                Fault::Throttled => {
+                    clock.sleep(Duration::from_millis(after)).await;
+                    return answer(400, refusal("Throttling", "Rate exceeded"));
+                }
+                Fault::Status(status) => {
+                    clock.sleep(Duration::from_millis(after)).await;
+                    return answer(status, String::new());
+                }
+                Fault::Unreachable => return Err(ConnectorError::io("the connection was refused".into())),
+                Fault::LostReply | Fault::LateReply(_) => {}
+            }
+        }
+        if action.starts_with("Copy") && !*lock(&self.shared.key_is_usable) && form.contains("KmsKeyId=") {
+            record.fault("key disabled", &action);
+            clock.sleep(Duration::from_millis(after)).await;
+            return answer(
+                400,
+                refusal(
+                    "KMSKeyNotAccessibleFault",
+                    "The target KMS key does not exist, is not enabled or you do not have permissions",
+                ),
+            );
+        }
+
+        self.settle();
+        if is_source && action.starts_with("DescribeDB") && !action.contains("Snapshot") {
+            let asked = lock(&self.shared.appearances)
+                .values()
+                .fold(form.clone(), |form, seen| seen.in_request(&form));
+            if asked != form {
+                *request.body_mut() = SdkBody::from(asked);
+            }
+        }
+        let state = writes.then(|| self.shared.world.state());
+        let response = wire.call(request).await?;
+        let status = response.status().as_u16();
+        let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
+        let code = if status == 200 {
+            "ok"
+        } else {
+            between(&body, "<Code>", "</Code>").unwrap_or("?")
+        };
+        if let Some(state) = state {
+            let id = subject(&form);
+            record.note(&format!("rds {action} {id} {code} #{invocation}"));
+            if status == 200 {
+                watch.wrote(
+                    invocation,
+                    &action,
+                    &form,
+                    &state,
+                    &self.shared.world.state(),
+                    clock.now(),
+                );
+            }
+        } else if action.contains("Snapshots") && !is_source {
+            watch.read(invocation, clock.now());
+        }
+        if code == "SnapshotQuotaExceeded" {
+            record.add("RDS refuses a copy: slots or quota", 1);
+        }
+        clock.sleep(Duration::from_millis(after)).await;
+        match fault {
+            Some(Fault::LostReply) => return Err(ConnectorError::io("the connection was reset".into())),
+            // The deployed clients wait 15 s for an attempt.
+            Some(Fault::LateReply(seconds)) if seconds > 15 => {
+                clock.sleep(Duration::from_secs(15)).await;
+                return Err(ConnectorError::timeout("no reply in 15 s".into()));
+            }
+            Some(Fault::LateReply(seconds)) => clock.sleep(Duration::from_secs(seconds)).await,
+            _ => {}
+        }
+        let _ = region;
+        if is_source && action.starts_with("DescribeDB") && !action.contains("Snapshot") {
+            let seen = lock(&self.shared.appearances)
+                .values()
+                .fold(body, |body, seen| seen.in_reply(&body));
+            return answer(status, seen);
+        }
+        Ok(response)
+    }
+}
+
+type Reply = Result<HttpResponse, ConnectorError>;
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Throttled,
+    Status(u16),
+    Unreachable,
+    LostReply,
+    LateReply(u64),
+}
+
+impl Fault {
+    fn draw(random: &mut Random) -> Self {
+        match random.of(0..=6) {
+            0 => Self::Throttled,
+            1 => Self::Status(500),
+            2 => Self::Status(503),
+            3 => Self::Unreachable,
+            4 | 5 => Self::LostReply,
+            _ => Self::LateReply(random.of(2..=25)),
+        }
+    }
+}
+
+impl Appearance {
+    fn in_request(&self, form: &str) -> String {
+        // A resource id is never the beginning of another one; an identifier may be, and stands last.
+        let form = form.replace(
+            &format!("={}", self.resource_id),
+            &format!("={}", self.resource_id_within),
+        );
+        match form.strip_suffix(&format!("={}", self.id)) {
+            Some(begin) => format!("{begin}={}", self.id_within),
+            None => form,
+        }
+    }
+
+    /// Rewrites the elements of this database, and of its members.
+    fn in_reply(&self, body: &str) -> String {
+        let mut out = String::with_capacity(body.len());
+        let mut rest = body;
+        loop {
+            let next = ["DBInstance", "DBCluster"]
+                .into_iter()
+                .filter_map(|name| Some((rest.find(&format!("<{name}>"))?, name)))
+                .min();
+            let Some((start, name)) = next else { break };
+            let close = format!("</{name}>");
+            let Some(end) = rest[start..].find(&close).map(|at| start + at + close.len()) else {
+                break;
+            };
+            out.push_str(&rest[..start]);
+            let element = &rest[start..end];
+            let is_it = element.contains(&format!("ResourceId>{}</", self.resource_id_within));
+            let is_member = name == "DBInstance"
+                && element.contains(&format!("<DBClusterIdentifier>{}</", self.id_within))
+                && self.resource_id_within.starts_with("cluster-");
+            match (is_it || is_member, self.is_gone) {
+                (true, true) => {}
+                (true, false) => out.push_str(
+                    &element
+                        .replace(&self.resource_id_within, &self.resource_id)
+                        .replace(
+                            &format!("<DBInstanceIdentifier>{}</", self.id_within),
+                            &format!("<DBInstanceIdentifier>{}</", self.id),
+                        )
+                        .replace(
+                            &format!("<DBClusterIdentifier>{}</", self.id_within),
+                            &format!("<DBClusterIdentifier>{}</", self.id),
+                        ),
+                ),
+                (false, _) => out.push_str(element),
+            }
+            rest = &rest[end..];
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+fn answer(status: u16, body: String) -> Reply {
+    let status = StatusCode::try_from(status).map_err(|error| ConnectorError::user(error.into()))?;
+    let mut reply = HttpResponse::new(status, SdkBody::from(body));
+    reply.headers_mut().insert("x-amzn-requestid", "simulated");
+    Ok(reply)
+}
+
+fn refusal(code: &str, message: &str) -> String {
+    format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>simulated</RequestId></ErrorResponse>"
+    )
+}
+
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> Option<&'a str> {
+    let start = text.find(begin)? + begin.len();
+    Some(&text[start..start + text[start..].find(end)?])
+}
+
+/// A parameter of a form, decoded.
+pub(crate) fn parameter(form: &str, name: &str) -> Option<String> {
+    let value = form
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+    let mut bytes = Vec::new();
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// What a call that writes is about.
+pub(crate) fn subject(form: &str) -> String {
+    [
+        "TargetDBSnapshotIdentifier",
+        "TargetDBClusterSnapshotIdentifier",
+        "DBSnapshotIdentifier",
+        "DBClusterSnapshotIdentifier",
+        "ResourceName",
+    ]
+    .into_iter()
+    .find_map(|name| parameter(form, name))
+    .unwrap_or_default()
+}
+
+/// The network as the SDK sees it.
+#[derive(Debug, Clone)]
+struct Wire {
+    network: Network,
+    region: String,
+    is_source: bool,
+    inner: SharedHttpClient,
+}
+
+#[derive(Debug, Clone)]
+struct Connector {
+    wire: Wire,
+    inner: SharedHttpConnector,
+}
+
+impl HttpClient for Wire {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector {
+            wire: self.clone(),
+            inner: self.inner.http_connector(settings, components),
+        })
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let work = self.wire.network.clone().call(
+            self.inner.clone(),
+            self.wire.region.clone(),
+            self.wire.is_source,
+            request,
+        );
+        let boxed: Pin<Box<dyn Future<Output = Reply> + Send>> = Box::pin(work);
+        HttpConnectorFuture::new_boxed(boxed)
+    }
+}
+
+/// The time that a function's clock shows: that of the network, and off by `by`.
+#[must_use]
+pub fn skewed(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.checked_add(by).unwrap_or(now)
+}
