@@ -43,7 +43,7 @@ def cloud(session_cloud: LocalCloud) -> Iterator[LocalCloud]:
     yield session_cloud
     session_cloud.simulator.release_all()
     session_cloud.simulator.clear_faults()
-    session_cloud.runs().stop_all()
+    session_cloud.stop_all_runs()
 
 
 @pytest.fixture

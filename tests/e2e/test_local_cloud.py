@@ -155,8 +155,10 @@ def test_a_demo_that_is_cut_short_leaves_nothing(workspace, number):
         [*COMMAND, "demo"],
         env={**os.environ, "LOCALCLOUD_WORKSPACE": str(workspace)},
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=(workspace / "stderr").open("wb"),
         start_new_session=True,
+        # Started in the background of a shell, this process ignores SIGINT, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     said = b""
     deadline = time.monotonic() + 200
@@ -164,7 +166,7 @@ def test_a_demo_that_is_cut_short_leaves_nothing(workspace, number):
         assert time.monotonic() < deadline, said
         if select.select([demo.stdout], [], [], 0.5)[0]:
             read = os.read(demo.stdout.fileno(), 4096)
-            assert read, said
+            assert read, said + (workspace / "stderr").read_bytes()
             said += read
     folder = workspace / "demo"
     assert len(processes_of(folder)) > 3

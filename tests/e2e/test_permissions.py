@@ -138,6 +138,8 @@ def copying(
         },
         asks=(
             Ask(action, source, region, request_tags),
+            # RDS asks the source region on the caller's behalf.
+            Ask(action, source, SOURCE_REGION, more={"aws:calledvia": ["rds.amazonaws.com"]}),
             Ask(action, target, region, request_tags),
             *([Ask("rds:AddTagsToResource", target, region, request_tags)] if request_tags else []),
             Ask("kms:DescribeKey", key, region, more=via),
@@ -153,6 +155,7 @@ SOURCE_SNAPSHOTS = {"instance": "orders-2026-11-22-03-10", "cluster": "billing-2
 def copies() -> list[Case]:
     cases = []
     other_key = KEY_ARN.replace(KEY_ARN.rsplit("/", 1)[-1], OTHER_KEY)
+    source_key = f"arn:aws:kms:{SOURCE_REGION}:{ACCOUNT}:key/{SOURCE_KEY}"
     third_key = f"arn:aws:kms:{THIRD_REGION}:{ACCOUNT}:key/{OTHER_KEY}"
     for kind in KINDS:
         cases += [
@@ -162,6 +165,7 @@ def copies() -> list[Case]:
             copying(kind, "under another name", False, name="orders-new"),
             copying(kind, "under a name that only begins like its own", False, name=f"{OWNER_ID}x-orders-new"),
             copying(kind, "with another key", False, key=other_key),
+            copying(kind, "within the source region", False, region=SOURCE_REGION, key=source_key),
             copying(kind, "to another region", False, region=THIRD_REGION, key=third_key),
         ]
     return cases

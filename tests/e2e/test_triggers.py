@@ -19,14 +19,14 @@ def outcomes(runs, run):
     }
 
 
-def rules(cloud):
-    """The deployed EventBridge rules, each with its one target."""
+def deployed_rule(cloud, logical_id):
+    """A deployed EventBridge rule, and its one target."""
+    stack = cloud.client("cloudformation")
+    name = stack.describe_stack_resource(StackName=layout.STACK, LogicalResourceId=logical_id)["StackResourceDetail"]
     events = cloud.client("events")
-    found = {}
-    for rule in events.list_rules(NamePrefix=layout.STACK)["Rules"]:
-        (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-        found["schedule" if "ScheduleExpression" in rule else "events"] = (rule, target)
-    return found
+    rule = events.describe_rule(Name=name["PhysicalResourceId"])
+    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    return rule, target
 
 
 def snapshot_name(cloud, kind, database):
@@ -86,7 +86,8 @@ def send(cloud, runs, *entries):
 
 def test_the_schedule_copies_everything(cloud, runs, seed, destination):
     seed(fleet([instance("orders"), instance("catalog")], [cluster("billing")]))
-    rule, target = rules(cloud)["schedule"]
+    rule, target = deployed_rule(cloud, "ScheduleRule")
+    assert rule["ScheduleExpression"] == cloud.parameters["ScheduleExpression"]
     assert rule["State"] == "ENABLED"
     assert target["Arn"] == runs.copy_fleet
     # As EventBridge would: the target that was deployed, with the input that was deployed.

@@ -166,7 +166,8 @@ def sam_deploy(
             "--no-confirm-changeset",
             "--no-fail-on-empty-changeset",
             "--no-progressbar",
-            "--parameter-overrides", *[f"{name}={value}" for name, value in parameters.items()],
+            # Quoted for SAM itself, which splits at spaces.
+            "--parameter-overrides", *[f'{name}="{value}"' for name, value in parameters.items()],
         ],
         folder / f"sam-deploy-{stack}.log",
         environment,
