@@ -223,6 +223,11 @@ impl Functions {
                 cause: Some("{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"Task timed out\"}".to_owned()),
             })
         });
+        if let Err(failure) = &ended
+            && failure.error == "CopyMismatch"
+        {
+            self.record.faults("copy comes out different", 1);
+        }
         let said = match &ended {
             Ok(_) => "ok".to_owned(),
             Err(failure) => format!("{} {}", failure.error, failure.cause.as_deref().unwrap_or_default()),

@@ -68,6 +68,11 @@ impl Record {
         self.note(&format!("FAULT {kind}: {where_}"));
     }
 
+    /// Counts so many faults of a kind.
+    pub fn faults(&self, kind: &str, count: u64) {
+        *lock(&self.shared).faults.entry(kind.to_owned()).or_default() += count;
+    }
+
     /// Counts so many of anything.
     pub fn add(&self, figure: &str, count: u64) {
         *lock(&self.shared).figures.entry(figure.to_owned()).or_default() += count;

@@ -376,7 +376,8 @@ impl StepFunctions {
                 let end = self.tasks.clock().sleep(Duration::from_secs(seconds));
                 let work = self.task(execution, name, &state["Resource"], &arguments);
                 before(work, end).await.unwrap_or_else(|| {
-                    self.record.note(&format!("{} {name} times out", execution.name));
+                    self.record
+                        .fault("step times out", &format!("{} {name}", execution.name));
                     Err(Failure {
                         error: "States.Timeout".to_owned(),
                         cause: None,

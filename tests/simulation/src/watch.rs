@@ -295,10 +295,13 @@ impl Watch {
         let Some(newest) = newest else { return false };
         let copies = self.copies(state);
         let of_newest: Vec<&OwnedCopy<'_>> = copies.iter().filter(|copy| copy.source_arn() == newest.arn).collect();
-        if of_newest
-            .iter()
-            .any(|copy| copy.standing == Standing::Verified && self.came_out_right(copy.snapshot))
-        {
+        // A copy of a later snapshot, which is gone from the source region, serves as well.
+        if copies.iter().any(|copy| {
+            copy.standing == Standing::Verified
+                && copy.taken.resource_id == resource_id
+                && Some(copy.taken.at) >= newest.created_at
+                && self.came_out_right(copy.snapshot)
+        }) {
             self.record.add("databases that end with a verified copy", 1);
             return false;
         }
