@@ -179,7 +179,7 @@ impl Functions {
         let mut random = self.random.borrow_mut();
         let rates = self.network.rates();
         random.per_mille(rates.of_steps).then(|| match random.of(0..=6) {
-            0 => Fault::NotStarted(*random.one_of(NOT_STARTED)),
+            0 => Fault::NotStarted(random.one_of::<&'static str>(NOT_STARTED)),
             1 => Fault::KilledBefore,
             2 => Fault::KilledHalfway(random.of(1..=2500)),
             3 => Fault::KilledAfter,

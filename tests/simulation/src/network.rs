@@ -21,6 +21,7 @@ use aws_smithy_types::body::SdkBody;
 use jiff::{SignedDuration, Timestamp};
 use shared::{Deployment, Rds, Settings};
 use simulator_sdk::World;
+use simulator_sdk::simulator::State;
 
 use crate::random::Random;
 use crate::record::Record;
@@ -136,7 +137,6 @@ impl Network {
         let rds = |region: &str| {
             let wire = Wire {
                 network: self.clone(),
-                region: region.to_owned(),
                 is_source: region == settings.source_region,
                 inner: self.shared.world.http_client(),
             };
@@ -165,98 +165,41 @@ impl Network {
         }
     }
 
-    async fn call(self, wire: SharedHttpConnector, region: String, is_source: bool, mut request: HttpRequest) -> Reply {
-        let invocation = INVOCATION.get();
+    async fn call(self, wire: SharedHttpConnector, is_source: bool, mut request: HttpRequest) -> Reply {
         let form = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-        let action = parameter(&form, "Action").unwrap_or_default();
-        let writes = !action.starts_with("Describe");
+        let call = Call {
+            invocation: INVOCATION.get(),
+            action: parameter(&form, "Action").unwrap_or_default(),
+            form,
+            is_source,
+        };
         let (before, after, fault) = {
             let mut random = lock(&self.shared.random);
             let (before, after) = (random.of(5..=400), random.of(5..=400));
             let rates = *lock(&self.shared.rates);
             let fault = random.per_mille(rates.of_rds).then(|| Fault::draw(&mut random));
-            (before, after, fault)
+            (Duration::from_millis(before), Duration::from_millis(after), fault)
         };
-        let Shared {
-            clock, record, watch, ..
-        } = &*self.shared;
-        record.call(&action);
-        clock.sleep(Duration::from_millis(before)).await;
-
-        if let Some(fault) = fault {
-            let name = match fault {
-                Fault::LostReply if writes => "reply to a write lost",
-                Fault::LostReply => "reply to a read lost",
-                Fault::LateReply(_) => "RDS answers late",
-                Fault::Throttled => "RDS throttles",
-                Fault::Status(500) => "HTTP 500",
-                Fault::Status(_) => "HTTP 503",
-                Fault::Unreachable => "RDS cannot be reached",
-            };
-            record.fault(name, &format!("{action} #{invocation}"));
-            match fault {
-                Fault::Throttled => {
-                    clock.sleep(Duration::from_millis(after)).await;
-                    return answer(400, refusal("Throttling", "Rate exceeded"));
-                }
-                Fault::Status(status) => {
-                    clock.sleep(Duration::from_millis(after)).await;
-                    return answer(status, String::new());
-                }
-                Fault::Unreachable => return Err(ConnectorError::io("the connection was refused".into())),
-                Fault::LostReply | Fault::LateReply(_) => {}
-            }
-        }
-        if action.starts_with("Copy") && !*lock(&self.shared.key_is_usable) && form.contains("KmsKeyId=") {
-            record.fault("key disabled", &action);
-            clock.sleep(Duration::from_millis(after)).await;
-            return answer(
-                400,
-                refusal(
-                    "KMSKeyNotAccessibleFault",
-                    "The target KMS key does not exist, is not enabled or you do not have permissions",
-                ),
-            );
+        let clock = &self.shared.clock;
+        self.shared.record.call(&call.action);
+        clock.sleep(before).await;
+        if let Some(refused) = self.refuse(&call, fault) {
+            clock.sleep(after).await;
+            return refused;
         }
 
         self.settle();
-        if is_source && action.starts_with("DescribeDB") && !action.contains("Snapshot") {
-            let asked = lock(&self.shared.appearances)
-                .values()
-                .fold(form.clone(), |form, seen| seen.in_request(&form));
-            if asked != form {
-                *request.body_mut() = SdkBody::from(asked);
-            }
+        if call.lists_databases() {
+            let asked = self.change(&call.form, Appearance::in_request);
+            *request.body_mut() = SdkBody::from(asked);
         }
-        let state = writes.then(|| self.shared.world.state());
-        let response = wire.call(request).await?;
-        let status = response.status().as_u16();
-        let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
-        let code = if status == 200 {
-            "ok"
-        } else {
-            between(&body, "<Code>", "</Code>").unwrap_or("?")
-        };
-        if let Some(state) = state {
-            let id = subject(&form);
-            record.note(&format!("rds {action} {id} {code} #{invocation}"));
-            if status == 200 {
-                watch.wrote(
-                    invocation,
-                    &action,
-                    &form,
-                    &state,
-                    &self.shared.world.state(),
-                    clock.now(),
-                );
-            }
-        } else if action.contains("Snapshots") && !is_source {
-            watch.read(invocation, clock.now());
-        }
-        if code == "SnapshotQuotaExceeded" {
-            record.add("RDS refuses a copy: slots or quota", 1);
-        }
-        clock.sleep(Duration::from_millis(after)).await;
+        let state = call.writes().then(|| self.shared.world.state());
+        let reply = wire.call(request).await?;
+        let body = String::from_utf8_lossy(reply.body().bytes().unwrap_or_default()).into_owned();
+        let status = reply.status().as_u16();
+        self.observe(&call, state.as_ref(), status, &body);
+        clock.sleep(after).await;
+
         match fault {
             Some(Fault::LostReply) => return Err(ConnectorError::io("the connection was reset".into())),
             // The deployed clients wait 15 s for an attempt.
@@ -267,14 +210,95 @@ impl Network {
             Some(Fault::LateReply(seconds)) => clock.sleep(Duration::from_secs(seconds)).await,
             _ => {}
         }
-        let _ = region;
-        if is_source && action.starts_with("DescribeDB") && !action.contains("Snapshot") {
-            let seen = lock(&self.shared.appearances)
-                .values()
-                .fold(body, |body, seen| seen.in_reply(&body));
-            return answer(status, seen);
+        if call.lists_databases() {
+            return answer(status, self.change(&body, Appearance::in_reply));
         }
-        Ok(response)
+        Ok(reply)
+    }
+
+    /// Notes the fault, and answers in place of RDS if the call does not reach it.
+    fn refuse(&self, call: &Call, fault: Option<Fault>) -> Option<Reply> {
+        let Call { action, invocation, .. } = call;
+        if let Some(fault) = fault {
+            let name = match fault {
+                Fault::LostReply if call.writes() => "reply to a write lost",
+                Fault::LostReply => "reply to a read lost",
+                Fault::LateReply(_) => "RDS answers late",
+                Fault::Throttled => "RDS throttles",
+                Fault::Status(500) => "HTTP 500",
+                Fault::Status(_) => "HTTP 503",
+                Fault::Unreachable => "RDS cannot be reached",
+            };
+            self.shared.record.fault(name, &format!("{action} #{invocation}"));
+        }
+        match fault {
+            Some(Fault::Throttled) => return Some(answer(400, refusal("Throttling", "Rate exceeded"))),
+            Some(Fault::Status(status)) => return Some(answer(status, String::new())),
+            Some(Fault::Unreachable) => {
+                return Some(Err(ConnectorError::io("the connection was refused".into())));
+            }
+            Some(Fault::LostReply | Fault::LateReply(_)) | None => {}
+        }
+        if action.starts_with("Copy") && !*lock(&self.shared.key_is_usable) && call.form.contains("KmsKeyId=") {
+            self.shared.record.fault("key disabled", action);
+            let message = "The target KMS key does not exist, is not enabled or you do not have permissions";
+            return Some(answer(400, refusal("KMSKeyNotAccessibleFault", message)));
+        }
+        None
+    }
+
+    /// Tells the judge what the call did.
+    fn observe(&self, call: &Call, before: Option<&State>, status: u16, body: &str) {
+        let Shared {
+            world,
+            watch,
+            record,
+            clock,
+            ..
+        } = &*self.shared;
+        let Call {
+            invocation,
+            action,
+            form,
+            ..
+        } = call;
+        let code = match status {
+            200 => "ok",
+            _ => between(body, "<Code>", "</Code>").unwrap_or("?"),
+        };
+        if let Some(before) = before {
+            record.note(&format!("rds {action} {} {code} #{invocation}", subject(form)));
+            if status == 200 {
+                watch.wrote(*invocation, action, form, before, &world.state(), clock.now());
+            }
+        } else if action.contains("Snapshots") && !call.is_source {
+            watch.read(*invocation, clock.now());
+        }
+    }
+
+    /// A form or a reply, with every database as it appears.
+    fn change(&self, text: &str, change: impl Fn(&Appearance, &str) -> String) -> String {
+        lock(&self.shared.appearances)
+            .values()
+            .fold(text.to_owned(), |text, seen| change(seen, &text))
+    }
+}
+
+/// One call of RDS.
+struct Call {
+    invocation: u64,
+    action: String,
+    form: String,
+    is_source: bool,
+}
+
+impl Call {
+    fn writes(&self) -> bool {
+        !self.action.starts_with("Describe")
+    }
+
+    fn lists_databases(&self) -> bool {
+        self.is_source && ["DescribeDBInstances", "DescribeDBClusters"].contains(&self.action.as_str())
     }
 }
 
@@ -415,7 +439,6 @@ pub(crate) fn subject(form: &str) -> String {
 #[derive(Debug, Clone)]
 struct Wire {
     network: Network,
-    region: String,
     is_source: bool,
     inner: SharedHttpClient,
 }
@@ -437,12 +460,11 @@ impl HttpClient for Wire {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let work = self.wire.network.clone().call(
-            self.inner.clone(),
-            self.wire.region.clone(),
-            self.wire.is_source,
-            request,
-        );
+        let work = self
+            .wire
+            .network
+            .clone()
+            .call(self.inner.clone(), self.wire.is_source, request);
         let boxed: Pin<Box<dyn Future<Output = Reply> + Send>> = Box::pin(work);
         HttpConnectorFuture::new_boxed(boxed)
     }

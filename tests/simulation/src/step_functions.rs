@@ -108,6 +108,9 @@ impl StepFunctions {
     }
 
     /// Starts an execution. The same name and input as one that runs is that one; a name is used only once.
+    ///
+    /// # Panics
+    /// When the name is longer than AWS allows.
     pub fn start(self: &Rc<Self>, machine: &str, name: &str, input: Value) -> Result<Rc<Execution>, Failure> {
         assert!(name.len() <= 80, "the name {name} is too long");
         let key = (machine.to_owned(), name.to_owned());
@@ -341,11 +344,11 @@ impl StepFunctions {
         Ok((text_of(&catcher["Next"]), output))
     }
 
-    /// How long to wait before the attempt after so many retries.
-    fn delay(&self, retrier: &Value, retries: u32) -> Duration {
+    /// How long to wait when so many retries were made.
+    fn delay(&self, retrier: &Value, made: u32) -> Duration {
         let number = |field: &str, default: f64| retrier[field].as_f64().unwrap_or(default);
-        let grown = number("IntervalSeconds", 1.0)
-            * number("BackoffRate", 2.0).powi(i32::try_from(retries).unwrap_or(i32::MAX));
+        let grown =
+            number("IntervalSeconds", 1.0) * number("BackoffRate", 2.0).powi(i32::try_from(made).unwrap_or(i32::MAX));
         let most = grown.min(number("MaxDelaySeconds", 31_622_400.0));
         let seconds = match retrier["JitterStrategy"].as_str() {
             Some("FULL") => self.random.borrow_mut().between(0.0, most),

@@ -139,7 +139,7 @@ impl Wake for TaskWaker {
 pub struct Tasks {
     clock: Clock,
     ready: Ready,
-    tasks: RefCell<BTreeMap<u64, (Waker, Option<Work>)>>,
+    list: RefCell<BTreeMap<u64, (Waker, Option<Work>)>>,
     last: Cell<u64>,
 }
 
@@ -150,7 +150,7 @@ impl Tasks {
         Rc::new(Self {
             clock: Clock::at(now),
             ready: Ready::default(),
-            tasks: RefCell::default(),
+            list: RefCell::default(),
             last: Cell::new(0),
         })
     }
@@ -169,7 +169,7 @@ impl Tasks {
             task,
             ready: Arc::clone(&self.ready),
         }));
-        self.tasks.borrow_mut().insert(task, (waker, Some(Box::pin(work))));
+        self.list.borrow_mut().insert(task, (waker, Some(Box::pin(work))));
         lock(&self.ready).push_back(task);
         task
     }
@@ -177,7 +177,7 @@ impl Tasks {
     /// Ends a task where it stands. Must not be called by the task itself.
     pub fn stop(&self, task: u64) {
         // Dropped after the borrow has ended: a task may hold others' handles.
-        let stopped = self.tasks.borrow_mut().remove(&task);
+        let stopped = self.list.borrow_mut().remove(&task);
         drop(stopped);
     }
 
@@ -200,13 +200,13 @@ impl Tasks {
 
     fn poll(&self, task: u64) {
         let found = self
-            .tasks
+            .list
             .borrow_mut()
             .get_mut(&task)
             .map(|(waker, work)| (waker.clone(), work.take()));
         let Some((waker, Some(mut work))) = found else { return };
         let ended = work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
-        let mut tasks = self.tasks.borrow_mut();
+        let mut tasks = self.list.borrow_mut();
         if ended {
             tasks.remove(&task);
         } else if let Some((_, place)) = tasks.get_mut(&task) {
@@ -263,15 +263,13 @@ impl<T: Clone> Promise<T> {
     pub async fn value(&self) -> T {
         std::future::poll_fn(|context| {
             let mut shared = self.shared.borrow_mut();
-            match &shared.0 {
-                Some(value) => Poll::Ready(value.clone()),
-                None => {
-                    if !shared.1.iter().any(|waker| waker.will_wake(context.waker())) {
-                        shared.1.push(context.waker().clone());
-                    }
-                    Poll::Pending
-                }
+            if let Some(value) = &shared.0 {
+                return Poll::Ready(value.clone());
             }
+            if !shared.1.iter().any(|waker| waker.will_wake(context.waker())) {
+                shared.1.push(context.waker().clone());
+            }
+            Poll::Pending
         })
         .await
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use shared::{DatabaseKind, Settings, tags};
+use shared::{Settings, tags};
 use simulator_sdk::simulator::{Kind, SnapshotState, State};
 
 use crate::network::{parameter, subject};
@@ -280,8 +280,8 @@ impl Watch {
     }
 
     /// Judges, after quiet runs, one database that can be copied: its newest snapshot has a verified copy, or three
-    /// that failed. Says whether attempts were used up.
-    pub fn judge_database(&self, state: &State, kind: Kind, id: &str, resource_id: &str) -> bool {
+    /// that failed.
+    pub fn judge_database(&self, state: &State, kind: Kind, id: &str, resource_id: &str) {
         let newest = state
             .snapshots(&self.settings.source_region)
             .iter()
@@ -292,7 +292,7 @@ impl Watch {
             })
             .filter(|snapshot| snapshot.status == "available")
             .max_by_key(|snapshot| (snapshot.created_at, snapshot.id.clone()));
-        let Some(newest) = newest else { return false };
+        let Some(newest) = newest else { return };
         let copies = self.copies(state);
         let of_newest: Vec<&OwnedCopy<'_>> = copies.iter().filter(|copy| copy.source_arn() == newest.arn).collect();
         // A copy of a later snapshot, which is gone from the source region, serves as well.
@@ -303,7 +303,7 @@ impl Watch {
                 && self.came_out_right(copy.snapshot)
         }) {
             self.record.add("databases that end with a verified copy", 1);
-            return false;
+            return;
         }
         let failed = of_newest
             .iter()
@@ -311,7 +311,7 @@ impl Watch {
             .count();
         if failed >= 3 {
             self.record.add("databases that end with three failed attempts", 1);
-            return true;
+            return;
         }
         let there: Vec<String> = of_newest
             .iter()
@@ -322,7 +322,6 @@ impl Watch {
             newest.id,
             there.join(", ")
         ));
-        false
     }
 
     /// Our copies of known snapshots.
@@ -387,14 +386,5 @@ impl OwnedCopy<'_> {
 
     fn age(&self) -> (Timestamp, &str) {
         (self.taken.at, &self.snapshot.id)
-    }
-}
-
-/// The kind as the functions spell it.
-#[must_use]
-pub fn kind_of(kind: Kind) -> DatabaseKind {
-    match kind {
-        Kind::Instance => DatabaseKind::Instance,
-        Kind::Cluster => DatabaseKind::Cluster,
     }
 }

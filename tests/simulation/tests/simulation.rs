@@ -134,14 +134,16 @@ fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)
 }
 
 fn explain(bad: &[(u64, Report)]) -> String {
-    let mut text = format!("{} seeds violate a promise", bad.len());
+    let mut lines = vec![format!("{} seeds violate a promise", bad.len())];
     for (seed, report) in bad.iter().take(10) {
-        text += &format!("\nseed {seed}: SIM_SEED={seed} cargo test -p simulation replay -- --nocapture");
+        lines.push(format!(
+            "seed {seed}: SIM_SEED={seed} cargo test -p simulation replay -- --nocapture"
+        ));
         for violation in report.violations.iter().take(5) {
-            text += &format!("\n    {violation}");
+            lines.push(format!("    {violation}"));
         }
     }
-    text
+    lines.join("\n")
 }
 
 fn print_report(all: &Report, count: u64, time: Duration) {

@@ -1,4 +1,4 @@
-//! The JSONata expressions of a state machine, as Step Functions evaluates them.
+//! The `JSONata` expressions of a state machine, as Step Functions evaluates them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
