@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,9 +27,10 @@ SCALE = 100.0
 @pytest.fixture(scope="session")
 def session_cloud(pytestconfig: pytest.Config) -> Iterator[LocalCloud]:
     """MiniStack with the deployed template, and the simulator. Stopped at the end, whatever happens."""
-    terminal = pytestconfig.pluginmanager.getplugin("capturemanager")
-    with terminal.global_and_fixture_disabled():
-        cloud = LocalCloud("e2e", scale=SCALE, report=Report(sys.stderr))
+    # With pytest-xdist each worker has a cloud of its own.
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    cloud = LocalCloud(f"e2e-{worker}" if worker else "e2e", scale=SCALE, report=Report(sys.stderr, quiet=bool(worker)))
+    with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         cloud.__enter__()
     try:
         yield cloud
@@ -80,9 +82,7 @@ class Counts:
 
     def writes(self) -> int:
         """How often anything was asked for that changes something."""
-        return self.copies_asked_for() + self.calls(
-            "AddTagsToResource", "DeleteDBSnapshot", "DeleteDBClusterSnapshot"
-        )
+        return self.copies_asked_for() + self.calls("AddTagsToResource", "DeleteDBSnapshot", "DeleteDBClusterSnapshot")
 
     def of_copies(self, kind: str = "instance") -> Any:
         """The counters of copies of a kind into the destination region."""

@@ -18,7 +18,7 @@ FIELDS = {"kind", "id", "outcome", "source", "copy", "reason", "startedAt", "fin
 
 @pytest.fixture
 def perform(cloud, tmp_path):
-    """Runs the demo in the session's cloud, faster than usual. Returns the differences, the audit and what was printed."""
+    """Runs the demo in the session's cloud, faster than usual. Returns differences, audit and what was printed."""
 
     def perform(scenario, expected):
         cloud.set_scale(240)
@@ -38,13 +38,17 @@ def test_the_demo_shows_what_its_scenario_expects(perform):
     differences, audit, printed = perform(scenario, expectations(SCENARIO))
     assert differences == [], printed
 
-    databases = {("instance", one["id"]) for one in source["instances"]} | {("cluster", one["id"]) for one in source["clusters"]}
+    databases = {("instance", one["id"]) for one in source["instances"]} | {
+        ("cluster", one["id"]) for one in source["clusters"]
+    }
     assert {(record["kind"], record["id"]) for record in audit} == databases
     assert len(audit) == len(databases)
     for record in audit:
         assert FIELDS <= record.keys()
         assert record["reason"], record
-        started, finished = (datetime.fromisoformat(record[at].replace("Z", "+00:00")) for at in ("startedAt", "finishedAt"))
+        started, finished = (
+            datetime.fromisoformat(record[at].replace("Z", "+00:00")) for at in ("startedAt", "finishedAt")
+        )
         assert started <= finished
         assert isinstance(record["pruned"], list)
         if record["outcome"] in ("copied", "current"):
@@ -63,7 +67,11 @@ def test_the_demo_shows_what_its_scenario_expects(perform):
 
 def test_the_demo_notices_what_is_not_as_expected(perform):
     scenario = fleet([instance("orders")], destination=[old_copy("orders", age) for age in (27, 51, 75)])
-    expected = {"outcomes": {"instance:orders": "failed"}, "errors": {"instance:orders": "CopyFailed"}, "deleted": ["theirs"]}
+    expected = {
+        "outcomes": {"instance:orders": "failed"},
+        "errors": {"instance:orders": "CopyFailed"},
+        "deleted": ["theirs"],
+    }
     differences, _, printed = perform(scenario, expected)
     assert differences == [
         "The outcome of instance:orders is copied, expected was failed.",

@@ -19,7 +19,7 @@ DIVERGENCES = {
     "child_errors": (
         "A failed nested execution (.sync:2) fails its task as States.TaskFailed; its own error is inside Cause.",
         "The task fails under the child's own error name, and Cause is the child's cause.",
-        "copy-fleet reads the error from Cause if it is there, else takes the name. The static tests give it AWS's form.",
+        "copy-fleet takes the error from Cause if it is there, else the name. The static tests give it AWS's form.",
     ),
     "states_all": (
         "States.ALL matches neither States.DataLimitExceeded nor States.Runtime.",
@@ -181,7 +181,11 @@ def test_divergence_child_errors(runs, machine):
 
 def test_divergence_states_all(runs, machine):
     caught = {"ErrorEquals": ["States.ALL"], "Output": "{% $states.errorOutput %}", "Next": "Caught"}
-    run = runs.wait(runs.start(machine=machine("Do", {"Do": {**CRASHES, "Catch": [caught], "End": True}, "Caught": {"Type": "Succeed"}})))
+    run = runs.wait(
+        runs.start(
+            machine=machine("Do", {"Do": {**CRASHES, "Catch": [caught], "End": True}, "Caught": {"Type": "Succeed"}})
+        )
+    )
     assert run.output["Error"] == "States.Runtime"
 
 
@@ -200,7 +204,10 @@ def test_divergence_machine_timeout(cloud, runs, machine):
 def test_divergence_names_of_nested_executions(runs, machine):
     child = machine("Ends", {"Ends": {"Type": "Succeed"}})
     arguments = {"StateMachineArn": child, "Name": "the-same", "Input": {}}
-    twice = {"First": nested(child, Arguments=arguments, Next="Second"), "Second": nested(child, Arguments=arguments, End=True)}
+    twice = {
+        "First": nested(child, Arguments=arguments, Next="Second"),
+        "Second": nested(child, Arguments=arguments, End=True),
+    }
     assert runs.wait(runs.start(machine=machine("First", twice))).status == "SUCCEEDED"
 
 

@@ -75,7 +75,11 @@ def test_a_name_that_is_taken_by_somebody_else_is_left_alone(cloud, runs, seed, 
     scenario = fleet([instance("ledger")], destination=[by_hand(name, "ledger")])
     # The same snapshot as before, and thus the same name for its copy.
     scenario["regions"][layout.SOURCE_REGION]["instances"][0]["snapshots"] = [
-        {"id": source["DBSnapshotIdentifier"], "createdAt": source["SnapshotCreateTime"].isoformat(), "type": "automated"}
+        {
+            "id": source["DBSnapshotIdentifier"],
+            "createdAt": source["SnapshotCreateTime"].isoformat(),
+            "type": "automated",
+        }
     ]
     seed(scenario)
     run = runs.run({})

@@ -142,7 +142,9 @@ def test_down_works_even_if_the_warden_was_killed(workspace):
     folder = workspace / "detached"
     runs, run = start_a_run(exports(up.stdout))
     until(lambda: runs.children(run), "the first copies")
-    (warden,) = [pid for pid in processes_of(folder) if b"localcloud.warden" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    (warden,) = [
+        pid for pid in processes_of(folder) if b"localcloud.warden" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
     os.kill(warden, signal.SIGKILL)
     until(lambda: warden not in processes_of(folder), "the warden's end")
     assert call(workspace, "down").returncode == 0

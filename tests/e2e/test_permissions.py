@@ -144,7 +144,12 @@ def copying(
             *([Ask("rds:AddTagsToResource", target, region, request_tags)] if request_tags else []),
             Ask("kms:DescribeKey", key, region, more=via),
             Ask("kms:CreateGrant", key, region, more=grant),
-            Ask("kms:DescribeKey", source_key, SOURCE_REGION, more={"kms:viaservice": f"rds.{SOURCE_REGION}.amazonaws.com"}),
+            Ask(
+                "kms:DescribeKey",
+                source_key,
+                SOURCE_REGION,
+                more={"kms:viaservice": f"rds.{SOURCE_REGION}.amazonaws.com"},
+            ),
         ),
     )
 
@@ -172,7 +177,14 @@ def copies() -> list[Case]:
 
 
 def tagging(
-    function: str, kind: str, title: str, allowed: bool, *, name: str, request_tags: dict[str, str], region: str = DESTINATION_REGION
+    function: str,
+    kind: str,
+    title: str,
+    allowed: bool,
+    *,
+    name: str,
+    request_tags: dict[str, str],
+    region: str = DESTINATION_REGION,
 ) -> Case:
     _, resource_type, _ = KINDS[kind]
     target = arn(resource_type, name, region)
@@ -221,13 +233,52 @@ def changes() -> list[Case]:
     for kind in KINDS:
         cases += [
             tagging("check-copy-status", kind, "an owned copy as verified", True, name=OWNED, request_tags=verified),
-            tagging("check-copy-status", kind, "a foreign snapshot with a forged owner tag", False, name=FORGED, request_tags=verified),
-            tagging("check-copy-status", kind, "a snapshot of its name without the owner tag", False, name=UNTAGGED, request_tags=verified),
-            tagging("check-copy-status", kind, "the copy of another stack", False, name=STRANGERS, request_tags=verified),
-            tagging("check-copy-status", kind, "an owned copy with another tag", False, name=OWNED, request_tags=tags(owner=OWNER_TAG)),
-            tagging("check-copy-status", kind, "an owned copy with another tag beside", False, name=OWNED, request_tags={**verified, "team": "x"}),
-            tagging("start-copy", kind, "a foreign snapshot as ours", False, name=FORGED, request_tags=tags(owner=OWNER_TAG)),
-            tagging("start-copy", kind, "a snapshot of its name as another stack's", False, name=UNTAGGED, request_tags=tags(owner=STRANGER)),
+            tagging(
+                "check-copy-status",
+                kind,
+                "a foreign snapshot with a forged owner tag",
+                False,
+                name=FORGED,
+                request_tags=verified,
+            ),
+            tagging(
+                "check-copy-status",
+                kind,
+                "a snapshot of its name without the owner tag",
+                False,
+                name=UNTAGGED,
+                request_tags=verified,
+            ),
+            tagging(
+                "check-copy-status", kind, "the copy of another stack", False, name=STRANGERS, request_tags=verified
+            ),
+            tagging(
+                "check-copy-status",
+                kind,
+                "an owned copy with another tag",
+                False,
+                name=OWNED,
+                request_tags=tags(owner=OWNER_TAG),
+            ),
+            tagging(
+                "check-copy-status",
+                kind,
+                "an owned copy with another tag beside",
+                False,
+                name=OWNED,
+                request_tags={**verified, "team": "x"},
+            ),
+            tagging(
+                "start-copy", kind, "a foreign snapshot as ours", False, name=FORGED, request_tags=tags(owner=OWNER_TAG)
+            ),
+            tagging(
+                "start-copy",
+                kind,
+                "a snapshot of its name as another stack's",
+                False,
+                name=UNTAGGED,
+                request_tags=tags(owner=STRANGER),
+            ),
             tagging("prune-old", kind, "an owned copy", False, name=OWNED, request_tags=verified),
             deleting(kind, "a foreign snapshot with a forged owner tag", False, name=FORGED),
             deleting(kind, "a snapshot of its name without the owner tag", False, name=UNTAGGED),
@@ -246,8 +297,16 @@ def scenario() -> Any:
         for name, given in there.items():
             seeds.append(by_hand(name, database, kind, tags=given))
     made = fleet(
-        [instance("orders", snapshots=[{"id": f"rds:{SOURCE_SNAPSHOTS['instance']}", "type": "automated", "ageHours": 3}])],
-        [cluster("billing", snapshots=[{"id": f"rds:{SOURCE_SNAPSHOTS['cluster']}", "type": "automated", "ageHours": 3}])],
+        [
+            instance(
+                "orders", snapshots=[{"id": f"rds:{SOURCE_SNAPSHOTS['instance']}", "type": "automated", "ageHours": 3}]
+            )
+        ],
+        [
+            cluster(
+                "billing", snapshots=[{"id": f"rds:{SOURCE_SNAPSHOTS['cluster']}", "type": "automated", "ageHours": 3}]
+            )
+        ],
         seeds,
     )
     made["regions"][THIRD_REGION] = {"kmsKeys": [{"id": OTHER_KEY}]}
@@ -273,7 +332,8 @@ def test_the_deployed_roles(cloud, seed, case):
 
     policies = [iam_evaluator.parse_policy_document(document) for document in caller.policies]
     decisions = {
-        f"{ask.action} on {ask.resource}": iam_evaluator.evaluate(context(caller, ask), policies).decision for ask in case.asks
+        f"{ask.action} on {ask.resource}": iam_evaluator.evaluate(context(caller, ask), policies).decision
+        for ask in case.asks
     }
     assert all(decision == "Allow" for decision in decisions.values()) == case.allowed, decisions
 

@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python tests/localcloud demo             copy a fleet and show what happened\n"
         "  python tests/localcloud up               keep a local cloud running\n"
-        "  eval \"$(python tests/localcloud env)\"    let the aws CLI talk to it\n"
+        '  eval "$(python tests/localcloud env)"    let the aws CLI talk to it\n'
         "  python tests/localcloud down             stop it\n",
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -162,7 +162,7 @@ def _up(options: argparse.Namespace) -> int:
         cloud.stop()
     _print_exports(exports)
     print(
-        "\nIt keeps running. Copy the lines above into a shell, or there: eval \"$(make -s local-env)\"\n"
+        '\nIt keeps running. Copy the lines above into a shell, or there: eval "$(make -s local-env)"\n'
         "Start a run:  aws stepfunctions start-execution --state-machine-arn "
         f"arn:aws:states:{layout.SOURCE_REGION}:{layout.ACCOUNT}:stateMachine:{layout.STACK}-copy-fleet\n"
         "Stop it:      make local-down",

@@ -15,7 +15,9 @@ def audit(runs: Runs, run: str) -> list[Json]:
     """One record for every database that the run looked at or left out, sorted by kind and id."""
     records = [of_execution(runs, child) for child in runs.all_children(run)]
     for page in [runs.look(run), *runs.pages(run)]:
-        records.extend(of_left_out(page, left_out) for left_out in (plan(runs, page.arn) or {}).get("leftOut", {}).get("first", []))
+        records.extend(
+            of_left_out(page, left_out) for left_out in (plan(runs, page.arn) or {}).get("leftOut", {}).get("first", [])
+        )
     return sorted(records, key=lambda record: (record["kind"] != "instance", record["id"]))
 
 

@@ -7,13 +7,15 @@ than this machine may have (Lambda's provided.al2023 has glibc 2.34) and is no s
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import layout
@@ -40,7 +42,9 @@ def run_step(
             time.sleep(1)
     if code != 0:
         tail = "\n".join(said.splitlines()[-40:])
-        raise StepFailed(f"`{' '.join(command)}` ended with status {code}. The end of its output:\n{tail}\nAll of it: {log}")
+        raise StepFailed(
+            f"`{' '.join(command)}` ended with status {code}. The end of its output:\n{tail}\nAll of it: {log}"
+        )
     return said
 
 
@@ -77,16 +81,26 @@ def _last_line(log: Path) -> str:
     return next((line for line in reversed(lines) if line.startswith(" ")), "")
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One local cloud builds at a time: cargo-lambda writes the very files that another `sam build` may be reading."""
+    layout.BUILD_LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with layout.BUILD_LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build_functions(report: Report, folder: Path) -> None:
     """All five functions at once; what `sam build` calls afterwards for each of them is then a no-op."""
-    run_step(
-        report,
-        "building the five functions",
-        ["cargo", "lambda", "build", "--release"],
-        folder / "cargo-functions.log",
-        layout.clean_environment(),
-        hint="several minutes the first time",
-    )
+    with alone():
+        run_step(
+            report,
+            "building the five functions",
+            ["cargo", "lambda", "build", "--release"],
+            folder / "cargo-functions.log",
+            layout.clean_environment(),
+            hint="several minutes the first time",
+        )
 
 
 def build_simulator(report: Report, folder: Path) -> Path:
@@ -131,13 +145,14 @@ def sam_build(report: Report, folder: Path, template: Path = layout.TEMPLATE) ->
     """`sam build` of the template that users deploy. Returns the built template."""
     command, environment = sam(folder)
     built = folder / "build"
-    run_step(
-        report,
-        "sam build",
-        [*command, "build", "--template-file", str(template), "--build-dir", str(built)],
-        folder / "sam-build.log",
-        environment,
-    )
+    with alone():
+        run_step(
+            report,
+            "sam build",
+            [*command, "build", "--template-file", str(template), "--build-dir", str(built)],
+            folder / "sam-build.log",
+            environment,
+        )
     return built / "template.yaml"
 
 

@@ -65,6 +65,9 @@ class LocalCloud:
         self._warden_process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
         self._runs: dict[str, Runs] = {}
+        # One session: each reads the model of a service only once.
+        self._session: Any = boto3.session.Session()
+        self._clients: dict[tuple[str, str, str], Any] = {}
 
     # Starting and stopping
 
@@ -94,9 +97,7 @@ class LocalCloud:
         """Deploys the built template as a (further) stack; its functions are made known to the simulator."""
         s3 = self.client("s3", region)
         if build.bucket(region) not in {known["Name"] for known in s3.list_buckets()["Buckets"]}:
-            s3.create_bucket(
-                Bucket=build.bucket(region), CreateBucketConfiguration={"LocationConstraint": region}
-            )
+            s3.create_bucket(Bucket=build.bucket(region), CreateBucketConfiguration={"LocationConstraint": region})
         build.sam_deploy(self.report, self.folder, self.built_template, self.endpoint, parameters, stack, region)
         deployed = deployed_callers(
             self.client("cloudformation", region), self.client("lambda", region), self.client("iam", region), stack
@@ -105,7 +106,7 @@ class LocalCloud:
         self.simulator.set_callers(callers_table(list(self.callers.values())))
 
     def stack_with(self, suffix: str, **parameters: str) -> str:
-        """A further stack of the same template with other parameters, deployed when first asked for. Returns its name."""
+        """A further stack of the template with other parameters, deployed when first asked for. Returns its name."""
         stack = f"{layout.STACK}-{suffix}"
         if not any(known.startswith(f"{stack}/") for known in self.callers):
             # The RDS events that a test sends are meant for the first stack.
@@ -186,10 +187,10 @@ class LocalCloud:
     def _await_ready(self) -> None:
         deadline = time.monotonic() + 60
         while True:
-            with contextlib.suppress(OSError):
-                with urllib.request.urlopen(f"{self.endpoint}/_ministack/ready", timeout=5) as answer:
-                    if answer.status == 200:
-                        return
+            ready = f"{self.endpoint}/_ministack/ready"
+            with contextlib.suppress(OSError), urllib.request.urlopen(ready, timeout=5) as answer:
+                if answer.status == 200:
+                    return
             if time.monotonic() > deadline:
                 raise CloudError(f"MiniStack is not ready after 60 s; its log is {self.folder / 'ministack.log'}")
             time.sleep(0.05)
@@ -247,16 +248,22 @@ class LocalCloud:
     def client(self, service: str, region: str = layout.SOURCE_REGION, caller: Caller | None = None) -> Any:
         """A boto3 client of a service here: RDS of the simulator, all others of MiniStack.
 
-        With a caller it signs as that function, else as the operator.
+        With a caller it signs as that function, else as the operator. Clients are slow to make, so they are kept.
         """
-        return boto3.session.Session(
+        access_key = caller.access_key if caller else layout.OPERATOR_KEY
+        known = (service, region, access_key)
+        if known not in self._clients:
+            self._clients[known] = self._new_client(service, region, caller)
+        return self._clients[known]
+
+    def _new_client(self, service: str, region: str, caller: Caller | None) -> Any:
+        return self._session.client(
+            service,
+            region_name=region,
+            endpoint_url=self.simulator.url if service == "rds" else self.endpoint,
             aws_access_key_id=caller.access_key if caller else layout.OPERATOR_KEY,
             aws_secret_access_key=caller.secret_key if caller else layout.OPERATOR_SECRET,
             aws_session_token=caller.session_token if caller else None,
-            region_name=region,
-        ).client(
-            service,
-            endpoint_url=self.simulator.url if service == "rds" else self.endpoint,
             config=Config(retries={"max_attempts": 0}, read_timeout=60, max_pool_connections=50),
         )
 

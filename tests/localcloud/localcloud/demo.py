@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def demo(scenario: Json, expected: Json | None, scale: float, audit_file: Path) 
     if not console.is_terminal:
         console.width = 150  # A file or a pipe is as wide as it has to be.
     began = time.monotonic()
-    with LocalCloud("demo", scale=scale, report=Report(console.file)) as cloud:
+    with LocalCloud("demo", scale=scale, report=Report(sys.stdout)) as cloud:
         differences = show(console, cloud, scenario, expected, audit_file)
     console.print(f"Everything together took {_seconds(time.monotonic() - began)}.")
     return 1 if differences else 0
@@ -212,7 +213,9 @@ def watch(console: Console, runs: Runs, run: str) -> None:
             if not running:
                 return
             if time.monotonic() > deadline:
-                raise TookTooLong(f"the run is still going after {LONGEST_RUN_SECONDS} s:\n{runs.describe_children(run)}")
+                raise TookTooLong(
+                    f"the run is still going after {LONGEST_RUN_SECONDS} s:\n{runs.describe_children(run)}"
+                )
             time.sleep(0.3)
     finally:
         if live:
@@ -225,10 +228,14 @@ def _live(progress: Progress, began: float) -> Group:
     for row in rows:
         style = row.style or "cyan"
         bar = ProgressBar(total=100, completed=row.percent, width=30, complete_style=style, finished_style=style)
-        percent = f"{row.percent:3d} %"
-        if row.ended and not row.percent:
-            bar, percent = Text(), ""  # There was nothing to copy.
-        grid.add_row(row.kind, row.id, bar, percent, Text(row.text, style=row.style))
+        copied_nothing = row.ended and not row.percent
+        grid.add_row(
+            row.kind,
+            row.id,
+            Text() if copied_nothing else bar,
+            "" if copied_nothing else f"{row.percent:3d} %",
+            Text(row.text, style=row.style),
+        )
     done = sum(row.ended for row in rows)
     return Group(grid, Text(f"{done} of {len(rows)} done, {time.monotonic() - began:.0f} s", style="bold"))
 
@@ -237,7 +244,7 @@ def _live(progress: Progress, began: float) -> Group:
 
 
 def table(records: list[Json], width: int) -> Table:
-    """The audit for people, one line a database: on a narrow terminal the copies' names are cut, the file has them whole."""
+    """The audit for people, one line a database: where it is narrow the copies' names are cut, the file has them whole."""
     lines = [
         (
             record["id"],
@@ -268,7 +275,8 @@ def conclude(console: Console, end: Execution, records: list[Json], expected: Js
     """Says how the run ended, and explains everything that was not copied."""
     counts = Counter(record["outcome"] for record in records)
     console.print()
-    console.print(f"The run ended as [bold]{end.status} {end.error}[/]: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}.")
+    counted = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    console.print(f"The run ended as [bold]{end.status} {end.error}[/]: {counted}.")
     if isinstance(end.failure, dict) and "summary" in end.failure:
         console.print(f"Its message: {end.failure['summary']}", markup=False)
     console.print()
@@ -278,7 +286,9 @@ def conclude(console: Console, end: Execution, records: list[Json], expected: Js
             continue
         name = f"{record['kind']}:{record['id']}"
         error = f" ({record['error']})" if record["error"] else ""
-        console.print(f"- {record['kind']} {record['id']}, {record['outcome']}{error}: {record['reason']}", markup=False)
+        console.print(
+            f"- {record['kind']} {record['id']}, {record['outcome']}{error}: {record['reason']}", markup=False
+        )
         if name in explanations:
             console.print(f"  {explanations[name]}", style="italic", markup=False)
     console.print()
@@ -297,7 +307,9 @@ def differences_from(
                 differences.append(f"The {what} of {name} is {found.get(name)}, expected was {wanted.get(name)}.")
     gone = {before[arn].id for arn in before.keys() - after.keys()}
     for name in sorted(gone ^ set(expected["deleted"])):
-        differences.append(f"{name} was deleted, which was not expected." if name in gone else f"{name} should have been deleted.")
+        differences.append(
+            f"{name} was deleted, which was not expected." if name in gone else f"{name} should have been deleted."
+        )
     return differences
 
 
@@ -329,8 +341,8 @@ def report_checks(
         console.print(f"[red]Not as expected:[/] {difference}")
     if not differences:
         console.print(
-            f"[green]As expected:[/] the {len(foreign)} hand-made snapshots survived, {len(gone)} old copies of ours are "
-            f"gone, {len(after.keys() - before.keys())} new snapshots are there."
+            f"[green]As expected:[/] the {len(foreign)} hand-made snapshots survived, {len(gone)} old copies of ours "
+            f"are gone, {len(after.keys() - before.keys())} new snapshots are there."
         )
 
 

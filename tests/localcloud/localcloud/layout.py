@@ -14,6 +14,9 @@ SCENARIOS = ROOT / "tests" / "localcloud" / "scenarios"
 WORKSPACE = Path(os.environ.get("LOCALCLOUD_WORKSPACE") or ROOT / "target" / "localcloud")
 """Everything that local clouds write, one folder each, and the state file of the one that keeps running."""
 
+BUILD_LOCK = ROOT / "target" / "localcloud.lock"
+"""Held while the functions are built."""
+
 STACK = "snapferry"
 ACCOUNT = "123456789012"
 SOURCE_REGION = "eu-west-1"

@@ -58,9 +58,7 @@ def _missing_rust():
         return ["rustc does not start ({}): {}".format(said.stdout.strip() or "no message", install)]
     version = (int(found.group(1)), int(found.group(2)))
     if version < OLDEST_RUST:
-        return [
-            "Rust {}.{} or newer is needed, this is {}.{}: run `rustup update`.".format(*(OLDEST_RUST + version))
-        ]
+        return ["Rust {}.{} or newer is needed, this is {}.{}: run `rustup update`.".format(*(OLDEST_RUST + version))]
     return []
 
 

@@ -62,7 +62,10 @@ class Runs:
 
     def start(self, request: Json = None, machine: str | None = None, name: str | None = None) -> str:
         """Starts copy-fleet (or another machine) with an input; `{}` by default. Returns the execution's ARN."""
-        arguments = {"stateMachineArn": machine or self.copy_fleet, "input": json.dumps({} if request is None else request)}
+        arguments = {
+            "stateMachineArn": machine or self.copy_fleet,
+            "input": json.dumps({} if request is None else request),
+        }
         if name:
             arguments["name"] = name
         return str(self.states.start_execution(**arguments)["executionArn"])
@@ -88,7 +91,9 @@ class Runs:
         deadline = time.monotonic() + seconds
         while (execution := self.look(arn)).running:
             if time.monotonic() > deadline:
-                raise TookTooLong(f"{arn} is still running after {seconds} s; its children:\n{self.describe_children(arn)}")
+                raise TookTooLong(
+                    f"{arn} is still running after {seconds} s; its children:\n{self.describe_children(arn)}"
+                )
             time.sleep(0.1)
         return execution
 

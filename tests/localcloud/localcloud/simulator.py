@@ -76,7 +76,7 @@ class Simulator:
                 raise
 
     def add_hold(self, operation: str, **conditions: Json) -> int:
-        """Keeps back the replies to an operation from now on; the calls have their effect. Returns the hold's number."""
+        """Keeps back the replies to an operation from now on; the calls have their effect. Returns a number for it."""
         return int(self._call("POST", "holds", {"operation": operation, **conditions})["hold"])
 
     @contextlib.contextmanager
