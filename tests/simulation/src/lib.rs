@@ -1,4 +1,19 @@
 //! The whole of Snapferry in one process and in virtual time, under random faults.
+//!
+//! A seed determines everything: a fleet, some days of overlapping runs, new snapshots, and what goes wrong. The real
+//! state machines run the real handlers against the simulated RDS; then the faults stop, and quiet runs follow until
+//! one finds nothing to do.
+//!
+//! - [`trial`]: one seed from its beginning to its verdict;
+//! - [`watch`]: what must always hold, judged at every write and at the end from what really is;
+//! - [`step_functions`]: a runner of state machines as AWS runs them, many executions side by side;
+//! - [`functions`]: the five functions as Lambda runs them, killed, repeated, late, under clocks that differ;
+//! - [`network`]: latency and faults between a function and RDS, databases that are renamed, deleted and made again;
+//! - [`virtual_time`]: tasks on one thread whose clock jumps from event to event;
+//! - [`record`]: the transcript, its hash, and the counts.
+//!
+//! Nothing here reads the machine's clock or its randomness, so that a seed replays exactly.
+
 #![forbid(unsafe_code)]
 
 pub mod functions;

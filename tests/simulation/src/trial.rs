@@ -852,8 +852,10 @@ fn scenario(databases: &[Database], slots: [u64; 2], random: &mut Random) -> Sce
     let slots = slots.map(|slots| u32::try_from(slots).unwrap_or(1));
     let source = |mut region: scenario::Region| {
         region = region.key(SOURCE_KEY, "alias/databases");
-        for database in databases {
+        for (number, database) in databases.iter().enumerate() {
             let mut seed = scenario::Database {
+                members: (database.kind == Kind::Cluster)
+                    .then(|| scenario::Members::Ids(vec![format!("member-of-{number}")])),
                 resource_id: Some(database.resource_id.clone()),
                 engine: Some(database.engine.to_owned()),
                 kms_key: (database.encryption == "sse-kms").then(|| SOURCE_KEY.to_owned()),

@@ -3,7 +3,7 @@
 //! Nothing here asks the code under test: what a snapshot is a copy of, when its data was captured and whether a copy
 //! came out right is known from the simulated world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
@@ -49,6 +49,8 @@ struct Known {
     invocations: BTreeMap<u64, (String, Timestamp)>,
     /// When RDS accepted a copy of this name.
     accepted: BTreeMap<String, Timestamp>,
+    /// Snapshots whose verified copy was deleted again.
+    pruned: BTreeSet<String>,
     /// Copies accepted of snapshots of a database, by its identifier.
     of_database: BTreeMap<String, u32>,
 }
@@ -149,7 +151,10 @@ impl Watch {
             }
             Standing::Verified => {}
         }
-        let known = lock(&self.known);
+        let mut known = lock(&self.known);
+        if deleted.standing == Standing::Verified {
+            known.pruned.insert(deleted.source_arn().to_owned());
+        }
         let read = known.invocations.get(&invocation).map_or(now, |(_, read)| *read);
         let deadline = SignedDuration::from_hours(i64::from(self.settings.copy_deadline_hours)) - MOST_SKEW;
         let blocking = of_database().find(|copy| {
@@ -178,6 +183,10 @@ impl Watch {
         {
             let mut known = lock(&self.known);
             known.accepted.insert(id.to_owned(), now);
+            if known.pruned.contains(copy.source_arn()) {
+                // No promise is broken: a start that waited for a slot may come after newer copies. It is a waste.
+                self.record.add("copies of snapshots whose verified copy was pruned", 1);
+            }
             *known.of_database.entry(copy.snapshot.database.clone()).or_default() += 1;
         }
         self.record.add("copies accepted", 1);

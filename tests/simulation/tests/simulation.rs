@@ -115,7 +115,7 @@ fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)
             .map(|worker| {
                 scope.spawn(move || {
                     let seeds = (first + worker..first + count).step_by(usize::try_from(threads).expect("few threads"));
-                    seeds.map(|seed| (seed, trial::run(seed, options))).collect::<Vec<_>>()
+                    seeds.map(|seed| (seed, run(seed, options))).collect::<Vec<_>>()
                 })
             })
             .collect();
@@ -131,6 +131,18 @@ fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)
     }
     reports.retain(|(_, report)| !report.violations.is_empty());
     (all, reports)
+}
+
+/// Runs a seed; a panic is a violation like any other.
+fn run(seed: u64, options: Options) -> Report {
+    let report = std::panic::catch_unwind(|| trial::run(seed, options)).unwrap_or_else(|_| Report {
+        violations: vec!["it panicked: see above".to_owned()],
+        ..Report::default()
+    });
+    if !report.violations.is_empty() {
+        println!("{}", explain(&[(seed, report.clone())]));
+    }
+    report
 }
 
 fn explain(bad: &[(u64, Report)]) -> String {
