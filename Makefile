@@ -35,7 +35,8 @@ test-rust: render
 	cargo test --workspace
 
 test-python: $(INSTALLED)
-	$(BIN)/python -m pytest tests/measures tests/simulator/conformance tests/e2e
+	$(BIN)/python -m pytest tests/measures tests/simulator/conformance
+	$(BIN)/python -m pytest tests/e2e --numprocesses 2
 
 lint: render ## Run the linters: rustfmt, clippy, cfn-lint, statelint.
 	cargo fmt --all --check
