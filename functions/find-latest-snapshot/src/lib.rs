@@ -91,11 +91,12 @@ fn decide(
     }
 
     let key = key_for(found.target.kind, newest.snapshot.encryption, &deployment.settings);
-    let ours: Vec<OwnCopy> = copies
+    let all: Vec<OwnCopy> = copies
         .iter()
         .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
-        .filter(|copy| copy.is_of(&source, key))
+        .filter(|copy| copy.source_resource_id == found.target.resource_id && copy.kms_key_arn.as_deref() == key)
         .collect();
+    let ours: Vec<&OwnCopy> = all.iter().filter(|copy| copy.is_of(&source, key)).collect();
     let standing = |wanted: &[Standing]| ours.iter().find(|copy| wanted.contains(&copy.standing));
     let unless_dry = |outcome| {
         if found.target.dry_run {
@@ -111,6 +112,22 @@ fn decide(
             decision: Decision::Current,
             outcome: Outcome::Current,
             reason: format!("{} is copied and verified as {}", source.id, copy.id),
+            copy: Some(copy.to_wire(region)),
+            source: Some(source),
+            ..found
+        });
+    }
+    // The newest snapshot may go before older ones, as a hand-made one does. A copy of what is older than the data
+    // that we hold would be pruned as soon as it is complete.
+    let is_later = |copy: &&OwnCopy| copy.standing == Standing::Verified && copy.source_created > source.created_at;
+    if let Some(copy) = all.iter().filter(is_later).max_by_key(|copy| copy.source_created) {
+        return Ok(Found {
+            decision: Decision::Current,
+            outcome: Outcome::Current,
+            reason: format!(
+                "{} is older than the verified copy {}, whose snapshot is gone",
+                source.id, copy.id
+            ),
             copy: Some(copy.to_wire(region)),
             source: Some(source),
             ..found

@@ -265,3 +265,26 @@ async fn more_snapshots_than_one_answer_holds_are_all_looked_at() {
         171
     );
 }
+
+#[tokio::test]
+async fn a_snapshot_older_than_what_we_hold_is_not_copied() {
+    let world = world(|region| region.instance(orders(3.0)));
+    let first = find(&world).await.expect("found");
+    let source = first.source.clone().expect("a source");
+    seed(&world, [own_copy(&first, 0, "available", Some("2026-11-22T10:00:00Z"))]);
+    world.expire(&source.arn);
+    let found = find(&world).await.expect("found");
+    assert_eq!((found.decision, found.outcome), (Decision::Current, Outcome::Current));
+    assert_ne!(found.source.expect("the older one").id, source.id);
+    assert!(
+        found.reason.contains("is older than the verified copy"),
+        "{}",
+        found.reason
+    );
+
+    // A copy that does not count does not stand in the way.
+    let world = fixtures::world(|region| region.instance(orders(3.0)));
+    seed(&world, [own_copy(&first, 0, "available", Some("mismatch"))]);
+    world.expire(&source.arn);
+    assert_eq!(find(&world).await.expect("found").decision, Decision::Copy);
+}
