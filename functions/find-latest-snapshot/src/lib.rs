@@ -107,27 +107,24 @@ fn decide(
     };
     let region = deployment.destination.region();
 
-    if let Some(copy) = standing(&[Standing::Verified]) {
-        return Ok(Found {
-            decision: Decision::Current,
-            outcome: Outcome::Current,
-            reason: format!("{} is copied and verified as {}", source.id, copy.id),
-            copy: Some(copy.to_wire(region)),
-            source: Some(source),
-            ..found
-        });
-    }
+    let of_it = standing(&[Standing::Verified])
+        .map(|copy| (*copy, format!("{} is copied and verified as {}", source.id, copy.id)));
     // The newest snapshot may go before older ones, as a hand-made one does. A copy of what is older than the data
     // that we hold would be pruned as soon as it is complete.
-    let is_later = |copy: &&OwnCopy| copy.standing == Standing::Verified && copy.source_created > source.created_at;
-    if let Some(copy) = all.iter().filter(is_later).max_by_key(|copy| copy.source_created) {
+    let of_later_data = || {
+        let is_later = |copy: &&OwnCopy| copy.standing == Standing::Verified && copy.source_created > source.created_at;
+        let copy = all.iter().filter(is_later).max_by_key(|copy| copy.source_created)?;
+        let reason = format!(
+            "{} is older than the verified copy {}, whose snapshot is gone",
+            source.id, copy.id
+        );
+        Some((copy, reason))
+    };
+    if let Some((copy, reason)) = of_it.or_else(of_later_data) {
         return Ok(Found {
             decision: Decision::Current,
             outcome: Outcome::Current,
-            reason: format!(
-                "{} is older than the verified copy {}, whose snapshot is gone",
-                source.id, copy.id
-            ),
+            reason,
             copy: Some(copy.to_wire(region)),
             source: Some(source),
             ..found

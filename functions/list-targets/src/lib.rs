@@ -52,7 +52,7 @@ pub async fn handle(deployment: &Deployment, input: Input, _now: Timestamp) -> R
     let (instances, clusters, quotas) = tokio::try_join!(
         databases(deployment, DatabaseKind::Instance, &kinds),
         databases(deployment, DatabaseKind::Cluster, &kinds),
-        deployment.destination.manual_snapshots(),
+        quotas(deployment, request.page.is_none()),
     )?;
 
     // Members are named by mistake often enough to say which cluster they belong to.
@@ -112,6 +112,15 @@ async fn databases(
         deployment.source.databases(kind).await
     } else {
         Ok(Vec::new())
+    }
+}
+
+/// The quotas of the destination. Only the first page warns of them, so only it asks.
+async fn quotas(deployment: &Deployment, wanted: bool) -> Result<BTreeMap<DatabaseKind, Quota>, Error> {
+    if wanted {
+        deployment.destination.manual_snapshots().await
+    } else {
+        Ok(BTreeMap::new())
     }
 }
 

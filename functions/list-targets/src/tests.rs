@@ -178,6 +178,11 @@ async fn a_large_fleet_is_read_page_by_page() {
         next = plan.next_instances;
     }
     assert_eq!(seen, 230);
+    assert_eq!(
+        world.calls("DescribeAccountAttributes"),
+        1,
+        "further pages warn of nothing"
+    );
 }
 
 #[tokio::test]
