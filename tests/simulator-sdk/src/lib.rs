@@ -1,4 +1,6 @@
-//! The RDS simulator in process: `aws_sdk_rds::Client`s whose calls a simulated AWS account answers, in virtual time.
+//! The RDS simulator in process: clients of the AWS SDK whose calls a simulated account answers, in virtual time.
+//!
+//! [`World::client`] is an `aws_sdk_rds::Client`, [`World::kms_client`] an `aws_sdk_kms::Client`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -44,8 +46,8 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_rds::Client;
 use aws_sdk_rds::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_rds::config::{
-    AsyncSleep, BehaviorVersion, Builder, Credentials, Region, RuntimeComponents, SharedHttpClient, Sleep,
-    StalledStreamProtectionConfig,
+    AsyncSleep, BehaviorVersion, Builder, Credentials, Region, RuntimeComponents, SharedCredentialsProvider,
+    SharedHttpClient, Sleep, StalledStreamProtectionConfig,
 };
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
@@ -55,6 +57,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 use serde_json::Value;
 use simulator::{
@@ -140,19 +143,39 @@ impl World {
     /// The same, with changes to its configuration.
     #[must_use]
     pub fn client_with(&self, region: &str, caller: &str, change: impl FnOnce(Builder) -> Builder) -> Client {
-        let partition = format!("world-{}-{region}-{caller}", self.shared.number);
-        let config = aws_sdk_rds::Config::builder()
+        let config = Builder::from(&self.sdk_config(region, caller))
+            .retry_partition(self.retry_partition("rds", region, caller));
+        Client::from_conf(change(config).build())
+    }
+
+    /// A client of KMS for a region, whose calls count as made by this caller. It can do `DescribeKey`.
+    #[must_use]
+    pub fn kms_client(&self, region: &str, caller: &str) -> aws_sdk_kms::Client {
+        let config = aws_sdk_kms::config::Builder::from(&self.sdk_config(region, caller))
+            .retry_partition(self.retry_partition("kms", region, caller));
+        aws_sdk_kms::Client::from_conf(config.build())
+    }
+
+    /// What clients of any service are made from. Retries are counted together with all others in the process:
+    /// [`World::client`] and [`World::kms_client`] keep them apart.
+    #[must_use]
+    pub fn sdk_config(&self, region: &str, caller: &str) -> SdkConfig {
+        let credentials = Credentials::new(caller, "simulated", None, None, "simulator");
+        SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
-            .credentials_provider(Credentials::new(caller, "simulated", None, None, "simulator"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(self.http_client())
             .time_source(self.shared.clock.clone())
             .sleep_impl(self.shared.clock.clone())
             .retry_config(RetryConfig::standard())
-            .retry_partition(RetryPartition::new(partition))
             // It watches the wall clock, and there is no stream to stall.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        Client::from_conf(change(config).build())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    }
+
+    fn retry_partition(&self, service: &'static str, region: &str, caller: &str) -> RetryPartition {
+        RetryPartition::new(format!("world-{}-{service}-{region}-{caller}", self.shared.number))
     }
 
     /// The HTTP client alone, for a client that is configured elsewhere.
@@ -302,12 +325,60 @@ impl World {
         );
     }
 
+    /// Makes a key (ARN, id or alias) unusable.
+    ///
+    /// # Panics
+    /// When there is no such key.
+    pub fn disable_key(&self, region: &str, key: &str) {
+        self.set_key_state(region, key, "Disabled");
+    }
+
+    /// Makes a key usable again.
+    ///
+    /// # Panics
+    /// When there is no such key.
+    pub fn enable_key(&self, region: &str, key: &str) {
+        self.set_key_state(region, key, "Enabled");
+    }
+
+    /// Brings a key into any state that KMS has: `PendingDeletion` …
+    ///
+    /// # Panics
+    /// When there is no such key or no such state.
+    pub fn set_key_state(&self, region: &str, key: &str, state: &str) {
+        if let Err(error) = self.with(|simulator, now| simulator.set_key_state(now, region, key, state)) {
+            panic!("{error}");
+        }
+    }
+
+    /// Removes a key and its aliases, as at the end of its waiting period.
+    ///
+    /// # Panics
+    /// When there is no such key.
+    pub fn delete_key(&self, region: &str, key: &str) {
+        if let Err(error) = self.with(|simulator, now| simulator.delete_key(now, region, key)) {
+            panic!("{error}");
+        }
+    }
+
+    /// Removes an option group.
+    ///
+    /// # Panics
+    /// When nobody made such an option group.
+    pub fn delete_option_group(&self, region: &str, name: &str) {
+        assert!(
+            self.with(|simulator, now| simulator.delete_option_group(now, region, name)),
+            "there is no option group {name} in {region}"
+        );
+    }
+
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         // Before the call, so that a release between the two is noticed.
         let mut released = self.shared.released.subscribe();
-        let form = request.body().bytes().unwrap_or_default();
-        let Answer { response, delivery } =
-            self.with(|simulator, now| simulator.handle_http(now, request.headers().get("authorization"), form));
+        let (headers, body) = (request.headers(), request.body().bytes().unwrap_or_default());
+        let Answer { response, delivery } = self.with(|simulator, now| {
+            simulator.handle_http(now, headers.get("authorization"), headers.get("x-amz-target"), body)
+        });
         match delivery {
             Delivery::Now => {}
             Delivery::After(delay) => self.advance(delay),
@@ -320,6 +391,7 @@ impl World {
         let status = StatusCode::try_from(response.status).map_err(|error| ConnectorError::user(error.into()))?;
         let mut reply = HttpResponse::new(status, SdkBody::from(response.body));
         reply.headers_mut().insert("x-amzn-requestid", response.request_id);
+        reply.headers_mut().insert("content-type", response.content_type);
         Ok(reply)
     }
 }

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
+use aws_sdk_kms::types::{KeyState, KeyUsageType};
 use aws_sdk_rds::Client;
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::types::Tag;
 use serde_json::json;
 use simulator_sdk::World;
-use simulator_sdk::scenario::{Database, Fleet, Scenario, Snapshot};
+use simulator_sdk::scenario::{Database, Fleet, Key, Scenario, Snapshot};
 use simulator_sdk::simulator::{Action, Calls, Fault};
 
 const SOURCE: &str = "eu-west-1";
@@ -208,4 +209,30 @@ async fn a_new_day_brings_new_snapshots_and_takes_old_ones() {
         .map(|snapshot| snapshot.id.as_str())
         .collect();
     assert_eq!(ids, ["rds:orders-2026-11-23-12-00"]);
+}
+
+#[tokio::test]
+async fn kms_tells_what_a_key_is_and_whether_it_can_be_used() {
+    let world = World::new(&Scenario::new().region(DESTINATION, |region| {
+        region
+            .key("2222", "alias/copies")
+            .kms_key(Key::new("signing").usage("SIGN_VERIFY"))
+    }));
+    let kms = world.kms_client(DESTINATION, "list-targets");
+    let describe = async |id: &str| {
+        let output = kms.describe_key().key_id(id).send().await.unwrap();
+        output.key_metadata.unwrap()
+    };
+    let key = describe("alias/copies").await;
+    assert_eq!(key.arn(), Some("arn:aws:kms:eu-central-1:123456789012:key/2222"));
+    assert_eq!((key.enabled(), key.key_state()), (true, Some(&KeyState::Enabled)));
+    assert_eq!(describe("signing").await.key_usage(), Some(&KeyUsageType::SignVerify));
+    world.disable_key(DESTINATION, "alias/copies");
+    assert_eq!(describe("2222").await.key_state(), Some(&KeyState::Disabled));
+    world.enable_key(DESTINATION, "2222");
+    assert!(describe("2222").await.enabled());
+    world.delete_key(DESTINATION, "2222");
+    let gone = kms.describe_key().key_id("alias/copies").send().await.unwrap_err();
+    assert!(gone.into_service_error().is_not_found_exception());
+    assert_eq!(world.calls("DescribeKey"), 5);
 }

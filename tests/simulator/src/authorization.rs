@@ -76,6 +76,10 @@ pub(crate) struct Question<'a> {
     pub(crate) resource_tags: Option<&'a Tags>,
     /// The service that calls on behalf of the caller, by its full name.
     pub(crate) via: Option<&'a str>,
+    /// The aliases of a key.
+    pub(crate) aliases: &'a [String],
+    /// The alias that the caller named a key by.
+    pub(crate) request_alias: Option<&'a str>,
 }
 
 impl<'a> Question<'a> {
@@ -89,6 +93,8 @@ impl<'a> Question<'a> {
             explicit_tags: None,
             resource_tags: None,
             via: None,
+            aliases: &[],
+            request_alias: None,
         }
     }
 }
@@ -132,7 +138,7 @@ impl Callers {
         match table.get(access_key).or_else(|| table.get("*")) {
             Some(role) => Ok(Rights(role.as_ref())),
             None => Err(ApiError::denied(format!(
-                "User: {access_key} is not authorized to perform: rds:{action} \
+                "User: {access_key} is not authorized to perform: {action} \
                  because the simulator's table of callers does not list this access key"
             ))),
         }
@@ -192,6 +198,15 @@ fn context(question: &Question<'_>) -> Context {
             data.insert("kms:ViaService".to_owned(), text(service));
             data.insert("kms:GrantIsForAWSResource".to_owned(), ContextValue::Boolean(true));
         }
+    }
+    if !question.aliases.is_empty() {
+        data.insert(
+            "kms:ResourceAliases".to_owned(),
+            ContextValue::StringList(question.aliases.to_vec()),
+        );
+    }
+    if let Some(alias) = question.request_alias {
+        data.insert("kms:RequestAlias".to_owned(), text(alias));
     }
     if let Some(tags) = question.request_tags
         && !tags.is_empty()

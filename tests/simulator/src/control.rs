@@ -43,6 +43,27 @@ fn perform(simulator: &mut Simulator, now: Timestamp, method: &str, path: &str, 
                 return Err((404, format!("there is no snapshot {}", snapshot.arn)));
             }
         }
+        ("POST", "key-state") => {
+            let key: KeyChange = parse(body)?;
+            simulator
+                .set_key_state(now, &key.region, &key.key, &key.state)
+                .map_err(refuse)?;
+        }
+        ("POST", "delete-key") => {
+            let key: KeyDeletion = parse(body)?;
+            simulator
+                .delete_key(now, &key.region, &key.key)
+                .map_err(|error| (404, error))?;
+        }
+        ("POST", "delete-option-group") => {
+            let group: OptionGroupDeletion = parse(body)?;
+            if !simulator.delete_option_group(now, &group.region, &group.name) {
+                return Err((
+                    404,
+                    format!("there is no option group {} in {}", group.name, group.region),
+                ));
+            }
+        }
         ("GET", "state") => return show(&simulator.state(now)),
         ("GET", "counters") => return show(&simulator.counters(now)),
         ("GET", "writes") => return show(&simulator.writes()),
@@ -81,6 +102,28 @@ fn perform(simulator: &mut Simulator, now: Timestamp, method: &str, path: &str, 
 #[serde(deny_unknown_fields)]
 struct Expire {
     arn: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyChange {
+    region: String,
+    key: String,
+    state: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyDeletion {
+    region: String,
+    key: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OptionGroupDeletion {
+    region: String,
+    name: String,
 }
 
 #[derive(serde::Deserialize)]

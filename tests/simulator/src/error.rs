@@ -40,6 +40,22 @@ impl ApiError {
         Self { refusal, ..self }
     }
 
+    /// This error as KMS spells it: it has other codes for what can happen to any call, and knows the status 400 only.
+    pub(crate) fn of_kms(&self) -> Self {
+        let code = match (self.refusal, self.code.as_str()) {
+            (Refusal::Throttled, _) => "ThrottlingException",
+            (Refusal::Denied, _) => "AccessDeniedException",
+            (_, "MissingAuthenticationToken") => "MissingAuthenticationTokenException",
+            (_, "SignatureDoesNotMatch") => "InvalidSignatureException",
+            _ => return self.clone(),
+        };
+        Self {
+            status: 400,
+            code: code.to_owned(),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn invalid_value(message: impl Into<String>) -> Self {
         Self::new(400, "InvalidParameterValue", message)
     }
@@ -127,6 +143,22 @@ impl ApiError {
             format!("Cannot create more than {limit} manual snapshots"),
         )
         .refused(Refusal::Quota)
+    }
+
+    pub(crate) fn option_group_not_found(name: &str) -> Self {
+        Self::new(
+            404,
+            "OptionGroupNotFoundFault",
+            format!("Specified OptionGroupName: {name} not found."),
+        )
+    }
+
+    pub(crate) fn global_cluster_not_found(name: &str) -> Self {
+        Self::new(
+            404,
+            "GlobalClusterNotFoundFault",
+            format!("Global cluster {name} not found."),
+        )
     }
 
     pub(crate) fn source_key(key: &str) -> Self {

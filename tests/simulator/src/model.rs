@@ -6,6 +6,7 @@ use std::ops::{Index, IndexMut};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::option_groups::OptionGroup;
 use crate::scenario::{Becomes, CopyBehaviour};
 
 /// Tags, by key.
@@ -156,11 +157,57 @@ impl Encryption {
     }
 }
 
+/// The states that KMS has for a key.
+pub(crate) const KEY_STATES: [&str; 8] = [
+    "Creating",
+    "Enabled",
+    "Disabled",
+    "PendingDeletion",
+    "PendingImport",
+    "PendingReplicaDeletion",
+    "Unavailable",
+    "Updating",
+];
+
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) arn: String,
-    pub(crate) enabled: bool,
+    /// One of [`KEY_STATES`].
+    pub(crate) state: String,
+    pub(crate) usage: String,
+    pub(crate) spec: String,
     pub(crate) aliases: Vec<String>,
+}
+
+impl Key {
+    /// A symmetric key that can be used.
+    pub(crate) fn new(arn: String, aliases: Vec<String>) -> Self {
+        Self {
+            arn,
+            state: "Enabled".to_owned(),
+            usage: "ENCRYPT_DECRYPT".to_owned(),
+            spec: "SYMMETRIC_DEFAULT".to_owned(),
+            aliases,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.arn.rsplit_once('/').map_or(&self.arn, |(_, id)| id)
+    }
+
+    pub(crate) fn enabled(&self) -> bool {
+        self.state == "Enabled"
+    }
+
+    /// Whether snapshots can be encrypted with it, now.
+    pub(crate) fn encrypts_snapshots(&self) -> bool {
+        self.enabled() && self.usage == "ENCRYPT_DECRYPT" && self.spec == "SYMMETRIC_DEFAULT"
+    }
+
+    /// Whether AWS manages it for one of its services.
+    pub(crate) fn of_aws(&self) -> bool {
+        self.aliases.iter().any(|alias| alias.starts_with("alias/aws/"))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -191,6 +238,7 @@ pub(crate) struct Database {
     pub(crate) permanent_options: Vec<String>,
     pub(crate) retention_days: u32,
     pub(crate) global_cluster: Option<String>,
+    pub(crate) global_writer: Option<bool>,
     pub(crate) scalability: Option<String>,
     pub(crate) tags: Tags,
     /// The cluster that an instance is a member of.
@@ -280,6 +328,8 @@ pub(crate) struct Region {
     pub(crate) name: String,
     pub(crate) account: String,
     pub(crate) keys: Vec<Key>,
+    /// Those that somebody made, by name.
+    pub(crate) option_groups: BTreeMap<String, OptionGroup>,
     pub(crate) quota: PerKind<u32>,
     pub(crate) slots: PerKind<u32>,
     pub(crate) requests_per_second: Option<f64>,
@@ -293,6 +343,7 @@ impl Region {
             name: name.to_owned(),
             account: account.to_owned(),
             keys: Vec::new(),
+            option_groups: BTreeMap::new(),
             quota: PerKind {
                 instances: 100,
                 clusters: 100,
@@ -307,11 +358,7 @@ impl Region {
         };
         // Every region has the key that AWS manages for RDS.
         let arn = region.key_arn(&format!("{:032x}", crate::hash::of(&["aws/rds", name])));
-        region.keys.push(Key {
-            arn,
-            enabled: true,
-            aliases: vec!["alias/aws/rds".to_owned()],
-        });
+        region.keys.push(Key::new(arn, vec!["alias/aws/rds".to_owned()]));
         region
     }
 
@@ -343,7 +390,11 @@ impl Region {
 
     /// Finds a key by ARN, id, alias ARN or alias name, as KMS does. Other regions' keys are not found.
     pub(crate) fn key(&self, identifier: &str) -> Option<&Key> {
-        self.keys.iter().find(|key| {
+        self.keys.get(self.key_index(identifier)?)
+    }
+
+    pub(crate) fn key_index(&self, identifier: &str) -> Option<usize> {
+        self.keys.iter().position(|key| {
             key.arn == identifier
                 || key.arn == self.key_arn(identifier)
                 || key

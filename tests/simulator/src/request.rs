@@ -2,24 +2,69 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use crate::error::ApiError;
 
-/// A call to RDS.
+/// The services of which the simulator plays a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Amazon RDS: forms go in, XML comes out.
+    Rds,
+    /// AWS KMS: JSON both ways, the operation in the header `X-Amz-Target`.
+    Kms,
+}
+
+impl Service {
+    /// What an operation of KMS begins with in `X-Amz-Target`.
+    const KMS_TARGET: &str = "TrentService.";
+
+    /// The service that a call is for: those of RDS name no target.
+    pub(crate) fn of(target: Option<&str>) -> Self {
+        match target {
+            None => Self::Rds,
+            Some(_) => Self::Kms,
+        }
+    }
+
+    /// Its name in the scope of a signature and before an action.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rds => "rds",
+            Self::Kms => "kms",
+        }
+    }
+}
+
+/// A call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
+    /// The service that is called.
+    pub service: Service,
     /// The region that the caller signed the call for: it decides which region answers.
     pub region: String,
     /// The access key that the caller signed with: it decides what the caller may do.
     pub access_key: String,
-    /// The decoded form, `Action` included.
+    /// The decoded form, `Action` included; of a call to KMS the members of the JSON object.
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Request {
-    /// A call without parameters.
+    /// A call to KMS without parameters.
+    #[must_use]
+    pub fn kms(region: &str, access_key: &str, action: &str) -> Self {
+        Self {
+            service: Service::Kms,
+            parameters: BTreeMap::from([("Action".to_owned(), action.to_owned())]),
+            ..Self::new(region, access_key, action)
+        }
+    }
+
+    /// A call to RDS without parameters.
     #[must_use]
     pub fn new(region: &str, access_key: &str, action: &str) -> Self {
         Self {
+            service: Service::Rds,
             region: region.to_owned(),
             access_key: access_key.to_owned(),
             parameters: BTreeMap::from([
@@ -36,10 +81,11 @@ impl Request {
         self
     }
 
-    /// Reads a call from its `Authorization` header and its form.
+    /// Reads a call from its headers `Authorization` and `X-Amz-Target` and its body.
     ///
     /// The signature itself is not verified: the simulator knows no secret keys.
-    pub(crate) fn from_http(authorization: Option<&str>, form: &[u8]) -> Result<Self, ApiError> {
+    pub(crate) fn from_http(authorization: Option<&str>, target: Option<&str>, body: &[u8]) -> Result<Self, ApiError> {
+        let service = Service::of(target);
         let credential = authorization
             .and_then(|header| header.split_once("Credential="))
             .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default())
@@ -52,19 +98,27 @@ impl Request {
             })?;
         // From the right: an access key may hold slashes here, and in AWS it cannot.
         let mut scope = credential.rsplitn(5, '/');
-        let (Some("aws4_request"), Some("rds"), Some(region), Some(_date), Some(access_key)) =
+        let (Some("aws4_request"), Some(signed_for), Some(region), Some(_date), Some(access_key)) =
             (scope.next(), scope.next(), scope.next(), scope.next(), scope.next())
         else {
-            return Err(ApiError::new(
-                403,
-                "SignatureDoesNotMatch",
-                "Credential should be scoped to a valid region and to the service rds.",
-            ));
+            return Err(wrong_scope(service));
         };
+        if signed_for != service.name() {
+            return Err(wrong_scope(service));
+        }
+        let mut parameters: BTreeMap<String, String> = match service {
+            Service::Rds => form_urlencoded::parse(body).into_owned().collect(),
+            Service::Kms => members(body)?,
+        };
+        if let Some(target) = target {
+            let action = target.strip_prefix(Service::KMS_TARGET).unwrap_or(target);
+            parameters.insert("Action".to_owned(), action.to_owned());
+        }
         Ok(Self {
+            service,
             region: region.to_owned(),
             access_key: access_key.to_owned(),
-            parameters: form_urlencoded::parse(form).into_owned().collect(),
+            parameters,
         })
     }
 
@@ -158,6 +212,30 @@ impl Request {
     }
 }
 
+fn wrong_scope(service: Service) -> ApiError {
+    ApiError::new(
+        403,
+        "SignatureDoesNotMatch",
+        format!(
+            "Credential should be scoped to a valid region and to the service {}.",
+            service.name()
+        ),
+    )
+}
+
+/// The members of a JSON object: text as it is, anything else as JSON.
+fn members(body: &[u8]) -> Result<BTreeMap<String, String>, ApiError> {
+    let object: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|error| ApiError::new(400, "SerializationException", error.to_string()))?;
+    Ok(object
+        .into_iter()
+        .map(|(name, value)| match value {
+            Value::String(text) => (name, text),
+            other => (name, other.to_string()),
+        })
+        .collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_region_and_the_caller_come_from_the_credential_scope() {
-        let request = Request::from_http(Some(HEADER), b"Action=DescribeDBInstances&Marker=a%20b").unwrap();
+        let request = Request::from_http(Some(HEADER), None, b"Action=DescribeDBInstances&Marker=a%20b").unwrap();
         assert_eq!(request.region, "eu-west-1");
         assert_eq!(request.access_key, "AKID");
         assert_eq!(request.action(), "DescribeDBInstances");
@@ -177,14 +255,27 @@ mod tests {
     #[test]
     fn a_call_that_is_not_signed_or_signed_for_another_service_is_refused() {
         assert_eq!(
-            Request::from_http(None, b"").unwrap_err().code,
+            Request::from_http(None, None, b"").unwrap_err().code,
             "MissingAuthenticationToken"
         );
         let other = HEADER.replace("/rds/", "/s3/");
-        assert_eq!(
-            Request::from_http(Some(&other), b"").unwrap_err().code,
-            "SignatureDoesNotMatch"
-        );
+        for (header, target) in [(other.as_str(), None), (HEADER, Some("TrentService.DescribeKey"))] {
+            assert_eq!(
+                Request::from_http(Some(header), target, b"{}").unwrap_err().code,
+                "SignatureDoesNotMatch"
+            );
+        }
+    }
+
+    #[test]
+    fn a_call_to_kms_is_read_from_json_and_its_target() {
+        let header = HEADER.replace("/rds/", "/kms/");
+        let read = |body: &[u8]| Request::from_http(Some(&header), Some("TrentService.DescribeKey"), body);
+        let request = read(br#"{"KeyId": "alias/copies", "GrantTokens": ["a"]}"#).unwrap();
+        assert_eq!((request.service, request.action()), (Service::Kms, "DescribeKey"));
+        assert_eq!(request.get("KeyId"), Some("alias/copies"));
+        assert_eq!(request.get("GrantTokens"), Some("[\"a\"]"));
+        assert_eq!(read(b"KeyId=x").unwrap_err().code, "SerializationException");
     }
 
     #[test]

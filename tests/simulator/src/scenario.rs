@@ -111,6 +111,9 @@ pub struct Region {
     /// KMS keys, beside `alias/aws/rds`, which is always there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kms_keys: Vec<Key>,
+    /// Option groups, beside the default ones (`default:oracle-ee-19`), which are always there and hold no options.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub option_groups: Vec<OptionGroup>,
     /// How many manual snapshots there may be (100 and 100).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manual_snapshot_quota: Option<PerKind<u32>>,
@@ -132,6 +135,9 @@ pub struct Region {
 }
 
 /// A KMS key.
+///
+/// A key of which an alias begins with `alias/aws/` is one that AWS manages; an id that begins with `mrk-` is that of a
+/// multi-Region key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Key {
@@ -140,13 +146,52 @@ pub struct Key {
     /// Names that begin with `alias/`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// A disabled key cannot be used.
+    /// `false` is short for the state `Disabled`.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// `Enabled` when absent; a key in any other state that KMS has (`PendingDeletion`) cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// `ENCRYPT_DECRYPT` when absent; a key for anything else (`SIGN_VERIFY`) cannot encrypt a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_usage: Option<String>,
+    /// What is usual for the usage when absent; any but `SYMMETRIC_DEFAULT` cannot encrypt a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_spec: Option<String>,
 }
 
 fn yes() -> bool {
     true
+}
+
+/// An option group: options of an engine, in one region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OptionGroup {
+    /// The name.
+    pub name: String,
+    /// The engine that it is for.
+    pub engine: String,
+    /// That of a current version of the engine when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub major_engine_version: Option<String>,
+    /// What it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<GroupOption>,
+}
+
+/// An option of an option group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GroupOption {
+    /// The name: `Timezone`.
+    pub name: String,
+    /// It can never be removed: a copy of a snapshot needs an option group that holds it too.
+    #[serde(default)]
+    pub permanent: bool,
+    /// It stays while databases have the group. A permanent option is persistent whatever this says.
+    #[serde(default)]
+    pub persistent: bool,
 }
 
 /// A DB instance or a DB cluster; which, is said by the list that it is in.
@@ -198,10 +243,12 @@ pub struct Database {
     /// The default one of the engine when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter_group: Option<String>,
-    /// Instances only; the default one of the engine when absent.
+    /// Instances only; the default one of the engine when absent. One that is not in the region's `optionGroups` is
+    /// made, with the options below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub option_group: Option<String>,
-    /// Permanent options of the option group (`Timezone`): a copy needs an option group then.
+    /// Permanent options of the option group (`Timezone`): a copy needs an option group then. Those of a group in
+    /// `optionGroups` are known already. Without an `optionGroup`, one that is called `<id>-options` is made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub permanent_options: Vec<String>,
     /// Days that automated snapshots are kept: 7 when absent.
@@ -210,9 +257,13 @@ pub struct Database {
     /// Days since it was made: 400 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_days_ago: Option<f64>,
-    /// Clusters only: the Aurora global database that it belongs to.
+    /// Clusters only: the global database that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global_cluster: Option<String>,
+    /// Whether it is the writer of that global database. When no cluster of it says so, the first one that does not
+    /// deny it is, by the name of the region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub global_writer: Option<bool>,
     /// Clusters only: `standard` or `limitless`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_scalability_type: Option<String>,
@@ -406,11 +457,21 @@ impl Region {
     /// Adds a key, enabled, with an alias (`alias/…`).
     #[must_use]
     pub fn key(mut self, id: &str, alias: &str) -> Self {
-        self.kms_keys.push(Key {
-            id: id.to_owned(),
-            aliases: vec![alias.to_owned()],
-            enabled: true,
-        });
+        self.kms_keys.push(Key::new(id).alias(alias));
+        self
+    }
+
+    /// Adds a key that is not like others.
+    #[must_use]
+    pub fn kms_key(mut self, key: Key) -> Self {
+        self.kms_keys.push(key);
+        self
+    }
+
+    /// Adds an option group.
+    #[must_use]
+    pub fn option_group(mut self, group: OptionGroup) -> Self {
+        self.option_groups.push(group);
         self
     }
 
@@ -450,6 +511,88 @@ impl Region {
     }
 }
 
+impl Key {
+    /// A key that can be used, without an alias.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            aliases: Vec::new(),
+            enabled: true,
+            state: None,
+            key_usage: None,
+            key_spec: None,
+        }
+    }
+
+    /// Adds an alias (`alias/…`).
+    #[must_use]
+    pub fn alias(mut self, alias: &str) -> Self {
+        self.aliases.push(alias.to_owned());
+        self
+    }
+
+    /// Sets the state: `Disabled`, `PendingDeletion` …
+    #[must_use]
+    pub fn state(mut self, state: &str) -> Self {
+        self.state = Some(state.to_owned());
+        self
+    }
+
+    /// Sets what it is for: `SIGN_VERIFY` …
+    #[must_use]
+    pub fn usage(mut self, usage: &str) -> Self {
+        self.key_usage = Some(usage.to_owned());
+        self
+    }
+}
+
+impl OptionGroup {
+    /// An empty option group for an engine, of its current major version.
+    #[must_use]
+    pub fn new(name: &str, engine: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            engine: engine.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the major version of the engine: `19`, `16.00`.
+    #[must_use]
+    pub fn version(mut self, major: &str) -> Self {
+        self.major_engine_version = Some(major.to_owned());
+        self
+    }
+
+    /// Adds an option that can be removed at any time.
+    #[must_use]
+    pub fn option(self, name: &str) -> Self {
+        self.with(name, false, false)
+    }
+
+    /// Adds a permanent option: it can never be removed.
+    #[must_use]
+    pub fn permanent(self, name: &str) -> Self {
+        self.with(name, true, true)
+    }
+
+    /// Adds a persistent option: it stays while databases have the group.
+    #[must_use]
+    pub fn persistent(self, name: &str) -> Self {
+        self.with(name, false, true)
+    }
+
+    fn with(mut self, name: &str, permanent: bool, persistent: bool) -> Self {
+        self.options.push(GroupOption {
+            name: name.to_owned(),
+            permanent,
+            persistent,
+        });
+        self
+    }
+}
+
 impl Database {
     /// A database with nothing but an id.
     #[must_use]
@@ -479,6 +622,41 @@ impl Database {
     pub fn encrypted_by_service(mut self) -> Self {
         self.storage_encryption_type = Some("sse-rds".to_owned());
         self
+    }
+
+    /// Sets the version of the engine.
+    #[must_use]
+    pub fn engine_version(mut self, version: &str) -> Self {
+        self.engine_version = Some(version.to_owned());
+        self
+    }
+
+    /// Gives an instance an option group of its region; one that the region does not list is made.
+    #[must_use]
+    pub fn option_group(mut self, name: &str) -> Self {
+        self.option_group = Some(name.to_owned());
+        self
+    }
+
+    /// Gives an instance permanent options, in an option group that is made for it unless the region lists it.
+    #[must_use]
+    pub fn permanent_options<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.permanent_options.extend(names.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// Makes a cluster part of a global database.
+    #[must_use]
+    pub fn global(mut self, name: &str) -> Self {
+        self.global_cluster = Some(name.to_owned());
+        self
+    }
+
+    /// Makes a cluster the writer of a global database.
+    #[must_use]
+    pub fn global_writer(mut self, name: &str) -> Self {
+        self.global_writer = Some(true);
+        self.global(name)
     }
 
     /// Sets its size, GiB.

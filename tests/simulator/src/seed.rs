@@ -6,8 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::hash;
 use crate::identifier;
-use crate::model::{Database, Encryption, Ending, Job, Key, Kind, Member, RdsArn, Region, Snapshot, Tags};
-use crate::scenario::{self, Members, ScenarioError};
+use crate::model::{
+    Database, Encryption, Ending, Job, KEY_STATES, Key, Kind, Member, RdsArn, Region, Snapshot, Tags, partition,
+};
+use crate::option_groups::{self, OptionGroup};
+use crate::scenario::{self, GroupOption, Members, ScenarioError};
 
 type Result<T> = std::result::Result<T, ScenarioError>;
 
@@ -31,6 +34,7 @@ impl Seeding<'_> {
             }
             self.region(name, seed)?;
         }
+        self.check_writers()?;
         // Copies come last: they take what they do not say from their source, which may be in any region.
         for (name, seed) in &scenario.regions {
             for (index, snapshot) in seed.snapshots.iter().enumerate() {
@@ -59,6 +63,10 @@ impl Seeding<'_> {
         for (index, key) in seed.kms_keys.iter().enumerate() {
             add_key(region, &format!("{place}.kmsKeys[{index}]"), key)?;
         }
+        for (index, group) in seed.option_groups.iter().enumerate() {
+            let place = format!("{place}.optionGroups[{index}] ({})", group.name);
+            add_option_group(region, &place, group)?;
+        }
         for (kind, list, seeds) in [
             (Kind::Instance, "instances", &seed.instances),
             (Kind::Cluster, "clusters", &seed.clusters),
@@ -83,17 +91,28 @@ impl Seeding<'_> {
             && (seed.members.is_some()
                 || seed.engine_mode.is_some()
                 || seed.global_cluster.is_some()
+                || seed.global_writer.is_some()
                 || seed.cluster_scalability_type.is_some())
         {
             return Err(wrong(
                 place,
-                "members, engineMode, globalCluster and clusterScalabilityType are for clusters",
+                "members, engineMode, globalCluster, globalWriter and clusterScalabilityType are for clusters",
             ));
+        }
+        if seed.global_writer.is_some() && seed.global_cluster.is_none() {
+            return Err(wrong(place, "globalWriter says something about a globalCluster"));
         }
         if kind == Kind::Cluster && (seed.option_group.is_some() || !seed.permanent_options.is_empty()) {
             return Err(wrong(place, "option groups are for instances"));
         }
-        let database = resolve_database(region, kind, place, seed, now)?;
+        let mut database = resolve_database(region, kind, place, seed, now)?;
+        if let Some(name) = database.option_group.clone() {
+            let group = option_group_of(region, place, &database, &name)?;
+            database.permanent_options = group.required_options();
+            if !name.starts_with("default:") {
+                region.option_groups.insert(name, group);
+            }
+        }
         for member in &database.members {
             identifier::check(&member.id, 63)
                 .map_err(|reason| wrong(place, format!("member {:?}: {reason}", member.id)))?;
@@ -216,6 +235,25 @@ impl Seeding<'_> {
             &["gone", &region.account, &region.name, database],
         ));
         Ok(model)
+    }
+
+    /// A global database has one writer at most.
+    fn check_writers(&self) -> Result<()> {
+        let mut writers: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+        for region in self.regions.values() {
+            for cluster in region.databases[Kind::Cluster].values() {
+                if let Some(global) = &cluster.global_cluster
+                    && cluster.global_writer == Some(true)
+                    && let Some(other) = writers.insert((partition(&region.name), global), &cluster.id)
+                {
+                    return Err(wrong(
+                        &format!("regions.{} ({})", region.name, cluster.id),
+                        format!("the global cluster {global} has the writer {other} already"),
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn region_mut(&mut self, name: &str) -> &mut Region {
@@ -380,18 +418,110 @@ fn add_key(region: &mut Region, place: &str, seed: &scenario::Key) -> Result<()>
     } else {
         region.key_arn(&seed.id)
     };
-    if let Some(alias) = seed.aliases.iter().find(|alias| !alias.starts_with("alias/")) {
-        return Err(wrong(place, format!("the alias {alias:?} does not begin with alias/")));
+    for alias in &seed.aliases {
+        if !alias.starts_with("alias/") {
+            return Err(wrong(place, format!("the alias {alias:?} does not begin with alias/")));
+        }
+        if region.keys.iter().any(|key| key.aliases.contains(alias)) {
+            return Err(wrong(place, format!("the alias {alias:?} is that of another key")));
+        }
     }
     if region.keys.iter().any(|key| key.arn == arn) {
         return Err(wrong(place, "there is a key of this id already"));
     }
+    let state = match (seed.state.as_deref(), seed.enabled) {
+        (Some("Enabled"), false) => return Err(wrong(place, "state and enabled contradict one another")),
+        (Some(state), _) if KEY_STATES.contains(&state) => state,
+        (Some(other), _) => {
+            return Err(wrong(
+                place,
+                format!("state {other:?}: one of {}", KEY_STATES.join(", ")),
+            ));
+        }
+        (None, true) => "Enabled",
+        (None, false) => "Disabled",
+    };
+    let usage = seed.key_usage.as_deref().unwrap_or("ENCRYPT_DECRYPT");
+    let usual_spec = match usage {
+        "ENCRYPT_DECRYPT" => "SYMMETRIC_DEFAULT",
+        "SIGN_VERIFY" => "ECC_NIST_P256",
+        "GENERATE_VERIFY_MAC" => "HMAC_256",
+        "KEY_AGREEMENT" => "ECC_NIST_P384",
+        other => return Err(wrong(place, format!("keyUsage {other:?}: KMS has no such usage"))),
+    };
     region.keys.push(Key {
-        arn,
-        enabled: seed.enabled,
-        aliases: seed.aliases.clone(),
+        state: state.to_owned(),
+        usage: usage.to_owned(),
+        spec: seed.key_spec.clone().unwrap_or_else(|| usual_spec.to_owned()),
+        ..Key::new(arn, seed.aliases.clone())
     });
     Ok(())
+}
+
+fn add_option_group(region: &mut Region, place: &str, seed: &scenario::OptionGroup) -> Result<()> {
+    identifier::check(&seed.name, 255).map_err(|reason| wrong(place, format!("name {:?}: {reason}", seed.name)))?;
+    let name = seed.name.to_ascii_lowercase();
+    if seed.engine.is_empty() {
+        return Err(wrong(place, "engine is empty"));
+    }
+    if region.option_groups.contains_key(&name) {
+        return Err(wrong(place, "there is an option group of this name already"));
+    }
+    let major = seed
+        .major_engine_version
+        .clone()
+        .unwrap_or_else(|| option_groups::major_version(&seed.engine, current_version(&seed.engine)));
+    let options = seed.options.iter().map(|option| GroupOption {
+        persistent: option.persistent || option.permanent,
+        ..option.clone()
+    });
+    let group = OptionGroup {
+        name: name.clone(),
+        engine: seed.engine.clone(),
+        major_version: Some(major),
+        options: options.collect(),
+    };
+    region.option_groups.insert(name, group);
+    Ok(())
+}
+
+/// The option group of a database: the one that is there, or one that is made for it.
+fn option_group_of(region: &Region, place: &str, database: &Database, name: &str) -> Result<OptionGroup> {
+    let Some(group) = region.option_group(name) else {
+        identifier::check(name, 255).map_err(|reason| wrong(place, format!("optionGroup {name:?}: {reason}")))?;
+        let options = database.permanent_options.iter().map(|option| GroupOption {
+            name: option.clone(),
+            permanent: true,
+            persistent: true,
+        });
+        return Ok(OptionGroup {
+            name: name.to_owned(),
+            engine: database.engine.clone(),
+            major_version: Some(option_groups::major_version(&database.engine, &database.engine_version)),
+            options: options.collect(),
+        });
+    };
+    if group.engine != database.engine {
+        return Err(wrong(
+            place,
+            format!(
+                "the option group {name} is for {}, not for {}",
+                group.engine, database.engine
+            ),
+        ));
+    }
+    let required = group.required_options();
+    match database
+        .permanent_options
+        .iter()
+        .find(|option| !required.contains(option))
+    {
+        Some(option) => Err(wrong(
+            place,
+            format!("the option group {name} does not hold {option} as a permanent option"),
+        )),
+        None => Ok(group),
+    }
 }
 
 fn resolve_encryption(
@@ -447,6 +577,10 @@ fn resolve_database(
         seed.storage_encryption_type.as_deref(),
     )?;
     check_copies(place, &seed.copies)?;
+    let engine_version = seed
+        .engine_version
+        .clone()
+        .unwrap_or_else(|| current_version(&engine).to_owned());
     let aurora_like = kind == Kind::Cluster && !["mysql", "postgres"].contains(&engine.as_str());
     let allocated_storage = seed.allocated_storage.unwrap_or(if aurora_like { 1 } else { 100 });
     let members = match &seed.members {
@@ -461,10 +595,6 @@ fn resolve_database(
             .resource_id
             .clone()
             .unwrap_or_else(|| hash::resource_id(prefix(kind), &[&region.account, &region.name, &id])),
-        engine_version: seed
-            .engine_version
-            .clone()
-            .unwrap_or_else(|| current_version(&engine).to_owned()),
         engine_mode: (kind == Kind::Cluster)
             .then(|| seed.engine_mode.clone().unwrap_or_else(|| "provisioned".to_owned())),
         class: Some(seed.class.clone().unwrap_or_else(|| "db.r6g.large".to_owned())),
@@ -482,11 +612,15 @@ fn resolve_database(
             .parameter_group
             .clone()
             .unwrap_or_else(|| format!("default.{engine}")),
-        option_group: (kind == Kind::Instance)
-            .then(|| seed.option_group.clone().unwrap_or_else(|| format!("default:{engine}"))),
+        option_group: (kind == Kind::Instance).then(|| match &seed.option_group {
+            Some(name) => name.to_ascii_lowercase(),
+            None if seed.permanent_options.is_empty() => option_groups::default_name(&engine, &engine_version),
+            None => format!("{id}-options"),
+        }),
         permanent_options: seed.permanent_options.clone(),
         retention_days: seed.backup_retention_days.unwrap_or(7),
-        global_cluster: seed.global_cluster.clone(),
+        global_cluster: seed.global_cluster.as_ref().map(|name| name.to_ascii_lowercase()),
+        global_writer: seed.global_writer,
         scalability: seed.cluster_scalability_type.clone(),
         tags: fill_tags(&times, place, &seed.tags)?,
         cluster: None,
@@ -497,6 +631,7 @@ fn resolve_database(
             .collect(),
         copies: seed.copies.clone(),
         engine,
+        engine_version,
         id,
     })
 }
@@ -508,7 +643,7 @@ fn member_instance(region: &Region, cluster: &Database, id: &str) -> Database {
         resource_id: hash::resource_id("db-", &[&region.account, &region.name, id]),
         engine_mode: None,
         multi_az: false,
-        option_group: Some(format!("default:{}", cluster.engine)),
+        option_group: Some(option_groups::default_name(&cluster.engine, &cluster.engine_version)),
         tags: Tags::new(),
         cluster: Some(cluster.id.clone()),
         members: Vec::new(),
@@ -542,6 +677,7 @@ fn current_version(engine: &str) -> &'static str {
         "aurora-postgresql" => "17.5",
         "neptune" => "1.4.6.0",
         "docdb" => "5.0.0",
+        _ if engine.starts_with("db2") => "11.5.9.0.sb00063198.r1",
         _ if engine.contains("oracle") => "19.0.0.0.ru-2025-07.rur-2025-07.r1",
         _ if engine.contains("sqlserver") => "16.00.4215.2.v1",
         _ => "1.0",

@@ -106,7 +106,10 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> io::R
     let authorization = head.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
     // Before the call, so that a release between the two is noticed.
     let mut controlled = shared.controlled.subscribe();
-    let Answer { response, delivery } = shared.lock().handle_http(Timestamp::now(), authorization, &body);
+    let target = head.headers.get("x-amz-target").and_then(|header| header.to_str().ok());
+    let Answer { response, delivery } = shared
+        .lock()
+        .handle_http(Timestamp::now(), authorization, target, &body);
     match delivery {
         Delivery::Now => {}
         Delivery::After(delay) => tokio::time::sleep(delay).await,
@@ -116,7 +119,12 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> io::R
             while shared.lock().is_held(waiting.hold) && controlled.changed().await.is_ok() {}
         }
     }
-    reply(response.status, "text/xml", Some(&response.request_id), response.body)
+    reply(
+        response.status,
+        response.content_type,
+        Some(&response.request_id),
+        response.body,
+    )
 }
 
 fn reply(status: u16, content_type: &str, request_id: Option<&str>, body: String) -> io::Result<Reply> {

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::authorization::{Caller, CallerTable, Callers, Rights};
 use crate::copying::AtWork;
 use crate::counters::{CopyCounters, Counters, Records, Write};
 use crate::error::{ApiError, Refusal};
 use crate::faults::{Calls, Fault, Faults, Hold, Holds, Refuse};
-use crate::model::{Kind, RdsArn, Region};
+use crate::model::{KEY_STATES, Kind, RdsArn, Region};
 use crate::operations::{self, Operation};
-use crate::request::Request;
+use crate::request::{Request, Service};
 use crate::scenario::{Scenario, ScenarioError, Settings};
 use crate::seed::Seeding;
 use crate::view::State;
@@ -61,8 +62,10 @@ pub struct Answer {
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// XML, or nothing for an injected bare status.
+    /// XML, or JSON from KMS, or nothing for an injected bare status.
     pub body: String,
+    /// What the body is.
+    pub content_type: &'static str,
     /// The request's id, also in the header `x-amzn-RequestId`.
     pub request_id: String,
 }
@@ -78,6 +81,13 @@ pub enum Delivery {
     Dropped,
     /// When the hold of this number is released. Who waits tells [`Simulator::leave`] when it stops waiting.
     Held(u64),
+}
+
+/// What an operation has to say.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Xml(Xml),
+    Json(Value),
 }
 
 /// One call under way.
@@ -208,14 +218,20 @@ impl Simulator {
             .or_insert_with(|| Region::new(name, account))
     }
 
-    /// Answers a call as it comes over HTTP: its `Authorization` header and its form.
-    pub fn handle_http(&mut self, now: Timestamp, authorization: Option<&str>, form: &[u8]) -> Answer {
-        match Request::from_http(authorization, form) {
+    /// Answers a call as it comes over HTTP: its headers `Authorization` and `X-Amz-Target`, and its body.
+    pub fn handle_http(
+        &mut self,
+        now: Timestamp,
+        authorization: Option<&str>,
+        target: Option<&str>,
+        body: &[u8],
+    ) -> Answer {
+        match Request::from_http(authorization, target, body) {
             Ok(request) => self.handle(now, &request),
             Err(error) => {
                 self.settle(now);
                 Answer {
-                    response: self.refuse(&error),
+                    response: self.refuse(Service::of(target), &error),
                     delivery: Delivery::Now,
                 }
             }
@@ -226,7 +242,7 @@ impl Simulator {
     pub fn handle(&mut self, now: Timestamp, request: &Request) -> Answer {
         self.settle(now);
         let trouble = self.faults.strike(request);
-        let operation = Operation::named(request.action());
+        let operation = Operation::named(request.service, request.action());
         let name = operation.map_or("unknown", |operation| operation.name());
         self.records.call(name, &request.region, &request.access_key);
 
@@ -236,14 +252,15 @@ impl Simulator {
                 let response = Response {
                     status,
                     body: String::new(),
+                    content_type: content_type(request.service),
                     request_id: self.request_id(),
                 };
                 (response, status.to_string())
             }
-            Some(Refuse::With(error)) => (self.refuse(&error), error.code),
+            Some(Refuse::With(error)) => (self.refuse(request.service, &error), error.code),
             None => match self.perform(operation, request) {
-                Ok(result) => (self.succeed(name, &result), "ok".to_owned()),
-                Err(error) => (self.refuse(&error), error.code),
+                Ok(output) => (self.succeed(name, output), "ok".to_owned()),
+                Err(error) => (self.refuse(request.service, &error), error.code),
             },
         };
         let delivery = if trouble.drop_reply {
@@ -279,24 +296,38 @@ impl Simulator {
         Answer { response, delivery }
     }
 
-    fn perform(&mut self, operation: Option<Operation>, request: &Request) -> Result<Xml, ApiError> {
+    fn perform(&mut self, operation: Option<Operation>, request: &Request) -> Result<Output, ApiError> {
         let Some(operation) = operation else {
+            if request.service == Service::Kms {
+                return Err(ApiError::new(
+                    400,
+                    "UnknownOperationException",
+                    format!("The simulator knows DescribeKey only, not {}", request.action()),
+                ));
+            }
             return Err(ApiError::new(
                 400,
                 "InvalidAction",
                 format!(
                     "Could not find operation {} for version 2014-10-31; the simulator knows {}",
                     request.action(),
-                    Operation::ALL.map(Operation::name).join(", ")
+                    Operation::ALL
+                        .into_iter()
+                        .filter(|operation| operation.service() == Service::Rds)
+                        .map(Operation::name)
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 ),
             ));
         };
-        self.throttle(&request.region)?;
+        if request.service == Service::Rds {
+            self.throttle(&request.region)?;
+        }
         operations::check_parameters(operation, request)?;
         // The rights borrow the table of callers while the operation changes the rest.
         let callers = std::mem::take(&mut self.callers);
         let result = callers
-            .rights(&request.access_key, operation.name())
+            .rights(&request.access_key, &operation.action())
             .and_then(|rights| {
                 operations::perform(
                     self,
@@ -333,34 +364,49 @@ impl Simulator {
         Ok(())
     }
 
-    fn succeed(&mut self, operation: &str, result: &Xml) -> Response {
+    fn succeed(&mut self, operation: &str, output: Output) -> Response {
         let request_id = self.request_id();
-        let body = Xml::root(&format!("{operation}Response"), |xml| {
-            xml.append(result);
-            xml.element("ResponseMetadata", |xml| xml.value("RequestId", &request_id));
-        });
+        let (service, body) = match output {
+            Output::Json(value) => (Service::Kms, value.to_string()),
+            Output::Xml(result) => {
+                let body = Xml::root(&format!("{operation}Response"), |xml| {
+                    xml.append(&result);
+                    xml.element("ResponseMetadata", |xml| xml.value("RequestId", &request_id));
+                });
+                (Service::Rds, body)
+            }
+        };
         Response {
             status: 200,
             body,
+            content_type: content_type(service),
             request_id,
         }
     }
 
-    /// An error reply, counted.
-    fn refuse(&mut self, error: &ApiError) -> Response {
+    /// An error reply as the service spells it, counted.
+    fn refuse(&mut self, service: Service, error: &ApiError) -> Response {
+        let error = match service {
+            Service::Rds => error.clone(),
+            Service::Kms => error.of_kms(),
+        };
         self.records.refused(error.refusal, &error.code);
         let request_id = self.request_id();
-        let body = Xml::root("ErrorResponse", |xml| {
-            xml.element("Error", |xml| {
-                xml.value("Type", if error.status < 500 { "Sender" } else { "Receiver" });
-                xml.value("Code", &error.code);
-                xml.value("Message", &error.message);
-            });
-            xml.value("RequestId", &request_id);
-        });
+        let body = match service {
+            Service::Kms => json!({ "__type": error.code, "message": error.message }).to_string(),
+            Service::Rds => Xml::root("ErrorResponse", |xml| {
+                xml.element("Error", |xml| {
+                    xml.value("Type", if error.status < 500 { "Sender" } else { "Receiver" });
+                    xml.value("Code", &error.code);
+                    xml.value("Message", &error.message);
+                });
+                xml.value("RequestId", &request_id);
+            }),
+        };
         Response {
             status: error.status,
             body,
+            content_type: content_type(service),
             request_id,
         }
     }
@@ -472,6 +518,39 @@ impl Simulator {
         self.remove_snapshot(arn.region, kind, arn.id).is_some()
     }
 
+    /// Changes the state of a key (ARN, id or alias): `Disabled`, `Enabled`, `PendingDeletion` …
+    ///
+    /// The text of an error says what is wrong: there is no such key, or KMS has no such state.
+    pub fn set_key_state(&mut self, now: Timestamp, region: &str, key: &str, state: &str) -> Result<(), String> {
+        self.settle(now);
+        if !KEY_STATES.contains(&state) {
+            return Err(format!("state {state:?}: one of {}", KEY_STATES.join(", ")));
+        }
+        let found = self.region(region);
+        let index = found.key_index(key).ok_or_else(|| no_key(region, key))?;
+        state.clone_into(&mut found.keys[index].state);
+        Ok(())
+    }
+
+    /// Removes a key (ARN, id or alias) and its aliases, as at the end of its waiting period.
+    ///
+    /// What is encrypted with it stays, and can no longer be copied. The text of an error says that there is no such key.
+    pub fn delete_key(&mut self, now: Timestamp, region: &str, key: &str) -> Result<(), String> {
+        self.settle(now);
+        let found = self.region(region);
+        let index = found.key_index(key).ok_or_else(|| no_key(region, key))?;
+        found.keys.remove(index);
+        Ok(())
+    }
+
+    /// Removes an option group; unlike in AWS, databases and snapshots may have it. Says whether it was there: a
+    /// default group cannot be removed.
+    pub fn delete_option_group(&mut self, now: Timestamp, region: &str, name: &str) -> bool {
+        self.settle(now);
+        let groups = &mut self.region(region).option_groups;
+        groups.remove(&name.to_ascii_lowercase()).is_some()
+    }
+
     /// How many simulated seconds pass until the next copy ends, if one is at work.
     pub fn until_next_end(&mut self, now: Timestamp) -> Option<Duration> {
         self.settle(now);
@@ -483,4 +562,15 @@ impl Simulator {
             .min_by(f64::total_cmp)
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     }
+}
+
+fn content_type(service: Service) -> &'static str {
+    match service {
+        Service::Rds => "text/xml",
+        Service::Kms => "application/x-amz-json-1.1",
+    }
+}
+
+fn no_key(region: &str, key: &str) -> String {
+    format!("there is no key {key} in {region}")
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Kind, PerKind, Tags};
+use crate::scenario::GroupOption;
 use crate::simulator::Simulator;
 
 /// Everything that stands in the account.
@@ -28,6 +29,8 @@ pub struct State {
 pub struct RegionState {
     /// The keys.
     pub kms_keys: Vec<KeyState>,
+    /// The option groups that somebody made.
+    pub option_groups: Vec<OptionGroupState>,
     /// How many manual snapshots there may be.
     pub manual_snapshot_quota: PerKind<u32>,
     /// How many copies from other regions may be in flight.
@@ -48,6 +51,22 @@ pub struct KeyState {
     pub aliases: Vec<String>,
     /// Whether it can be used.
     pub enabled: bool,
+    /// The state: `Enabled`, `Disabled`, `PendingDeletion` …
+    pub state: String,
+}
+
+/// An option group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OptionGroupState {
+    /// The name.
+    pub name: String,
+    /// The engine that it is for.
+    pub engine: String,
+    /// The major version of that.
+    pub major_engine_version: Option<String>,
+    /// What it holds.
+    pub options: Vec<GroupOption>,
 }
 
 /// A database.
@@ -74,6 +93,9 @@ pub struct DatabaseState {
     pub storage_encryption_type: String,
     /// The key's ARN.
     pub kms_key: Option<String>,
+    /// The option group.
+    #[serde(default)]
+    pub option_group: Option<String>,
     /// The cluster that it is a member of.
     pub cluster: Option<String>,
     /// The tags.
@@ -138,7 +160,18 @@ impl State {
                         .map(|key| KeyState {
                             arn: key.arn.clone(),
                             aliases: key.aliases.clone(),
-                            enabled: key.enabled,
+                            enabled: key.enabled(),
+                            state: key.state.clone(),
+                        })
+                        .collect(),
+                    option_groups: region
+                        .option_groups
+                        .values()
+                        .map(|group| OptionGroupState {
+                            name: group.name.clone(),
+                            engine: group.engine.clone(),
+                            major_engine_version: group.major_version.clone(),
+                            options: group.options.clone(),
                         })
                         .collect(),
                     manual_snapshot_quota: region.quota,
@@ -155,6 +188,7 @@ impl State {
                             allocated_storage: database.allocated_storage,
                             storage_encryption_type: database.encryption.type_name().to_owned(),
                             kms_key: database.encryption.key().map(str::to_owned),
+                            option_group: database.option_group.clone(),
                             cluster: database.cluster.clone(),
                             tags: database.tags.clone(),
                         })

@@ -4,8 +4,9 @@ use crate::authorization::Question;
 use crate::copying::AtWork;
 use crate::error::ApiError;
 use crate::identifier;
-use crate::model::{Encryption, Ending, Job, Kind, RdsArn, Region, Snapshot, Tags, domain};
+use crate::model::{Encryption, Ending, Job, Key, Kind, RdsArn, Region, Snapshot, Tags, domain};
 use crate::operations::{tags, write};
+use crate::option_groups;
 use crate::seed::duration;
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
@@ -183,20 +184,23 @@ impl Simulator {
     fn encryption(&self, call: &Call<'_>, wish: &Wish<'_>, source: &Snapshot) -> Result<Encryption, ApiError> {
         let region = &self.regions[&call.request.region];
         let across = wish.source_region != region.name;
-        let allows = |action: &str, arn: &str, region: &str| {
+        let allows = |action: &str, key: &Key, region: &str| {
             let service = format!("rds.{region}.{}", domain(region));
             call.rights.allows(&Question {
                 via: Some(&service),
-                ..Question::new(action, arn, region)
+                aliases: &key.aliases,
+                ..Question::new(action, &key.arn, region)
             })
         };
         let source_key = source.encryption.key();
         if let Some(arn) = source_key {
             let home = &self.regions[wish.source_region];
-            let usable = home.key(arn).is_some_and(|key| key.enabled)
-                && allows("kms:DescribeKey", arn, &home.name)
-                && (allows("kms:CreateGrant", arn, &home.name) || allows("kms:Decrypt", arn, &home.name));
             // An alias of the same region stands for the key that it had when the snapshot was made.
+            let usable = home.key(arn).is_some_and(|key| {
+                key.encrypts_snapshots()
+                    && allows("kms:DescribeKey", key, &home.name)
+                    && (allows("kms:CreateGrant", key, &home.name) || allows("kms:Decrypt", key, &home.name))
+            });
             if !usable {
                 return Err(ApiError::source_key(arn));
             }
@@ -219,9 +223,9 @@ impl Simulator {
         }
         match region.key(wanted) {
             Some(key)
-                if key.enabled
-                    && allows("kms:DescribeKey", &key.arn, &region.name)
-                    && allows("kms:CreateGrant", &key.arn, &region.name) =>
+                if key.encrypts_snapshots()
+                    && allows("kms:DescribeKey", key, &region.name)
+                    && allows("kms:CreateGrant", key, &region.name) =>
             {
                 Ok(Encryption::Key(key.arn.clone()))
             }
@@ -277,7 +281,7 @@ impl Simulator {
                 (None, false) => source
                     .option_group
                     .as_ref()
-                    .map(|_| format!("default:{}", source.engine)),
+                    .map(|_| option_groups::default_name(&source.engine, &source.engine_version)),
             },
             tags,
             source_arn: Some(wish.source_arn.clone()),

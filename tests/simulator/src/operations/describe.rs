@@ -1,10 +1,13 @@
 //! The describe calls: selectors, filters, pages.
 
+use std::collections::BTreeMap;
+
 use crate::authorization::Question;
 use crate::error::ApiError;
 use crate::hash;
-use crate::model::{Database, Kind, RdsArn, Region, Snapshot};
+use crate::model::{Database, Kind, RdsArn, Region, Snapshot, partition};
 use crate::operations::write;
+use crate::option_groups::OptionGroup;
 use crate::request::Request;
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
@@ -157,7 +160,7 @@ impl Simulator {
                 region.manual_snapshots(Kind::Instance),
                 region.quota[Kind::Instance],
             ),
-            ("OptionGroups", 1, 20),
+            ("OptionGroups", region.option_groups.len(), 20),
             ("DBClusters", region.databases[Kind::Cluster].len(), 40),
             (
                 "ManualClusterSnapshots",
@@ -175,6 +178,130 @@ impl Simulator {
         });
         Ok(xml)
     }
+
+    /// `DescribeOptionGroups`.
+    pub(crate) fn describe_option_groups(&mut self, call: &Call<'_>) -> Result<Xml, ApiError> {
+        let request = call.request;
+        let region = &*self.region(&request.region);
+        // Filters are in the model, which says that they are not supported.
+        filters(request, &[])?;
+        let name = request.get("OptionGroupName").map(str::to_ascii_lowercase);
+        let (engine, major) = (request.get("EngineName"), request.get("MajorEngineVersion"));
+        if name.is_some() && (engine.is_some() || major.is_some()) {
+            return Err(ApiError::invalid_combination(
+                "OptionGroupName cannot be used together with EngineName or MajorEngineVersion.",
+            ));
+        }
+        if major.is_some() && engine.is_none() {
+            return Err(ApiError::invalid_combination(
+                "EngineName must be specified when MajorEngineVersion is.",
+            ));
+        }
+        require(call, &region.arn("og", name.as_deref().unwrap_or("*")))?;
+        let groups = match &name {
+            Some(name) => vec![
+                region
+                    .option_group(name)
+                    .ok_or_else(|| ApiError::option_group_not_found(name))?,
+            ],
+            None => all_option_groups(region),
+        };
+        let found = groups
+            .iter()
+            .filter(|group| engine.is_none_or(|engine| group.engine == engine))
+            .filter(|group| major.is_none_or(|major| group.major_version.as_deref() == Some(major)));
+        let (page, marker) = page(request, found, |group| &group.name)?;
+        Ok(paged(
+            "DescribeOptionGroupsResult",
+            marker,
+            "OptionGroupsList",
+            "OptionGroup",
+            page,
+            |xml, group| write::option_group(xml, region, group),
+        ))
+    }
+
+    /// `DescribeGlobalClusters`: those of the partition, whichever of its regions is asked.
+    pub(crate) fn describe_global_clusters(&mut self, call: &Call<'_>) -> Result<Xml, ApiError> {
+        let request = call.request;
+        let filters = filters(request, &["region"])?;
+        let name = request.get("GlobalClusterIdentifier").map(str::to_ascii_lowercase);
+        let arn = |name: &str| {
+            let partition = partition(&request.region);
+            format!("arn:{partition}:rds::{}:global-cluster:{name}", self.account)
+        };
+        require(call, &arn(name.as_deref().unwrap_or("*")))?;
+        let all = self.global_clusters(partition(&request.region));
+        if let Some(name) = &name
+            && !all.iter().any(|global| global.name == *name)
+        {
+            return Err(ApiError::global_cluster_not_found(name));
+        }
+        let found = all
+            .iter()
+            .filter(|global| name.as_ref().is_none_or(|name| global.name == *name))
+            .filter(|global| {
+                filters.iter().all(|(_, regions)| {
+                    let mut members = global.members.iter();
+                    members.any(|(region, _)| regions.contains(&region.name))
+                })
+            });
+        let (page, marker) = page(request, found, |global| &global.name)?;
+        Ok(paged(
+            "DescribeGlobalClustersResult",
+            marker,
+            "GlobalClusters",
+            "GlobalClusterMember",
+            page,
+            |xml, global| write::global_cluster(xml, &arn(&global.name), global),
+        ))
+    }
+
+    fn global_clusters(&self, wanted: &str) -> Vec<GlobalCluster<'_>> {
+        let mut all: BTreeMap<&String, Vec<(&Region, &Database)>> = BTreeMap::new();
+        for region in self.regions.values().filter(|region| partition(&region.name) == wanted) {
+            for cluster in region.databases[Kind::Cluster].values() {
+                if let Some(name) = &cluster.global_cluster {
+                    all.entry(name).or_default().push((region, cluster));
+                }
+            }
+        }
+        all.into_iter()
+            .map(|(name, members)| GlobalCluster {
+                name: name.clone(),
+                writer: members
+                    .iter()
+                    .position(|(_, cluster)| cluster.global_writer == Some(true))
+                    .or_else(|| members.iter().position(|(_, cluster)| cluster.global_writer.is_none())),
+                members,
+            })
+            .collect()
+    }
+}
+
+/// A global database and its clusters.
+pub(crate) struct GlobalCluster<'a> {
+    pub(crate) name: String,
+    pub(crate) members: Vec<(&'a Region, &'a Database)>,
+    /// Which of the members; none while one role is handed over, for example.
+    pub(crate) writer: Option<usize>,
+}
+
+/// The option groups of a region: AWS makes a default one when it is first used.
+fn all_option_groups(region: &Region) -> Vec<OptionGroup> {
+    let used_by_databases = region.databases[Kind::Instance]
+        .values()
+        .map(|database| &database.option_group);
+    let used_by_snapshots = region.snapshots[Kind::Instance]
+        .values()
+        .map(|snapshot| &snapshot.option_group);
+    let mut all = region.option_groups.clone();
+    for name in used_by_databases.chain(used_by_snapshots).flatten() {
+        if let Some(group) = OptionGroup::implicit(name) {
+            all.insert(name.clone(), group);
+        }
+    }
+    all.into_values().collect()
 }
 
 fn require(call: &Call<'_>, resource: &str) -> Result<(), ApiError> {

@@ -2,15 +2,15 @@
 
 mod copy;
 mod describe;
+mod keys;
 mod snapshots;
 mod tags;
 mod write;
 
 use crate::error::ApiError;
 use crate::model::Kind;
-use crate::request::Request;
-use crate::simulator::{Call, Simulator};
-use crate::xml::Xml;
+use crate::request::{Request, Service};
+use crate::simulator::{Call, Output, Simulator};
 
 /// What the simulator can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +24,19 @@ pub(crate) enum Operation {
     RemoveTags,
     ListTags,
     DescribeAccountAttributes,
+    DescribeOptionGroups,
+    DescribeGlobalClusters,
+    DescribeKey,
 }
 
 use Kind::{Cluster, Instance};
 use Operation::{
     AddTags, CopySnapshot, CreateSnapshot, DeleteSnapshot, DescribeAccountAttributes, DescribeDatabases,
-    DescribeSnapshots, ListTags, RemoveTags,
+    DescribeGlobalClusters, DescribeKey, DescribeOptionGroups, DescribeSnapshots, ListTags, RemoveTags,
 };
 
 impl Operation {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 17] = [
         DescribeDatabases(Instance),
         DescribeDatabases(Cluster),
         DescribeSnapshots(Instance),
@@ -48,10 +51,22 @@ impl Operation {
         RemoveTags,
         ListTags,
         DescribeAccountAttributes,
+        DescribeOptionGroups,
+        DescribeGlobalClusters,
+        DescribeKey,
     ];
 
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.name() == name)
+    pub(crate) fn named(service: Service, name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|operation| operation.service() == service && operation.name() == name)
+    }
+
+    pub(crate) fn service(self) -> Service {
+        match self {
+            DescribeKey => Service::Kms,
+            _ => Service::Rds,
+        }
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -70,12 +85,15 @@ impl Operation {
             RemoveTags => "RemoveTagsFromResource",
             ListTags => "ListTagsForResource",
             DescribeAccountAttributes => "DescribeAccountAttributes",
+            DescribeOptionGroups => "DescribeOptionGroups",
+            DescribeGlobalClusters => "DescribeGlobalClusters",
+            DescribeKey => "DescribeKey",
         }
     }
 
     /// The action in a policy.
     pub(crate) fn action(self) -> String {
-        format!("rds:{}", self.name())
+        format!("{}:{}", self.service().name(), self.name())
     }
 
     pub(crate) fn writes(self) -> bool {
@@ -165,13 +183,23 @@ impl Operation {
             RemoveTags => &["ResourceName", "TagKeys."],
             ListTags => &["ResourceName", "Filters."],
             DescribeAccountAttributes => &[],
+            DescribeOptionGroups => &[
+                "OptionGroupName",
+                "EngineName",
+                "MajorEngineVersion",
+                "Filters.",
+                "MaxRecords",
+                "Marker",
+            ],
+            DescribeGlobalClusters => &["GlobalClusterIdentifier", "Filters.", "MaxRecords", "Marker"],
+            DescribeKey => &["KeyId", "GrantTokens"],
         }
     }
 }
 
 /// Refuses another version of the API, and parameters that the operation does not have.
 pub(crate) fn check_parameters(operation: Operation, request: &Request) -> Result<(), ApiError> {
-    if request.get("Version") != Some("2014-10-31") {
+    if operation.service() == Service::Rds && request.get("Version") != Some("2014-10-31") {
         return Err(ApiError::new(
             400,
             "InvalidAction",
@@ -198,8 +226,8 @@ pub(crate) fn check_parameters(operation: Operation, request: &Request) -> Resul
 }
 
 /// Does what a call asks for.
-pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Xml, ApiError> {
-    match call.operation {
+pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Output, ApiError> {
+    let xml = match call.operation {
         DescribeDatabases(kind) => simulator.describe_databases(call, kind),
         DescribeSnapshots(kind) => simulator.describe_snapshots(call, kind),
         CopySnapshot(kind) => simulator.copy_snapshot(call, kind),
@@ -209,5 +237,9 @@ pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Xml,
         RemoveTags => simulator.remove_tags(call),
         ListTags => simulator.list_tags(call),
         DescribeAccountAttributes => simulator.describe_account_attributes(call),
-    }
+        DescribeOptionGroups => simulator.describe_option_groups(call),
+        DescribeGlobalClusters => simulator.describe_global_clusters(call),
+        DescribeKey => return simulator.describe_key(call).map(Output::Json),
+    };
+    xml.map(Output::Xml)
 }

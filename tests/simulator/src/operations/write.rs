@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
+use crate::hash;
 use crate::model::{Database, Encryption, Kind, RdsArn, Region, Snapshot, Tags};
+use crate::operations::describe::GlobalCluster;
+use crate::option_groups::OptionGroup;
 use crate::xml::Xml;
 
 /// `2026-11-22T13:00:00.000Z`.
@@ -147,6 +150,59 @@ fn cluster(xml: &mut Xml, region: &Region, database: &Database) {
     xml.optional("GlobalClusterIdentifier", database.global_cluster.as_ref());
     xml.optional("ClusterScalabilityType", database.scalability.as_ref());
     tags(xml, &database.tags);
+}
+
+/// The members of `OptionGroup`.
+pub(crate) fn option_group(xml: &mut Xml, region: &Region, group: &OptionGroup) {
+    xml.value("OptionGroupName", &group.name);
+    xml.value("OptionGroupDescription", &group.name);
+    xml.value("EngineName", &group.engine);
+    xml.optional("MajorEngineVersion", group.major_version.as_ref());
+    xml.list("Options", "Option", &group.options, |xml, option| {
+        xml.value("OptionName", &option.name);
+        xml.value("Persistent", option.persistent);
+        xml.value("Permanent", option.permanent);
+    });
+    xml.value("AllowsVpcAndNonVpcInstanceMemberships", true);
+    xml.value("OptionGroupArn", region.arn("og", &group.name));
+}
+
+/// The members of `GlobalCluster`.
+pub(crate) fn global_cluster(xml: &mut Xml, arn: &str, global: &GlobalCluster<'_>) {
+    let arns: Vec<String> = global
+        .members
+        .iter()
+        .map(|(region, cluster)| region.arn("cluster", &cluster.id))
+        .collect();
+    xml.value("GlobalClusterIdentifier", &global.name);
+    xml.value(
+        "GlobalClusterResourceId",
+        hash::resource_id("cluster-", &["global", arn]),
+    );
+    xml.value("GlobalClusterArn", arn);
+    xml.value("Status", "available");
+    // Every global cluster here has a member.
+    if let Some((_, cluster)) = global.members.get(global.writer.unwrap_or_default()) {
+        xml.value("Engine", &cluster.engine);
+        xml.value("EngineVersion", &cluster.engine_version);
+        xml.value("StorageEncrypted", matches!(cluster.encryption, Encryption::Key(_)));
+        xml.value("StorageEncryptionType", cluster.encryption.type_name());
+    }
+    xml.value("DeletionProtection", false);
+    let numbered = arns.iter().enumerate();
+    xml.list(
+        "GlobalClusterMembers",
+        "GlobalClusterMember",
+        numbered,
+        |xml, (number, arn)| {
+            let writer = global.writer == Some(number);
+            xml.value("DBClusterArn", arn);
+            let readers = arns.iter().filter(|other| writer && *other != arn);
+            xml.list("Readers", "member", readers, |xml, arn| xml.text(arn));
+            xml.value("IsWriter", writer);
+            xml.value("SynchronizationStatus", "connected");
+        },
+    );
 }
 
 /// The members of `DBSnapshot` or `DBClusterSnapshot`.
