@@ -40,7 +40,7 @@ def test_two_stacks_in_opposite_directions_do_not_feed_each_other(cloud, runs, s
         {
             **cloud.parameters,
             "DestinationRegion": here,
-            "DestinationKmsKeyArn": key,
+            "DestinationKmsKey": key,
             # A manual snapshot is what the other stack's copies look like.
             "IncludeManualSnapshots": "true",
         },

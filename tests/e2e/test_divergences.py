@@ -13,6 +13,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 from ministack.services import stepfunctions
+from ministack.services.cloudformation import engine
 
 DIVERGENCES = {
     # name: (what AWS does, what MiniStack does, what follows for us)
@@ -90,6 +91,11 @@ DIVERGENCES = {
         "A failed execution has no output.",
         "DescribeExecution gives Error and Cause as its output.",
         "`Runs.look` ignores it.",
+    ),
+    "conditions": (
+        "Conditions of a template know Fn::Select and Fn::Split.",
+        "They know no Fn::Split; elsewhere in a template it is known.",
+        "`ministack_server` resolves it before MiniStack sees the condition.",
     ),
     "rds_events": (
         "RDS sends events to EventBridge with the source aws.rds, which nobody else may use.",
@@ -245,6 +251,13 @@ def test_divergence_stopped_executions_go_on(cloud, runs, machine):
         time.sleep(0.05)
     assert runs.look(run).status == "FAILED"
     assert runs.failed_tasks(run) == 2
+
+
+def test_divergence_conditions():
+    split = {"Fn::Select": [0, {"Fn::Split": [":", "arn:aws"]}]}
+    with pytest.raises(KeyError):
+        engine._evaluate_conditions({"Conditions": {"IsArn": {"Fn::Equals": [split, "arn"]}}}, {})
+    assert engine._resolve_refs(split, {}, {}, {}, {}, "", "") == "arn"
 
 
 def test_divergence_retries():

@@ -32,11 +32,14 @@ examples:
       for a database region us-east-1 and copies in eu-west-1, with the template's defaults
   render.py --source-region us-gov-west-1 --destination-region us-gov-east-1 --output /tmp/gov
       the same for another partition
-  render.py --parameter KeepCopies=7 --parameter InstanceLanes=30
+  render.py --parameter KeepCopies=7 --parameter DestinationKmsKey=alias/copies
       with other parameter values
 """
 
 Json = Any
+
+NO_VALUE = object()
+"""What `Ref: AWS::NoValue` comes to: the list or the map that it stands in goes without it."""
 
 
 class TemplateError(Exception):
@@ -63,6 +66,7 @@ def parameter_values(template: Json, given: dict[str, str]) -> dict[str, str]:
         value = str(given.get(name, rules.get("Default")))
         allowed = [str(one) for one in rules.get("AllowedValues", [value])]
         fits = value in allowed and re.search(rules.get("AllowedPattern", ""), value)
+        fits = fits and len(value) <= int(rules.get("MaxLength", len(value)))
         if fits and rules.get("Type") == "Number":
             fits = float(rules.get("MinValue", value)) <= float(value) <= float(rules.get("MaxValue", value))
         if not fits:
@@ -80,6 +84,7 @@ class Renderer:
         self.values = parameters | {
             "AWS::AccountId": account,
             "AWS::Partition": partition,
+            "AWS::NoValue": NO_VALUE,
             "AWS::Region": source_region,
             "AWS::StackName": stack,
             "AWS::URLSuffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
@@ -88,7 +93,7 @@ class Renderer:
     def resolve(self, node: Json) -> Json:
         """The node without intrinsic functions."""
         if isinstance(node, list):
-            return [self.resolve(one) for one in node]
+            return [one for one in map(self.resolve, node) if one is not NO_VALUE]
         if not isinstance(node, dict):
             return node
         if len(node) == 1:
@@ -107,9 +112,33 @@ class Renderer:
                 return left == right
             if name == "Fn::Not":
                 return not self.resolve(argument)[0]
+            if name == "Fn::If":
+                # Both branches are resolved, so that neither holds what CloudFormation might refuse.
+                taken, other = (self.resolve(branch) for branch in argument[1:])
+                return taken if self.condition(argument[0]) else other
+            if name == "Fn::Split":
+                delimiter, whole = self.resolve(argument)
+                return whole.split(delimiter)
+            if name == "Fn::Select":
+                return self.select(*self.resolve(argument))
             if name.startswith("Fn::"):
                 raise TemplateError(f"render.py does not know {name}: add it to Renderer.resolve.")
-        return {key: self.resolve(value) for key, value in node.items()}
+        resolved = {key: self.resolve(value) for key, value in node.items()}
+        return {key: value for key, value in resolved.items() if value is not NO_VALUE}
+
+    def condition(self, name: str) -> bool:
+        """One of the template's conditions."""
+        try:
+            return self.resolve(self.template["Conditions"][name])
+        except KeyError:
+            raise TemplateError(f"{name} is not a condition of the template.") from None
+
+    @staticmethod
+    def select(index: int, pieces: list[str]) -> str:
+        """Fn::Select, which CloudFormation refuses where there is no such piece."""
+        if not 0 <= int(index) < len(pieces):
+            raise TemplateError(f"Fn::Select: there is no piece {index} in {pieces}.")
+        return pieces[int(index)]
 
     def substitute(self, argument: Json) -> str:
         """Fn::Sub, in its short form and in the one with variables of its own."""
@@ -248,7 +277,7 @@ def main() -> int:
     options = parser.parse_args()
 
     key = f"arn:{partition_of(options.destination_region)}:kms:{options.destination_region}:{options.account}:key/11111111-2222-3333-4444-555555555555"
-    given = {"DestinationRegion": options.destination_region, "DestinationKmsKeyArn": key}
+    given = {"DestinationRegion": options.destination_region, "DestinationKmsKey": key}
     for assignment in options.parameter:
         name, equals, value = assignment.partition("=")
         if not equals:

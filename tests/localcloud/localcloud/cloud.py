@@ -351,7 +351,7 @@ def template_parameters(overrides: dict[str, str] | None = None) -> dict[str, st
     return {
         "OwnerId": layout.OWNER_ID,
         "DestinationRegion": layout.DESTINATION_REGION,
-        "DestinationKmsKeyArn": layout.KEY_ARN,
+        "DestinationKmsKey": layout.KEY_ARN,
         "EventSource": layout.EVENT_SOURCE,
         # Nothing shall start by itself in the middle of a test, as it would at five in the morning.
         "ScheduleExpression": "rate(3650 days)",

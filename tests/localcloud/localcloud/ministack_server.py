@@ -12,6 +12,30 @@ import resource
 import signal
 import socket
 import sys
+from typing import Any
+
+
+def select_in_conditions() -> None:
+    """Lets MiniStack evaluate Fn::Select of Fn::Split in a template's Conditions: see test_divergences."""
+    from ministack.services.cloudformation import changesets, engine, handlers, stacks
+
+    evaluate = engine._evaluate_conditions
+
+    def selected(node: Any, parameters: dict[str, Any]) -> Any:
+        if isinstance(node, list):
+            return [selected(one, parameters) for one in node]
+        if not isinstance(node, dict):
+            return node
+        if "Fn::Select" in node:
+            return engine._resolve_refs(node, {}, parameters, {}, {}, "", "")
+        return {name: selected(value, parameters) for name, value in node.items()}
+
+    def evaluate_conditions(template: dict[str, Any], parameters: dict[str, Any]) -> dict[str, bool]:
+        conditions = selected(template.get("Conditions", {}), parameters)
+        return evaluate({**template, "Conditions": conditions}, parameters)
+
+    for module in (changesets, engine, handlers, stacks):
+        module._evaluate_conditions = evaluate_conditions
 
 
 def main() -> None:
@@ -40,6 +64,7 @@ def main() -> None:
     from hypercorn.config import Config
     from ministack.app import app
 
+    select_in_conditions()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75

@@ -3,10 +3,13 @@
 #![allow(missing_docs)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use shared::Settings;
-use static_checks::{MACHINES, entries, machine, rendered, states, text};
+use static_checks::{MACHINES, entries, machine, rendered, root, states, text};
 
 const SOURCE: &str = "arn:aws:rds:us-east-1:123456789012";
 const DESTINATION: &str = "arn:aws:rds:eu-west-1:123456789012";
@@ -21,7 +24,13 @@ const CALLS: &[(&str, &[&str])] = &[
             "> rds:DescribeDBClusters",
             "> rds:DescribeDBSnapshots",
             "> rds:DescribeDBClusterSnapshots",
+            "< rds:DescribeDBSnapshots",
+            "< rds:DescribeDBClusterSnapshots",
+            "> rds:DescribeOptionGroups",
+            "< rds:DescribeOptionGroups",
+            "* rds:DescribeGlobalClusters",
             "* rds:DescribeAccountAttributes",
+            "< kms:DescribeKey",
         ],
     ),
     (
@@ -120,6 +129,46 @@ fn allowing<'a>(policies: &'a Value, action: &str, resource: &str) -> Vec<&'a Va
         .filter(|statement| list(&statement["Action"]).contains(&action))
         .filter(|statement| list(&statement["Resource"]).iter().any(|arn| arn.starts_with(resource)))
         .collect()
+}
+
+/// Policies and template with other parameters than `make render` gives, or what is said against them.
+fn rendered_with(arguments: &[&str]) -> Result<(Value, Value), String> {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rendered-{number}"));
+    let rendering = Command::new(root().join(".venv/bin/python"))
+        .arg(root().join("tests/localcloud/render.py"))
+        .args(arguments)
+        .arg("--output")
+        .arg(&directory)
+        .output()
+        .unwrap_or_else(|error| panic!("{error}. Run `make render` first."));
+    if !rendering.status.success() {
+        return Err(String::from_utf8_lossy(&rendering.stderr).into_owned());
+    }
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(directory.join(name)).expect(name);
+        serde_json::from_str(&text).expect(name)
+    };
+    Ok((read("policies.json"), read("template.json")))
+}
+
+/// The same for some parameters, each as in `Name=value`.
+fn with_parameters(parameters: &[&str]) -> Result<(Value, Value), String> {
+    let arguments: Vec<&str> = parameters.iter().flat_map(|&one| ["--parameter", one]).collect();
+    rendered_with(&arguments)
+}
+
+/// The environment of a function.
+fn variables<'a>(template: &'a Value, function: &str) -> &'a Value {
+    &template["Resources"][format!("{function}Function")]["Properties"]["Environment"]["Variables"]
+}
+
+fn settings_of(variables: &Value) -> Result<Settings, shared::Error> {
+    Settings::read(|asked| match asked {
+        "AWS_REGION" => Some("us-east-1".to_owned()),
+        _ => variables[asked].as_str().map(str::to_owned),
+    })
 }
 
 fn resources_of(kind: &str) -> BTreeMap<String, Value> {
@@ -305,33 +354,249 @@ fn only_our_copies_are_deleted() {
     }
 }
 
+/// What start-copy may do with keys in a region: the resources, the alias that they must have, and whether it is
+/// about grants.
+fn uses_of_keys(policies: &Value, region: &str) -> BTreeSet<(Vec<String>, Option<String>, bool)> {
+    statements(&policies["StartCopy"])
+        .into_iter()
+        .filter(|statement| {
+            list(&statement["Action"])
+                .iter()
+                .any(|action| action.starts_with("kms:"))
+        })
+        .filter(|statement| {
+            list(&statement["Resource"])
+                .iter()
+                .any(|arn| arn.contains(&format!(":kms:{region}:")))
+        })
+        .map(|statement| {
+            let keys = list(&statement["Resource"]).into_iter().map(str::to_owned).collect();
+            let alias = statement["Condition"]
+                .get("ForAnyValue:StringEquals")
+                .map(|condition| condition["kms:ResourceAliases"].as_str().expect("an alias").to_owned());
+            (keys, alias, list(&statement["Action"]) == ["kms:CreateGrant"])
+        })
+        .collect()
+}
+
 #[test]
-fn keys_are_used_through_rds_only_and_grants_are_for_aws_only() {
-    let policies = rendered("policies.json");
-    let key = rendered("template.json")["Resources"]["StartCopyFunction"]["Properties"]["Environment"]["Variables"]
-        ["DESTINATION_KMS_KEY_ARN"]
-        .clone();
-    for statement in statements(&policies["StartCopy"]) {
-        let actions = list(&statement["Action"]);
-        if !actions.iter().any(|action| action.starts_with("kms:")) {
-            continue;
-        }
-        let condition = &statement["Condition"];
-        assert_eq!(
-            condition["StringEquals"]["kms:ViaService"],
-            json!(["rds.eu-west-1.amazonaws.com", "rds.us-east-1.amazonaws.com"])
-        );
-        if actions.contains(&"kms:CreateGrant") {
-            assert_eq!(actions, ["kms:CreateGrant"]);
-            assert_eq!(condition["Bool"]["kms:GrantIsForAWSResource"], "true");
-        }
-        for resource in list(&statement["Resource"]) {
-            assert!(
-                resource == key || resource == "arn:aws:kms:us-east-1:123456789012:key/*",
-                "{resource} is neither the key of the copies nor one of the source region"
+fn each_form_of_the_key_becomes_an_arn_and_lets_start_copy_use_that_key_alone() {
+    let arn = |resource: &str| format!("arn:aws:kms:eu-west-1:123456789012:{resource}");
+    let id = "0a1b2c3d-2222-3333-4444-555555555555";
+    let multi_region = "mrk-0123456789abcdef0123456789abcdef";
+    let key = |id: &str| (arn(&format!("key/{id}")), arn(&format!("key/{id}")), None);
+    let alias = |name: &str| (arn(name), arn("key/*"), Some(name.to_owned()));
+    let elsewhere = "arn:aws:kms:eu-west-1:999999999999";
+    for (given, (variable, usable, by_alias)) in [
+        (arn(&format!("key/{id}")), key(id)),
+        (arn(&format!("key/{multi_region}")), key(multi_region)),
+        (id.to_owned(), key(id)),
+        (multi_region.to_owned(), key(multi_region)),
+        (arn("alias/copies"), alias("alias/copies")),
+        ("alias/copies".to_owned(), alias("alias/copies")),
+        // Names in which the beginning of an ARN, of an alias and of a key's name come again.
+        ("alias/arn".to_owned(), alias("alias/arn")),
+        ("alias/my-alias/key/arn".to_owned(), alias("alias/my-alias/key/arn")),
+        (arn("alias/key/my-alias/arn"), alias("alias/key/my-alias/arn")),
+        // Of another account.
+        (
+            format!("{elsewhere}:key/{id}"),
+            (format!("{elsewhere}:key/{id}"), format!("{elsewhere}:key/{id}"), None),
+        ),
+        (
+            format!("{elsewhere}:alias/copies"),
+            (
+                format!("{elsewhere}:alias/copies"),
+                format!("{elsewhere}:key/*"),
+                Some("alias/copies".to_owned()),
+            ),
+        ),
+    ] {
+        for allowed in [&[][..], &[arn("key/1111")], &[arn("key/1111"), arn("key/mrk-2222")]] {
+            let (policies, template) = with_parameters(&[
+                &format!("DestinationKmsKey={given}"),
+                &format!("AllowedKmsKeyArns={}", allowed.join(",")),
+            ])
+            .expect("good parameters");
+            for function in resources_of("AWS::Serverless::Function").keys() {
+                let variables = variables(&template, function.trim_end_matches("Function"));
+                assert_eq!(variables["DESTINATION_KMS_KEY_ARN"], variable, "{given}");
+                assert_eq!(variables["ALLOWED_KMS_KEY_ARNS"], allowed.join(","), "{given}");
+                let settings = settings_of(variables);
+                assert!(settings.is_ok(), "{given}: {settings:?}");
+            }
+            let mut expected = BTreeSet::new();
+            for grants in [false, true] {
+                expected.insert((vec![usable.clone()], by_alias.clone(), grants));
+                if !allowed.is_empty() {
+                    expected.insert((allowed.to_vec(), None, grants));
+                }
+            }
+            assert_eq!(
+                uses_of_keys(&policies, "eu-west-1"),
+                expected,
+                "{given}, also {allowed:?}"
             );
         }
     }
+}
+
+#[test]
+fn a_key_by_its_name_is_one_of_the_stacks_own_partition() {
+    let regions = [
+        "--source-region",
+        "us-gov-west-1",
+        "--destination-region",
+        "us-gov-east-1",
+    ];
+    for (key, resource) in [
+        ("alias/copies", "alias/copies"),
+        (
+            "0a1b2c3d-2222-3333-4444-555555555555",
+            "key/0a1b2c3d-2222-3333-4444-555555555555",
+        ),
+    ] {
+        let key = format!("DestinationKmsKey={key}");
+        let (_, template) = rendered_with(&[&regions[..], &["--parameter", &key]].concat()).expect("good parameters");
+        assert_eq!(
+            variables(&template, "StartCopy")["DESTINATION_KMS_KEY_ARN"],
+            format!("arn:aws-us-gov:kms:us-gov-east-1:123456789012:{resource}")
+        );
+    }
+}
+
+#[test]
+fn what_is_no_key_no_list_of_keys_or_no_map_of_option_groups_is_refused() {
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/1111";
+    for refused in [
+        "DestinationKmsKey=".to_owned(),
+        "DestinationKmsKey=copies".to_owned(),
+        "DestinationKmsKey=key/0a1b2c3d-2222-3333-4444-555555555555".to_owned(),
+        "DestinationKmsKey=alias/".to_owned(),
+        "DestinationKmsKey=alias/our copies".to_owned(),
+        "DestinationKmsKey=arn:aws:rds:eu-west-1:123456789012:key/1111".to_owned(),
+        "DestinationKmsKey=arn:aws:kms:eu-west-1:123456789012:key/1111:key/2222".to_owned(),
+        format!("DestinationKmsKey={key},{key}"),
+        "AllowedKmsKeyArns=alias/copies".to_owned(),
+        "AllowedKmsKeyArns=arn:aws:kms:eu-west-1:123456789012:alias/copies".to_owned(),
+        format!("AllowedKmsKeyArns={key},"),
+        format!("AllowedKmsKeyArns={key}, {key}"),
+        format!("AllowedKmsKeyArns={}", [key; 28].join(",")),
+        "OptionGroups=oracle-tz".to_owned(),
+        "OptionGroups==oracle-tz".to_owned(),
+        "OptionGroups=oracle-tz=".to_owned(),
+        "OptionGroups=oracle-tz=1st".to_owned(),
+        "OptionGroups=oracle-tz=default:oracle-ee-19".to_owned(),
+        "OptionGroups=oracle-tz=copies, instance:orders=copies".to_owned(),
+        format!("OptionGroups={}=copies", "o".repeat(1_800)),
+    ] {
+        let said = with_parameters(&[&refused]).expect_err(&refused);
+        assert!(said.contains("is refused: Give "), "{refused}: {said}");
+    }
+}
+
+#[test]
+fn option_groups_reach_the_functions_as_they_are_given() {
+    for given in [
+        "",
+        "oracle-tz=oracle-tz-copies",
+        "default:oracle-ee-19=copies,instance:orders=orders-options,Oracle-TZ=copies",
+    ] {
+        let (_, template) = with_parameters(&[&format!("OptionGroups={given}")]).expect("good parameters");
+        let variables = variables(&template, "ListTargets");
+        assert_eq!(variables["OPTION_GROUPS"], given);
+        let settings = settings_of(variables);
+        assert!(settings.is_ok(), "{given}: {settings:?}");
+    }
+}
+
+#[test]
+fn the_longest_parameters_fit_into_what_lambda_and_iam_hold() {
+    let key = |number: usize| format!("arn:aws-us-gov:kms:us-gov-east-1:123456789012:key/{number:0>36}");
+    let keys: Vec<String> = (0..13).map(key).collect();
+    let pairs: Vec<String> = (0..17)
+        .map(|number| format!("instance:{number:o>63}={number:g>30}"))
+        .collect();
+    let (keys, pairs) = (keys.join(","), pairs.join(","));
+    assert!(
+        keys.len() > 1_100 && pairs.len() > 1_750,
+        "{} {}",
+        keys.len(),
+        pairs.len()
+    );
+    let (policies, template) = rendered_with(&[
+        "--source-region",
+        "us-gov-west-1",
+        "--destination-region",
+        "us-gov-east-1",
+        "--parameter",
+        &format!("DestinationKmsKey=alias/{}", "a".repeat(250)),
+        "--parameter",
+        &format!("AllowedKmsKeyArns={keys}"),
+        "--parameter",
+        &format!("OptionGroups={pairs}"),
+    ])
+    .expect("good parameters");
+    let variables = variables(&template, "StartCopy").as_object().expect("variables");
+    let bytes: usize = variables
+        .iter()
+        .map(|(name, value)| name.len() + value.to_string().len())
+        .sum();
+    assert!(
+        bytes <= 4_096,
+        "Lambda takes 4 KB of variables, these are {bytes} bytes"
+    );
+    // The inline policies of a role together, without white space.
+    let bytes = policies["StartCopy"]["policies"].to_string().len();
+    assert!(bytes <= 10_240, "IAM takes 10,240 bytes, these are {bytes}");
+}
+
+#[test]
+fn keys_are_used_through_rds_only_and_grants_are_for_aws_only() {
+    for arguments in [
+        &["--parameter", "DestinationKmsKey=alias/copies"][..],
+        &[
+            "--parameter",
+            "AllowedKmsKeyArns=arn:aws:kms:eu-west-1:123456789012:key/1111",
+        ],
+    ] {
+        let (policies, _) = rendered_with(arguments).expect("good parameters");
+        for statement in statements(&policies["StartCopy"]) {
+            let actions = list(&statement["Action"]);
+            if !actions.iter().any(|action| action.starts_with("kms:")) {
+                continue;
+            }
+            let condition = &statement["Condition"];
+            assert_eq!(
+                condition["StringEquals"],
+                json!({ "kms:ViaService": ["rds.eu-west-1.amazonaws.com", "rds.us-east-1.amazonaws.com"] })
+            );
+            if actions.contains(&"kms:CreateGrant") {
+                assert_eq!(actions, ["kms:CreateGrant"]);
+                assert_eq!(condition["Bool"], json!({ "kms:GrantIsForAWSResource": "true" }));
+            }
+        }
+        let of_sources = || vec!["arn:aws:kms:us-east-1:123456789012:key/*".to_owned()];
+        assert_eq!(
+            uses_of_keys(&policies, "us-east-1"),
+            BTreeSet::from([(of_sources(), None, false), (of_sources(), None, true)])
+        );
+    }
+}
+
+#[test]
+fn global_clusters_are_read_in_the_source_only() {
+    let policies = rendered("policies.json");
+    let statements = allowing(
+        &policies["ListTargets"],
+        "rds:DescribeGlobalClusters",
+        "arn:aws:rds::123456789012:global-cluster:",
+    );
+    assert_eq!(statements.len(), 1);
+    assert_eq!(
+        statements[0]["Condition"],
+        json!({ "StringEquals": { "aws:RequestedRegion": "us-east-1" } })
+    );
 }
 
 #[test]
@@ -406,10 +671,7 @@ fn every_function_gets_the_variables_that_settings_reads() {
         let variables = function["Environment"]["Variables"].as_object().expect("variables");
         let given: BTreeSet<&str> = variables.keys().map(String::as_str).collect();
         assert_eq!(given, expected, "{name}");
-        let settings = Settings::read(|asked| match asked {
-            "AWS_REGION" => Some("us-east-1".to_owned()),
-            _ => variables[asked].as_str().map(str::to_owned),
-        });
+        let settings = settings_of(&function["Environment"]["Variables"]);
         assert!(
             settings.is_ok(),
             "the template's own defaults are refused: {settings:?}"
@@ -435,6 +697,7 @@ fn the_limits_of_the_parameters_are_those_that_settings_checks() {
         ("KeepWeekly", "KEEP_WEEKLY"),
         ("KeepMonthly", "KEEP_MONTHLY"),
         ("KeepYearly", "KEEP_YEARLY"),
+        ("RetiredKeepDays", "RETIRED_KEEP_DAYS"),
         ("CopyDeadlineHours", "COPY_DEADLINE_HOURS"),
         ("PageSize", "PAGE_SIZE"),
     ] {
@@ -455,6 +718,8 @@ fn the_limits_of_the_parameters_are_those_that_settings_checks() {
     for (parameter, variable) in [
         ("Selection", "SELECTION"),
         ("IncludeManualSnapshots", "INCLUDE_MANUAL_SNAPSHOTS"),
+        ("IncludeNeptune", "INCLUDE_NEPTUNE"),
+        ("IncludeDocumentDb", "INCLUDE_DOCUMENTDB"),
         ("DryRun", "DRY_RUN"),
     ] {
         for value in list(&template["Parameters"][parameter]["AllowedValues"]) {
@@ -473,6 +738,28 @@ fn every_parameter_is_described_and_says_what_to_do_when_it_is_refused() {
                 "{name} has no {field}"
             );
         }
+    }
+}
+
+#[test]
+fn every_parameter_has_a_place_and_a_label_in_the_console() {
+    let source = text("infra/template.yaml");
+    let groups: String = source
+        .lines()
+        .filter(|line| line.trim_start().starts_with("Parameters: ["))
+        .collect();
+    let grouped: Vec<&str> = groups.split(['[', ']', ',']).map(str::trim).collect();
+    let template = rendered("template.json");
+    for name in template["Parameters"].as_object().expect("parameters").keys() {
+        assert_eq!(
+            grouped.iter().filter(|one| *one == name).count(),
+            1,
+            "{name} is in one group"
+        );
+        assert!(
+            source.contains(&format!("      {name}: {{ default: ")),
+            "{name} has no label"
+        );
     }
 }
 
