@@ -259,6 +259,8 @@ impl StepFunctions {
                         return Ok((text_of(&choice["Next"]), input));
                     }
                 }
+                let assigned = fill(&state["Assign"], &input, variables)?;
+                assign(variables, assigned);
                 Ok((text_of(&state["Default"]), input))
             }
             "Wait" => {
@@ -590,7 +592,7 @@ fn refuse_unknown_fields(name: &str, kind: &str, state: &Value) {
     let known: &[&str] = match kind {
         "Succeed" => &[],
         "Fail" => &["Error", "Cause"],
-        "Choice" => &["Choices", "Default"],
+        "Choice" => &["Choices", "Assign", "Default"],
         "Wait" => &["Seconds", "Next"],
         "Pass" => &["Output", "Next"],
         "Task" => &[

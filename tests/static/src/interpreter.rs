@@ -172,6 +172,9 @@ impl<'a> Interpreter<'a> {
                         return Ok((text_of(&choice["Next"]), input));
                     }
                 }
+                let sight = Sight::of_input(&input, &self.context, variables);
+                let assigned = self.expressions.fill(&state["Assign"], &sight)?;
+                assign(variables, assigned);
                 Ok((text_of(&state["Default"]), input))
             }
             Some("Wait") => {

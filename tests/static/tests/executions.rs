@@ -32,7 +32,10 @@ fn with(base: &Value, more: &Value) -> Value {
 fn answer(state: &str, arguments: &Value, decision: &str) -> Value {
     let baton = &arguments["Payload"];
     let payload = match state {
-        "FindLatestSnapshot" => found(decision, baton["dryRun"] == true),
+        "FindLatestSnapshot" => with(
+            &found(decision, baton["dryRun"] == true),
+            &json!({ "target": baton, "outcome": if decision == "retired" { "retired" } else { "pending" } }),
+        ),
         "StartCopy" => with(
             baton,
             &json!({ "copy": { "id": "snapferry-orders" }, "wait": { "seconds": 30, "polls": 0 } }),
@@ -79,6 +82,7 @@ fn a_copy_is_started_waited_for_verified_and_followed_by_pruning() {
     assert_eq!(
         path,
         [
+            "WasAProblemFound",
             "FindLatestSnapshot",
             "WhatIsToBeDone",
             "StartCopy",
@@ -102,17 +106,19 @@ fn each_decision_takes_its_path() {
     for (decision, dry_run, after_the_choice) in [
         ("join", false, "CheckCopyStatus"),
         ("current", false, "PruneOld"),
+        ("retired", false, "PruneOld"),
         ("nothing", false, "NothingToCopy"),
         ("unsupported", false, "NothingToCopy"),
         ("copy", true, "PruneOld"),
         ("join", true, "PruneOld"),
         ("current", true, "PruneOld"),
+        ("retired", true, "PruneOld"),
         ("nothing", true, "NothingToCopy"),
         ("unsupported", true, "NothingToCopy"),
     ] {
         let (ended, path, _) = copy_snapshot(decision, dry_run, |_| None);
         assert!(ended.is_ok(), "{decision}: {ended:?}");
-        assert_eq!(path[2], after_the_choice, "{decision}, dry run {dry_run}");
+        assert_eq!(path[3], after_the_choice, "{decision}, dry run {dry_run}");
         assert!(!(dry_run && path.contains(&"StartCopy".to_owned())));
     }
 }
@@ -166,7 +172,7 @@ fn a_full_quota_prunes_once_tries_once_more_and_then_fails() {
     };
     let (ended, path, _) = full_for(1);
     let audit = ended.expect("room was made");
-    assert_eq!(path[2..6], ["StartCopy", "CanRoomBeMade", "MakeRoom", "StartCopy"]);
+    assert_eq!(path[3..7], ["StartCopy", "CanRoomBeMade", "MakeRoom", "StartCopy"]);
     assert_eq!(
         audit["pruned"]["deleted"],
         json!([{ "id": "first" }, { "id": "second" }]),
@@ -181,6 +187,103 @@ fn a_full_quota_prunes_once_tries_once_more_and_then_fails() {
         Some("100 of 100 manual snapshots. Delete some.")
     );
     assert_eq!(path.iter().filter(|state| *state == "MakeRoom").count(), 1);
+}
+
+#[test]
+fn a_problem_that_was_found_before_is_the_failure_and_nothing_is_tried() {
+    let definition = machine("copy-snapshot");
+    let message = "orders has the permanent option Timezone. Create an option group with it in eu-west-1.";
+    for dry_run in [false, true] {
+        let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, _| {
+            panic!("{state} is asked")
+        });
+        let problem = json!({ "problem": { "error": "OptionGroupMissing", "message": message } });
+        let failure = execution.run(with(&target(dry_run), &problem)).expect_err("a problem");
+        assert_eq!(failure.error, "OptionGroupMissing");
+        assert_eq!(failure.cause.as_deref(), Some(message));
+        assert_eq!(execution.path, ["WasAProblemFound", "ProblemFound"]);
+    }
+}
+
+/// Runs copy-snapshot where `StartCopy` fails so often because the snapshot is gone, and `quota_at` says whether that
+/// attempt fails because of the quota instead. Gives the end, the path and what `FindLatestSnapshot` was asked.
+fn copy_of_vanishing_snapshots(
+    target: &Value,
+    times: u32,
+    quota_at: impl Fn(u32) -> bool,
+) -> (Result<Value, Failure>, Vec<String>, Vec<Value>) {
+    let definition = machine("copy-snapshot");
+    let asked = RefCell::new(Vec::new());
+    let attempts = Cell::new(0);
+    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+        if state == "FindLatestSnapshot" {
+            asked.borrow_mut().push(arguments["Payload"].clone());
+        }
+        if state == "StartCopy" {
+            let attempt = attempts.get();
+            attempts.set(attempt + 1);
+            if quota_at(attempt) {
+                return Err(Failure::of_function("SnapshotQuotaFull", "full"));
+            }
+            if attempt < times {
+                return Err(Failure::of_function("SnapshotNotFound", "rds:orders-1 is gone."));
+            }
+        }
+        Ok(answer(state, arguments, "copy"))
+    });
+    let ended = execution.run(target.clone());
+    let path = execution.path.clone();
+    drop(execution);
+    (ended, path, asked.into_inner())
+}
+
+#[test]
+fn a_snapshot_that_expires_while_its_copy_waits_is_looked_for_again_three_times_at_most() {
+    let policy = json!({
+        "policy": { "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/2", "keep": { "days": 30 } },
+        "rules": { "destinationRegion": "eu-west-1" },
+    });
+    let target = with(&target(false), &policy);
+    for times in 0..=3 {
+        let (ended, path, asked) = copy_of_vanishing_snapshots(&target, times, |_| false);
+        assert_eq!(ended.expect("a copy")["outcome"], "copied");
+        assert_eq!(asked.len(), 1 + times as usize);
+        assert!(
+            asked.iter().all(|one| *one == target),
+            "each look gets the target whole: {asked:?}"
+        );
+        let looks = path.iter().filter(|state| *state == "LookAgain").count();
+        assert_eq!(looks, times as usize);
+    }
+    let (ended, path, asked) = copy_of_vanishing_snapshots(&target, u32::MAX, |_| false);
+    let failure = ended.expect_err("gone for good");
+    assert_eq!(failure.error, "SnapshotNotFound");
+    assert_eq!(failure.cause.as_deref(), Some("rds:orders-1 is gone."));
+    assert_eq!(asked.len(), 4);
+    assert_eq!(path[path.len() - 2..], ["CanAnotherBeFound", "TargetFailed"]);
+}
+
+#[test]
+fn room_is_made_once_however_often_a_snapshot_vanishes_and_is_told_of_in_the_end() {
+    // Room is made after the first snapshot has gone, and then two more of them go.
+    let (ended, path, _) = copy_of_vanishing_snapshots(&target(false), 4, |attempt| attempt == 1);
+    let count = |name: &str| path.iter().filter(|state| *state == name).count();
+    assert_eq!((count("MakeRoom"), count("LookAgain"), count("StartCopy")), (1, 3, 5));
+    assert_eq!(
+        ended.expect("a copy")["pruned"]["deleted"],
+        json!([{ "id": "first" }, { "id": "second" }])
+    );
+    // The quota is full again: no second prune, whatever has been looked for in between.
+    let (ended, path, _) = copy_of_vanishing_snapshots(&target(false), 4, |attempt| attempt == 1 || attempt == 3);
+    assert_eq!(ended.expect_err("full").error, "SnapshotQuotaFull");
+    assert_eq!(path.iter().filter(|state| *state == "MakeRoom").count(), 1);
+}
+
+#[test]
+fn start_copy_begins_five_times_at_most() {
+    // The timeout of a nested execution counts on it.
+    let (_, path, _) = copy_of_vanishing_snapshots(&target(false), u32::MAX, |attempt| attempt == 2);
+    assert_eq!(path.iter().filter(|state| *state == "StartCopy").count(), 1 + 3 + 1);
 }
 
 #[test]
@@ -245,6 +348,7 @@ fn plan(instances: &[&str], clusters: &[&str], more: &Value) -> Value {
         "instances": targets("instance", instances),
         "clusters": targets("cluster", clusters),
         "leftOut": { "count": 0, "reasons": {}, "first": [] },
+        "retired": { "databases": 0, "copies": 0, "first": [] },
         "warnings": [],
     });
     json!({ "Payload": with(&plan, more) })
@@ -300,13 +404,17 @@ fn a_run_counts_what_became_of_each_database() {
         ("d", "unsupported"),
         ("e", "planned"),
         ("f", "copied"),
+        ("g", "retired"),
+        ("h", "retired"),
+        ("i", "retired"),
     ];
     let left_out =
         json!({ "count": 1, "reasons": { "tag": 1 }, "first": [{ "kind": "instance", "id": "x", "reason": "tag" }] });
+    let retired = json!({ "databases": 3, "copies": 12, "first": [{ "kind": "instance", "id": "g", "copies": 12 }] });
     let plan = plan(
-        &["a", "b", "c"],
-        &["d", "e", "f"],
-        &json!({ "leftOut": left_out, "warnings": ["The quota is near."] }),
+        &["a", "b", "c", "g", "h"],
+        &["d", "e", "f", "i"],
+        &json!({ "leftOut": left_out, "retired": retired, "warnings": ["The quota is near."] }),
     );
     let (ended, _) = copy_fleet(&plan, |_, arguments| {
         let id = &arguments["Input"]["id"];
@@ -316,9 +424,12 @@ fn a_run_counts_what_became_of_each_database() {
     assert_eq!(
         ended.expect("all well"),
         json!({
-            "counts": { "copied": 2, "current": 1, "nothing": 1, "unsupported": 1, "planned": 1, "failed": 0 },
+            "counts": {
+                "copied": 2, "current": 1, "nothing": 1, "unsupported": 1, "planned": 1, "retired": 3, "failed": 0
+            },
             "failures": [],
             "leftOut": left_out,
+            "retired": retired,
             "warnings": ["The quota is near."],
             "dryRun": false,
         })
@@ -370,6 +481,54 @@ fn a_failed_copy_stops_no_other_and_is_named_in_the_end() {
         failure["execution"]
             .as_str()
             .is_some_and(|name| name.starts_with("i-bad-"))
+    );
+}
+
+#[test]
+fn a_problem_of_one_database_fails_that_one_alone() {
+    let (children, problems) = (
+        machine("copy-snapshot"),
+        json!({
+            "instances": [
+                { "kind": "instance", "id": "orders", "resourceId": "db-ORDERS" },
+                {
+                    "kind": "instance", "id": "erp", "resourceId": "db-ERP",
+                    "problem": { "error": "OptionGroupMissing", "message": "erp has the permanent option \"Timezone\"." },
+                },
+                { "kind": "instance", "id": "old", "resourceId": "db-OLD", "retired": true, "formerIds": ["older"] },
+            ],
+            "clusters": [
+                {
+                    "kind": "cluster", "id": "billing", "resourceId": "cluster-BILLING",
+                    "problem": { "error": "KeyNotUsable", "message": "The key that its tag picks is disabled." },
+                },
+                { "kind": "cluster", "id": "crm", "resourceId": "cluster-CRM" },
+            ],
+        }),
+    );
+    // The children are executions of the other machine, with functions that find what there is to find.
+    let (ended, _) = copy_fleet(&plan(&[], &[], &problems), |_, arguments| {
+        let decision = if arguments["Input"]["retired"] == true {
+            "retired"
+        } else {
+            "copy"
+        };
+        let mut child = Interpreter::new(&children, "copy-snapshot", "child", |state, arguments| {
+            Ok(answer(state, arguments, decision))
+        });
+        match child.run(arguments["Input"].clone()) {
+            Ok(output) => Ok(json!({ "Status": "SUCCEEDED", "Output": output })),
+            Err(failure) => Err(Failure::of_nested_execution("FAILED", Some(&failure))),
+        }
+    });
+    let told = told(&ended.expect_err("two problems"));
+    assert_eq!(
+        told["summary"],
+        "2 of 5 databases were not copied: instance erp (OptionGroupMissing), cluster billing (KeyNotUsable)"
+    );
+    assert_eq!(
+        told["counts"],
+        json!({ "copied": 2, "current": 0, "nothing": 0, "unsupported": 0, "planned": 0, "retired": 1, "failed": 2 })
     );
 }
 
@@ -441,6 +600,42 @@ fn a_page_of_500_long_names_that_all_fail_stays_small() {
             "{}",
             told["summary"]
         );
+    }
+}
+
+#[test]
+fn a_page_as_large_as_list_targets_makes_it_stays_small() {
+    // Items with all that they may hold, up to the 128 KiB at which list-targets ends a page.
+    let item = |number: usize| {
+        json!({
+            "kind": "instance", "id": format!("{number:x<63}"), "resourceId": format!("db-{number:X<26}"),
+            "policy": {
+                "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+                "optionGroup": "g".repeat(60),
+                "keep": { "copies": 100, "days": 3650, "daily": 100, "weekly": 100, "monthly": 100, "yearly": 100 },
+                "keepAll": true,
+            },
+            "problem": { "error": "OptionGroupMissing", "message": "m".repeat(300) },
+        })
+    };
+    let items: Vec<Value> = (0..128 * 1024 / item(0).to_string().len()).map(item).collect();
+    assert!(items.len() > 150, "{}", items.len());
+    let first: Vec<Value> = (0..50)
+        .map(|n| json!({ "kind": "instance", "id": format!("{n:x<63}"), "reason": "r".repeat(80), "copies": 100 }))
+        .collect();
+    let more = json!({
+        "instances": items,
+        "leftOut": { "count": 9_000, "reasons": { "tag snapferry:copy=false": 9_000 }, "first": first },
+        "retired": { "databases": 9_000, "copies": 27_000, "first": first },
+        "warnings": ["w".repeat(300), "v".repeat(300)],
+    });
+    let (ended, sizes) = copy_fleet(&plan(&[], &[], &more), |_, arguments| {
+        assert_eq!(arguments["Input"]["problem"]["error"], "OptionGroupMissing");
+        Ok(child("copied"))
+    });
+    assert_eq!(ended.expect("all well")["retired"], more["retired"]);
+    for ((state, what), size) in sizes {
+        assert!(size <= LARGEST_PAYLOAD, "{what} of {state}: {size} bytes");
     }
 }
 
@@ -596,28 +791,31 @@ fn a_page_of_a_run_of_all_databases_names_none() {
 
 #[test]
 fn failures_of_later_pages_are_counted_and_named_by_the_first() {
-    let page = copy_fleet(&plan(&["x", "y", "z"], &[], &json!({})), |_, arguments| {
-        if arguments["Input"]["id"] == "z" {
-            Ok(child("current"))
-        } else {
-            Err(failed_child("CopyFailed"))
-        }
-    });
+    let page = copy_fleet(
+        &plan(&["x", "y", "z", "q"], &[], &json!({})),
+        |_, arguments| match arguments["Input"]["id"].as_str() {
+            Some("z") => Ok(child("current")),
+            Some("q") => Ok(child("retired")),
+            _ => Err(failed_child("CopyFailed")),
+        },
+    );
     let of_page = page.0.expect_err("two failed");
     for failure in [Failure::of_nested_execution("FAILED", Some(&of_page)), of_page.clone()] {
         let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &next_pages("nightly")), |state, _| match state {
             "NextInstances" => Err(failure.clone()),
-            "NextClusters" => Ok(json!({ "Output": { "counts": { "copied": 7 }, "failures": [] } })),
+            "NextClusters" => Ok(json!({ "Output": { "counts": { "copied": 7, "retired": 1 }, "failures": [] } })),
             _ => Ok(child("copied")),
         });
         let told = told(&ended.expect_err("two failed"));
         assert_eq!(
             told["summary"],
-            "2 of 12 databases were not copied: instance x (CopyFailed), instance y (CopyFailed)"
+            "2 of 14 databases were not copied: instance x (CopyFailed), instance y (CopyFailed)"
         );
         assert_eq!(
             told["counts"],
-            json!({ "copied": 9, "current": 1, "nothing": 0, "unsupported": 0, "planned": 0, "failed": 2 })
+            json!({
+                "copied": 9, "current": 1, "nothing": 0, "unsupported": 0, "planned": 0, "retired": 2, "failed": 2
+            })
         );
     }
 }
@@ -671,6 +869,16 @@ fn a_kind_whose_iterations_break_does_not_hold_up_the_other() {
         (&json!("page"), &json!("instances"))
     );
     assert_eq!(failure["error"], "States.QueryEvaluationError");
+}
+
+#[test]
+fn a_run_of_which_both_kinds_break_still_says_so() {
+    let more = json!({ "instances": [{ "kind": "instance" }], "clusters": [{ "kind": "cluster" }] });
+    let (ended, _) = copy_fleet(&plan(&[], &[], &more), |_, _| Err(failed_child("BadInput")));
+    assert_eq!(
+        told(&ended.expect_err("broken"))["counts"],
+        json!({ "copied": 0, "current": 0, "nothing": 0, "unsupported": 0, "planned": 0, "retired": 0, "failed": 2 })
+    );
 }
 
 #[test]
