@@ -1,8 +1,7 @@
-//! Makes calls with aws-sdk-rds and prints what it read, for the conformance test (`tests/simulator/conformance`).
+//! Makes calls with the SDK and prints what it read, for the conformance test (`tests/simulator/conformance`).
 //!
-//! On standard input: `{"endpoint": "http://…", "calls": [{"operation", "region", "accessKey", "input"}]}`, inputs
-//! spelled
-//! as for boto3. On standard output: one JSON line a call, `{"output": …}` spelled as boto3 does, or
+//! On standard input: `{"endpoint": "http://…", "calls": [{"service", "operation", "region", "accessKey", "input"}]}`,
+//! inputs spelled as for boto3. On standard output: one JSON line a call, `{"output": …}` spelled as boto3 does, or
 //! `{"error": {"code", "message", "status"}}`.
 
 use std::io::Read;
@@ -12,8 +11,18 @@ use aws_sdk_rds::config::retry::RetryConfig;
 use aws_sdk_rds::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rds::primitives::DateTime;
-use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot, DbInstance, DbSnapshot, Filter, Tag};
+use aws_sdk_rds::types::{
+    DbCluster, DbClusterSnapshot, DbInstance, DbSnapshot, Filter, GlobalCluster, OptionGroup, StorageEncryptionType,
+    Tag,
+};
+use aws_types::SdkConfig;
+use aws_types::sdk_config::SharedCredentialsProvider;
 use serde_json::{Map, Value, json};
+
+/// `"Name" => value` for what is there.
+macro_rules! members {
+    ($($name:literal => $value:expr),* $(,)?) => { object([$(($name, ($value).map(|value| json!(value)))),*]) };
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,14 +32,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let endpoint = script["endpoint"].as_str().ok_or("endpoint is missing")?;
     for call in script["calls"].as_array().ok_or("calls are missing")? {
         let part = |name: &str| call[name].as_str().ok_or(format!("{name} is missing"));
-        let config = aws_sdk_rds::Config::builder()
+        let credentials = Credentials::new(part("accessKey")?, "any", None, None, "conformance");
+        let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(part("region")?.to_owned()))
-            .credentials_provider(Credentials::new(part("accessKey")?, "any", None, None, "conformance"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(endpoint)
             .retry_config(RetryConfig::disabled())
             .build();
-        let result = perform(&Client::from_conf(config), part("operation")?, &Input(&call["input"])).await;
+        let input = Input(&call["input"]);
+        let result = match (part("service")?, part("operation")?) {
+            ("kms", "DescribeKey") => describe_key(&aws_sdk_kms::Client::new(&config), &input).await,
+            (_, operation) => perform(&Client::new(&config), operation, &input).await,
+        };
         let line = match result {
             Ok(output) => json!({ "output": output }),
             Err(error) => json!({ "error": error }),
@@ -82,7 +96,7 @@ impl Input<'_> {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table of fourteen operations")]
+#[expect(clippy::too_many_lines, reason = "a table of operations")]
 async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Value, Value> {
     let text = |name: &str| input.text(name);
     Ok(match operation {
@@ -263,8 +277,119 @@ async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Val
                 .collect();
             json!({ "AccountQuotas": quotas })
         }
+        "DescribeOptionGroups" => {
+            let output = rds
+                .describe_option_groups()
+                .set_option_group_name(text("OptionGroupName"))
+                .set_engine_name(text("EngineName"))
+                .set_major_engine_version(text("MajorEngineVersion"))
+                .set_max_records(input.number("MaxRecords"))
+                .set_marker(text("Marker"))
+                .send()
+                .await
+                .map_err(error)?;
+            let list: Vec<Value> = output.option_groups_list().iter().map(option_group).collect();
+            object([
+                ("OptionGroupsList", Some(json!(list))),
+                ("Marker", output.marker().map(|marker| json!(marker))),
+            ])
+        }
+        "DescribeGlobalClusters" => {
+            let output = rds
+                .describe_global_clusters()
+                .set_global_cluster_identifier(text("GlobalClusterIdentifier"))
+                .set_filters(input.filters())
+                .send()
+                .await
+                .map_err(error)?;
+            let list: Vec<Value> = output.global_clusters().iter().map(global_cluster).collect();
+            object([
+                ("GlobalClusters", Some(json!(list))),
+                ("Marker", output.marker().map(|marker| json!(marker))),
+            ])
+        }
         other => json!({ "unknown": other }),
     })
+}
+
+async fn describe_key(kms: &aws_sdk_kms::Client, input: &Input<'_>) -> Result<Value, Value> {
+    let call = kms.describe_key().set_key_id(input.text("KeyId"));
+    let output = call.send().await.map_err(error)?;
+    let metadata = output.key_metadata().map(|key| {
+        let algorithms = key.encryption_algorithms().iter();
+        let algorithms: Vec<&str> = algorithms
+            .map(aws_sdk_kms::types::EncryptionAlgorithmSpec::as_str)
+            .collect();
+        members! {
+            "AWSAccountId" => key.aws_account_id(),
+            "KeyId" => Some(key.key_id()),
+            "Arn" => key.arn(),
+            "Enabled" => Some(key.enabled()),
+            "Description" => key.description(),
+            "KeyUsage" => key.key_usage().map(aws_sdk_kms::types::KeyUsageType::as_str),
+            "KeyState" => key.key_state().map(aws_sdk_kms::types::KeyState::as_str),
+            "Origin" => key.origin().map(aws_sdk_kms::types::OriginType::as_str),
+            "KeyManager" => key.key_manager().map(aws_sdk_kms::types::KeyManagerType::as_str),
+            // The same as the next one, by its deprecated name.
+            "CustomerMasterKeySpec" => key.key_spec().map(aws_sdk_kms::types::KeySpec::as_str),
+            "KeySpec" => key.key_spec().map(aws_sdk_kms::types::KeySpec::as_str),
+            "MultiRegion" => key.multi_region(),
+            "EncryptionAlgorithms" => Some(algorithms),
+        }
+    });
+    Ok(one("KeyMetadata", metadata))
+}
+
+fn option_group(group: &OptionGroup) -> Value {
+    let options: Vec<Value> = group
+        .options()
+        .iter()
+        .map(|option| {
+            members! {
+                "OptionName" => option.option_name(),
+                "Persistent" => option.persistent(),
+                "Permanent" => option.permanent(),
+            }
+        })
+        .collect();
+    members! {
+        "OptionGroupName" => group.option_group_name(),
+        "OptionGroupDescription" => group.option_group_description(),
+        "EngineName" => group.engine_name(),
+        "MajorEngineVersion" => group.major_engine_version(),
+        "Options" => Some(options),
+        "AllowsVpcAndNonVpcInstanceMemberships" => group.allows_vpc_and_non_vpc_instance_memberships(),
+        "OptionGroupArn" => group.option_group_arn(),
+    }
+}
+
+fn global_cluster(global: &GlobalCluster) -> Value {
+    let clusters: Vec<Value> = global
+        .global_cluster_members()
+        .iter()
+        .map(|cluster| {
+            members! {
+                "DBClusterArn" => cluster.db_cluster_arn(),
+                "Readers" => Some(cluster.readers()),
+                "IsWriter" => cluster.is_writer(),
+                "SynchronizationStatus" => cluster
+                    .synchronization_status()
+                    .map(aws_sdk_rds::types::GlobalClusterMemberSynchronizationStatus::as_str),
+            }
+        })
+        .collect();
+    members! {
+        "GlobalClusterIdentifier" => global.global_cluster_identifier(),
+        "GlobalClusterResourceId" => global.global_cluster_resource_id(),
+        "GlobalClusterArn" => global.global_cluster_arn(),
+        "Status" => global.status(),
+        "Engine" => global.engine(),
+        "EngineVersion" => global.engine_version(),
+        "StorageEncrypted" => global.storage_encrypted(),
+        "StorageEncryptionType" => global.storage_encryption_type().map(StorageEncryptionType::as_str),
+        "DeletionProtection" => global.deletion_protection(),
+        "GlobalClusterMembers" => Some(clusters),
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the argument of `map_err`")]
@@ -298,11 +423,6 @@ fn time(time: Option<&DateTime>) -> Option<Value> {
     // Milliseconds since 1970, which is all that either side has.
     time.and_then(|time| time.to_millis().ok())
         .map(|milliseconds| json!(milliseconds))
-}
-
-/// `"Name" => value` for what is there.
-macro_rules! members {
-    ($($name:literal => $value:expr),* $(,)?) => { object([$(($name, ($value).map(|value| json!(value)))),*]) };
 }
 
 fn instance(database: &DbInstance) -> Value {

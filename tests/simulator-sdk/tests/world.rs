@@ -7,10 +7,10 @@ use std::time::Duration;
 use aws_sdk_kms::types::{KeyState, KeyUsageType};
 use aws_sdk_rds::Client;
 use aws_sdk_rds::error::ProvideErrorMetadata;
-use aws_sdk_rds::types::Tag;
+use aws_sdk_rds::types::{GlobalClusterMember, Tag};
 use serde_json::json;
 use simulator_sdk::World;
-use simulator_sdk::scenario::{Database, Fleet, Key, Scenario, Snapshot};
+use simulator_sdk::scenario::{Database, Fleet, Key, OptionGroup, Scenario, Snapshot};
 use simulator_sdk::simulator::{Action, Calls, Fault};
 
 const SOURCE: &str = "eu-west-1";
@@ -235,4 +235,81 @@ async fn kms_tells_what_a_key_is_and_whether_it_can_be_used() {
     let gone = kms.describe_key().key_id("alias/copies").send().await.unwrap_err();
     assert!(gone.into_service_error().is_not_found_exception());
     assert_eq!(world.calls("DescribeKey"), 5);
+}
+
+#[tokio::test]
+async fn the_kms_client_retries_and_is_bound_by_policies_like_the_other() {
+    let world = World::new(&Scenario::new().region(DESTINATION, |region| region.key("2222", "alias/copies")));
+    let kms = world.kms_client(DESTINATION, "list-targets");
+    world.fault(Fault::new(Calls::to("DescribeKey"), Action::Throttle).times(2));
+    kms.describe_key().key_id("2222").send().await.unwrap();
+    assert_eq!(world.calls("DescribeKey"), 3);
+    world.policies("list-targets", []);
+    let denied = kms.describe_key().key_id("2222").send().await.unwrap_err();
+    assert_eq!(denied.code(), Some("AccessDeniedException"));
+    let client = kms.clone();
+    let hold = world.hold(Calls::to("DescribeKey"));
+    let call = tokio::spawn(async move { client.describe_key().key_id("2222").send().await.is_err() });
+    while world.holds()[0].waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.release(hold);
+    assert!(call.await.unwrap());
+}
+
+#[tokio::test]
+async fn permanent_options_are_seen_before_a_copy_and_their_group_can_go_meanwhile() {
+    let world = World::new(
+        &Scenario::new()
+            .region(SOURCE, |region| {
+                region
+                    .option_group(OptionGroup::new("with-tz", "oracle-ee").permanent("Timezone"))
+                    .instance(
+                        Database::new("erp")
+                            .engine("oracle-ee")
+                            .option_group("with-tz")
+                            .snapshot(Snapshot::manual("by-hand", 5.0)),
+                    )
+                    .instance(Database::new("wms").engine("oracle-ee").permanent_options(["Timezone"]))
+                    .cluster(Database::new("west").global("world"))
+            })
+            .region(DESTINATION, |region| {
+                region
+                    .option_group(OptionGroup::new("copies-tz", "oracle-ee").permanent("Timezone"))
+                    .cluster(Database::new("central").global_writer("world"))
+            }),
+    );
+    let rds = world.client(SOURCE, "list-targets");
+    for name in ["with-tz", "wms-options"] {
+        let groups = rds
+            .describe_option_groups()
+            .option_group_name(name)
+            .send()
+            .await
+            .unwrap();
+        let option = &groups.option_groups_list()[0].options()[0];
+        assert_eq!(
+            (option.option_name(), option.permanent()),
+            (Some("Timezone"), Some(true))
+        );
+    }
+    let global = rds.describe_global_clusters().send().await.unwrap();
+    let members = global.global_clusters()[0].global_cluster_members();
+    assert_eq!(
+        members
+            .iter()
+            .filter_map(GlobalClusterMember::is_writer)
+            .collect::<Vec<_>>(),
+        [true, false]
+    );
+    let copy = |target: &'static str| {
+        let call = world.client(DESTINATION, "start-copy").copy_db_snapshot();
+        call.source_db_snapshot_identifier(ARN)
+            .target_db_snapshot_identifier(target)
+            .option_group_name("copies-tz")
+            .send()
+    };
+    copy("c").await.unwrap();
+    world.delete_option_group(DESTINATION, "copies-tz");
+    assert_eq!(copy("d").await.unwrap_err().code(), Some("OptionGroupNotFoundFault"));
 }

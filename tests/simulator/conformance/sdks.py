@@ -41,6 +41,7 @@ class Call:
     region: str
     input: dict[str, Json]
     access_key: str = "operator"
+    service: str = "rds"
 
 
 class Simulator:
@@ -60,16 +61,21 @@ class Simulator:
     def raw(self, region: str, parameters: dict[str, str]) -> tuple[int, bytes]:
         """One call without any SDK: the HTTP status and the XML."""
         scope = f"Credential=operator/20261122/{region}/rds/aws4_request"
-        request = urllib.request.Request(
-            self.url,
-            data=urllib.parse.urlencode({"Version": "2014-10-31", **parameters}).encode(),
-            headers={"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"},
-        )
+        return self._send(scope, urllib.parse.urlencode({"Version": "2014-10-31", **parameters}).encode(), {})
+
+    def _send(self, scope: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        authorization = f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"
+        request = urllib.request.Request(self.url, data=body, headers={"Authorization": authorization, **headers})
         try:
             with urllib.request.urlopen(request, timeout=30) as reply:
                 return reply.status, reply.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
+
+    def raw_kms(self, region: str, operation: str, body: Json) -> tuple[int, bytes]:
+        """One call to KMS without any SDK: the HTTP status and the JSON."""
+        scope = f"Credential=operator/20261122/{region}/kms/aws4_request"
+        return self._send(scope, json.dumps(body).encode(), {"X-Amz-Target": f"TrentService.{operation}"})
 
     def by_boto3(self, calls: list[Call]) -> list[Json]:
         """What boto3 reads."""
@@ -77,7 +83,7 @@ class Simulator:
 
     def _boto3(self, call: Call) -> Json:
         client = boto3.client(
-            "rds",
+            call.service,
             region_name=call.region,
             endpoint_url=self.url,
             aws_access_key_id=call.access_key,
@@ -94,11 +100,12 @@ class Simulator:
         return {"output": output}
 
     def by_rust(self, calls: list[Call]) -> list[Json]:
-        """What aws-sdk-rds reads."""
+        """What the SDK for Rust reads."""
         script = {
             "endpoint": self.url,
             "calls": [
                 {
+                    "service": call.service,
                     "operation": call.operation,
                     "region": call.region,
                     "accessKey": call.access_key,

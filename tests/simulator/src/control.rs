@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::authorization::CallerTable;
 use crate::faults::{Calls, Fault};
+use crate::model::KEY_STATES;
 use crate::scenario::Scenario;
 use crate::simulator::Simulator;
 
@@ -47,7 +48,7 @@ fn perform(simulator: &mut Simulator, now: Timestamp, method: &str, path: &str, 
             let key: KeyChange = parse(body)?;
             simulator
                 .set_key_state(now, &key.region, &key.key, &key.state)
-                .map_err(refuse)?;
+                .map_err(|error| (if KEY_STATES.contains(&&*key.state) { 404 } else { 400 }, error))?;
         }
         ("POST", "delete-key") => {
             let key: KeyDeletion = parse(body)?;
@@ -230,8 +231,44 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_option_groups_are_changed_and_removed() {
+        let mut simulator = Simulator::new(Timestamp::UNIX_EPOCH);
+        let scenario = json!({ "regions": { "eu-west-1": {
+            "kmsKeys": [{ "id": "1", "aliases": ["alias/a"] }],
+            "optionGroups": [{ "name": "tz", "engine": "oracle-ee", "options": [{ "name": "Timezone", "permanent": true }] }]
+        } } });
+        assert_eq!(call(&mut simulator, "POST", "seed", &scenario).0, 200);
+        let region =
+            |simulator: &mut Simulator| call(simulator, "GET", "state", &Value::Null).1["regions"]["eu-west-1"].clone();
+        assert_eq!(
+            region(&mut simulator)["optionGroups"],
+            json!([{ "name": "tz", "engine": "oracle-ee", "majorEngineVersion": "19",
+                     "options": [{ "name": "Timezone", "permanent": true, "persistent": true }] }])
+        );
+        let disable = json!({ "region": "eu-west-1", "key": "alias/a", "state": "Disabled" });
+        assert_eq!(call(&mut simulator, "POST", "key-state", &disable).0, 200);
+        let key = &region(&mut simulator)["kmsKeys"][1];
+        assert_eq!((&key["state"], &key["enabled"]), (&json!("Disabled"), &json!(false)));
+        let key = json!({ "region": "eu-west-1", "key": "1" });
+        let group = json!({ "region": "eu-west-1", "name": "tz" });
+        for status in [200, 404] {
+            assert_eq!(call(&mut simulator, "POST", "delete-key", &key).0, status);
+            assert_eq!(call(&mut simulator, "POST", "delete-option-group", &group).0, status);
+        }
+        let left = region(&mut simulator);
+        assert_eq!(
+            (left["kmsKeys"].as_array().unwrap().len(), &left["optionGroups"]),
+            (1, &json!([]))
+        );
+    }
+
+    #[test]
     fn what_does_not_exist_is_said_so() {
         let mut simulator = Simulator::new(Timestamp::UNIX_EPOCH);
+        let state = json!({ "region": "eu-west-1", "key": "1", "state": "Enabled" });
+        assert_eq!(call(&mut simulator, "POST", "key-state", &state).0, 404);
+        let lost = json!({ "region": "eu-west-1", "key": "alias/aws/rds", "state": "Lost" });
+        assert_eq!(call(&mut simulator, "POST", "key-state", &lost).0, 400);
         assert_eq!(call(&mut simulator, "GET", "nothing", &Value::Null).0, 404);
         assert_eq!(call(&mut simulator, "POST", "expire", &json!({ "arn": "x" })).0, 404);
         assert_eq!(call(&mut simulator, "PUT", "time-scale", &json!({ "scale": 0 })).0, 400);

@@ -1,22 +1,26 @@
 //! Amazon RDS, simulated: snapshots of instances and clusters, and their copies across the regions of one account.
 //!
 //! It speaks the Query protocol, so that any AWS SDK and the `aws` command talk to it unchanged. No free emulator has
-//! copies that take time, copy slots and faults, and none judges a call by the tags in the caller's policies.
+//! copies that take time, copy slots and faults, and none judges a call by the tags in the caller's policies. What AWS
+//! KMS has to say of the keys of those copies comes from the same account and the same address.
 //!
 //! # The shape
 //! - [`Simulator`] is a state machine without I/O: [`Simulator::handle`] takes the time and a [`Request`], and gives
 //!   an [`Answer`]. It owns everything: regions, databases, snapshots, copies at work, callers, faults, holds,
 //!   counters.
 //! - [`server`] puts it behind HTTP on loopback; the binary is `rds-simulator` (`--help` has examples).
-//! - The crate `simulator-sdk` puts it behind `aws_sdk_rds::Client`, in process and in virtual time.
+//! - The crate `simulator-sdk` puts it behind `aws_sdk_rds::Client` and `aws_sdk_kms::Client`, in process and in virtual
+//!   time.
 //! - [`scenario`] is what it is seeded with.
 //!
 //! # What it can do
 //! `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBSnapshots`, `DescribeDBClusterSnapshots`,
 //! `CopyDBSnapshot`, `CopyDBClusterSnapshot`, `CreateDBSnapshot`, `CreateDBClusterSnapshot`, `DeleteDBSnapshot`,
 //! `DeleteDBClusterSnapshot`, `AddTagsToResource`, `RemoveTagsFromResource`, `ListTagsForResource`,
-//! `DescribeAccountAttributes`. The region of a call is that of its signature; the signature itself is not verified.
-//! A parameter that the operation does not have is refused (`UnknownParameter`), where AWS would overlook it.
+//! `DescribeAccountAttributes`, `DescribeOptionGroups`, `DescribeGlobalClusters`; and of KMS, which is what a call with
+//! the header `X-Amz-Target` is for, `DescribeKey`. The region of a call is that of its signature; the signature itself
+//! is not verified. A parameter that the operation does not have is refused (`UnknownParameter`), where AWS would
+//! overlook it.
 //!
 //! # The control API
 //! JSON under `/_control/`; an error is `{"error": "…"}` with status 400 or 404.
@@ -26,6 +30,9 @@
 //! | `POST seed` | replaces everything by a scenario; callers and time scale stay unless it has its own |
 //! | `POST add` | adds what a scenario holds: a new day's snapshots, a database, a key |
 //! | `POST expire {"arn"}` | removes a snapshot as the end of its retention does |
+//! | `POST key-state {"region", "key", "state"}` | disables a key (`Disabled`), enables it (`Enabled`), and so on |
+//! | `POST delete-key {"region", "key"}` | removes a key and its aliases, as at the end of its waiting period |
+//! | `POST delete-option-group {"region", "name"}` | removes an option group |
 //! | `GET state` | everything that stands in the account ([`State`]) |
 //! | `GET counters` | calls, refusals, copies in flight, slot use ([`Counters`]) |
 //! | `GET writes` | the last ten thousand calls that were meant to change something ([`Write`]) |
@@ -41,7 +48,7 @@
 //! ```
 //! The action is one of `{"error": {"code": "…", "message": "…", "status": 400}}`, `"throttle"`, `{"status": 503}`,
 //! `{"delaySeconds": 2.5}` and `"dropReply"`; with the last two the call has its effect. A hold takes the same
-//! conditions.
+//! conditions. A call to KMS is met by its operation and the members of its JSON (`"match": { "KeyId": "alias/*" }`).
 //!
 //! # Callers
 //! Before a table is set, everybody may do everything. Then each access key may do what its policies allow, `null` in
@@ -61,19 +68,34 @@
 //!
 //! # What is a guess
 //! AWS does not say, or nobody could try it:
-//! - A cluster snapshot of type `sse-rds` needs a key to be copied to another region, like an encrypted one.
+//! - A cluster snapshot of type `sse-rds` needs a key to be copied to another region, like an encrypted one; or it
+//!   refuses one, like an unencrypted one ([`scenario::Settings::sse_rds_copies`]).
+//! - Copies of `docdb` cluster snapshots need no pre-signed URL; or they do
+//!   ([`scenario::Settings::docdb_needs_presigned_url`]). Encrypted ones between `GovCloud` regions do. A URL is good if it
+//!   has the same source, target and key, the destination region, the source region in its scope, and time left: its
+//!   signature is not verified.
 //! - The texts and codes for: a key for an unencrypted cluster snapshot (`InvalidParameterCombination`), a Multi-AZ
 //!   DB cluster and RDS Custom for Oracle (`InvalidParameterValue`), a copy of a snapshot that is not available, the
-//!   full copy slots ("Cannot copy more than 20 snapshots across regions"; the text with 5 was seen).
+//!   full copy slots ("Cannot copy more than 20 snapshots across regions"; the text with 5 was seen), an option group
+//!   of another engine or major version, any option group for RDS Custom, `CopyOptionGroup` within the account (all
+//!   `InvalidParameterCombination`), an option group without the permanent options (as no option group), a copy to
+//!   another partition or between the regions of China (`InvalidParameterValue`).
+//! - Transparent encryption needs an option group in SQL Server too, where it is persistent but not permanent.
+//! - A key of another usage or spec is refused like a disabled one (`KMSKeyNotAccessibleFault`). Copies that are under
+//!   way when their key or option group goes are finished.
+//! - KMS says that there is no such key before it looks whether the caller may know.
+//! - A global cluster is told in every region of its partition, whether or not it has a cluster there.
+//! - `DescribeOptionGroups` tells the default groups that are in use, and any other when it is asked for by name.
 //! - `DBInstanceIdentifier` of a describe call for snapshots that matches no database is `DBInstanceNotFound`.
 //! - An automated snapshot that is described by id without its type is not found.
 //! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`]).
 //! - Instance and cluster copies have separate slots; only copies from another region take one, waiting ones too.
-//! - The order in which a copy is checked: name, rights, source, target, keys, tags, options, quota, slots.
+//! - The order in which a copy is checked: name, rights, source, target, keys, pre-signed URL, tags, options, quota,
+//!   slots.
 //! - What a copy asks of its caller, above all of keys: see the module `authorization`.
 //!
-//! Not simulated: sharing, Outposts, DocumentDB's pre-signed URLs (ignored), key policies, copies across accounts,
-//! restoring, the time that a deletion takes.
+//! Not simulated: sharing, Outposts, key policies, other keys of a multi-Region key, copies across accounts, restoring,
+//! the time that a deletion takes, the request limits of KMS.
 
 mod authorization;
 mod control;

@@ -25,10 +25,13 @@ When it is ready it prints one line, {\"listening\":\"http://127.0.0.1:PORT\"}. 
 
 Examples:
   rds-simulator --listen 127.0.0.1:4510 --scenario fleet.json --time-scale 200
-  export AWS_ENDPOINT_URL_RDS=http://127.0.0.1:4510 AWS_ACCESS_KEY_ID=operator AWS_SECRET_ACCESS_KEY=any
+  export AWS_ENDPOINT_URL_RDS=http://127.0.0.1:4510 AWS_ENDPOINT_URL_KMS=http://127.0.0.1:4510
+  export AWS_ACCESS_KEY_ID=operator AWS_SECRET_ACCESS_KEY=any
   aws rds describe-db-snapshots --region eu-west-1
+  aws kms describe-key --region eu-central-1 --key-id alias/copies
   curl http://127.0.0.1:4510/_control/counters
   curl -X POST http://127.0.0.1:4510/_control/seed -d @fleet.json
+  curl -X POST http://127.0.0.1:4510/_control/key-state -d '{\"region\": \"eu-central-1\", \"key\": \"alias/copies\", \"state\": \"Disabled\"}'
   curl -X POST http://127.0.0.1:4510/_control/faults -d '{\"operation\": \"CopyDBSnapshot\", \"times\": 2, \"action\": \"throttle\"}'
   curl -X POST http://127.0.0.1:4510/_control/holds -d '{\"operation\": \"AddTagsToResource\"}'
 ";

@@ -107,6 +107,7 @@ pub(crate) fn domain(region: &str) -> &'static str {
 /// A parsed `arn:<partition>:rds:<region>:<account>:<type>:<id>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RdsArn<'a> {
+    pub(crate) partition: &'a str,
     pub(crate) region: &'a str,
     pub(crate) account: &'a str,
     pub(crate) resource_type: &'a str,
@@ -117,10 +118,11 @@ impl<'a> RdsArn<'a> {
     /// Reads an ARN; the id may itself hold colons (`rds:orders-2026-11-22-03-00`).
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.splitn(7, ':');
-        let (Some("arn"), Some(_), Some("rds")) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some("arn"), Some(partition), Some("rds")) = (parts.next(), parts.next(), parts.next()) else {
             return None;
         };
         Some(Self {
+            partition,
             region: parts.next()?,
             account: parts.next()?,
             resource_type: parts.next()?,

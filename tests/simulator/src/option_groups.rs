@@ -40,6 +40,12 @@ impl OptionGroup {
             .collect()
     }
 
+    /// Whether a database of this engine and version can have it.
+    pub(crate) fn fits(&self, engine: &str, version: &str) -> bool {
+        let major = self.major_version.as_ref();
+        self.engine == engine && major.is_none_or(|major| *major == major_version(engine, version))
+    }
+
     pub(crate) fn holds(&self, option: &str) -> bool {
         self.options.iter().any(|held| held.name == option)
     }
@@ -61,7 +67,7 @@ pub(crate) fn default_name(engine: &str, version: &str) -> String {
     format!("default:{engine}-{}", major_version(engine, version).replace('.', "-"))
 }
 
-/// The major version of an engine: `19` of Oracle, `17` of PostgreSQL, `8.4` of `MySQL`, `16.00` of SQL Server.
+/// The major version of an engine: `19` of Oracle, `17` of `PostgreSQL`, `8.4` of `MySQL`, `16.00` of SQL Server.
 pub(crate) fn major_version(engine: &str, version: &str) -> String {
     let mut parts = version.split('.');
     let first = parts.next().unwrap_or_default();

@@ -19,6 +19,8 @@
 //!     },
 //!     "eu-central-1": {
 //!       "kmsKeys": [{ "id": "22222222-2222-4222-8222-222222222222", "aliases": ["alias/copies"] }],
+//!       "optionGroups": [{ "name": "copies-tz", "engine": "oracle-ee", "majorEngineVersion": "19",
+//!                          "options": [{ "name": "Timezone", "permanent": true }] }],
 //!       "snapshots": [
 //!         { "kind": "instance", "id": "before-upgrade", "database": "orders", "ageHours": 500 },
 //!         { "kind": "instance", "id": "acme-orders-0123456789ab", "ageHours": 20,
@@ -85,6 +87,7 @@ impl Default for Scenario {
 /// Behaviour that AWS leaves open, or that a test wants otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "questions that are answered one by one")]
 pub struct Settings {
     /// Whether a copy fails when its source snapshot is deleted meanwhile: AWS says that it might.
     pub fail_copies_when_source_is_deleted: bool,
@@ -92,6 +95,22 @@ pub struct Settings {
     pub queue_copies_of_one_instance: bool,
     /// Whether a copy carries the resource id of the database in the source region: AWS does not say.
     pub resource_id_on_copies: bool,
+    /// How a cluster snapshot of type `sse-rds` is copied to another region: AWS does not say.
+    pub sse_rds_copies: SseRdsCopies,
+    /// Whether a copy of a `docdb` cluster snapshot from another region needs a pre-signed URL: the API reference of
+    /// Amazon `DocumentDB` says so, and nobody has tried it.
+    pub docdb_needs_presigned_url: bool,
+}
+
+/// How a cluster snapshot of type `sse-rds` is copied to another region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SseRdsCopies {
+    /// With a key only, like an encrypted one.
+    #[default]
+    NeedsKey,
+    /// Without a key only, like an unencrypted one; the copy is of type `sse-rds` again.
+    RefusesKey,
 }
 
 impl Default for Settings {
@@ -100,6 +119,8 @@ impl Default for Settings {
             fail_copies_when_source_is_deleted: false,
             queue_copies_of_one_instance: true,
             resource_id_on_copies: true,
+            sse_rds_copies: SseRdsCopies::NeedsKey,
+            docdb_needs_presigned_url: false,
         }
     }
 }

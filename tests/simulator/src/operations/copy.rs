@@ -4,9 +4,10 @@ use crate::authorization::Question;
 use crate::copying::AtWork;
 use crate::error::ApiError;
 use crate::identifier;
-use crate::model::{Encryption, Ending, Job, Key, Kind, RdsArn, Region, Snapshot, Tags, domain};
-use crate::operations::{tags, write};
+use crate::model::{Encryption, Ending, Job, Key, Kind, RdsArn, Region, Snapshot, Tags, domain, partition};
+use crate::operations::{presigned, tags, write};
 use crate::option_groups;
+use crate::scenario::SseRdsCopies;
 use crate::seed::duration;
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
@@ -21,7 +22,15 @@ struct Wish<'a> {
     key: Option<&'a str>,
     tags: Tags,
     copy_tags: bool,
-    option_group: Option<&'a str>,
+    option_group: Option<String>,
+    copy_option_group: bool,
+}
+
+impl Wish<'_> {
+    fn needs_presigned_url(&self, source: &Snapshot, region: &str, docdb_too: bool) -> bool {
+        let govcloud = partition(region) == "aws-us-gov" && source.encryption != Encryption::None;
+        self.source_region != region && (govcloud || docdb_too && source.engine == "docdb")
+    }
 }
 
 impl Simulator {
@@ -46,24 +55,22 @@ impl Simulator {
                 ),
             ));
         }
-        refuse_unsupported(&source)?;
+        let across = wish.source_region != region;
+        refuse_unsupported(&source, across && partition(region) == "aws-cn")?;
         if self.regions[region].snapshots[kind].contains_key(&wish.target_id) {
             return Err(ApiError::snapshot_exists(kind, &wish.target_id));
         }
         let encryption = self.encryption(call, &wish, &source)?;
+        if wish.needs_presigned_url(&source, region, self.settings.docdb_needs_presigned_url) {
+            presigned::check(call.request, wish.source_region, self.clock)?;
+        }
         if wish.copy_tags && wish.tags.is_empty() && source.tags.keys().any(|key| key.starts_with("aws:")) {
             return Err(ApiError::invalid_value(
                 "Tag keys cannot start with the reserved prefix \"aws:\"",
             ));
         }
-        if !source.permanent_options.is_empty() && wish.option_group.is_none() && wish.source_region != region {
-            return Err(ApiError::invalid_value(format!(
-                "The snapshot requires a target option group with the following options: [{}]",
-                source.permanent_options.join(", ")
-            )));
-        }
+        check_option_group(&self.regions[region], &wish, &source)?;
         self.check_quota(region, kind)?;
-        let across = wish.source_region != region;
         if across {
             let limit = self.regions[region].slots[kind];
             if self.copy_counters(region, kind).in_flight >= u64::from(limit) {
@@ -110,6 +117,10 @@ impl Simulator {
             Some(arn) if arn.resource_type != kind.snapshot_type() => {
                 return Err(ApiError::invalid_value(format!("Invalid snapshot ARN: {source}")));
             }
+            // A partition knows nothing of the others.
+            Some(arn) if arn.partition != partition(arn.region) || arn.partition != partition(&request.region) => {
+                return Err(ApiError::invalid_value(format!("Invalid snapshot ARN: {source}")));
+            }
             Some(arn) if arn.account != self.account => {
                 return Err(ApiError::snapshot_not_found(kind, source));
             }
@@ -130,7 +141,6 @@ impl Simulator {
                 )));
             }
         }
-        request.boolean("CopyOptionGroup")?;
         Ok(Wish {
             kind,
             source_arn: Region::new(source_region, &self.account).snapshot_arn(kind, &source_id),
@@ -140,7 +150,11 @@ impl Simulator {
             key: request.get("KmsKeyId").filter(|key| !key.is_empty()),
             tags: tags::checked(request)?,
             copy_tags: request.boolean("CopyTags")?,
-            option_group: request.get("OptionGroupName").filter(|name| !name.is_empty()),
+            option_group: request
+                .get("OptionGroupName")
+                .filter(|name| !name.is_empty())
+                .map(str::to_ascii_lowercase),
+            copy_option_group: request.boolean("CopyOptionGroup")?,
         })
     }
 
@@ -206,17 +220,22 @@ impl Simulator {
             }
         }
         let custom = source.engine.starts_with("custom-");
+        let refuses_key = wish.kind == Kind::Cluster
+            && match source.encryption {
+                Encryption::None => true,
+                Encryption::Key(_) => false,
+                Encryption::Service => self.settings.sse_rds_copies == SseRdsCopies::RefusesKey,
+            };
         let Some(wanted) = wish.key else {
             return match &source.encryption {
                 Encryption::None if !custom => Ok(Encryption::None),
-                same if !across => Ok(same.clone()),
-                // An sse-rds snapshot is taken for an encrypted one here: AWS does not say.
+                same if !across || refuses_key => Ok(same.clone()),
                 _ => Err(ApiError::invalid_value(
                     "Must specify new KMS key for cross region encrypted snapshot copy.",
                 )),
             };
         };
-        if wish.kind == Kind::Cluster && source.encryption == Encryption::None {
+        if refuses_key {
             return Err(ApiError::invalid_combination(
                 "KmsKeyId cannot be specified when the DB cluster snapshot is not encrypted.",
             ));
@@ -275,8 +294,8 @@ impl Simulator {
                 .clone()
                 .filter(|_| self.settings.resource_id_on_copies),
             encryption,
-            option_group: match (wish.option_group, wish.source_region == region) {
-                (Some(name), _) => Some(name.to_owned()),
+            option_group: match (&wish.option_group, wish.source_region == region) {
+                (Some(name), _) => Some(name.clone()),
                 (None, true) => source.option_group.clone(),
                 (None, false) => source
                     .option_group
@@ -304,7 +323,52 @@ impl Simulator {
     }
 }
 
-fn refuse_unsupported(source: &Snapshot) -> Result<(), ApiError> {
+/// The option group of the copy must be there, fit, and hold what the source cannot be restored without.
+fn check_option_group(region: &Region, wish: &Wish<'_>, source: &Snapshot) -> Result<(), ApiError> {
+    if wish.copy_option_group {
+        return Err(ApiError::invalid_combination(
+            "CopyOptionGroup can be used only for a copy to another account.",
+        ));
+    }
+    let required = || {
+        ApiError::invalid_value(format!(
+            "The snapshot requires a target option group with the following options: [{}]",
+            source.permanent_options.join(", ")
+        ))
+    };
+    let Some(name) = &wish.option_group else {
+        if wish.source_region != region.name && !source.permanent_options.is_empty() {
+            return Err(required());
+        }
+        return Ok(());
+    };
+    if source.engine.starts_with("custom-") {
+        return Err(ApiError::invalid_combination(
+            "OptionGroupName cannot be specified for RDS Custom.",
+        ));
+    }
+    let group = region
+        .option_group(name)
+        .ok_or_else(|| ApiError::option_group_not_found(name))?;
+    if !group.fits(&source.engine, &source.engine_version) {
+        return Err(ApiError::invalid_combination(format!(
+            "The option group {name} is associated with another engine or another major version than the snapshot, \
+             which is of {} {}.",
+            source.engine, source.engine_version
+        )));
+    }
+    if source.permanent_options.iter().any(|option| !group.holds(option)) {
+        return Err(required());
+    }
+    Ok(())
+}
+
+fn refuse_unsupported(source: &Snapshot, between_chinese_regions: bool) -> Result<(), ApiError> {
+    if between_chinese_regions && source.engine != "neptune" {
+        return Err(ApiError::invalid_value(
+            "Copying a snapshot between the China Regions is not supported.",
+        ));
+    }
     if source.multi_az_cluster {
         return Err(ApiError::invalid_value(
             "Copying a snapshot of a Multi-AZ DB cluster is not supported.",

@@ -3,6 +3,7 @@
 mod copy;
 mod describe;
 mod keys;
+mod presigned;
 mod snapshots;
 mod tags;
 mod write;

@@ -13,8 +13,6 @@ fn world() -> Value {
                   "copies": { "durationSeconds": 100 } },
                 { "id": "secret", "kmsKey": "alias/databases", "snapshots": [{ "ageHours": 3 }] },
                 { "id": "locked", "kmsKey": "off", "snapshots": [{ "ageHours": 3 }] },
-                { "id": "oracle", "engine": "oracle-ee", "optionGroup": "with-timezone",
-                  "permanentOptions": ["Timezone"], "snapshots": [{ "ageHours": 3 }] },
                 { "id": "custom", "engine": "custom-oracle-ee", "kmsKey": "1111", "snapshots": [{ "ageHours": 3 }] },
                 { "id": "custom-ms", "engine": "custom-sqlserver-se", "snapshots": [{ "ageHours": 3 }] },
                 { "id": "tagged", "snapshots": [{ "ageHours": 3, "tags": { "team": "a" } }] },
@@ -29,7 +27,10 @@ fn world() -> Value {
             ]
         },
         DESTINATION: {
-            "kmsKeys": [{ "id": "2222", "aliases": ["alias/copies"] }, { "id": "off", "enabled": false }]
+            "kmsKeys": [
+                { "id": "2222", "aliases": ["alias/copies"] }, { "id": "off", "enabled": false },
+                { "id": "going", "state": "PendingDeletion" }, { "id": "signing", "keyUsage": "SIGN_VERIFY" },
+                { "id": "rsa", "keySpec": "RSA_4096" }]
         }
     } })
 }
@@ -111,7 +112,7 @@ fn an_encrypted_snapshot_needs_a_key_of_the_destination() {
         message,
         "Must specify new KMS key for cross region encrypted snapshot copy."
     );
-    for wrong in [SOURCE_KEY, "alias/nothing", "off", "1111"] {
+    for wrong in [SOURCE_KEY, "alias/nothing", "off", "1111", "going", "signing", "rsa"] {
         let parameters = with(instance(&source, "c"), "KmsKeyId", wrong);
         let (_, code, message) = lab.refused(DESTINATION, "CopyDBSnapshot", &parameters);
         assert_eq!(code, "KMSKeyNotAccessibleFault");
@@ -196,6 +197,57 @@ fn an_sse_rds_cluster_counts_as_encrypted() {
 }
 
 #[test]
+fn an_sse_rds_cluster_may_refuse_a_key_and_stay_as_it_is() {
+    let mut world = world();
+    world["settings"] = json!({ "sseRdsCopies": "refuses-key" });
+    let mut lab = Lab::new(world);
+    let source = lab.newest("aurora-new");
+    let (_, code, message) = lab.refused(
+        DESTINATION,
+        "CopyDBClusterSnapshot",
+        &with(cluster(&source, "c"), "KmsKeyId", KEY),
+    );
+    assert_eq!(code, "InvalidParameterCombination", "{message}");
+    let copy = lab.ok(DESTINATION, "CopyDBClusterSnapshot", &cluster(&source, "c"));
+    assert_eq!(value(&copy, "StorageEncryptionType"), "sse-rds");
+    assert_eq!(value(&copy, "StorageEncrypted"), "false");
+    let source = lab.newest("aurora-secret");
+    lab.ok(
+        DESTINATION,
+        "CopyDBClusterSnapshot",
+        &with(cluster(&source, "d"), "KmsKeyId", KEY),
+    );
+}
+
+#[test]
+fn no_snapshot_leaves_its_partition_and_between_chinese_regions_only_neptune_travels() {
+    let mut lab = Lab::new(json!({ "regions": {
+        "us-gov-west-1": { "instances": [{ "id": "gov", "snapshots": [{ "id": "gov", "type": "manual" }] }] },
+        "cn-north-1": {
+            "instances": [{ "id": "china", "snapshots": [{ "id": "china", "type": "manual" }] }],
+            "clusters": [{ "id": "graph", "engine": "neptune", "snapshots": [{ "id": "graph", "type": "manual" }] }]
+        }
+    } }));
+    let gov = "arn:aws-us-gov:rds:us-gov-west-1:123456789012:snapshot:gov";
+    assert_eq!(
+        lab.code(DESTINATION, "CopyDBSnapshot", &instance(gov, "c")),
+        "InvalidParameterValue"
+    );
+    let disguised = gov.replace("aws-us-gov", "aws");
+    assert_eq!(
+        lab.code("us-gov-east-1", "CopyDBSnapshot", &instance(&disguised, "c")),
+        "InvalidParameterValue"
+    );
+    lab.ok("us-gov-east-1", "CopyDBSnapshot", &instance(gov, "c"));
+    let china = "arn:aws-cn:rds:cn-north-1:123456789012:snapshot:china";
+    let (_, _, message) = lab.refused("cn-northwest-1", "CopyDBSnapshot", &instance(china, "c"));
+    assert!(message.contains("China"), "{message}");
+    lab.ok("cn-north-1", "CopyDBSnapshot", &instance(china, "c"));
+    let graph = "arn:aws-cn:rds:cn-north-1:123456789012:cluster-snapshot:graph";
+    lab.ok("cn-northwest-1", "CopyDBClusterSnapshot", &cluster(graph, "c"));
+}
+
+#[test]
 fn what_rds_cannot_copy_is_refused() {
     let mut lab = lab();
     let source = lab.newest("three-zones");
@@ -219,24 +271,6 @@ fn what_rds_cannot_copy_is_refused() {
         "CopyDBSnapshot",
         &with(instance(&source, "c"), "KmsKeyId", KEY),
     );
-}
-
-#[test]
-fn permanent_options_need_an_option_group() {
-    let mut lab = lab();
-    let source = lab.newest("oracle");
-    let (_, code, message) = lab.refused(DESTINATION, "CopyDBSnapshot", &instance(&source, "c"));
-    assert_eq!(code, "InvalidParameterValue");
-    assert_eq!(
-        message,
-        "The snapshot requires a target option group with the following options: [Timezone]"
-    );
-    let copy = lab.ok(
-        DESTINATION,
-        "CopyDBSnapshot",
-        &with(instance(&source, "c"), "OptionGroupName", "with-timezone"),
-    );
-    assert_eq!(value(&copy, "OptionGroupName"), "with-timezone");
 }
 
 #[test]
@@ -441,8 +475,8 @@ fn a_copy_can_fail_vanish_or_come_out_different_as_often_as_the_scenario_says() 
     let mut scenario = world();
     let instances = &mut scenario["regions"][SOURCE]["instances"];
     instances[0]["copies"] = json!({ "durationSeconds": 100, "failAtPercent": 40, "firstCopies": 2 });
-    instances[6]["copies"] = json!({ "durationSeconds": 100, "vanishAtPercent": 60 });
-    instances[8] = json!({ "id": "odd", "snapshots": [{ "ageHours": 3 }],
+    instances[5]["copies"] = json!({ "durationSeconds": 100, "vanishAtPercent": 60 });
+    instances[7] = json!({ "id": "odd", "snapshots": [{ "ageHours": 3 }],
         "copies": { "durationSeconds": 100, "firstCopies": 1,
                     "becomes": { "kmsKey": "alias/aws/rds", "engineVersion": "1.2", "allocatedStorage": 7 } } });
     let mut lab = Lab::new(scenario);

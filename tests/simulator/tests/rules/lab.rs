@@ -46,6 +46,16 @@ impl Lab {
         (answer.response, answer.delivery)
     }
 
+    /// Asks KMS about a key: status and JSON.
+    pub(crate) fn describe_key(&mut self, region: &str, key: &str) -> (u16, Value) {
+        let request = Request::kms(region, &self.caller, "DescribeKey").with("KeyId", key);
+        let response = self.simulator.handle(self.now, &request).response;
+        (
+            response.status,
+            serde_json::from_str(&response.body).unwrap_or_default(),
+        )
+    }
+
     /// A call that succeeds: its XML.
     #[track_caller]
     pub(crate) fn ok(&mut self, region: &str, action: &str, parameters: &[(&str, &str)]) -> String {

@@ -5,7 +5,11 @@
 mod authorization;
 mod copying;
 mod describing;
+mod global_clusters;
+mod keys;
 mod lab;
+mod option_groups;
+mod presigning;
 mod properties;
 mod seeding;
 mod tagging;

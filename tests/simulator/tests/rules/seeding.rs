@@ -81,6 +81,68 @@ fn a_scenario_that_cannot_be_is_refused_with_the_place() {
 }
 
 #[test]
+fn keys_option_groups_and_global_clusters_that_cannot_be_are_refused_with_the_place() {
+    for (scenario, says) in [
+        (
+            with_instance(&json!({ "id": "a", "globalCluster": "world" })),
+            "(a): members",
+        ),
+        (
+            with_instance(&json!({ "id": "a", "optionGroup": "default:postgres-17", "permanentOptions": ["X"] })),
+            "default:postgres-17 does not hold X as a permanent option",
+        ),
+        (
+            with_instance(&json!({ "id": "a", "optionGroup": "default:mysql-8-4" })),
+            "is for mysql, not for postgres",
+        ),
+        (
+            with_instance(&json!({ "id": "a", "optionGroup": "a--b" })),
+            "optionGroup \"a--b\"",
+        ),
+        (
+            json!({ "regions": { SOURCE: { "optionGroups": [{ "name": "a", "engine": "mysql" },
+                                                           { "name": "A", "engine": "mysql" }] } } }),
+            "optionGroups[1] (A): there is an option group",
+        ),
+        (
+            json!({ "regions": { SOURCE: { "optionGroups": [{ "name": "default:a-1", "engine": "a" }] } } }),
+            "optionGroups[0]",
+        ),
+        (
+            json!({ "regions": { SOURCE: { "kmsKeys": [{ "id": "1", "state": "Lost" }] } } }),
+            "kmsKeys[0]: state \"Lost\"",
+        ),
+        (
+            json!({ "regions": { SOURCE: { "kmsKeys": [{ "id": "1", "state": "Enabled", "enabled": false }] } } }),
+            "contradict",
+        ),
+        (
+            json!({ "regions": { SOURCE: { "kmsKeys": [{ "id": "1", "keyUsage": "ANY" }] } } }),
+            "keyUsage \"ANY\"",
+        ),
+        (
+            json!({ "regions": { SOURCE: { "kmsKeys": [{ "id": "1", "aliases": ["alias/a"] },
+                                                      { "id": "2", "aliases": ["alias/a"] }] } } }),
+            "that of another key",
+        ),
+        (
+            json!({ "regions": {
+                SOURCE: { "clusters": [{ "id": "a", "globalCluster": "g", "globalWriter": true }] },
+                DESTINATION: { "clusters": [{ "id": "b", "globalCluster": "G", "globalWriter": true }] }
+            } }),
+            "the global cluster g has the writer",
+        ),
+        (
+            json!({ "regions": { SOURCE: { "clusters": [{ "id": "a", "globalWriter": true }] } } }),
+            "a globalCluster",
+        ),
+    ] {
+        let reason = refused(scenario);
+        assert!(reason.contains(says), "{reason}");
+    }
+}
+
+#[test]
 fn resource_ids_are_made_from_names_and_are_the_same_every_time() {
     let id = |region: &str| {
         let mut lab = Lab::new(json!({ "regions": { region: { "instances": [{ "id": "orders" }] } } }));
