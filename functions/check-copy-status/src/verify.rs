@@ -17,28 +17,15 @@ pub(crate) fn compare(source: &Source, key: Option<&str>, copy: &Snapshot) -> Ve
     check("source", &source.arn, copy.source_arn.as_deref());
     check("engine", &source.engine, Some(&copy.engine));
     check("engine version", &source.engine_version, Some(&copy.engine_version));
-    match key {
-        Some(key) => {
-            check(
-                "encryption",
-                "on",
-                Some(if copy.encryption == Encryption::None {
-                    "off"
-                } else {
-                    "on"
-                }),
-            );
-            check("key", key, copy.kms_key_arn.as_deref());
-        }
-        None => check(
-            "encryption",
-            "off",
-            Some(if copy.encryption == Encryption::None {
-                "off"
-            } else {
-                "on"
-            }),
-        ),
+    // Without a key, the copy is encrypted as its source is: not at all, or with a key that AWS owns.
+    let expected = if key.is_some() {
+        Encryption::Kms
+    } else {
+        source.encryption
+    };
+    check("encryption", expected.name(), Some(copy.encryption.name()));
+    if let Some(key) = key {
+        check("key", key, copy.kms_key_arn.as_deref());
     }
     // Aurora reports a size of 1 whatever it holds.
     if copy.kind == DatabaseKind::Instance

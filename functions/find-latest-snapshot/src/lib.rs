@@ -9,7 +9,7 @@ mod choose;
 use jiff::Timestamp;
 use shared::{
     Decision, Deployment, Encryption, Error, Found, MOST_ATTEMPTS, Outcome, OwnCopy, Snapshot, Source, Standing,
-    Target, Wait, Which, key_for,
+    Target, Wait, Which, keys_for,
 };
 
 /// Asks both regions at once, then decides.
@@ -17,6 +17,9 @@ use shared::{
 pub async fn handle(deployment: &Deployment, mut target: Target, _now: Timestamp) -> Result<Found, Error> {
     target.check(&deployment.settings)?;
     target.dry_run |= deployment.settings.dry_run;
+    if target.retired {
+        return Ok(retired(target));
+    }
     let id = [target.id.clone()];
     let (snapshots, copies) = tokio::try_join!(
         source_snapshots(deployment, &target),
@@ -56,6 +59,22 @@ async fn source_snapshots(deployment: &Deployment, target: &Target) -> Result<Ve
     Ok(snapshots)
 }
 
+/// A database that no longer exists has nothing to copy; what we hold of it is pruned.
+fn retired(target: Target) -> Found {
+    Found {
+        former_ids: target.former_ids.clone(),
+        decision: Decision::Retired,
+        outcome: Outcome::Retired,
+        reason: format!("{} {} no longer exists", target.kind, target.id),
+        warnings: Vec::new(),
+        source: None,
+        attempt: 0,
+        copy: None,
+        wait: None,
+        target,
+    }
+}
+
 /// What is to be done with the database, from what both regions hold.
 fn decide(
     deployment: &Deployment,
@@ -68,6 +87,7 @@ fn decide(
         decision: Decision::Nothing,
         outcome: Outcome::Nothing,
         reason: String::new(),
+        warnings: Vec::new(),
         source: None,
         attempt: 0,
         copy: None,
@@ -80,7 +100,7 @@ fn decide(
         Err(reason) => return Ok(Found { reason, ..found }),
     };
     let source = source_of(newest.snapshot, newest.captured_at);
-    if let Some(reason) = choose::unsupported(found.target.kind, &source.engine) {
+    if let Some(reason) = choose::unsupported(found.target.kind, &source.engine, &deployment.settings.source_region) {
         return Ok(Found {
             decision: Decision::Unsupported,
             outcome: Outcome::Unsupported,
@@ -90,13 +110,25 @@ fn decide(
         });
     }
 
-    let key = key_for(found.target.kind, newest.snapshot.encryption, &deployment.settings);
+    let found = Found {
+        warnings: unencrypted(&found.target, source.encryption),
+        ..found
+    };
+    follow(deployment, found, source, copies)
+}
+
+/// Whether the newest snapshot is to be copied, from the copies that we have.
+fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snapshot]) -> Result<Found, Error> {
+    let key = found.target.kms_key_arn(&deployment.settings)?.to_owned();
+    let keys: Vec<Option<&str>> = keys_for(found.target.kind, source.encryption, &key).collect();
     let all: Vec<OwnCopy> = copies
         .iter()
         .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
-        .filter(|copy| copy.source_resource_id == found.target.resource_id && copy.kms_key_arn.as_deref() == key)
+        .filter(|copy| {
+            copy.source_resource_id == found.target.resource_id && keys.contains(&copy.kms_key_arn.as_deref())
+        })
         .collect();
-    let ours: Vec<&OwnCopy> = all.iter().filter(|copy| copy.is_of(&source, key)).collect();
+    let ours: Vec<&OwnCopy> = all.iter().filter(|copy| copy.source_arn == source.arn).collect();
     let standing = |wanted: &[Standing]| ours.iter().find(|copy| wanted.contains(&copy.standing));
     let unless_dry = |outcome| {
         if found.target.dry_run {
@@ -169,6 +201,19 @@ fn decide(
     })
 }
 
+/// The copy of an unencrypted cluster is unencrypted, which nobody should find out on the day of a restore.
+fn unencrypted(target: &Target, encryption: Encryption) -> Vec<String> {
+    let no_key = keys_for(target.kind, encryption, "").next() == Some(None);
+    no_key
+        .then(|| {
+            "the snapshot is not encrypted, and RDS makes no encrypted copy of such a cluster snapshot: the copy is not \
+             encrypted either. A restore can encrypt it (--kms-key-id)"
+                .to_owned()
+        })
+        .into_iter()
+        .collect()
+}
+
 fn source_of(snapshot: &Snapshot, captured_at: Timestamp) -> Source {
     Source {
         id: snapshot.id.clone(),
@@ -176,7 +221,7 @@ fn source_of(snapshot: &Snapshot, captured_at: Timestamp) -> Source {
         created_at: captured_at,
         engine: snapshot.engine.clone(),
         engine_version: snapshot.engine_version.clone(),
-        encrypted: snapshot.encryption != Encryption::None,
+        encryption: snapshot.encryption,
         kms_key_arn: snapshot.kms_key_arn.clone(),
         size_gib: snapshot.size_gib,
     }

@@ -58,7 +58,7 @@ async fn a_snapshot_without_a_copy_is_to_be_copied() {
     );
     let source = found.source.expect("a source");
     assert!(source.id.starts_with("rds:orders-"));
-    assert!(source.encrypted && source.kms_key_arn.is_some());
+    assert!(source.encryption == Encryption::Kms && source.kms_key_arn.is_some());
     assert_eq!(world.now().duration_since(source.created_at).as_hours(), 3);
 }
 

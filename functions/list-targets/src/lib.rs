@@ -5,18 +5,28 @@
 
 #![forbid(unsafe_code)]
 
+mod keys;
+mod options;
 mod page;
+mod policy;
+mod preflight;
 mod request;
+mod retired;
 mod select;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+pub use keys::Keys;
+use preflight::Preflight;
 use request::{Request, Scope};
 use select::Selected;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::{Database, DatabaseKind, Deployment, Error, Plan, Quota, Rules};
+use shared::{Database, DatabaseKind, Deployment, Error, Plan, Quota, Rules, Snapshot, Target, Which};
+
+/// Most warnings of a run: they travel with its output.
+const MOST_WARNINGS: usize = 60;
 
 /// What the state machine hands over.
 #[derive(Debug, Deserialize)]
@@ -36,9 +46,9 @@ pub struct Run {
     pub execution: String,
 }
 
-/// Reads the request, lists both kinds at once, and cuts a page.
+/// Reads the request, lists both kinds at once, finds out what would fail, and cuts a page.
 #[tracing::instrument(skip_all, fields(run.execution = input.run.execution))]
-pub async fn handle(deployment: &Deployment, input: Input, _now: Timestamp) -> Result<Plan, Error> {
+pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, _now: Timestamp) -> Result<Plan, Error> {
     let settings = &deployment.settings;
     let request = Request::read(input.request, settings)?;
     let scope = match &request.scope {
@@ -49,10 +59,14 @@ pub async fn handle(deployment: &Deployment, input: Input, _now: Timestamp) -> R
         .page
         .as_ref()
         .map_or(DatabaseKind::ALL.to_vec(), |page| vec![page.kind]);
-    let (instances, clusters, quotas) = tokio::try_join!(
+    let is_first_page = request.page.is_none();
+    // The first page tells of retired databases; further ones list them only if they are pruned.
+    let scans = scope == Scope::All && (is_first_page || settings.retired_keep_days > 0);
+    let (instances, clusters, quotas, copies) = tokio::try_join!(
         databases(deployment, DatabaseKind::Instance, &kinds),
         databases(deployment, DatabaseKind::Cluster, &kinds),
-        quotas(deployment, request.page.is_none()),
+        quotas(deployment, is_first_page),
+        copies(deployment, if scans { &kinds } else { &[] }),
     )?;
 
     // Members are named by mistake often enough to say which cluster they belong to.
@@ -64,26 +78,48 @@ pub async fn handle(deployment: &Deployment, input: Input, _now: Timestamp) -> R
         };
         select::check_names(names, field, &databases, &settings.source_region)?;
     }
-    let Selected {
-        targets,
-        left_out,
-        mut warnings,
-    } = select::select(databases, &scope, settings);
-    warnings.extend(quota_warnings(&quotas, &targets, &settings.destination_region));
+    let retired = retired::find(&deployment.owner, &copies, &databases);
+    let writers = global_writers(deployment, &databases).await?;
+    let Selected { databases, left_out } = select::select(databases, &scope, settings, &writers);
+
+    let preflight = Preflight::of(deployment, keys, &databases).await?;
+    let mut of_databases = Vec::new();
+    let mut targets: Vec<Target> = Vec::new();
+    for database in databases {
+        let (target, said) = preflight.target(deployment, database);
+        targets.push(target);
+        of_databases.extend(said);
+    }
+    let mut warnings: Vec<String> = preflight.warnings().collect();
+    warnings.extend(preflight::quota_warnings(
+        &quotas,
+        &targets,
+        &settings.destination_region,
+    ));
+    warnings.extend(preflight::stranger_warning(&retired.strangers, deployment));
+    warnings.extend(of_databases);
+    for warning in &warnings {
+        tracing::warn!(warning, "preflight");
+    }
+    cap(&mut warnings);
+    if settings.retired_keep_days > 0 {
+        targets.extend(retired.targets);
+    }
 
     let cut = page::cut(targets, request.page.as_ref(), &input.run.execution, settings.page_size)?;
     tracing::info!(
         instances = cut.instances.len(),
         clusters = cut.clusters.len(),
         left_out = left_out.count,
+        retired = retired.retired.databases,
         "targets listed"
     );
     Ok(Plan {
         dry_run: request.dry_run || settings.dry_run,
         rules: Rules {
             destination_region: Some(settings.destination_region.clone()),
-            kms_key_arn: Some(settings.kms_key_arn.clone()),
-            keep_copies: Some(settings.keep_copies),
+            kms_key_arn: preflight.kms_key_arn().map(str::to_owned),
+            keep_copies: Some(settings.keep.copies),
         },
         instances: cut.instances,
         clusters: cut.clusters,
@@ -93,13 +129,18 @@ pub async fn handle(deployment: &Deployment, input: Input, _now: Timestamp) -> R
             Scope::Only(names) => Some(names.iter().map(ToString::to_string).collect()),
             _ => None,
         },
-        // A page tells of its own targets only; the first one has told what is left out.
-        left_out: if request.page.is_none() {
+        // A page tells of its own targets only; the first one has told the rest.
+        left_out: if is_first_page {
             left_out
         } else {
             shared::LeftOut::default()
         },
-        warnings: if request.page.is_none() { warnings } else { Vec::new() },
+        retired: if is_first_page {
+            retired.retired
+        } else {
+            shared::Retired::default()
+        },
+        warnings: if is_first_page { warnings } else { Vec::new() },
     })
 }
 
@@ -124,26 +165,35 @@ async fn quotas(deployment: &Deployment, wanted: bool) -> Result<BTreeMap<Databa
     }
 }
 
-/// Says when the copies of this run may not fit into the destination's quota, before it bites.
-fn quota_warnings(
-    quotas: &BTreeMap<DatabaseKind, Quota>,
-    targets: &[shared::Target],
-    destination_region: &str,
-) -> Vec<String> {
-    quotas
-        .iter()
-        .filter_map(|(kind, quota)| {
-            let adds = i64::try_from(targets.iter().filter(|target| target.kind == *kind).count()).unwrap_or(i64::MAX);
-            let free = quota.max.saturating_sub(quota.used);
-            (adds > free).then(|| {
-                format!(
-                    "{destination_region} holds {} of {} manual {kind} snapshots, and this run may add {adds} before it \
-                     prunes: ask for a higher quota, lower KeepCopies, or delete snapshots that nobody needs",
-                    quota.used, quota.max
-                )
-            })
-        })
-        .collect()
+/// Every manual snapshot of the destination region, of these kinds.
+async fn copies(deployment: &Deployment, kinds: &[DatabaseKind]) -> Result<Vec<Snapshot>, Error> {
+    let of = async |kind| {
+        if kinds.contains(&kind) {
+            deployment.destination.snapshots(kind, Which::Manual).await
+        } else {
+            Ok(Vec::new())
+        }
+    };
+    let (mut instances, clusters) = tokio::try_join!(of(DatabaseKind::Instance), of(DatabaseKind::Cluster))?;
+    instances.extend(clusters);
+    Ok(instances)
+}
+
+/// Which cluster of each global database is written to, if there are any.
+async fn global_writers(deployment: &Deployment, databases: &[Database]) -> Result<BTreeMap<String, String>, Error> {
+    if databases.iter().any(|database| database.global_cluster.is_some()) {
+        deployment.source.global_writers().await
+    } else {
+        Ok(BTreeMap::new())
+    }
+}
+
+fn cap(warnings: &mut Vec<String>) {
+    if warnings.len() > MOST_WARNINGS {
+        let more = warnings.len() - MOST_WARNINGS;
+        warnings.truncate(MOST_WARNINGS);
+        warnings.push(format!("and {more} more; the log of list-targets has them all"));
+    }
 }
 
 #[cfg(test)]

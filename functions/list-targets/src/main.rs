@@ -1,6 +1,12 @@
 //! Lambda entry point. What the function does is in `lib.rs`.
 
+use list_targets::Keys;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::serve(list_targets::handle).await
+    shared::serve_with(
+        |config| Keys::new(aws_sdk_kms::Client::new(config)),
+        list_targets::handle,
+    )
+    .await
 }

@@ -1,19 +1,21 @@
 //! Which databases are copied, and why the others are not.
 
-use shared::{Database, DatabaseKind, Deployment, Error, LeftOut, LeftOutDatabase, Selection, Settings, Target, tags};
+use std::collections::BTreeMap;
 
+use shared::{Database, DatabaseKind, Deployment, Error, LeftOut, LeftOutDatabase, Selection, Settings, tags};
+
+use crate::policy::copy_tag;
 use crate::request::{Name, Scope};
 
-/// Most databases that the summary names as left out.
-const MOST_NAMED: usize = 50;
+/// Most databases that a summary names.
+pub(crate) const MOST_NAMED: usize = 50;
 
 /// What the request and the tags select.
 #[derive(Debug, Default)]
 pub(crate) struct Selected {
     /// In no order.
-    pub(crate) targets: Vec<Target>,
+    pub(crate) databases: Vec<Database>,
     pub(crate) left_out: LeftOut,
-    pub(crate) warnings: Vec<String>,
 }
 
 /// The database that an automated snapshot is of.
@@ -61,38 +63,29 @@ pub(crate) fn check_names(
     Ok(())
 }
 
-/// Sorts the databases into targets and those left out. Members of clusters are neither: their cluster is.
-pub(crate) fn select(databases: Vec<Database>, scope: &Scope, settings: &Settings) -> Selected {
+/// Sorts the databases into those to copy and those left out. Members of clusters are neither: their cluster is.
+/// `global_writers` has the ARN of the cluster that is written to by its global database.
+pub(crate) fn select(
+    databases: Vec<Database>,
+    scope: &Scope,
+    settings: &Settings,
+    global_writers: &BTreeMap<String, String>,
+) -> Selected {
     let mut selected = Selected::default();
     let mut left_out = Vec::new();
     for database in databases {
         if database.member_of.is_some() || !is_asked_for(scope, &database) {
             continue;
         }
-        if has_unreadable_tag(&database) {
-            selected.warnings.push(format!(
-                "{} {}: the tag {} is neither true nor false and was ignored",
-                database.kind,
-                database.id,
-                tags::COPY
-            ));
-        }
-        match why_left_out(&database, settings.selection) {
+        match why_left_out(&database, settings, global_writers) {
             Some(reason) => left_out.push(LeftOutDatabase {
                 kind: database.kind,
                 id: database.id,
                 reason,
             }),
-            None => selected.targets.push(Target {
-                kind: database.kind,
-                id: database.id,
-                resource_id: database.resource_id,
-                dry_run: false,
-                rules: None,
-            }),
+            None => selected.databases.push(database),
         }
     }
-    cap_warnings(&mut selected.warnings);
     selected.left_out = summary(left_out);
     selected
 }
@@ -104,20 +97,8 @@ fn is_asked_for(scope: &Scope, database: &Database) -> bool {
     }
 }
 
-fn copy_tag(database: &Database) -> Option<bool> {
-    match database.tags.get(tags::COPY)?.trim().to_ascii_lowercase().as_str() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
-}
-
-fn has_unreadable_tag(database: &Database) -> bool {
-    database.tags.contains_key(tags::COPY) && copy_tag(database).is_none()
-}
-
-fn why_left_out(database: &Database, selection: Selection) -> Option<String> {
-    match (copy_tag(database), selection) {
+fn why_left_out(database: &Database, settings: &Settings, global_writers: &BTreeMap<String, String>) -> Option<String> {
+    match (copy_tag(database), settings.selection) {
         (Some(false), _) => return Some(format!("tagged {}=false", tags::COPY)),
         (None, Selection::OptIn) => {
             return Some(format!(
@@ -128,17 +109,19 @@ fn why_left_out(database: &Database, selection: Selection) -> Option<String> {
         (Some(true), _) | (None, Selection::OptOut) => {}
     }
     match database.engine.as_str() {
-        engine @ ("neptune" | "docdb") => Some(format!("the engine {engine} is not copied yet")),
-        _ => None,
+        "neptune" if !settings.include_neptune => {
+            return Some("Neptune is not included (IncludeNeptune=false)".to_owned());
+        }
+        "docdb" if !settings.include_documentdb => {
+            return Some("DocumentDB is not included (IncludeDocumentDb=false)".to_owned());
+        }
+        _ => {}
     }
-}
-
-fn cap_warnings(warnings: &mut Vec<String>) {
-    if warnings.len() > MOST_NAMED {
-        let more = warnings.len() - MOST_NAMED;
-        warnings.truncate(MOST_NAMED);
-        warnings.push(format!("and {more} more of the kind"));
-    }
+    let writer = global_writers.get(database.global_cluster.as_ref()?)?;
+    let region = writer.split(':').nth(3).unwrap_or("another region");
+    (*writer != database.arn).then(|| {
+        format!("a secondary of a global database: its primary, in {region}, has the same data and is the one to copy")
+    })
 }
 
 fn summary(mut databases: Vec<LeftOutDatabase>) -> LeftOut {

@@ -2,7 +2,8 @@ use fixtures::{DESTINATION, SOURCE, deployment, deployment_with, settings_with, 
 use serde_json::json;
 use shared::{Page, Target};
 use simulator_sdk::World;
-use simulator_sdk::scenario::{Database as Seeded, Fleet, Region};
+use simulator_sdk::scenario::{Database as Seeded, Fleet, OptionGroup, Region, Snapshot as SeededSnapshot};
+use simulator_sdk::simulator::{Calls, Fault, Kind};
 
 use super::*;
 
@@ -17,7 +18,8 @@ async fn list_with(deployment: &Deployment, world: &World, request: Value) -> Re
             execution: "nightly".to_owned(),
         },
     };
-    handle(deployment, input, world.now()).await
+    let keys = Keys::new(world.kms_client(&deployment.settings.destination_region, "tests"));
+    handle(deployment, &keys, input, world.now()).await
 }
 
 fn ids(targets: &[Target]) -> Vec<&str> {
@@ -30,7 +32,12 @@ fn small(region: Region) -> Region {
     region
         .instance(Seeded::new("orders").snapshots_aged([3.0]))
         .instance(Seeded::new("scratch").tag("snapferry:copy", "false"))
-        .cluster(Seeded::new("billing").members(2).snapshots_aged([4.0]))
+        .cluster(
+            Seeded::new("billing")
+                .encrypted_with("alias/aws/rds")
+                .members(2)
+                .snapshots_aged([4.0]),
+        )
         .cluster(Seeded::new("graph").engine("neptune"))
 }
 
@@ -51,7 +58,7 @@ async fn instances_and_clusters_are_listed_without_members_and_what_is_left_out_
     assert_eq!(
         reasons,
         [
-            ("graph", "the engine neptune is not copied yet"),
+            ("graph", "Neptune is not included (IncludeNeptune=false)"),
             ("scratch", "tagged snapferry:copy=false")
         ]
     );
@@ -196,4 +203,191 @@ async fn the_output_fits_a_state_with_five_hundred_targets_of_the_longest_names(
     assert_eq!(plan.instances.len(), 500);
     let bytes = serde_json::to_string(&plan).expect("JSON").len();
     assert!(bytes < 128 * 1024, "{bytes}");
+}
+
+/// A world with this in it, and a stack with these settings.
+async fn plan_with(source: impl FnOnce(Region) -> Region, variables: &[(&str, &str)]) -> Plan {
+    let world = world(source);
+    let deployment = deployment_with(&world, "tests", settings_with(variables));
+    list_with(&deployment, &world, json!({})).await.expect("a plan")
+}
+
+fn encrypted(id: &str) -> Seeded {
+    Seeded::new(id).encrypted_with("alias/aws/rds").snapshots_aged([3.0])
+}
+
+fn problem_of<'a>(plan: &'a Plan, id: &str) -> Option<&'a shared::Problem> {
+    let mut targets = plan.instances.iter().chain(&plan.clusters);
+    targets
+        .find(|target| target.id == id)
+        .expect("a target")
+        .problem
+        .as_ref()
+}
+
+#[tokio::test]
+async fn the_alias_of_the_stacks_key_is_resolved_once_a_page() {
+    let alias = format!("arn:aws:kms:{DESTINATION}:123456789012:alias/copies");
+    let plan = plan_with(small, &[("DESTINATION_KMS_KEY_ARN", &alias)]).await;
+    assert_eq!(plan.rules.kms_key_arn.as_deref(), Some(fixtures::KEY));
+    assert_eq!(problem_of(&plan, "orders"), None);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_stops_only_the_databases_that_need_it() {
+    let world = world(|region| {
+        region
+            .instance(encrypted("orders"))
+            .instance(encrypted("payroll").tag("snapferry:kms-key", fixtures::OTHER_KEY))
+            .cluster(Seeded::new("plain").snapshots_aged([3.0]))
+    });
+    let settings = settings_with(&[("ALLOWED_KMS_KEY_ARNS", fixtures::OTHER_KEY)]);
+    let deployment = deployment_with(&world, "tests", settings);
+
+    world.disable_key(DESTINATION, fixtures::KEY);
+    let plan = list_with(&deployment, &world, json!({})).await.expect("a plan");
+    let problem = problem_of(&plan, "orders").expect("a problem");
+    assert_eq!(problem.error, "KeyNotUsable");
+    assert!(problem.message.contains("is Disabled"), "{}", problem.message);
+    assert_eq!(problem_of(&plan, "payroll"), None);
+    assert_eq!(problem_of(&plan, "plain"), None, "an unencrypted cluster gets no key");
+    assert!(plan.warnings[0].contains("is Disabled"), "{:?}", plan.warnings);
+
+    world.enable_key(DESTINATION, fixtures::KEY);
+    world.disable_key(DESTINATION, fixtures::OTHER_KEY);
+    let plan = list_with(&deployment, &world, json!({})).await.expect("a plan");
+    assert_eq!(problem_of(&plan, "orders"), None);
+    assert_eq!(problem_of(&plan, "payroll").expect("a problem").error, "KeyNotUsable");
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_be_looked_at_is_left_to_rds() {
+    let world = world(small);
+    world.fault(Fault::error(
+        Calls::to("DescribeKey"),
+        "AccessDeniedException",
+        "not you",
+    ));
+    let plan = list(&world, json!({})).await.expect("a plan");
+    assert_eq!(problem_of(&plan, "orders"), None);
+    assert!(plan.warnings[0].contains("could not be checked"), "{:?}", plan.warnings);
+}
+
+#[tokio::test]
+async fn an_unencrypted_cluster_is_flagged_before_it_is_copied() {
+    let plan = plan_with(
+        |region| {
+            region
+                .cluster(Seeded::new("plain"))
+                .cluster(Seeded::new("modern").encrypted_by_service())
+                .cluster(encrypted("safe"))
+                .instance(Seeded::new("plain-instance"))
+        },
+        &[],
+    )
+    .await;
+    assert_eq!(plan.warnings.len(), 1, "{:?}", plan.warnings);
+    assert!(plan.warnings[0].starts_with("cluster plain is not encrypted"));
+}
+
+#[tokio::test]
+async fn a_database_with_permanent_options_and_no_option_group_is_found_out_before_the_copy() {
+    let source = |region: Region| {
+        let timezone = OptionGroup::new("oracle-tz", "oracle-ee")
+            .version("19")
+            .permanent("Timezone");
+        let finance = encrypted("finance").engine("oracle-ee").option_group("oracle-tz");
+        region
+            .option_group(timezone)
+            .instance(finance)
+            .instance(encrypted("orders"))
+    };
+    let plan = plan_with(source, &[]).await;
+    let problem = problem_of(&plan, "finance").expect("a problem");
+    assert_eq!(problem.error, "OptionGroupMissing");
+    assert!(problem.message.contains("[Timezone]"), "{}", problem.message);
+    assert_eq!(problem_of(&plan, "orders"), None);
+
+    let world = world_with(source, |region| {
+        region.option_group(
+            OptionGroup::new("copies-tz", "oracle-ee")
+                .version("19")
+                .permanent("Timezone"),
+        )
+    });
+    let mapped = settings_with(&[("OPTION_GROUPS", "oracle-tz=copies-tz")]);
+    let plan = list_with(&deployment_with(&world, "tests", mapped), &world, json!({})).await;
+    assert_eq!(problem_of(&plan.expect("a plan"), "finance"), None);
+}
+
+#[tokio::test]
+async fn of_two_clusters_of_a_global_database_the_primary_is_copied() {
+    let world = World::new(
+        &simulator_sdk::scenario::Scenario::new()
+            .region(SOURCE, |region| region.cluster(encrypted("shop-us").global("shop")))
+            .region(DESTINATION, |region| {
+                region
+                    .key(fixtures::KEY, "alias/copies")
+                    .cluster(encrypted("shop-eu").global_writer("shop"))
+            }),
+    );
+    let plan = list(&world, json!({})).await.expect("a plan");
+    assert!(plan.clusters.is_empty());
+    assert!(plan.left_out.first[0].reason.contains("its primary, in eu-west-1"));
+}
+
+#[tokio::test]
+async fn copies_of_databases_that_are_gone_are_counted_and_pruned_only_if_the_stack_says_so() {
+    let of = |id: &str, resource_id: &str| {
+        let arn = format!("arn:aws:rds:{SOURCE}:123456789012:snapshot:rds:{id}-old");
+        SeededSnapshot::copy_of(&arn, Kind::Instance, &format!("snap-{id}-old"), 500.0)
+            .of(Kind::Instance, id)
+            .tag("snapferry:owner", "us-east-1/snap")
+            .tag("snapferry:source-arn", &arn)
+            .tag("snapferry:source-resource-id", resource_id)
+            .tag("snapferry:source-created", "{time:500}")
+            .tag("snapferry:requested", "{time:500}")
+            .tag("snapferry:kms-key", "none")
+            .tag("snapferry:attempt", "0")
+    };
+    let world = world_with(small, |region| region.snapshot(of("dropped", "db-DROPPED")));
+    let plan = list(&world, json!({})).await.expect("a plan");
+    assert_eq!((plan.retired.databases, plan.retired.copies), (1, 1));
+    assert_eq!(plan.retired.first[0].id, "dropped");
+    assert_eq!(ids(&plan.instances), ["orders"]);
+
+    let pruning = deployment_with(&world, "tests", settings_with(&[("RETIRED_KEEP_DAYS", "30")]));
+    let plan = list_with(&pruning, &world, json!({})).await.expect("a plan");
+    assert_eq!(ids(&plan.instances), ["dropped", "orders"]);
+    assert!(
+        plan.instances
+            .iter()
+            .any(|target| target.retired && target.id == "dropped")
+    );
+
+    let narrow = list_with(&pruning, &world, json!({"only": ["orders"]}))
+        .await
+        .expect("a plan");
+    assert_eq!((ids(&narrow.instances), narrow.retired.databases), (vec!["orders"], 0));
+}
+
+#[tokio::test]
+async fn unreadable_tags_are_reported_and_nothing_of_that_database_is_deleted() {
+    let plan = plan_with(
+        |region| region.instance(encrypted("orders").tag("snapferry:keep-days", "a year")),
+        &[],
+    )
+    .await;
+    assert!(plan.instances[0].policy.as_ref().is_some_and(|policy| policy.keep_all));
+    assert!(plan.warnings[0].starts_with("instance orders: the tag snapferry:keep-days is not a whole number"));
+    assert!(!plan.warnings[0].contains("year"));
+}
+
+#[tokio::test]
+async fn snapshots_that_are_only_named_like_ours_are_reported() {
+    let world = world_with(small, |region| {
+        region.snapshot(SeededSnapshot::manual("snap-by-hand", 20.0).of(Kind::Instance, "orders"))
+    });
+    let plan = list(&world, json!({})).await.expect("a plan");
+    assert!(plan.warnings[0].contains("snap-by-hand"), "{:?}", plan.warnings);
 }

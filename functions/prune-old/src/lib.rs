@@ -9,7 +9,9 @@ mod retention;
 
 use jiff::Timestamp;
 use retention::{Rules, Verdict};
-use shared::{Deployment, Error, OwnCopy, Prunable, PruneDecision, PruneReport, Pruned, Target, Which};
+use shared::{
+    Decision, Deployment, Error, Keep, OwnCopy, Prunable, PruneDecision, PruneReport, Pruned, Standing, Target, Which,
+};
 
 /// Most decisions that the audit record lists; the log has them all.
 const MOST_LISTED: usize = 100;
@@ -18,11 +20,14 @@ const MOST_LISTED: usize = 100;
 #[tracing::instrument(skip_all, fields(target.kind = %baton.target.kind, target.id = baton.target.id))]
 pub async fn handle(deployment: &Deployment, baton: Prunable, now: Timestamp) -> Result<Pruned, Error> {
     baton.target.check(&deployment.settings)?;
-    let copies = copies(deployment, &baton).await?;
-    let rules = Rules::of(&deployment.settings, &baton.target);
+    let dry_run = baton.target.dry_run || deployment.settings.dry_run;
+    let mut copies = copies(deployment, &baton).await?;
+    if dry_run {
+        foresee(&mut copies, &baton, now);
+    }
+    let rules = Rules::of(&deployment.settings, &baton.target, &copies);
     let verdicts = retention::plan(&copies, &rules, now);
 
-    let dry_run = baton.target.dry_run || deployment.settings.dry_run;
     let mut report = PruneReport {
         dry_run,
         ..PruneReport::default()
@@ -47,13 +52,45 @@ pub async fn handle(deployment: &Deployment, baton: Prunable, now: Timestamp) ->
     Ok(Pruned { baton, pruned: report })
 }
 
+/// Adds the copy that a run would have made before it pruned, or counts the one under way as verified: otherwise a dry
+/// run would not say what a run deletes.
+fn foresee(copies: &mut Vec<OwnCopy>, baton: &Prunable, now: Timestamp) {
+    let Some(source) = &baton.source else { return };
+    match baton.decision {
+        Some(Decision::Join) => {
+            for copy in copies.iter_mut().filter(|copy| copy.source_arn == source.arn) {
+                if matches!(copy.standing, Standing::InProgress | Standing::Unverified) {
+                    copy.standing = Standing::Verified;
+                }
+            }
+        }
+        Some(Decision::Copy) => copies.push(OwnCopy {
+            id: format!("the copy of {}", source.id),
+            arn: String::new(),
+            source_arn: source.arn.clone(),
+            source_resource_id: baton.target.resource_id.clone(),
+            source_created: source.created_at,
+            requested: now,
+            kms_key_arn: None,
+            attempt: 0,
+            keep: baton
+                .target
+                .policy
+                .as_ref()
+                .map_or_else(Keep::default, |policy| policy.keep),
+            standing: Standing::Verified,
+        }),
+        _ => {}
+    }
+}
+
 /// Our copies of this very database: owned by name and tag, and of its resource id, whatever it was called.
 async fn copies(deployment: &Deployment, baton: &Prunable) -> Result<Vec<OwnCopy>, Error> {
     let Target {
         kind, id, resource_id, ..
     } = &baton.target;
     let mut names = vec![id.clone()];
-    names.extend(baton.former_ids.iter().cloned());
+    names.extend(baton.former_ids.iter().chain(&baton.target.former_ids).cloned());
     let there = deployment
         .destination
         .snapshots(*kind, Which::ManualOfNames(&names))

@@ -8,35 +8,53 @@ use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use shared::{OwnCopy, Settings, Standing, Target};
+use shared::{Keep, OwnCopy, Settings, Standing, Target};
 
 /// What decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// Verified copies to keep. Less than one counts as one.
-    pub(crate) keep: usize,
-    /// Age up to which every verified copy is kept.
-    pub(crate) age: SignedDuration,
-    /// How many periods of each length keep their last verified copy.
-    pub(crate) periods: [(Period, usize); 4],
+    /// What is kept of the verified copies. The newest one is in any case.
+    pub(crate) keep: Keep,
+    /// Whether everything is kept, because a tag of the database that may say more cannot be read.
+    pub(crate) keep_all: bool,
     /// Age from which a copy in progress is overdue and blocks nothing any more.
     pub(crate) deadline: SignedDuration,
 }
 
 impl Rules {
-    /// What the stack is configured with, and the target may widen.
-    pub(crate) fn of(settings: &Settings, target: &Target) -> Self {
+    /// What the stack is configured with, and what may widen it: the target, and the tags of the newest verified copy,
+    /// which know what the database's tags asked for when it was made. That copy stays, so a second plan has the same
+    /// rules.
+    pub(crate) fn of(settings: &Settings, target: &Target, copies: &[OwnCopy]) -> Self {
+        let verified = copies.iter().filter(|copy| copy.standing == Standing::Verified);
+        let newest = verified.max_by(|a, b| age(a).cmp(&age(b)));
+        let when_retired = Keep {
+            days: if target.retired { settings.retired_keep_days } else { 0 },
+            ..Keep::default()
+        };
         Self {
-            keep: target.keep_copies(settings),
-            age: SignedDuration::from_hours(i64::from(settings.keep_days) * 24),
-            periods: [
-                (Period::Day, settings.keep_daily),
-                (Period::Week, settings.keep_weekly),
-                (Period::Month, settings.keep_monthly),
-                (Period::Year, settings.keep_yearly),
-            ],
+            keep: target
+                .keep(settings)
+                .or_more(newest.map(|copy| copy.keep).unwrap_or_default())
+                .or_more(when_retired),
+            keep_all: target.policy.as_ref().is_some_and(|policy| policy.keep_all),
             deadline: SignedDuration::from_hours(i64::from(settings.copy_deadline_hours)),
         }
+    }
+
+    /// Age up to which every verified copy is kept.
+    fn age(&self) -> SignedDuration {
+        SignedDuration::from_hours(i64::from(self.keep.days) * 24)
+    }
+
+    /// How many periods of each length keep their last verified copy.
+    fn periods(&self) -> [(Period, u32); 4] {
+        [
+            (Period::Day, self.keep.daily),
+            (Period::Week, self.keep.weekly),
+            (Period::Month, self.keep.monthly),
+            (Period::Year, self.keep.yearly),
+        ]
     }
 }
 
@@ -111,6 +129,10 @@ pub(crate) fn plan<'a>(copies: &'a [OwnCopy], rules: &Rules, now: Timestamp) -> 
                 Standing::InProgress => Err("in progress".to_owned()),
             };
             match (wish, in_progress) {
+                (Ok(_), _) if rules.keep_all => keep(
+                    copy,
+                    "a tag of the database cannot be read, and nothing goes until it can".to_owned(),
+                ),
                 (Ok(_), Some(newer)) if age(newer) > age(copy) => {
                     keep(copy, format!("{} is still in progress", newer.id))
                 }
@@ -140,7 +162,7 @@ type Wish = Result<String, String>;
 
 /// A verified copy stays for the first rule that wants it. `verified` is all of them, the newest first.
 fn good(copy: &OwnCopy, verified: &[&OwnCopy], rules: &Rules, now: Timestamp) -> Wish {
-    let keep = rules.keep.max(1);
+    let keep = usize::try_from(rules.keep.copies).unwrap_or(usize::MAX).max(1);
     let rank = verified.iter().position(|other| other.id == copy.id).unwrap_or(0);
     match rank {
         0 => return Err("the newest verified copy".to_owned()),
@@ -148,10 +170,10 @@ fn good(copy: &OwnCopy, verified: &[&OwnCopy], rules: &Rules, now: Timestamp) ->
         _ => {}
     }
     // A copy from the future, by a clock that differs, is younger than any age.
-    if !rules.age.is_zero() && now.duration_since(copy.source_created) <= rules.age {
-        return Err(format!("not older than {} days", rules.age.as_hours() / 24));
+    if rules.keep.days > 0 && now.duration_since(copy.source_created) <= rules.age() {
+        return Err(format!("not older than {} days", rules.keep.days));
     }
-    for (period, count) in rules.periods {
+    for (period, count) in rules.periods() {
         if is_last_of_its_period(copy, verified, period, count) {
             return Err(format!("the last of its {}, {count} of which are kept", period.name()));
         }
@@ -163,7 +185,7 @@ fn good(copy: &OwnCopy, verified: &[&OwnCopy], rules: &Rules, now: Timestamp) ->
 }
 
 /// Whether no later verified copy is of the same period, and fewer than `count` later periods have one.
-fn is_last_of_its_period(copy: &OwnCopy, verified: &[&OwnCopy], period: Period, count: usize) -> bool {
+fn is_last_of_its_period(copy: &OwnCopy, verified: &[&OwnCopy], period: Period, count: u32) -> bool {
     if count == 0 {
         return false;
     }
@@ -176,7 +198,7 @@ fn is_last_of_its_period(copy: &OwnCopy, verified: &[&OwnCopy], period: Period, 
         }
         later.insert(number);
     }
-    later.len() < count
+    u32::try_from(later.len()).is_ok_and(|later| later < count)
 }
 
 /// A copy that is no good goes once there is a good one of the same or of later data.

@@ -172,7 +172,7 @@ async fn a_copy_that_is_gone_already_counts_as_deleted() {
 #[tokio::test]
 async fn an_input_can_keep_more_but_not_fewer() {
     let world = world((1..=5).map(copy));
-    let with_keep = |keep: usize| {
+    let with_keep = |keep: u32| {
         let mut baton = baton(&world, &json!({}));
         baton.target.rules = Some(shared::Rules {
             keep_copies: Some(keep),

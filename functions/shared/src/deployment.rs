@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
@@ -37,7 +37,8 @@ impl Deployment {
         }
     }
 
-    async fn from_env() -> Result<Self, Error> {
+    /// The deployment that the environment describes, and the configuration of clients of the destination region.
+    async fn from_env() -> Result<(Self, SdkConfig), Error> {
         let settings = Settings::read(|name| std::env::var(name).ok())?;
         // Three attempts of 15 s each stay below the function's timeout, so that a slow region surfaces under
         // our error name instead of Lambda's.
@@ -51,16 +52,15 @@ impl Deployment {
             .load()
             .await;
         let source = Rds::new(aws_sdk_rds::Client::new(&config), &settings.source_region);
-        let elsewhere = aws_sdk_rds::config::Builder::from(&config)
+        let elsewhere = config
+            .into_builder()
             .region(Region::new(settings.destination_region.clone()))
             .build();
-        let mut destination = Rds::new(aws_sdk_rds::Client::from_conf(elsewhere), &settings.destination_region);
-        if let Some(credentials) = config.credentials_provider()
-            && Presigner::is_needed(&settings.source_region)
-        {
+        let mut destination = Rds::new(aws_sdk_rds::Client::new(&elsewhere), &settings.destination_region);
+        if let Some(credentials) = elsewhere.credentials_provider() {
             destination = destination.presigning(Presigner::new(credentials, &settings.source_region));
         }
-        Ok(Self::new(settings, source, destination))
+        Ok((Self::new(settings, source, destination), elsewhere))
     }
 }
 
@@ -75,12 +75,31 @@ where
     I: DeserializeOwned,
     O: Serialize,
 {
+    serve_with(
+        |_| (),
+        async |deployment, (): &(), input, now| handle(deployment, input, now).await,
+    )
+    .await
+}
+
+/// The same for a function that needs one more thing, which `make` makes once, of the configuration of clients of the
+/// destination region.
+pub async fn serve_with<T, I, O>(
+    make: impl FnOnce(&SdkConfig) -> T,
+    handle: impl AsyncFn(&Deployment, &T, I, Timestamp) -> Result<O, Error>,
+) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+{
     log_as_lambda_asks(|name| std::env::var(name).ok());
-    let deployment = Deployment::from_env().await;
+    let started = Deployment::from_env()
+        .await
+        .map(|(deployment, config)| (deployment, make(&config)));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let deployment = deployment.as_ref().map_err(Error::clone)?;
+        let (deployment, more) = started.as_ref().map_err(Error::clone)?;
         // Boxed: the nested calls of the SDK are a type too deep for the compiler's recursion limit.
-        Box::pin(handle(deployment, parse(event.payload)?, Timestamp::now())).await
+        Box::pin(handle(deployment, more, parse(event.payload)?, Timestamp::now())).await
     }))
     .await
 }

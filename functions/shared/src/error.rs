@@ -54,9 +54,9 @@ errors! {
     /// The snapshot does not exist (any more).
     SnapshotNotFound => "the snapshot does not exist: {said}. It may have expired; the next run copies the one that is newest then.",
     /// RDS cannot use the key of the source or of the destination.
-    KeyNotUsable => "RDS cannot use a KMS key: {said}. Check that the key exists in its region and is enabled, and that its policy admits the role of start-copy (README, key policy).",
+    KeyNotUsable => "RDS cannot use a KMS key: {said}. Check that the key exists in its region and is enabled, and that its policy admits the roles of list-targets and start-copy (README, key policy).",
     /// The database has permanent options that the destination needs an option group for.
-    OptionGroupMissing => "the copy needs an option group in the destination region: {said}",
+    OptionGroupMissing => "the copy needs an option group in the destination region: {said}. Create one there with those options, and name it in the parameter OptionGroups or in the database's tag snapferry:option-group.",
     /// The name of the copy belongs to a snapshot that is not ours.
     NameTaken => "{said} exists in the destination region and is not a copy that this stack made of this snapshot. Rename or delete it, or choose another OwnerId.",
     /// Three copies of this snapshot failed; the next snapshot starts afresh.
@@ -115,6 +115,7 @@ impl Error {
             "InvalidParameterValue" | "InvalidParameterCombination" if message.contains("option group") => {
                 Self::OptionGroupMissing(said)
             }
+            "OptionGroupNotFoundFault" => Self::OptionGroupMissing(said),
             _ => Self::RdsError(said),
         }
     }
@@ -131,6 +132,12 @@ impl Error {
             (false, true) => Self::SnapshotQuotaFull(said.to_owned()),
             _ => Self::RdsError(said.to_owned()),
         }
+    }
+
+    /// Whether RDS refused a parameter, or the parameters together, for a reason that has no name of its own.
+    #[must_use]
+    pub fn is_refused_parameter(&self) -> bool {
+        matches!(self, Self::RdsError(said) if said.starts_with("InvalidParameter"))
     }
 
     /// Whether RDS refused with its quota code, in words that name neither limit.

@@ -10,6 +10,8 @@
 
 mod deployment;
 mod error;
+mod keep;
+mod option_groups;
 pub mod ownership;
 mod presign;
 pub mod rds;
@@ -17,11 +19,13 @@ mod settings;
 mod snapshot;
 pub mod wire;
 
-pub use deployment::{Deployment, parse, serve};
+pub use deployment::{Deployment, parse, serve, serve_with};
 pub use error::Error;
-pub use ownership::{MOST_ATTEMPTS, OwnCopy, Owner, Standing, key_for, tags};
+pub use keep::{Keep, KeepRule};
+pub use option_groups::OptionGroups;
+pub use ownership::{MOST_ATTEMPTS, OwnCopy, Owner, Standing, keys_for, tags};
 pub use presign::Presigner;
 pub use rds::{CopyRequest, Quota, Rds, Which};
-pub use settings::{Selection, Settings};
-pub use snapshot::{Database, Encryption, Progress, Snapshot};
+pub use settings::{KmsKey, Selection, Settings, partition};
+pub use snapshot::{Database, Encryption, OptionGroup, Progress, Snapshot};
 pub use wire::*;

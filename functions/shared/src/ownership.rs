@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::{DatabaseKind, Encryption, Progress, Settings, Snapshot, Source};
+use crate::{DatabaseKind, Encryption, Keep, Progress, Settings, Snapshot, Source};
 
 /// The tags that Snapferry writes. Everything under `snapferry:` on a source is dropped when it is copied.
 pub mod tags {
@@ -13,6 +13,18 @@ pub mod tags {
     pub const PREFIX: &str = "snapferry:";
     /// On a database: whether it is copied, `true` or `false`.
     pub const COPY: &str = "snapferry:copy";
+    /// On a database and its copies: how many verified copies to keep. So are the next five: see [`crate::Keep`].
+    pub const KEEP: &str = "snapferry:keep";
+    /// Days to keep every verified copy.
+    pub const KEEP_DAYS: &str = "snapferry:keep-days";
+    /// Days that keep their last verified copy.
+    pub const KEEP_DAILY: &str = "snapferry:keep-daily";
+    /// Weeks that keep theirs.
+    pub const KEEP_WEEKLY: &str = "snapferry:keep-weekly";
+    /// Months that keep theirs.
+    pub const KEEP_MONTHLY: &str = "snapferry:keep-monthly";
+    /// Years that keep theirs.
+    pub const KEEP_YEARLY: &str = "snapferry:keep-yearly";
     /// `<source region>/<OwnerId>`: whose copy it is.
     pub const OWNER: &str = "snapferry:owner";
     /// ARN of the snapshot that was copied.
@@ -27,7 +39,7 @@ pub mod tags {
     pub const REQUESTED: &str = "snapferry:requested";
     /// How many copies of the same snapshot failed before.
     pub const ATTEMPT: &str = "snapferry:attempt";
-    /// ARN of the key asked for, or `none`.
+    /// On a copy: ARN of the key asked for, or `none`. On a database: the key to ask for, of those allowed.
     pub const KMS_KEY: &str = "snapferry:kms-key";
     /// When the copy was verified, RFC 3339, or `mismatch`.
     pub const VERIFIED: &str = "snapferry:verified";
@@ -37,10 +49,34 @@ pub mod tags {
     pub const ENGINE_VERSION: &str = "snapferry:engine-version";
     /// For a restore: parameter group.
     pub const PARAMETER_GROUP: &str = "snapferry:parameter-group";
-    /// For a restore: option group.
+    /// On a copy, for a restore: the option group of the database. On a database: the one that its copies get.
     pub const OPTION_GROUP: &str = "snapferry:option-group";
     /// For a restore: whether the database was Multi-AZ.
     pub const MULTI_AZ: &str = "snapferry:multi-az";
+    /// Every tag there is. A database that was restored from a copy may carry those of copies.
+    pub const ALL: &[&str] = &[
+        COPY,
+        KEEP,
+        KEEP_DAYS,
+        KEEP_DAILY,
+        KEEP_WEEKLY,
+        KEEP_MONTHLY,
+        KEEP_YEARLY,
+        OWNER,
+        SOURCE_ARN,
+        SOURCE_ID,
+        SOURCE_RESOURCE_ID,
+        SOURCE_CREATED,
+        REQUESTED,
+        ATTEMPT,
+        KMS_KEY,
+        VERIFIED,
+        CLASS,
+        ENGINE_VERSION,
+        PARAMETER_GROUP,
+        OPTION_GROUP,
+        MULTI_AZ,
+    ];
     /// Value of [`VERIFIED`] on a copy that is not what was asked for.
     pub const MISMATCH: &str = "mismatch";
     /// Value of [`KMS_KEY`] on a copy that is not encrypted.
@@ -73,14 +109,20 @@ impl Owner {
         &self.tag
     }
 
+    /// Whether a snapshot of this identifier is named like ours.
+    #[must_use]
+    pub fn names(&self, snapshot_id: &str) -> bool {
+        snapshot_id
+            .strip_prefix(self.id.as_str())
+            .is_some_and(|rest| rest.starts_with('-'))
+    }
+
     /// Whether `snapshot` is ours: by name **and** by tag.
     #[must_use]
     pub fn owns(&self, snapshot: &Snapshot) -> bool {
-        let named = snapshot
-            .id
-            .strip_prefix(self.id.as_str())
-            .is_some_and(|rest| rest.starts_with('-'));
-        named && snapshot.snapshot_type == "manual" && snapshot.tags.get(tags::OWNER) == Some(&self.tag)
+        self.names(&snapshot.id)
+            && snapshot.snapshot_type == "manual"
+            && snapshot.tags.get(tags::OWNER) == Some(&self.tag)
     }
 
     /// What the copy of `source_arn` under `key` is called: `<OwnerId>-<snapshot's name>-<hash>`.
@@ -122,14 +164,18 @@ impl Owner {
     }
 }
 
-/// The key that a copy gets: the configured one, except that RDS refuses a key for an unencrypted cluster
-/// snapshot (API reference, `CopyDBClusterSnapshot`).
-#[must_use]
-pub fn key_for(kind: DatabaseKind, encryption: Encryption, settings: &Settings) -> Option<&str> {
-    match (kind, encryption) {
-        (DatabaseKind::Cluster, Encryption::None) => None,
-        _ => Some(&settings.kms_key_arn),
-    }
+/// The keys that a copy may have, the one to ask for first; `None` is no key.
+///
+/// It is `key`, except that RDS refuses any for an unencrypted cluster snapshot (API reference,
+/// `CopyDBClusterSnapshot`). Whether it wants one where AWS owns the source's key is documented nowhere, so there the
+/// copy is asked for with the key, and without it if RDS refuses that.
+pub fn keys_for(kind: DatabaseKind, encryption: Encryption, key: &str) -> impl Iterator<Item = Option<&str>> {
+    let (with_key, without) = match (kind, encryption) {
+        (DatabaseKind::Cluster, Encryption::None) => (false, true),
+        (_, Encryption::AwsOwned) => (true, true),
+        _ => (true, false),
+    };
+    with_key.then_some(Some(key)).into_iter().chain(without.then_some(None))
 }
 
 /// How far one of our copies is.
@@ -166,6 +212,8 @@ pub struct OwnCopy {
     pub kms_key_arn: Option<String>,
     /// How many copies of the same snapshot failed before.
     pub attempt: u32,
+    /// What the database's tags asked to be kept when it was made.
+    pub keep: Keep,
     /// How far it is.
     pub standing: Standing,
 }
@@ -189,6 +237,7 @@ impl OwnCopy {
             requested: tag(tags::REQUESTED)?.parse().ok()?,
             kms_key_arn: Some(tag(tags::KMS_KEY)?.clone()).filter(|key| key != tags::NO_KEY),
             attempt: tag(tags::ATTEMPT)?.parse().ok()?,
+            keep: Keep::of_tags(&snapshot.tags).0,
             standing: match (snapshot.progress(), verified) {
                 (Progress::Failed, _) => Standing::Failed,
                 (Progress::Unfinished, _) => Standing::InProgress,

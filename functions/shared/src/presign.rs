@@ -1,5 +1,6 @@
-//! The pre-signed URL that a copy between `GovCloud` regions needs: the same request, signed for the source region, so
-//! that RDS may ask there for the snapshot. In other partitions RDS ignores it (API reference, `PreSignedUrl`).
+//! The pre-signed URL that some copies need: the same request, signed for the source region, so that RDS may ask there
+//! for the snapshot. Those are copies between `GovCloud` regions, and copies of `DocumentDB` clusters in any region;
+//! elsewhere RDS ignores it (API references of RDS and `DocumentDB`, `PreSignedUrl`).
 //!
 //! The SDK for Rust does not make it. It must carry every parameter of the call that it goes with, and the
 //! destination region.
@@ -11,7 +12,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, 
 use aws_sigv4::sign::v4;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{CopyRequest, DatabaseKind, Error};
+use crate::{CopyRequest, DatabaseKind, Error, partition};
 
 /// What a signed query encodes: everything but letters, digits and these four.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -36,10 +37,10 @@ impl Presigner {
         }
     }
 
-    /// Whether copies from this region need the URL.
+    /// Whether copies of this engine's snapshots from this region need the URL.
     #[must_use]
-    pub fn is_needed(source_region: &str) -> bool {
-        source_region.starts_with("us-gov-")
+    pub fn is_needed(source_region: &str, engine: &str) -> bool {
+        partition(source_region) == "aws-us-gov" || engine == "docdb"
     }
 
     /// The URL that goes with `request` to `destination_region`.
@@ -102,11 +103,14 @@ fn query(request: &CopyRequest, destination_region: &str) -> String {
         (format!("Source{kind}SnapshotIdentifier"), request.source_arn.clone()),
         (format!("Target{kind}SnapshotIdentifier"), request.id.clone()),
     ];
+    let optional = [
+        ("KmsKeyId", &request.kms_key_arn),
+        ("OptionGroupName", &request.option_group),
+    ];
     parameters.extend(
-        request
-            .kms_key_arn
-            .iter()
-            .map(|key| ("KmsKeyId".to_owned(), key.clone())),
+        optional
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))),
     );
     for (at, (key, value)) in request.tags.iter().enumerate() {
         parameters.push((format!("Tags.Tag.{}.Key", at + 1), key.clone()));
@@ -138,6 +142,8 @@ mod tests {
             source_arn: format!("arn:aws-us-gov:rds:us-gov-west-1:123456789012:{source}"),
             id: id.to_owned(),
             kms_key_arn: Some("arn:aws-us-gov:kms:us-gov-east-1:123456789012:key/1".to_owned()),
+            option_group: None,
+            presigned: true,
             tags: [
                 ("snapferry:owner", "us-gov-west-1/snap"),
                 ("team", "data & more / ä+b~c"),
@@ -182,8 +188,15 @@ mod tests {
 
     #[test]
     fn only_gov_cloud_needs_it() {
-        assert!(Presigner::is_needed("us-gov-west-1"));
-        assert!(!Presigner::is_needed("us-east-1") && !Presigner::is_needed("cn-north-1"));
+        for (region, engine, needed) in [
+            ("us-gov-west-1", "postgres", true),
+            ("us-east-1", "docdb", true),
+            ("us-east-1", "postgres", false),
+            ("us-east-1", "neptune", false),
+            ("cn-north-1", "neptune", false),
+        ] {
+            assert_eq!(Presigner::is_needed(region, engine), needed, "{engine} in {region}");
+        }
     }
 
     const INSTANCE: &str = "https://rds.us-gov-west-1.amazonaws.com/?Action=CopyDBSnapshot&Version=2014-10-31\

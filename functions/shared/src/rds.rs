@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::Client;
-use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot, DbInstance, DbSnapshot, Filter, StorageEncryptionType, Tag};
+use aws_sdk_rds::types::{
+    self, DbCluster, DbClusterSnapshot, DbInstance, DbSnapshot, Filter, GlobalCluster, StorageEncryptionType, Tag,
+};
 use jiff::Timestamp;
 
-use crate::{Database, DatabaseKind, Encryption, Error, Presigner, Snapshot, tags};
+use crate::{Database, DatabaseKind, Encryption, Error, OptionGroup, Presigner, Snapshot, tags};
 
 /// RDS in one region.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub enum Which<'a> {
     /// Manual ones of databases of these names. By filter: the identifier argument must match an existing
     /// database, and in the destination region there is none.
     ManualOfNames(&'a [String]),
+    /// Every manual one.
+    Manual,
     /// The one with this identifier. RDS wants the type to be named for automated ones.
     Named {
         /// The snapshot's identifier.
@@ -47,8 +51,12 @@ pub struct CopyRequest {
     pub source_arn: String,
     /// Identifier of the copy.
     pub id: String,
-    /// Key of the destination region; none for an unencrypted cluster.
+    /// ARN of a key of the destination region, or of an alias; none for an unencrypted cluster.
     pub kms_key_arn: Option<String>,
+    /// Option group of the destination region, for the copy of an instance.
+    pub option_group: Option<String>,
+    /// Whether a pre-signed URL must go with it.
+    pub presigned: bool,
     /// All tags of the copy.
     pub tags: BTreeMap<String, String>,
 }
@@ -85,7 +93,7 @@ impl Rds {
         }
     }
 
-    /// The same, sending a pre-signed URL with each copy.
+    /// The same, able to send a pre-signed URL with a copy.
     #[must_use]
     pub fn presigning(self, presigner: Presigner) -> Self {
         Self {
@@ -155,6 +163,7 @@ impl Rds {
                     Which::ManualOfNames(names) => {
                         call.filters(filter("db-instance-id", names)).snapshot_type("manual")
                     }
+                    Which::Manual => call.snapshot_type("manual"),
                     Which::Named { id, snapshot_type } => call
                         .filters(filter("db-snapshot-id", [id]))
                         .snapshot_type(snapshot_type),
@@ -169,6 +178,7 @@ impl Rds {
                         snapshot_type,
                     } => call.db_cluster_resource_id(resource_id).snapshot_type(snapshot_type),
                     Which::ManualOfNames(names) => call.filters(filter("db-cluster-id", names)).snapshot_type("manual"),
+                    Which::Manual => call.snapshot_type("manual"),
                     Which::Named { id, snapshot_type } => call
                         .filters(filter("db-cluster-snapshot-id", [id]))
                         .snapshot_type(snapshot_type),
@@ -193,8 +203,8 @@ impl Rds {
     /// `CopyTags` stays off: with it, RDS refuses sources that carry `aws:` tags, and ignores it beside `Tags`.
     pub async fn copy(&self, request: &CopyRequest, now: Timestamp) -> Result<Snapshot, Error> {
         let presigned_url = match &self.presigner {
-            Some(presigner) => Some(presigner.url(request, &self.region, now.into()).await?),
-            None => None,
+            Some(presigner) if request.presigned => Some(presigner.url(request, &self.region, now.into()).await?),
+            _ => None,
         };
         let tags = request
             .tags
@@ -207,6 +217,7 @@ impl Rds {
                 .source_db_snapshot_identifier(&request.source_arn)
                 .target_db_snapshot_identifier(&request.id)
                 .set_kms_key_id(request.kms_key_arn.clone())
+                .set_option_group_name(request.option_group.clone())
                 .set_tags(Some(tags.collect()))
                 .copy_tags(false)
                 .set_pre_signed_url(presigned_url)
@@ -274,6 +285,22 @@ impl Rds {
         }
     }
 
+    /// Every option group that somebody made. Those that RDS made (`default:...`) have no options.
+    pub async fn option_groups(&self) -> Result<Vec<OptionGroup>, Error> {
+        Ok(all!(self.client.describe_option_groups(), option_group))
+    }
+
+    /// ARN of the cluster that is written to, by the global database that it belongs to.
+    pub async fn global_writers(&self) -> Result<BTreeMap<String, String>, Error> {
+        let writer = |global: GlobalCluster| {
+            let members = global.global_cluster_members.unwrap_or_default();
+            let writer = members.into_iter().find(|member| member.is_writer == Some(true))?;
+            Some((global.global_cluster_identifier?, writer.db_cluster_arn?))
+        };
+        let writers: Vec<_> = all!(self.client.describe_global_clusters(), writer);
+        Ok(writers.into_iter().collect())
+    }
+
     /// The region's manual snapshots of a kind, against their quota; none if RDS reports none.
     pub async fn manual_snapshots(&self) -> Result<BTreeMap<DatabaseKind, Quota>, Error> {
         let answer = self.client.describe_account_attributes().send().await?;
@@ -309,7 +336,10 @@ fn instance(found: DbInstance) -> Option<Database> {
     Some(Database {
         kind: DatabaseKind::Instance,
         id: found.db_instance_identifier?,
+        arn: found.db_instance_arn?,
         resource_id: found.dbi_resource_id?,
+        encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
+        global_cluster: None,
         engine: found.engine.unwrap_or_default(),
         engine_version: found.engine_version.unwrap_or_default(),
         member_of: found.db_cluster_identifier,
@@ -331,7 +361,10 @@ fn cluster(found: DbCluster) -> Option<Database> {
     Some(Database {
         kind: DatabaseKind::Cluster,
         id: found.db_cluster_identifier?,
+        arn: found.db_cluster_arn?,
         resource_id: found.db_cluster_resource_id?,
+        encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
+        global_cluster: found.global_cluster_identifier.filter(|id| !id.is_empty()),
         engine: found.engine.unwrap_or_default(),
         engine_version: found.engine_version.unwrap_or_default(),
         member_of: None,
@@ -389,6 +422,18 @@ fn cluster_snapshot(found: DbClusterSnapshot) -> Option<Snapshot> {
         percent: found.percent_progress.unwrap_or_default(),
         option_group: None,
         tags: tags_of(found.tag_list),
+    })
+}
+
+fn option_group(found: types::OptionGroup) -> Option<OptionGroup> {
+    let options = found.options.unwrap_or_default().into_iter();
+    Some(OptionGroup {
+        name: found.option_group_name?,
+        engine: found.engine_name.unwrap_or_default(),
+        major_version: found.major_engine_version.unwrap_or_default(),
+        options: options
+            .filter_map(|option| Some((option.option_name?, option.permanent.unwrap_or_default())))
+            .collect(),
     })
 }
 

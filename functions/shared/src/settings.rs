@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::Error;
+use crate::{Error, Keep, OptionGroups, tags};
 
 /// Which databases are copied when their tags say nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,35 +13,57 @@ pub enum Selection {
     OptIn,
 }
 
+/// The key that copies are encrypted with unless a database's tag picks another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KmsKey {
+    /// The key's own ARN.
+    Arn(String),
+    /// ARN of an alias. list-targets looks up which key it stands for; RDS is asked for the alias itself, so that no
+    /// input can put another key in its place.
+    Alias(String),
+}
+
+impl KmsKey {
+    /// The ARN, whatever it is of.
+    #[must_use]
+    pub fn arn(&self) -> &str {
+        match self {
+            Self::Arn(arn) | Self::Alias(arn) => arn,
+        }
+    }
+}
+
 /// The configuration of the stack. Every function reads all of it, so that there is one place to look.
 ///
 /// These values, never the input, decide where copies go, which key they get and how many are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of its own")]
 pub struct Settings {
     /// Region of the databases: the one that the function runs in.
     pub source_region: String,
     /// Region of the copies.
     pub destination_region: String,
-    /// ARN of the key, in the destination region, that copies are encrypted with.
-    pub kms_key_arn: String,
+    /// Key of the destination region that copies are encrypted with.
+    pub kms_key: KmsKey,
+    /// ARNs of further keys there, which a database's tag may pick.
+    pub allowed_kms_key_arns: Vec<String>,
+    /// Option groups of the destination region for copies that need one.
+    pub option_groups: OptionGroups,
     /// Names this stack's copies: the first part of each name and of the owner tag.
     pub owner_id: String,
-    /// Verified copies to keep of each database.
-    pub keep_copies: usize,
-    /// Days for which every verified copy is kept; 0 is no such rule. So are the next four.
-    pub keep_days: u32,
-    /// Days of which the last verified copy is kept, of as many days as have one.
-    pub keep_daily: usize,
-    /// Weeks (ISO 8601, UTC) of which the last verified copy is kept.
-    pub keep_weekly: usize,
-    /// Months of which the last verified copy is kept.
-    pub keep_monthly: usize,
-    /// Years of which the last verified copy is kept.
-    pub keep_yearly: usize,
+    /// What is kept of each database; its tags may ask for more.
+    pub keep: Keep,
+    /// Days for which every copy of a database that no longer exists is kept, beside what [`Settings::keep`] keeps;
+    /// 0 leaves such copies alone for ever.
+    pub retired_keep_days: u32,
     /// Hours after which an unfinished copy is overdue.
     pub copy_deadline_hours: u32,
     /// Which databases are copied when their tags say nothing.
     pub selection: Selection,
+    /// Whether Neptune clusters are copied too.
+    pub include_neptune: bool,
+    /// Whether `DocumentDB` clusters are copied too.
+    pub include_documentdb: bool,
     /// Whether hand-made snapshots count as the newest one too.
     pub include_manual_snapshots: bool,
     /// Whether every run only says what it would do.
@@ -57,14 +79,19 @@ impl Settings {
         "OWNER_ID",
         "DESTINATION_REGION",
         "DESTINATION_KMS_KEY_ARN",
+        "ALLOWED_KMS_KEY_ARNS",
+        "OPTION_GROUPS",
         "KEEP_COPIES",
         "KEEP_DAYS",
         "KEEP_DAILY",
         "KEEP_WEEKLY",
         "KEEP_MONTHLY",
         "KEEP_YEARLY",
+        "RETIRED_KEEP_DAYS",
         "COPY_DEADLINE_HOURS",
         "SELECTION",
+        "INCLUDE_NEPTUNE",
+        "INCLUDE_DOCUMENTDB",
         "INCLUDE_MANUAL_SNAPSHOTS",
         "DRY_RUN",
         "PAGE_SIZE",
@@ -100,18 +127,39 @@ impl Settings {
                 "A copy in the same region is lost with it: choose another region.",
             ));
         }
-        if let Some(why) = why_impossible(&source_region, &destination_region) {
+        let include_neptune = flag("INCLUDE_NEPTUNE", text("INCLUDE_NEPTUNE").as_deref())?;
+        if let Some(why) = why_impossible(&source_region, &destination_region, include_neptune) {
             return Err(bad(
                 "DESTINATION_REGION",
                 why,
                 "Choose a destination that RDS copies snapshots to from here.",
             ));
         }
-        let kms_key_arn = required(
+        let kms_key = required(
             "DESTINATION_KMS_KEY_ARN",
-            "Set the parameter DestinationKmsKeyArn to the ARN of a key in the destination region.",
+            "Set the parameter DestinationKmsKey to a key of the destination region: its ARN, its id or an alias.",
         )?;
-        check_key(&kms_key_arn, &destination_region)?;
+        let kms_key = kms_key_of("DESTINATION_KMS_KEY_ARN", &kms_key, &destination_region)?;
+        let allowed = text("ALLOWED_KMS_KEY_ARNS").unwrap_or_default();
+        let allowed_kms_key_arns = allowed_keys(&allowed, &destination_region)?;
+        let option_groups = OptionGroups::read(&text("OPTION_GROUPS").unwrap_or_default()).map_err(|problem| {
+            bad(
+                "OPTION_GROUPS",
+                &problem,
+                "Write from=to, separated by commas: an option group or instance:<identifier> of the source region, and \
+                 an option group of the destination region.",
+            )
+        })?;
+        let mut keep = Keep::default();
+        for rule in &Keep::RULES {
+            // The newest copy is kept in any case, so that is the least.
+            let (default, least) = if rule.tag == tags::KEEP { (3, 1) } else { (0, 0) };
+            let value = text(rule.variable);
+            keep.set(
+                rule,
+                number(rule.variable, value.as_deref(), default, least..=rule.most)?,
+            );
+        }
         let owner_id = required("OWNER_ID", "Set the parameter OwnerId, for example snapferry.")?;
         if !is_owner_id(&owner_id) {
             return Err(bad(
@@ -124,14 +172,12 @@ impl Settings {
         Ok(Self {
             source_region,
             destination_region,
-            kms_key_arn,
+            kms_key,
+            allowed_kms_key_arns,
+            option_groups,
             owner_id,
-            keep_copies: number("KEEP_COPIES", text("KEEP_COPIES").as_deref(), 3, 1..=100)?,
-            keep_days: number("KEEP_DAYS", text("KEEP_DAYS").as_deref(), 0, 0..=3650)?,
-            keep_daily: number("KEEP_DAILY", text("KEEP_DAILY").as_deref(), 0, 0..=100)?,
-            keep_weekly: number("KEEP_WEEKLY", text("KEEP_WEEKLY").as_deref(), 0, 0..=100)?,
-            keep_monthly: number("KEEP_MONTHLY", text("KEEP_MONTHLY").as_deref(), 0, 0..=100)?,
-            keep_yearly: number("KEEP_YEARLY", text("KEEP_YEARLY").as_deref(), 0, 0..=100)?,
+            keep,
+            retired_keep_days: number("RETIRED_KEEP_DAYS", text("RETIRED_KEEP_DAYS").as_deref(), 0, 0..=3650)?,
             copy_deadline_hours: number(
                 "COPY_DEADLINE_HOURS",
                 text("COPY_DEADLINE_HOURS").as_deref(),
@@ -150,10 +196,18 @@ impl Settings {
                     ));
                 }
             },
+            include_neptune,
+            include_documentdb: flag("INCLUDE_DOCUMENTDB", text("INCLUDE_DOCUMENTDB").as_deref())?,
             include_manual_snapshots: flag("INCLUDE_MANUAL_SNAPSHOTS", text("INCLUDE_MANUAL_SNAPSHOTS").as_deref())?,
             dry_run: flag("DRY_RUN", text("DRY_RUN").as_deref())?,
             page_size: number("PAGE_SIZE", text("PAGE_SIZE").as_deref(), 500, 1..=500)?,
         })
+    }
+
+    /// Whether a copy may be asked for with the key of this ARN.
+    #[must_use]
+    pub fn allows_key(&self, arn: &str) -> bool {
+        self.kms_key == KmsKey::Arn(arn.to_owned()) || self.allowed_kms_key_arns.iter().any(|allowed| allowed == arn)
     }
 }
 
@@ -204,17 +258,25 @@ fn is_region(text: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
-/// Why RDS copies no snapshot between two regions, if it does not (user guide, Copying a DB snapshot).
-fn why_impossible(source: &str, destination: &str) -> Option<&'static str> {
-    let partition = |region: &str| match region {
+/// Why RDS copies no snapshot between two regions, if it does not (user guide, Copying a DB snapshot). Between those
+/// of China it copies Neptune's only (Neptune user guide, Copying a DB cluster snapshot).
+fn why_impossible(source: &str, destination: &str, include_neptune: bool) -> Option<&'static str> {
+    match (partition(source), partition(destination)) {
+        ("aws-cn", "aws-cn") if !include_neptune => Some(
+            "RDS copies no snapshots between the regions of China, but for Neptune's, which this stack does not include",
+        ),
+        (from, to) if from != to => Some("snapshots cannot leave their partition (commercial, GovCloud, China)"),
+        _ => None,
+    }
+}
+
+/// The partition of a region.
+#[must_use]
+pub fn partition(region: &str) -> &'static str {
+    match region {
         _ if region.starts_with("us-gov-") => "aws-us-gov",
         _ if region.starts_with("cn-") => "aws-cn",
         _ => "aws",
-    };
-    match (partition(source), partition(destination)) {
-        ("aws-cn", "aws-cn") => Some("RDS copies no snapshots between the regions of China"),
-        (from, to) if from != to => Some("snapshots cannot leave their partition (commercial, GovCloud, China)"),
-        _ => None,
     }
 }
 
@@ -227,9 +289,8 @@ fn is_owner_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// A key ARN reads `arn:<partition>:kms:<region>:<account>:key/<id>`.
-fn check_key(arn: &str, destination_region: &str) -> Result<(), Error> {
-    let name = "DESTINATION_KMS_KEY_ARN";
+/// Reads `arn:<partition>:kms:<region>:<account>:key/<id>`, or the same with `alias/<name>`.
+fn kms_key_of(name: &str, arn: &str, destination_region: &str) -> Result<KmsKey, Error> {
     let remedy = format!(
         "Give the ARN of a key in {destination_region}, as in arn:aws:kms:{destination_region}:111122223333:key/..."
     );
@@ -237,13 +298,6 @@ fn check_key(arn: &str, destination_region: &str) -> Result<(), Error> {
     let ["arn", _, "kms", region, _, resource] = parts[..] else {
         return Err(bad(name, &format!("{arn:?} is no ARN of a KMS key"), &remedy));
     };
-    if !resource.starts_with("key/") {
-        return Err(bad(
-            name,
-            &format!("{arn:?} is not the ARN of a key itself (an alias has none of its own)"),
-            &remedy,
-        ));
-    }
     if region != destination_region {
         return Err(bad(
             name,
@@ -251,103 +305,31 @@ fn check_key(arn: &str, destination_region: &str) -> Result<(), Error> {
             &remedy,
         ));
     }
-    Ok(())
+    match resource.split_once('/') {
+        Some(("key", id)) if !id.is_empty() => Ok(KmsKey::Arn(arn.to_owned())),
+        Some(("alias", alias)) if !alias.is_empty() => Ok(KmsKey::Alias(arn.to_owned())),
+        _ => Err(bad(
+            name,
+            &format!("{arn:?} is the ARN of neither a key nor an alias"),
+            &remedy,
+        )),
+    }
+}
+
+/// Keys are allowed by their own ARNs only: what an alias stands for can be changed by who may not change the stack.
+fn allowed_keys(list: &str, destination_region: &str) -> Result<Vec<String>, Error> {
+    let name = "ALLOWED_KMS_KEY_ARNS";
+    let arns = list.split(',').map(str::trim).filter(|arn| !arn.is_empty());
+    arns.map(|arn| match kms_key_of(name, arn, destination_region)? {
+        KmsKey::Arn(arn) => Ok(arn),
+        KmsKey::Alias(arn) => Err(bad(
+            name,
+            &format!("{arn:?} is an alias"),
+            "Give the ARN of the key itself (.../key/<id>), as aws kms describe-key shows it.",
+        )),
+    })
+    .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn good(name: &str) -> Option<String> {
-        let value = match name {
-            "AWS_REGION" => "us-east-1",
-            "DESTINATION_REGION" => "eu-west-1",
-            "DESTINATION_KMS_KEY_ARN" => "arn:aws:kms:eu-west-1:123456789012:key/1111",
-            "OWNER_ID" => "snapferry",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    }
-
-    #[test]
-    fn what_is_left_out_has_a_sane_default() {
-        let settings = Settings::read(good).expect("good settings");
-        assert_eq!(settings.keep_copies, 3);
-        assert_eq!(settings.copy_deadline_hours, 72);
-        assert_eq!(settings.selection, Selection::OptOut);
-        assert!(!settings.dry_run && !settings.include_manual_snapshots);
-        assert_eq!(settings.page_size, 500);
-    }
-
-    #[test]
-    fn a_bad_setting_is_refused_by_name_with_a_remedy() {
-        for (name, value, problem) in [
-            ("DESTINATION_REGION", "", "is not set"),
-            ("DESTINATION_REGION", "us-east-1", "is the source region"),
-            ("DESTINATION_REGION", "Ireland", "is no region"),
-            ("DESTINATION_REGION", "us-gov-west-1", "cannot leave their partition"),
-            ("DESTINATION_REGION", "cn-north-1", "cannot leave their partition"),
-            ("DESTINATION_KMS_KEY_ARN", "", "is not set"),
-            (
-                "DESTINATION_KMS_KEY_ARN",
-                "arn:aws:kms:us-east-1:123456789012:key/1",
-                "the key is in us-east-1",
-            ),
-            (
-                "DESTINATION_KMS_KEY_ARN",
-                "arn:aws:kms:eu-west-1:123456789012:alias/a",
-                "not the ARN of a key itself",
-            ),
-            ("DESTINATION_KMS_KEY_ARN", "1111", "is no ARN"),
-            ("OWNER_ID", "Snap", "cannot begin"),
-            ("OWNER_ID", "snap-ferry", "cannot begin"),
-            ("OWNER_ID", "averylongowner", "cannot begin"),
-            ("KEEP_COPIES", "three", "not a whole number from 1 to 100"),
-            ("KEEP_COPIES", "0", "not a whole number from 1 to 100"),
-            ("KEEP_DAYS", "-1", "not a whole number from 0 to 3650"),
-            ("KEEP_WEEKLY", "101", "not a whole number from 0 to 100"),
-            ("COPY_DEADLINE_HOURS", "1.5", "not a whole number"),
-            ("PAGE_SIZE", "501", "not a whole number from 1 to 500"),
-            ("SELECTION", "some", "is unknown"),
-            ("DRY_RUN", "yes", "neither true nor false"),
-            ("INCLUDE_MANUAL_SNAPSHOTS", "1", "neither true nor false"),
-        ] {
-            let error = Settings::read(|asked| {
-                if asked == name {
-                    Some(value.to_owned())
-                } else {
-                    good(asked)
-                }
-            })
-            .expect_err(name);
-            let text = error.to_string();
-            assert_eq!(error.name(), "BadSettings");
-            assert!(
-                text.starts_with(name) && text.contains(problem),
-                "{name}={value:?}: {text}"
-            );
-        }
-    }
-
-    #[test]
-    fn pairs_of_regions_that_rds_does_not_copy_between_are_known() {
-        assert!(why_impossible("cn-north-1", "cn-northwest-1").is_some_and(|why| why.contains("China")));
-        assert!(why_impossible("us-gov-west-1", "us-east-1").is_some());
-        assert_eq!(why_impossible("us-gov-west-1", "us-gov-east-1"), None);
-        assert_eq!(why_impossible("us-east-1", "ap-southeast-2"), None);
-    }
-
-    #[test]
-    fn only_the_listed_variables_are_read() {
-        let asked = std::cell::RefCell::new(Vec::new());
-        let _ = Settings::read(|name| {
-            asked.borrow_mut().push(name.to_owned());
-            good(name)
-        });
-        let mut asked = asked.into_inner();
-        asked.sort();
-        let mut listed = Settings::VARIABLES.to_vec();
-        listed.sort_unstable();
-        assert_eq!(asked, listed);
-    }
-}
+mod tests;

@@ -3,20 +3,36 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::DatabaseKind;
 
 /// How a snapshot's storage is encrypted.
 ///
 /// `StorageEncrypted=false` alone does not mean unencrypted: with a key owned by AWS (`sse-rds`) it is false too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encryption {
-    /// Not at all (`none`).
+    /// Not at all.
+    #[serde(rename = "none")]
     None,
-    /// With a KMS key of the account (`sse-kms`).
+    /// With a KMS key of the account.
+    #[serde(rename = "sse-kms")]
     Kms,
-    /// With a key that AWS owns (`sse-rds`).
+    /// With a key that AWS owns.
+    #[serde(rename = "sse-rds")]
     AwsOwned,
+}
+
+impl Encryption {
+    /// RDS's own word for it (`StorageEncryptionType`).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Kms => "sse-kms",
+            Self::AwsOwned => "sse-rds",
+        }
+    }
 }
 
 /// What a snapshot's status word means to us.
@@ -97,8 +113,14 @@ pub struct Database {
     pub kind: DatabaseKind,
     /// Its identifier.
     pub id: String,
+    /// Its ARN.
+    pub arn: String,
     /// Its resource id.
     pub resource_id: String,
+    /// How its storage is encrypted.
+    pub encryption: Encryption,
+    /// The Aurora or `DocumentDB` global database that a cluster belongs to.
+    pub global_cluster: Option<String>,
     /// Engine.
     pub engine: String,
     /// Engine version.
@@ -115,4 +137,17 @@ pub struct Database {
     pub option_group: Option<String>,
     /// Whether it has a standby in another zone.
     pub multi_az: bool,
+}
+
+/// An option group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionGroup {
+    /// Its name.
+    pub name: String,
+    /// The engine that it is for.
+    pub engine: String,
+    /// The engine's major version that it is for.
+    pub major_version: String,
+    /// Its options, and of each whether it is permanent: a snapshot then cannot do without it.
+    pub options: BTreeMap<String, bool>,
 }

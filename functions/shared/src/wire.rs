@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Error, Settings};
+use crate::{Encryption, Error, Keep, KmsKey, OptionGroups, Settings};
 
 /// The two kinds of database that RDS takes snapshots of. They differ only in how RDS spells its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,7 +45,44 @@ pub struct Rules {
     pub kms_key_arn: Option<String>,
     /// Verified copies to keep. More than configured is taken, fewer is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub keep_copies: Option<usize>,
+    pub keep_copies: Option<u32>,
+}
+
+/// What a database's tags ask for. They may ask for more than the stack keeps, and for a key that it allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Policy {
+    /// ARN of the key, of those that the stack allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    /// Option group of the destination region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub option_group: Option<String>,
+    /// What is kept, where it is more than the stack keeps.
+    #[serde(skip_serializing_if = "Keep::is_empty")]
+    pub keep: Keep,
+    /// Whether nothing may be deleted, because one of the tags cannot be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_all: bool,
+}
+
+/// Why a database is not copied in this run, found before the first copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// The name of the error: one of [`Error::NAMES`].
+    pub error: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        Self {
+            error: error.name().to_owned(),
+            message: error.to_string(),
+        }
+    }
 }
 
 /// One database to be copied: an item of the Map, and the input of copy-snapshot.
@@ -61,24 +98,54 @@ pub struct Target {
     /// Whether nothing may be written, only said.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Whether the database no longer exists, so that its copies are only pruned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
+    /// Other names that a retired database's copies know it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_ids: Vec<String>,
+    /// What its tags ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// Why it is not copied in this run. The state machine ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
     /// What the run was configured with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Rules>,
 }
 
 impl Target {
-    /// Refuses a target that no RDS call could serve, and rules that differ from the function's own settings:
-    /// an input selects, it never authorises.
+    /// A target of which nothing else is known.
+    #[must_use]
+    pub fn new(kind: DatabaseKind, id: impl Into<String>, resource_id: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            resource_id: resource_id.into(),
+            dry_run: false,
+            retired: false,
+            former_ids: Vec::new(),
+            policy: None,
+            problem: None,
+            rules: None,
+        }
+    }
+
+    /// Refuses a target that no RDS call could serve, and anything that the function's own settings do not allow: an
+    /// input selects, it never authorises.
     pub fn check(&self, settings: &Settings) -> Result<(), Error> {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if self.id.is_empty() || self.id.len() > 63 || !self.id.bytes().all(legal) {
+        let legal =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let is_id = |id: &String| id.len() <= 63 && legal(id);
+        if !is_id(&self.id) || !self.former_ids.iter().all(is_id) {
             return Err(Error::bad_input(
                 "id",
                 &format!("{:?} is no database identifier", self.id),
                 "Give the identifier as the RDS console shows it, for example orders.",
             ));
         }
-        if self.resource_id.is_empty() || !self.resource_id.bytes().all(legal) {
+        if !legal(&self.resource_id) {
             return Err(Error::bad_input(
                 "resourceId",
                 &format!("{:?} is no resource id", self.resource_id),
@@ -86,36 +153,108 @@ impl Target {
                  {\"only\": [\"<identifier>\"]}, which looks it up.",
             ));
         }
+        if self.retired && settings.retired_keep_days == 0 {
+            return Err(Error::bad_input(
+                "retired",
+                "this stack leaves the copies of databases that no longer exist alone",
+                "Set the parameter RetiredKeepDays to have them pruned.",
+            ));
+        }
+        self.check_rules(settings)?;
+        self.check_policy(settings)
+    }
+
+    fn check_rules(&self, settings: &Settings) -> Result<(), Error> {
         let Some(rules) = &self.rules else { return Ok(()) };
-        let differs = |field: &str, given: &Option<String>, own: &str| match given {
-            Some(given) if given != own => Err(Error::bad_input(
-                field,
-                &format!("{given} is not what the stack is configured with ({own})"),
-                "Leave the field out, or change the stack's parameter.",
-            )),
-            _ => Ok(()),
+        let remedy = "Leave the field out, or change the stack's parameter.";
+        let differs = |field: &str, given: &str, own: &str| {
+            let problem = format!("{given} is not what the stack is configured with ({own})");
+            Err(Error::bad_input(field, &problem, remedy))
         };
-        differs(
-            "rules.destinationRegion",
-            &rules.destination_region,
-            &settings.destination_region,
-        )?;
-        differs("rules.kmsKeyArn", &rules.kms_key_arn, &settings.kms_key_arn)?;
+        match &rules.destination_region {
+            Some(given) if *given != settings.destination_region => {
+                differs("rules.destinationRegion", given, &settings.destination_region)?;
+            }
+            _ => {}
+        }
+        match (&rules.kms_key_arn, &settings.kms_key) {
+            (Some(given), KmsKey::Arn(own)) if given != own => differs("rules.kmsKeyArn", given, own)?,
+            // Which key an alias stands for is not known here; RDS is asked for the alias itself.
+            (Some(given), KmsKey::Alias(own)) => {
+                let of_a_key = own
+                    .split(":alias/")
+                    .next()
+                    .is_some_and(|begin| given.strip_prefix(begin).is_some_and(|rest| rest.starts_with(":key/")));
+                if !of_a_key {
+                    differs("rules.kmsKeyArn", given, own)?;
+                }
+            }
+            _ => {}
+        }
         match rules.keep_copies {
-            Some(keep) if keep < settings.keep_copies => Err(Error::bad_input(
+            Some(keep) if keep < settings.keep.copies => Err(Error::bad_input(
                 "rules.keepCopies",
-                &format!("{keep} is less than the stack keeps ({})", settings.keep_copies),
+                &format!("{keep} is less than the stack keeps ({})", settings.keep.copies),
                 "An input can keep more copies, never fewer: leave the field out, or lower the parameter KeepCopies.",
             )),
             _ => Ok(()),
         }
     }
 
-    /// Verified copies to keep of this database: what is configured, or more if the input says so.
+    fn check_policy(&self, settings: &Settings) -> Result<(), Error> {
+        let Some(policy) = &self.policy else { return Ok(()) };
+        if let Some(key) = policy.kms_key_arn.as_ref().filter(|key| !settings.allows_key(key)) {
+            return Err(Error::bad_input(
+                "policy.kmsKeyArn",
+                &format!("{key} is not a key that the stack allows"),
+                "Leave the field out, or add the key to the parameter AllowedKmsKeyArns.",
+            ));
+        }
+        if policy
+            .option_group
+            .as_ref()
+            .is_some_and(|name| !OptionGroups::is_name(name))
+        {
+            return Err(Error::bad_input(
+                "policy.optionGroup",
+                "cannot be the name of an option group",
+                "Leave the field out, or give the name of an option group of the destination region.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// ARN of the key for this database's copies: what its policy picks, or else the stack's.
+    pub fn kms_key_arn<'a>(&'a self, settings: &'a Settings) -> Result<&'a str, Error> {
+        let picked = self.policy.as_ref().and_then(|policy| policy.kms_key_arn.as_deref());
+        let resolved = self.rules.as_ref().and_then(|rules| rules.kms_key_arn.as_deref());
+        match &settings.kms_key {
+            _ if picked.is_some() => picked,
+            KmsKey::Arn(arn) => Some(arn.as_str()),
+            KmsKey::Alias(_) => resolved,
+        }
+        .ok_or_else(|| {
+            Error::bad_input(
+                "rules.kmsKeyArn",
+                "is missing, and the stack's key is an alias",
+                "Start copy-fleet with {\"only\": [\"<identifier>\"]}, which looks up the key of the alias.",
+            )
+        })
+    }
+
+    /// What is kept of this database: what the stack keeps, or what its tags or the input ask for where that is more.
     #[must_use]
-    pub fn keep_copies(&self, settings: &Settings) -> usize {
-        let asked = self.rules.as_ref().and_then(|rules| rules.keep_copies);
-        asked.unwrap_or(0).max(settings.keep_copies)
+    pub fn keep(&self, settings: &Settings) -> Keep {
+        let by_policy = self.policy.as_ref().map(|policy| policy.keep).unwrap_or_default();
+        let by_input = Keep {
+            copies: self
+                .rules
+                .as_ref()
+                .and_then(|rules| rules.keep_copies)
+                .unwrap_or_default(),
+            ..Keep::default()
+        };
+        settings.keep.or_more(by_policy).or_more(by_input)
     }
 }
 
@@ -155,6 +294,28 @@ pub struct LeftOut {
     pub first: Vec<LeftOutDatabase>,
 }
 
+/// The copies of databases that no longer exist.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// How many databases.
+    pub databases: usize,
+    /// How many copies.
+    pub copies: usize,
+    /// The first 50 databases by name.
+    pub first: Vec<RetiredDatabase>,
+}
+
+/// A database that no longer exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredDatabase {
+    /// Instance or cluster.
+    pub kind: DatabaseKind,
+    /// What it was called last.
+    pub id: String,
+    /// How many copies there are of it.
+    pub copies: usize,
+}
+
 /// One page of a run: what `list-targets` gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -178,6 +339,8 @@ pub struct Plan {
     pub only: Option<Vec<String>>,
     /// What is left out, and why.
     pub left_out: LeftOut,
+    /// Databases that are gone, and whose copies are not.
+    pub retired: Retired,
     /// Sentences for the operator.
     pub warnings: Vec<String>,
 }
@@ -196,6 +359,8 @@ pub enum Decision {
     Nothing,
     /// AWS cannot copy its snapshots.
     Unsupported,
+    /// It no longer exists: its copies are pruned, by the rules for such.
+    Retired,
 }
 
 /// How it ended for a database.
@@ -214,6 +379,8 @@ pub enum Outcome {
     Unsupported,
     /// A dry run: it would have been copied.
     Planned,
+    /// It no longer exists; its copies were pruned.
+    Retired,
 }
 
 /// The snapshot that is copied, in the source region.
@@ -230,8 +397,8 @@ pub struct Source {
     pub engine: String,
     /// Engine version.
     pub engine_version: String,
-    /// Whether it is encrypted with any key.
-    pub encrypted: bool,
+    /// How it is encrypted.
+    pub encryption: Encryption,
     /// Key that it is encrypted with, if RDS says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,
@@ -304,6 +471,9 @@ pub struct Found {
     pub outcome: Outcome,
     /// Why, in a sentence.
     pub reason: String,
+    /// Sentences for the operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The newest snapshot, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -332,6 +502,9 @@ pub struct Started {
     pub outcome: Outcome,
     /// Why, in a sentence.
     pub reason: String,
+    /// Sentences for the operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The snapshot that is copied.
     pub source: Source,
     /// The copy.
@@ -400,6 +573,12 @@ pub struct Prunable {
     /// Names that the database had before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_ids: Vec<String>,
+    /// What was to be done, as far as the baton has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// The newest snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// The rest of the baton, handed on untouched.
     #[serde(flatten)]
     pub rest: Map<String, Value>,

@@ -46,6 +46,13 @@ pub(crate) fn tags(label: &Label<'_>) -> BTreeMap<String, String> {
 
 fn ours(label: &Label<'_>) -> BTreeMap<String, String> {
     let database = label.database;
+    // So that a copy is kept as its database wanted when the database, and its tags, are gone.
+    let keep = label
+        .target
+        .policy
+        .as_ref()
+        .map(|policy| policy.keep)
+        .unwrap_or_default();
     let option_group = database
         .and_then(|database| database.option_group.as_deref())
         .or(label.option_group);
@@ -69,6 +76,7 @@ fn ours(label: &Label<'_>) -> BTreeMap<String, String> {
         (tags::MULTI_AZ, database.map(|database| database.multi_az.to_string())),
     ]
     .into_iter()
+    .chain(keep.to_tags().map(|(key, value)| (key, Some(value))))
     .filter_map(|(key, value)| {
         let value = value.filter(|value| !value.is_empty() && value.chars().count() <= LONGEST_VALUE)?;
         Some((key.to_owned(), value))

@@ -9,8 +9,8 @@ mod label;
 
 use jiff::Timestamp;
 use shared::{
-    Copy, CopyRequest, Database, DatabaseKind, Deployment, Error, Found, MOST_ATTEMPTS, OwnCopy, Snapshot, Source,
-    Standing, Started, Wait, key_for,
+    Copy, CopyRequest, Database, DatabaseKind, Deployment, Error, Found, MOST_ATTEMPTS, OwnCopy, Presigner, Settings,
+    Snapshot, Source, Standing, Started, Target, Wait, keys_for,
 };
 
 /// Asks for the copy under the next free name.
@@ -21,36 +21,98 @@ pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Re
         source_snapshot(deployment, &found, &source),
         describe(deployment, found.target.kind, &found.target.resource_id),
     )?;
-    let key = key_for(found.target.kind, snapshot.encryption, &deployment.settings);
+    let key = found.target.kms_key_arn(&deployment.settings)?.to_owned();
+    let keys: Vec<Option<&str>> = keys_for(found.target.kind, snapshot.encryption, &key).collect();
 
+    let mut refused = None;
+    for key in keys {
+        let wish = Wish {
+            source: &source,
+            snapshot: &snapshot,
+            database: database.as_ref(),
+            key,
+        };
+        match start(deployment, &found, &wish, now).await {
+            // Without the key there may be a copy yet; if not, the first refusal says more.
+            Err(error) if error.is_refused_parameter() => refused = refused.or(Some(error)),
+            Err(error) => return Err(error),
+            Ok(copy) => {
+                tracing::info!(copy.id = copy.id, copy.attempt, "copy started");
+                return Ok(started(found, source, copy));
+            }
+        }
+    }
+    Err(refused.unwrap_or_else(|| Error::RdsError(format!("there is no way to copy {}", source.id))))
+}
+
+/// What is copied, and with which key.
+struct Wish<'a> {
+    source: &'a Source,
+    snapshot: &'a Snapshot,
+    database: Option<&'a Database>,
+    key: Option<&'a str>,
+}
+
+/// Asks for the copy under the next free name.
+async fn start(deployment: &Deployment, found: &Found, wish: &Wish<'_>, now: Timestamp) -> Result<Copy, Error> {
+    let Wish {
+        source,
+        snapshot,
+        database,
+        key,
+    } = *wish;
+    let settings = &deployment.settings;
     for attempt in found.attempt..MOST_ATTEMPTS {
-        let id = deployment.owner.copy_id(&source.arn, key, attempt);
         let request = CopyRequest {
             kind: found.target.kind,
             source_arn: source.arn.clone(),
-            kms_key_arn: key.map(str::to_owned),
+            id: deployment.owner.copy_id(&source.arn, key, attempt),
+            kms_key_arn: key.map(|key| requested_key(settings, key).to_owned()),
+            option_group: option_group(settings, &found.target, snapshot).map(str::to_owned),
+            presigned: Presigner::is_needed(&settings.source_region, &source.engine),
             tags: label::tags(&label::Label {
                 owner: &deployment.owner,
                 target: &found.target,
-                source: &source,
+                source,
                 key,
                 attempt,
                 requested: now,
                 inherited: &snapshot.tags,
-                database: database.as_ref(),
+                database,
                 option_group: snapshot.option_group.as_deref(),
             }),
-            id,
         };
-        if let Some(copy) = copy_or_join(deployment, &request, &source, attempt, now).await? {
-            tracing::info!(copy.id = copy.id, attempt, "copy started");
-            return Ok(started(found, source, copy));
+        if let Some(copy) = copy_or_join(deployment, &request, source, key, attempt, now).await? {
+            return Ok(copy);
         }
     }
     Err(Error::AttemptsUsedUp(format!(
         "{MOST_ATTEMPTS} copies of {} failed",
         source.id
     )))
+}
+
+/// What RDS is asked for in the place of `key`. An alias is asked for as such: the key that the baton says it stands
+/// for is only what the copy is compared with.
+fn requested_key<'a>(settings: &'a Settings, key: &'a str) -> &'a str {
+    if settings.allows_key(key) {
+        key
+    } else {
+        settings.kms_key.arn()
+    }
+}
+
+/// The option group that the copy gets: the database's tag says, or the stack. RDS Custom takes none, nor do clusters.
+fn option_group<'a>(settings: &'a Settings, target: &'a Target, snapshot: &Snapshot) -> Option<&'a str> {
+    if target.kind == DatabaseKind::Cluster || snapshot.engine.starts_with("custom-") {
+        return None;
+    }
+    let picked = target.policy.as_ref().and_then(|policy| policy.option_group.as_deref());
+    picked.or_else(|| {
+        settings
+            .option_groups
+            .for_copies_of(&target.id, snapshot.option_group.as_deref())
+    })
 }
 
 /// Refuses a baton that this function must not act on, whatever was decided before.
@@ -111,6 +173,7 @@ async fn copy_or_join(
     deployment: &Deployment,
     request: &CopyRequest,
     source: &Source,
+    key: Option<&str>,
     attempt: u32,
     now: Timestamp,
 ) -> Result<Option<Copy>, Error> {
@@ -120,7 +183,7 @@ async fn copy_or_join(
             id: copy.id,
             arn: copy.arn,
             region: region.to_owned(),
-            kms_key_arn: request.kms_key_arn.clone(),
+            kms_key_arn: key.map(str::to_owned),
             requested_at: now,
             attempt,
         })),
@@ -136,7 +199,7 @@ async fn copy_or_join(
                 )));
             };
             match OwnCopy::read(&deployment.owner, &there) {
-                Some(own) if own.is_of(source, request.kms_key_arn.as_deref()) => match own.standing {
+                Some(own) if own.is_of(source, key) => match own.standing {
                     Standing::Failed | Standing::Mismatched => Ok(None),
                     Standing::Verified | Standing::Unverified | Standing::InProgress => Ok(Some(own.to_wire(region))),
                 },
@@ -168,6 +231,7 @@ fn started(found: Found, source: Source, copy: Copy) -> Started {
         decision: found.decision,
         outcome: found.outcome,
         reason: found.reason,
+        warnings: found.warnings,
         source,
         copy,
         wait: Wait::first(),

@@ -1,8 +1,12 @@
 use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
-use fixtures::{DESTINATION, KEY, SOURCE, deployment, deployment_with, settings_with, target, world, world_with};
-use shared::{Decision, Outcome, Presigner, tags};
+use fixtures::{
+    DESTINATION, KEY, OTHER_KEY, SOURCE, deployment, deployment_with, settings_with, target, world, world_with,
+};
+use shared::{Decision, Encryption, Outcome, Policy, Presigner, tags};
 use simulator_sdk::World;
-use simulator_sdk::scenario::{Database as Seeded, Region, Snapshot as SeededSnapshot};
+use simulator_sdk::scenario::{
+    Database as Seeded, OptionGroup, Region, Scenario, Settings, Snapshot as SeededSnapshot, SseRdsCopies,
+};
 use simulator_sdk::simulator::{Action, Calls, Fault, Kind};
 
 use super::*;
@@ -28,13 +32,18 @@ fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
         decision: Decision::Copy,
         outcome: Outcome::Pending,
         reason: "no copy yet".to_owned(),
+        warnings: Vec::new(),
         source: Some(Source {
             id: snapshot.id.clone(),
             arn: snapshot.arn.clone(),
             created_at: snapshot.created_at.expect("a time"),
             engine: snapshot.engine.clone(),
             engine_version: snapshot.engine_version.clone(),
-            encrypted: snapshot.storage_encryption_type != "none",
+            encryption: match snapshot.storage_encryption_type.as_str() {
+                "none" => Encryption::None,
+                "sse-rds" => Encryption::AwsOwned,
+                _ => Encryption::Kms,
+            },
             kms_key_arn: snapshot.kms_key.clone(),
             size_gib: i32::try_from(snapshot.allocated_storage).ok(),
         }),
@@ -281,25 +290,159 @@ async fn no_tag_of_the_source_becomes_one_of_ours() {
 }
 
 #[tokio::test]
-async fn where_the_partition_needs_it_a_presigned_url_goes_with_the_copy() {
-    let signed = |world: &World| {
-        let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
-        let mut deployment = deployment(world);
-        let presigner = Presigner::new(SharedCredentialsProvider::new(credentials), SOURCE);
-        deployment.destination = deployment.destination.presigning(presigner);
-        deployment
-    };
-    let world = world(|region| region.instance(orders()));
+async fn a_presigned_url_goes_only_with_the_copies_that_need_it() {
+    let documents = Seeded::new("documents")
+        .engine("docdb")
+        .encrypted_with("alias/aws/rds")
+        .snapshots_aged([3.0]);
+    let world = world(|region| region.instance(orders()).cluster(documents));
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
+    let mut deployment = deployment(&world);
+    let presigner = Presigner::new(SharedCredentialsProvider::new(credentials), SOURCE);
+    deployment.destination = deployment.destination.presigning(presigner);
+
     // The fault hits only a call with such a URL.
-    let with_url = Calls::to("CopyDBSnapshot").with("PreSignedUrl", "https://rds.us-east-1.amazonaws.com/*");
-    world.fault(Fault::error(with_url, "InvalidParameterValue", "seen"));
-    let error = handle(&signed(&world), found_orders(&world), world.now())
+    for operation in ["CopyDBSnapshot", "CopyDBClusterSnapshot"] {
+        let with_url = Calls::to(operation).with("PreSignedUrl", "https://rds.us-east-1.amazonaws.com/*");
+        world.fault(Fault::error(with_url, "InvalidParameterValue", "seen"));
+    }
+    let of_documents = found(&world, DatabaseKind::Cluster, "documents");
+    let error = handle(&deployment, of_documents.clone(), world.now())
         .await
         .expect_err("seen");
     assert!(error.to_string().ends_with("seen"), "{error}");
-    start(&world, found_orders(&world)).await.expect("without it elsewhere");
-    world.clear_faults();
-    handle(&signed(&world), found_orders(&world), world.now())
+    handle(&deployment, found_orders(&world), world.now())
         .await
-        .expect("joined");
+        .expect("without it elsewhere");
+    world.clear_faults();
+    handle(&deployment, of_documents, world.now()).await.expect("started");
+}
+
+fn stack(world: &World, variables: &[(&str, &str)]) -> Deployment {
+    deployment_with(world, "tests", settings_with(variables))
+}
+
+#[tokio::test]
+async fn the_key_that_a_policy_picks_is_used_if_the_stack_allows_it() {
+    let world = world(|region| region.instance(orders()));
+    let mut picked = found_orders(&world);
+    picked.target.policy = Some(Policy {
+        kms_key_arn: Some(OTHER_KEY.to_owned()),
+        ..Policy::default()
+    });
+    let error = handle(&stack(&world, &[]), picked.clone(), world.now())
+        .await
+        .expect_err("refused");
+    assert_eq!(error.name(), "BadInput");
+    assert_eq!(world.calls("CopyDBSnapshot"), 0);
+
+    let allowing = stack(&world, &[("ALLOWED_KMS_KEY_ARNS", OTHER_KEY)]);
+    let started = handle(&allowing, picked, world.now()).await.expect("started");
+    assert_eq!(started.copy.kms_key_arn.as_deref(), Some(OTHER_KEY));
+    let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+    assert_eq!(copy.kms_key.as_deref(), Some(OTHER_KEY));
+}
+
+#[tokio::test]
+async fn where_the_stacks_key_is_an_alias_rds_is_asked_for_the_alias_whatever_the_input_says() {
+    let world = world(|region| region.instance(orders()));
+    let alias = format!("arn:aws:kms:{DESTINATION}:123456789012:alias/copies");
+    let deployment = stack(&world, &[("DESTINATION_KMS_KEY_ARN", &alias)]);
+    let error = handle(&deployment, found_orders(&world), world.now())
+        .await
+        .expect_err("unresolved");
+    assert!(error.to_string().starts_with("rules.kmsKeyArn: is missing"), "{error}");
+
+    let mut lying = found_orders(&world);
+    lying.target.rules = Some(shared::Rules {
+        kms_key_arn: Some(OTHER_KEY.to_owned()),
+        ..shared::Rules::default()
+    });
+    let started = handle(&deployment, lying, world.now()).await.expect("started");
+    let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+    assert_eq!(copy.kms_key.as_deref(), Some(KEY), "the alias's own key");
+    assert_eq!(
+        started.copy.kms_key_arn.as_deref(),
+        Some(OTHER_KEY),
+        "which the verification then misses"
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_whose_key_aws_owns_is_copied_with_the_key_or_without_it_as_rds_wants() {
+    for (sse_rds, key, encryption) in [
+        (SseRdsCopies::NeedsKey, Some(KEY), "sse-kms"),
+        (SseRdsCopies::RefusesKey, None, "sse-rds"),
+    ] {
+        let modern = Seeded::new("modern").encrypted_by_service().snapshots_aged([3.0]);
+        let world = World::new(
+            &Scenario::new()
+                .settings(Settings {
+                    sse_rds_copies: sse_rds,
+                    ..Settings::default()
+                })
+                .region(SOURCE, |region| region.cluster(modern))
+                .region(DESTINATION, |region| region.key(KEY, "alias/copies")),
+        );
+        let found = found(&world, DatabaseKind::Cluster, "modern");
+        let started = start(&world, found.clone()).await.expect("started");
+        assert_eq!(started.copy.kms_key_arn.as_deref(), key);
+        let again = start(&world, found).await.expect("joined");
+        assert_eq!(again.copy.id, started.copy.id);
+        world.finish_copies();
+        let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+        assert_eq!(copy.storage_encryption_type, encryption);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_gets_the_option_group_that_the_stack_or_the_tag_names() {
+    let timezone = |name: &str| OptionGroup::new(name, "oracle-ee").version("19").permanent("Timezone");
+    let world = world_with(
+        |region| {
+            let finance = orders().engine("oracle-ee").option_group("oracle-tz");
+            region.option_group(timezone("oracle-tz")).instance(finance)
+        },
+        |region| {
+            region
+                .option_group(timezone("copies-tz"))
+                .option_group(timezone("tagged"))
+        },
+    );
+    let error = start(&world, found_orders(&world)).await.expect_err("no group");
+    assert_eq!(error.name(), "OptionGroupMissing");
+
+    let mapped = stack(&world, &[("OPTION_GROUPS", "oracle-tz=copies-tz")]);
+    let mut tagged = found_orders(&world);
+    tagged.target.policy = Some(Policy {
+        option_group: Some("tagged".to_owned()),
+        ..Policy::default()
+    });
+    world.delete_option_group(DESTINATION, "tagged");
+    let error = handle(&mapped, tagged, world.now())
+        .await
+        .expect_err("deleted meanwhile");
+    assert_eq!(error.name(), "OptionGroupMissing");
+
+    let started = handle(&mapped, found_orders(&world), world.now())
+        .await
+        .expect("started");
+    let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+    assert_eq!(copy.option_group.as_deref(), Some("copies-tz"));
+}
+
+#[tokio::test]
+async fn a_copy_carries_what_its_databases_tags_asked_to_be_kept() {
+    let world = world(|region| region.instance(orders()));
+    let mut found = found_orders(&world);
+    found.target.policy = Some(Policy {
+        keep: shared::Keep {
+            days: 365,
+            ..shared::Keep::default()
+        },
+        ..Policy::default()
+    });
+    let started = start(&world, found).await.expect("started");
+    let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+    assert_eq!(copy.tags.get("snapferry:keep-days").map(String::as_str), Some("365"));
 }

@@ -110,13 +110,36 @@ fn an_unencrypted_cluster_stays_unencrypted() {
         kms_key_arn: None,
         ..copy()
     };
-    assert!(compare(&source(), None, &plain).differ.is_empty());
+    let source = Source {
+        encryption: Encryption::None,
+        ..source()
+    };
+    assert!(compare(&source, None, &plain).differ.is_empty());
     let encrypted = Snapshot {
         kind: DatabaseKind::Cluster,
         ..copy()
     };
     assert_eq!(
-        compare(&source(), None, &encrypted).differ,
-        ["its encryption is on instead of off"]
+        compare(&source, None, &encrypted).differ,
+        ["its encryption is sse-kms instead of none"]
+    );
+}
+
+#[test]
+fn a_copy_without_a_key_is_encrypted_as_its_source_is() {
+    let source = Source {
+        encryption: Encryption::AwsOwned,
+        ..source()
+    };
+    let of = |encryption| Snapshot {
+        kind: DatabaseKind::Cluster,
+        encryption,
+        kms_key_arn: None,
+        ..copy()
+    };
+    assert!(compare(&source, None, &of(Encryption::AwsOwned)).differ.is_empty());
+    assert_eq!(
+        compare(&source, None, &of(Encryption::None)).differ,
+        ["its encryption is none instead of sse-rds"]
     );
 }

@@ -3,13 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 
 fn target() -> Target {
-    Target {
-        kind: DatabaseKind::Instance,
-        id: "orders".to_owned(),
-        resource_id: "db-ORDERS".to_owned(),
-        dry_run: false,
-        rules: None,
-    }
+    Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
 }
 
 fn at(time: &str) -> Timestamp {
@@ -117,6 +111,7 @@ fn former_names_are_known_from_the_snapshots() {
 
 #[test]
 fn what_aws_cannot_copy_is_known_and_an_unknown_engine_is_tried() {
+    let unsupported = |kind, engine| unsupported(kind, engine, "us-east-1");
     assert!(unsupported(DatabaseKind::Cluster, "postgres").is_some_and(|why| why.contains("Multi-AZ")));
     assert!(unsupported(DatabaseKind::Cluster, "mysql").is_some());
     assert!(unsupported(DatabaseKind::Instance, "custom-oracle-ee").is_some());
@@ -128,4 +123,11 @@ fn what_aws_cannot_copy_is_known_and_an_unknown_engine_is_tried() {
     ] {
         assert_eq!(unsupported(kind, engine), None, "{engine}");
     }
+}
+
+#[test]
+fn between_the_regions_of_china_only_neptune_is_copied() {
+    let unsupported = |engine| unsupported(DatabaseKind::Cluster, engine, "cn-north-1");
+    assert!(unsupported("aurora-mysql").is_some_and(|why| why.contains("China")));
+    assert_eq!(unsupported("neptune"), None);
 }

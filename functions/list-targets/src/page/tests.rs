@@ -4,19 +4,13 @@ use super::*;
 
 fn targets(kind: DatabaseKind, count: usize, id_length: usize) -> Vec<Target> {
     (0..count)
-        .map(|at| Target {
-            kind,
-            id: format!("{at:0>id_length$}"),
-            resource_id: format!(
-                "{}-{at:026}",
-                if kind == DatabaseKind::Instance {
-                    "db"
-                } else {
-                    "cluster"
-                }
-            ),
-            dry_run: false,
-            rules: None,
+        .map(|at| {
+            let prefix = if kind == DatabaseKind::Instance {
+                "db"
+            } else {
+                "cluster"
+            };
+            Target::new(kind, format!("{at:0>id_length$}"), format!("{prefix}-{at:026}"))
         })
         .collect()
 }

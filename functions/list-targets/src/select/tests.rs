@@ -7,26 +7,10 @@ fn settings(selection: &str) -> Settings {
 }
 
 fn database(kind: DatabaseKind, id: &str, copy: Option<&str>) -> Database {
+    let tag = copy.map(|value| (tags::COPY.to_owned(), value.to_owned()));
     Database {
-        kind,
-        id: id.to_owned(),
-        resource_id: format!("resource-{id}"),
-        engine: if kind == DatabaseKind::Cluster {
-            "aurora-mysql"
-        } else {
-            "mysql"
-        }
-        .to_owned(),
-        engine_version: "8.0".to_owned(),
-        member_of: None,
-        tags: copy
-            .map(|value| (tags::COPY.to_owned(), value.to_owned()))
-            .into_iter()
-            .collect(),
-        class: None,
-        parameter_group: None,
-        option_group: None,
-        multi_az: false,
+        tags: tag.into_iter().collect(),
+        ..fixtures::database(kind, id)
     }
 }
 
@@ -35,7 +19,7 @@ fn instance(id: &str, copy: Option<&str>) -> Database {
 }
 
 fn ids(selected: &Selected) -> Vec<&str> {
-    selected.targets.iter().map(|target| target.id.as_str()).collect()
+    selected.databases.iter().map(|database| database.id.as_str()).collect()
 }
 
 #[test]
@@ -45,7 +29,7 @@ fn by_default_all_are_copied_but_those_tagged_otherwise() {
         instance("yes", Some("true")),
         instance("no", Some("False")),
     ];
-    let selected = select(databases, &Scope::All, &settings("opt-out"));
+    let selected = select(databases, &Scope::All, &settings("opt-out"), &BTreeMap::new());
     assert_eq!(ids(&selected), ["plain", "yes"]);
     assert_eq!(
         selected.left_out.reasons,
@@ -60,22 +44,57 @@ fn opting_in_copies_only_what_is_tagged() {
         instance("yes", Some("true")),
         instance("odd", Some("maybe")),
     ];
-    let selected = select(databases, &Scope::All, &settings("opt-in"));
+    let selected = select(databases, &Scope::All, &settings("opt-in"), &BTreeMap::new());
     assert_eq!(ids(&selected), ["yes"]);
     assert_eq!(selected.left_out.count, 2);
 }
 
 #[test]
-fn an_unreadable_tag_is_reported_without_its_value() {
-    let selected = select(vec![instance("odd", Some("s3cret"))], &Scope::All, &settings("opt-out"));
+fn engines_that_are_switched_on_are_copied() {
+    let graph = || Database {
+        engine: "neptune".to_owned(),
+        ..database(DatabaseKind::Cluster, "graph", None)
+    };
+    let documents = || Database {
+        engine: "docdb".to_owned(),
+        ..database(DatabaseKind::Cluster, "documents", None)
+    };
+    for (variable, copied) in [("INCLUDE_NEPTUNE", "graph"), ("INCLUDE_DOCUMENTDB", "documents")] {
+        let settings = fixtures::settings_with(&[(variable, "true")]);
+        let selected = select(vec![graph(), documents()], &Scope::All, &settings, &BTreeMap::new());
+        assert_eq!(ids(&selected), [copied]);
+        assert_eq!(selected.left_out.count, 1);
+    }
+}
+
+#[test]
+fn of_a_global_database_only_the_primary_is_copied() {
+    let member = |id: &str, global: &str| Database {
+        global_cluster: Some(global.to_owned()),
+        ..database(DatabaseKind::Cluster, id, None)
+    };
+    let databases = vec![
+        member("here", "world"),
+        member("there", "shop"),
+        member("unknown", "new"),
+    ];
+    let writers = BTreeMap::from([
+        ("world".to_owned(), databases[0].arn.clone()),
+        (
+            "shop".to_owned(),
+            "arn:aws:rds:eu-west-1:123456789012:cluster:shop-eu".to_owned(),
+        ),
+    ]);
+    let selected = select(databases, &Scope::All, &settings("opt-out"), &writers);
     assert_eq!(
         ids(&selected),
-        ["odd"],
-        "what cannot be read falls back to a copy, which destroys nothing"
+        ["here", "unknown"],
+        "when in doubt, twice is better than not at all"
     );
-    assert_eq!(
-        selected.warnings,
-        ["instance odd: the tag snapferry:copy is neither true nor false and was ignored"]
+    let reason = &selected.left_out.first[0].reason;
+    assert!(
+        reason.contains("its primary, in eu-west-1, has the same data"),
+        "{reason}"
     );
 }
 
@@ -89,6 +108,7 @@ fn members_of_a_cluster_are_neither_copied_nor_left_out() {
         vec![member, database(DatabaseKind::Cluster, "billing", None)],
         &Scope::All,
         &settings("opt-out"),
+        &BTreeMap::new(),
     );
     assert_eq!(ids(&selected), ["billing"]);
     assert_eq!(selected.left_out.count, 0);
@@ -99,7 +119,7 @@ fn the_first_fifty_left_out_are_named_and_all_are_counted() {
     let databases = (0..120)
         .map(|at| instance(&format!("db-{at:03}"), Some("false")))
         .collect();
-    let left_out = select(databases, &Scope::All, &settings("opt-out")).left_out;
+    let left_out = select(databases, &Scope::All, &settings("opt-out"), &BTreeMap::new()).left_out;
     assert_eq!((left_out.count, left_out.first.len()), (120, 50));
     assert_eq!(left_out.first[49].id, "db-049");
     assert_eq!(left_out.reasons.values().sum::<usize>(), 120);

@@ -18,30 +18,24 @@ fn copy(id: &str, hour_of_data: i64, standing: Standing) -> OwnCopy {
         requested: hour(hour_of_data + 1),
         kms_key_arn: None,
         attempt: 0,
+        keep: Keep::default(),
         standing,
     }
 }
 
 /// Keeps so many copies, by no other rule.
-fn only(keep: usize) -> Rules {
+fn only(copies: u32) -> Rules {
     Rules {
-        keep,
-        age: SignedDuration::ZERO,
-        periods: periods_of([0; 4]),
+        keep: Keep {
+            copies,
+            ..Keep::default()
+        },
+        keep_all: false,
         deadline: DEADLINE,
     }
 }
 
-fn periods_of([days, weeks, months, years]: [usize; 4]) -> [(Period, usize); 4] {
-    [
-        (Period::Day, days),
-        (Period::Week, weeks),
-        (Period::Month, months),
-        (Period::Year, years),
-    ]
-}
-
-fn deleted(copies: &[OwnCopy], keep: usize, now: Timestamp) -> Vec<&str> {
+fn deleted(copies: &[OwnCopy], keep: u32, now: Timestamp) -> Vec<&str> {
     plan(copies, &only(keep), now)
         .into_iter()
         .filter(|verdict| verdict.delete)
@@ -154,10 +148,8 @@ fn copies_up_to_an_age_are_kept_and_one_from_the_future_is_young() {
     let copies: Vec<OwnCopy> = (0..6)
         .map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified))
         .collect();
-    let rules = Rules {
-        age: SignedDuration::from_hours(48),
-        ..only(1)
-    };
+    let mut rules = only(1);
+    rules.keep.days = 2;
     let gone = |now| -> Vec<&str> { deleted_by(&copies, &rules, now) };
     assert_eq!(gone(5 * 24), ["day-0", "day-1", "day-2"]);
     assert!(gone(-1000).is_empty(), "by a clock that runs behind nothing is old");
@@ -180,7 +172,14 @@ fn the_last_copy_of_each_day_week_month_and_year_is_kept() {
         })
         .collect();
     let rules = Rules {
-        periods: periods_of([3, 3, 3, 3]),
+        keep: Keep {
+            copies: 1,
+            days: 0,
+            daily: 3,
+            weekly: 3,
+            monthly: 3,
+            yearly: 3,
+        },
         ..only(1)
     };
     let kept: Vec<(&str, String)> = plan(&copies, &rules, end)
@@ -241,12 +240,24 @@ fn any_copies() -> impl Strategy<Value = Vec<OwnCopy>> {
     })
 }
 
+fn any_keep() -> impl Strategy<Value = Keep> {
+    let days = prop_oneof![Just(0_u32), 1_u32..20];
+    let counts = [0_u32..4, 0..4, 0..4, 0..4];
+    (0_u32..8, days, counts).prop_map(|(copies, days, [daily, weekly, monthly, yearly])| Keep {
+        copies,
+        days,
+        daily,
+        weekly,
+        monthly,
+        yearly,
+    })
+}
+
 fn any_rules() -> impl Strategy<Value = Rules> {
-    let periods = [0_usize..4, 0..4, 0..4, 0..4];
-    (0_usize..8, 0_i64..400, 0_i64..400, periods).prop_map(|(keep, deadline, age, counts)| Rules {
+    let keep_all = prop::bool::weighted(0.1);
+    (any_keep(), keep_all, 0_i64..400).prop_map(|(keep, keep_all, deadline)| Rules {
         keep,
-        age: SignedDuration::from_hours(if age < 200 { 0 } else { age }),
-        periods: periods_of(counts),
+        keep_all,
         deadline: SignedDuration::from_hours(deadline),
     })
 }
@@ -314,9 +325,9 @@ proptest! {
         let stay = plan(&copies, &rules, hour(now)).iter()
             .filter(|verdict| !verdict.delete && verdict.copy.standing == Standing::Verified)
             .count();
-        let wanted = verified.min(rules.keep.max(1));
+        let wanted = verified.min(usize::try_from(rules.keep.copies).expect("a small number").max(1));
         prop_assert!(stay >= wanted);
-        let by_number_only = Rules { age: SignedDuration::ZERO, periods: periods_of([0; 4]), ..rules };
+        let by_number_only = Rules { deadline: rules.deadline, ..only(rules.keep.copies) };
         if copies.iter().all(|copy| copy.standing != Standing::InProgress) {
             let gone = deleted_by(&copies, &by_number_only, now).into_iter()
                 .filter(|id| copies.iter().any(|copy| copy.id == *id && copy.standing == Standing::Verified))
@@ -327,19 +338,10 @@ proptest! {
 
     #[test]
     fn keeping_more_by_any_rule_never_deletes_more(
-        copies in any_copies(), rules in any_rules(), more in [0_usize..3, 0..3, 0..3, 0..3, 0..3], days in 0_i64..40,
-        now in -500_i64..40_000,
+        copies in any_copies(), rules in any_rules(), more in any_keep(), now in -500_i64..40_000,
     ) {
         let fewer = deleted_by(&copies, &rules, now);
-        let [copies_more, periods_more @ ..] = more;
-        let mut wider = Rules {
-            keep: rules.keep + copies_more,
-            age: rules.age + SignedDuration::from_hours(days * 24),
-            ..rules
-        };
-        for ((_, count), more) in wider.periods.iter_mut().zip(periods_more) {
-            *count += more;
-        }
+        let wider = Rules { keep: rules.keep.or_more(more), ..rules };
         for id in deleted_by(&copies, &wider, now) {
             prop_assert!(fewer.contains(&id));
         }
@@ -359,6 +361,36 @@ proptest! {
         prop_assert_eq!(sorted, again);
         let left = without(&copies, &first);
         prop_assert!(deleted_by(&left, &rules, now).is_empty());
+    }
+
+    #[test]
+    fn where_a_tag_cannot_be_read_nothing_goes(copies in any_copies(), rules in any_rules(), now in -500_i64..40_000) {
+        let rules = Rules { keep_all: true, ..rules };
+        prop_assert!(deleted_by(&copies, &rules, now).is_empty());
+    }
+
+    #[test]
+    fn no_target_and_no_tag_of_a_copy_makes_the_stack_keep_less(
+        copies in any_copies(), keeps in proptest::collection::vec(any_keep(), 12), asked in any_keep(),
+        stack in any_keep(), retired in any::<bool>(), now in -500_i64..40_000,
+    ) {
+        let settings = Settings { keep: stack, retired_keep_days: 7, ..fixtures::settings() };
+        let target = Target {
+            retired,
+            policy: Some(shared::Policy { keep: asked, ..shared::Policy::default() }),
+            ..Target::new(shared::DatabaseKind::Instance, "orders", "db-ORDERS")
+        };
+        let copies: Vec<OwnCopy> = copies.into_iter().zip(keeps).map(|(copy, keep)| OwnCopy { keep, ..copy }).collect();
+        let rules = Rules::of(&settings, &target, &copies);
+        let by_stack = Rules { keep: stack, ..rules };
+        let gone = deleted_by(&copies, &rules, now);
+        let gone_by_stack = deleted_by(&copies, &by_stack, now);
+        prop_assert!(gone.iter().all(|id| gone_by_stack.contains(id)));
+
+        let left = without(&copies, &gone);
+        let again = Rules::of(&settings, &target, &left);
+        prop_assert_eq!(again, rules);
+        prop_assert!(deleted_by(&left, &again, now).is_empty());
     }
 
     #[test]

@@ -10,28 +10,16 @@ fn owner() -> Owner {
 
 fn database() -> Database {
     Database {
-        kind: DatabaseKind::Instance,
-        id: "orders".to_owned(),
-        resource_id: "db-ORDERS".to_owned(),
-        engine: "postgres".to_owned(),
-        engine_version: "16.3".to_owned(),
-        member_of: None,
-        tags: BTreeMap::new(),
         class: Some("db.r6g.large".to_owned()),
         parameter_group: Some("orders-16".to_owned()),
         option_group: Some("default:postgres-16".to_owned()),
         multi_az: true,
+        ..fixtures::database(DatabaseKind::Instance, "orders")
     }
 }
 
 fn label(inherited: &BTreeMap<String, String>, database: Option<&Database>) -> BTreeMap<String, String> {
-    let target = Target {
-        kind: DatabaseKind::Instance,
-        id: "orders".to_owned(),
-        resource_id: "db-ORDERS".to_owned(),
-        dry_run: false,
-        rules: None,
-    };
+    let target = Target::new(DatabaseKind::Instance, "orders", "db-ORDERS");
     tags(&Label {
         owner: &owner(),
         target: &target,

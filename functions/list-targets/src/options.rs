@@ -1,0 +1,103 @@
+//! Whether the copies of an instance need an option group in the destination region, and have one.
+
+use shared::{Database, DatabaseKind, Error, OptionGroup, Settings};
+
+/// The option groups that somebody made, in both regions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Groups {
+    pub(crate) source: Vec<OptionGroup>,
+    pub(crate) destination: Vec<OptionGroup>,
+}
+
+/// Whether the answer depends on option groups at all. Those that RDS made have no options.
+pub(crate) fn matter_to(database: &Database, settings: &Settings) -> bool {
+    let own = database
+        .option_group
+        .as_ref()
+        .is_some_and(|name| !name.starts_with("default:"));
+    takes_one(database) && (own || chosen(database, None, settings).is_some())
+}
+
+/// RDS Custom takes no option groups, and clusters have none.
+fn takes_one(database: &Database) -> bool {
+    database.kind == DatabaseKind::Instance && !database.engine.starts_with("custom-")
+}
+
+fn chosen<'a>(database: &Database, picked: Option<&'a str>, settings: &'a Settings) -> Option<&'a str> {
+    picked.or_else(|| {
+        settings
+            .option_groups
+            .for_copies_of(&database.id, database.option_group.as_deref())
+    })
+}
+
+/// What is wrong with the option group of the copies, before RDS says so; `picked` is what the database's tag names.
+pub(crate) fn problem(
+    database: &Database,
+    picked: Option<&str>,
+    settings: &Settings,
+    groups: &Groups,
+) -> Option<Error> {
+    if !takes_one(database) {
+        return None;
+    }
+    let named = |groups: &'_ [OptionGroup], name: &str| groups.iter().position(|group| group.name == name);
+    let own = database
+        .option_group
+        .as_ref()
+        .and_then(|name| named(&groups.source, name))
+        .map(|at| &groups.source[at]);
+    let needed: Vec<&str> = own
+        .into_iter()
+        .flat_map(|group| &group.options)
+        .filter(|(_, permanent)| **permanent)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let missing = |said: String| Some(Error::OptionGroupMissing(said));
+    let Some(name) = chosen(database, picked, settings) else {
+        if needed.is_empty() {
+            return None;
+        }
+        return missing(format!(
+            "{} has the permanent options [{}], and no option group is named for its copies",
+            database.id,
+            needed.join(", ")
+        ));
+    };
+    let region = &settings.destination_region;
+    let Some(group) = named(&groups.destination, name).map(|at| &groups.destination[at]) else {
+        return missing(format!(
+            "{region} has no option group {name}, which is named for the copies of {} (permanent options: [{}])",
+            database.id,
+            needed.join(", ")
+        ));
+    };
+    if group.engine != database.engine || !is_of(&database.engine_version, &group.major_version) {
+        return missing(format!(
+            "{name} in {region} is for {} {}, and {} is {} {}",
+            group.engine, group.major_version, database.id, database.engine, database.engine_version
+        ));
+    }
+    let lacking: Vec<&str> = needed
+        .into_iter()
+        .filter(|option| !group.options.contains_key(*option))
+        .collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    missing(format!(
+        "{name} in {region} lacks the permanent options [{}] of {}",
+        lacking.join(", "),
+        database.id
+    ))
+}
+
+/// Whether `15.00.4345.5.v1` is of the major version `15.00`.
+fn is_of(version: &str, major: &str) -> bool {
+    version
+        .strip_prefix(major)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests;

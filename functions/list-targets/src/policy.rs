@@ -1,0 +1,63 @@
+//! What a database's own tags ask for.
+//!
+//! A tag may ask for more than the stack keeps, and pick a key that the stack allows. One that cannot be read counts
+//! as absent, and until it is right nothing of that database is deleted: it may have asked for more.
+
+use shared::{Database, Keep, OptionGroups, Policy, Settings, tags};
+
+use crate::keys::{Keyring, Pick};
+
+/// What the tags ask for, and sentences about what is wrong with them. No sentence has a tag's value in it.
+pub(crate) fn of(database: &Database, keyring: &Keyring, settings: &Settings) -> (Policy, Vec<String>) {
+    let (keep, mut wrong) = Keep::of_tags(&database.tags);
+    let mut policy = Policy {
+        keep,
+        ..Policy::default()
+    };
+    match keyring.picked(database) {
+        // The stack's own key goes without saying.
+        Pick::Tagged(key) if key.arn != keyring.own.arn => policy.kms_key_arn.clone_from(&key.arn),
+        Pick::NotAllowed => wrong.push((
+            tags::KMS_KEY,
+            "names no key that the stack allows (parameter AllowedKmsKeyArns)".to_owned(),
+        )),
+        Pick::Own | Pick::Tagged(_) => {}
+    }
+    match database.tags.get(tags::OPTION_GROUP).map(|name| name.trim()) {
+        Some(name) if OptionGroups::is_name(name) => policy.option_group = Some(name.to_ascii_lowercase()),
+        Some(_) => wrong.push((tags::OPTION_GROUP, "cannot be the name of an option group".to_owned())),
+        None => {}
+    }
+    if database.tags.contains_key(tags::COPY) && copy_tag(database).is_none() {
+        wrong.push((tags::COPY, "is neither true nor false".to_owned()));
+    }
+    let unknown = database
+        .tags
+        .keys()
+        .filter(|key| key.starts_with(tags::PREFIX) && !tags::ALL.contains(&key.as_str()))
+        .map(|key| (key.as_str(), "is not a tag that Snapferry knows".to_owned()));
+    let wrong: Vec<(&str, String)> = wrong.into_iter().chain(unknown).collect();
+
+    policy.keep_all = !wrong.is_empty();
+    let of = |tag: &str, problem: &str| format!("{} {}: the tag {tag} {problem}", database.kind, database.id);
+    let wrong = wrong.iter().map(|(tag, problem)| {
+        of(tag, problem) + "; it is ignored, and no copy of this database is deleted until it is right"
+    });
+    let less = keep
+        .less_than(&settings.keep)
+        .map(|tag| of(tag, "asks for less than the stack keeps, which holds"));
+    let said = wrong.chain(less).collect();
+    (policy, said)
+}
+
+/// Whether the database's tag says that it is copied, if it says.
+pub(crate) fn copy_tag(database: &Database) -> Option<bool> {
+    match database.tags.get(tags::COPY)?.trim().to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

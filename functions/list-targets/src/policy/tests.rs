@@ -1,0 +1,111 @@
+use fixtures::settings;
+use proptest::prelude::*;
+use shared::DatabaseKind;
+
+use super::*;
+
+fn tagged(tags: &[(&str, &str)]) -> Database {
+    Database {
+        tags: tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..fixtures::database(DatabaseKind::Instance, "orders")
+    }
+}
+
+fn of_tags(tags: &[(&str, &str)]) -> (Policy, Vec<String>) {
+    of(&tagged(tags), &Keyring::default(), &settings())
+}
+
+#[test]
+fn tags_ask_for_longer_retention_and_for_an_option_group() {
+    let (policy, said) = of_tags(&[
+        ("snapferry:keep-days", "365"),
+        ("snapferry:keep-monthly", "12"),
+        ("snapferry:option-group", "Copies-TZ"),
+        ("team", "shop"),
+    ]);
+    assert!(said.is_empty(), "{said:?}");
+    assert_eq!((policy.keep.days, policy.keep.monthly), (365, 12));
+    assert_eq!(policy.option_group.as_deref(), Some("copies-tz"));
+    assert!(!policy.keep_all);
+}
+
+#[test]
+fn a_tag_that_cannot_be_read_is_named_without_its_value_and_nothing_is_deleted() {
+    for (tag, problem) in [
+        ("snapferry:keep", "is not a whole number from 1 to 100"),
+        ("snapferry:keep-days", "is not a whole number from 1 to 3650"),
+        ("snapferry:option-group", "cannot be the name of an option group"),
+        ("snapferry:kms-key", "names no key that the stack allows"),
+        ("snapferry:copy", "is neither true nor false"),
+        ("snapferry:kep-days", "is not a tag that Snapferry knows"),
+    ] {
+        let (policy, said) = of_tags(&[(tag, "s3cret!")]);
+        assert!(policy.keep_all, "{tag}");
+        assert_eq!(said.len(), 1);
+        assert!(
+            said[0].starts_with(&format!("instance orders: the tag {tag} {problem}")),
+            "{said:?}"
+        );
+        assert!(!said[0].contains("s3cret"));
+        let nothing = Policy {
+            keep_all: true,
+            ..Policy::default()
+        };
+        assert_eq!(policy, nothing, "{tag} counts as absent");
+    }
+}
+
+#[test]
+fn asking_for_less_than_the_stack_keeps_is_said_and_harmless() {
+    let (policy, said) = of_tags(&[("snapferry:keep", "1")]);
+    assert!(!policy.keep_all);
+    assert_eq!(
+        said,
+        ["instance orders: the tag snapferry:keep asks for less than the stack keeps, which holds"]
+    );
+    let target = shared::Target {
+        policy: Some(policy),
+        ..shared::Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
+    };
+    assert_eq!(target.keep(&settings()), settings().keep);
+}
+
+#[test]
+fn the_tags_of_a_copy_on_a_restored_database_are_no_policy() {
+    let (policy, said) = of_tags(&[
+        ("snapferry:owner", "us-east-1/snap"),
+        ("snapferry:verified", "2026-11-22T04:00:00Z"),
+        ("snapferry:source-arn", "arn"),
+    ]);
+    assert_eq!((policy, said), (Policy::default(), Vec::new()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
+
+    #[test]
+    fn no_tags_make_the_stack_keep_less_or_take_a_key_of_their_own(
+        values in proptest::collection::btree_map(
+            prop::sample::select(tags::ALL.to_vec()),
+            prop_oneof!["[0-9]{1,5}", "\\PC{0,20}", Just("arn:aws:kms:eu-west-1:123456789012:key/evil".to_owned())],
+            0..8,
+        ),
+    ) {
+        let database = Database {
+            tags: values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            ..fixtures::database(DatabaseKind::Instance, "orders")
+        };
+        let (policy, _) = of(&database, &Keyring::default(), &settings());
+        prop_assert_eq!(&policy.kms_key_arn, &None);
+        let target = shared::Target {
+            policy: Some(policy),
+            ..shared::Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
+        };
+        prop_assert_eq!(target.check(&settings()), Ok(()));
+        let keep = target.keep(&settings());
+        prop_assert_eq!(keep.or_more(settings().keep), keep);
+    }
+}

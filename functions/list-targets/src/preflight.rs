@@ -1,0 +1,116 @@
+//! Everything that would fail, found out before the first copy of a run and said in sentences.
+//!
+//! What concerns one database stops that database only: its target carries the problem, and its execution ends with
+//! it. What concerns the run is a warning.
+
+use std::collections::BTreeMap;
+
+use shared::{Database, DatabaseKind, Deployment, Error, Problem, Quota, Target, keys_for};
+
+use crate::keys::{Keyring, Keys};
+use crate::options::{self, Groups};
+use crate::policy;
+
+/// What AWS says of the keys and the option groups that a run needs.
+#[derive(Debug, Default)]
+pub(crate) struct Preflight {
+    keyring: Keyring,
+    groups: Groups,
+}
+
+impl Preflight {
+    /// Asks for what matters to these databases.
+    pub(crate) async fn of(deployment: &Deployment, keys: &Keys, databases: &[Database]) -> Result<Self, Error> {
+        let settings = &deployment.settings;
+        let matters = |database: &Database| {
+            options::matter_to(database, settings) || database.tags.contains_key(shared::tags::OPTION_GROUP)
+        };
+        let (keyring, groups) = tokio::try_join!(
+            keys.keyring(databases, settings),
+            option_groups(deployment, databases.iter().any(matters)),
+        )?;
+        Ok(Self { keyring, groups })
+    }
+
+    /// ARN of the stack's key, if it could be found out.
+    pub(crate) fn kms_key_arn(&self) -> Option<&str> {
+        self.keyring.own.arn.as_deref()
+    }
+
+    /// What is to be said of the stack's key.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
+        let key = &self.keyring.own;
+        let problem = key.problem.as_ref().map(ToString::to_string);
+        problem.into_iter().chain(key.warning.clone())
+    }
+
+    /// The database as a target, with what its tags ask for and what would fail, and what is to be said of it.
+    pub(crate) fn target(&self, deployment: &Deployment, database: Database) -> (Target, Vec<String>) {
+        let settings = &deployment.settings;
+        let (policy, mut said) = policy::of(&database, &self.keyring, settings);
+        let name = format!("{} {}", database.kind, database.id);
+        let needs_key = keys_for(database.kind, database.encryption, "").next() != Some(None);
+        if !needs_key {
+            said.push(format!(
+                "{name} is not encrypted, and RDS makes no encrypted copy of such a cluster: its copies are not encrypted \
+                 either"
+            ));
+        }
+        let key = self.keyring.key_of(&database);
+        let problem = key.problem.clone().filter(|_| needs_key);
+        let picked = policy.option_group.as_deref();
+        let problem = problem.or_else(|| options::problem(&database, picked, settings, &self.groups));
+        if let Some(problem) = &problem {
+            said.push(format!("{name} will not be copied: {problem}"));
+        }
+        let target = Target {
+            policy: Some(policy).filter(|policy| *policy != shared::Policy::default()),
+            problem: problem.as_ref().map(Problem::from),
+            ..Target::new(database.kind, database.id, database.resource_id)
+        };
+        (target, said)
+    }
+}
+
+async fn option_groups(deployment: &Deployment, wanted: bool) -> Result<Groups, Error> {
+    if !wanted {
+        return Ok(Groups::default());
+    }
+    let (source, destination) = tokio::try_join!(
+        deployment.source.option_groups(),
+        deployment.destination.option_groups()
+    )?;
+    Ok(Groups { source, destination })
+}
+
+/// Says when the copies of this run may not fit into the destination's quota, before it bites.
+pub(crate) fn quota_warnings(
+    quotas: &BTreeMap<DatabaseKind, Quota>,
+    targets: &[Target],
+    destination_region: &str,
+) -> Vec<String> {
+    let warning = |(kind, quota): (&DatabaseKind, &Quota)| {
+        let copied = |target: &&Target| target.kind == *kind && !target.retired && target.problem.is_none();
+        let adds = i64::try_from(targets.iter().filter(copied).count()).unwrap_or(i64::MAX);
+        let free = quota.max.saturating_sub(quota.used);
+        (adds > free).then(|| {
+            format!(
+                "{destination_region} holds {} of {} manual {kind} snapshots, and this run may add {adds} before it \
+                 prunes: ask for a higher quota, lower KeepCopies, or delete snapshots that nobody needs",
+                quota.used, quota.max
+            )
+        })
+    };
+    quotas.iter().filter_map(warning).collect()
+}
+
+/// Says when snapshots are named like our copies and are not ours: another stack may have the same `OwnerId`.
+pub(crate) fn stranger_warning(strangers: &[String], deployment: &Deployment) -> Option<String> {
+    let first = strangers.first()?;
+    Some(format!(
+        "{} manual snapshots of {}, {first} among them, are named like the copies of this stack and do not carry its \
+         owner tag; they are left alone. A stack of another source region needs an OwnerId of its own",
+        strangers.len(),
+        deployment.destination.region()
+    ))
+}

@@ -1,0 +1,82 @@
+use shared::tags;
+
+use super::*;
+
+fn owner() -> Owner {
+    Owner::of(&fixtures::settings())
+}
+
+fn copy(id: &str, database: &str, resource_id: &str, day: u8) -> Snapshot {
+    let time = format!("2026-11-{day:02}T03:10:00Z");
+    let tags = [
+        (tags::OWNER, "us-east-1/snap"),
+        (
+            tags::SOURCE_ARN,
+            "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1",
+        ),
+        (tags::SOURCE_RESOURCE_ID, resource_id),
+        (tags::SOURCE_CREATED, &time),
+        (tags::REQUESTED, &time),
+        (tags::KMS_KEY, "none"),
+        (tags::ATTEMPT, "0"),
+    ];
+    Snapshot {
+        snapshot_type: "manual".to_owned(),
+        database_id: database.to_owned(),
+        tags: tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..fixtures::snapshot(id)
+    }
+}
+
+#[test]
+fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
+    let snapshots = [
+        copy("snap-1", "orders", "db-ORDERS", 1),
+        copy("snap-2", "sales", "db-SALES", 2),
+        copy("snap-3", "sales-2", "db-SALES", 3),
+        copy("snap-4", "sales-2", "db-SALES", 4),
+    ];
+    let living = [fixtures::database(DatabaseKind::Instance, "orders")];
+    let found = find(&owner(), &snapshots, &living);
+    let sales = RetiredDatabase {
+        kind: DatabaseKind::Instance,
+        id: "sales-2".to_owned(),
+        copies: 3,
+    };
+    assert_eq!((found.retired.databases, found.retired.copies), (1, 3));
+    assert_eq!(found.retired.first, [sales]);
+    let target = &found.targets[0];
+    assert!(target.retired);
+    assert_eq!(
+        (target.id.as_str(), target.resource_id.as_str()),
+        ("sales-2", "db-SALES")
+    );
+    assert_eq!(target.former_ids, ["sales"]);
+}
+
+#[test]
+fn a_database_that_was_made_again_under_its_name_leaves_the_first_one_retired() {
+    let snapshots = [copy("snap-1", "orders", "db-FIRST", 1)];
+    let living = [fixtures::database(DatabaseKind::Instance, "orders")];
+    assert_eq!(find(&owner(), &snapshots, &living).retired.databases, 1);
+}
+
+#[test]
+fn what_is_not_ours_is_never_retired_and_what_is_only_named_so_is_reported() {
+    let mut by_hand = copy("before-upgrade", "sales", "db-SALES", 1);
+    by_hand.tags.clear();
+    let mut of_another = copy("snap-5", "sales", "db-SALES", 1);
+    of_another
+        .tags
+        .insert(tags::OWNER.to_owned(), "eu-central-1/snap".to_owned());
+    let mut in_order = copy("other-6", "sales", "db-SALES", 1);
+    in_order
+        .tags
+        .insert(tags::OWNER.to_owned(), "us-east-1/other".to_owned());
+    let found = find(&owner(), &[by_hand, of_another, in_order], &[]);
+    assert_eq!((found.retired.databases, found.targets.len()), (0, 0));
+    assert_eq!(found.strangers, ["snap-5"]);
+}
