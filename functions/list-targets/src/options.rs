@@ -50,7 +50,7 @@ pub(crate) fn problem(
     let needed: Vec<&str> = own
         .into_iter()
         .flat_map(|group| &group.options)
-        .filter(|(_, permanent)| **permanent)
+        .filter(|(_, needed)| **needed)
         .map(|(name, _)| name.as_str())
         .collect();
     let missing = |said: String| Some(Error::OptionGroupMissing(said));

@@ -425,6 +425,10 @@ fn cluster_snapshot(found: DbClusterSnapshot) -> Option<Snapshot> {
     })
 }
 
+/// Transparent data encryption, of Oracle and of SQL Server: a snapshot cannot do without it (API reference,
+/// `CopyDBSnapshot`, `OptionGroupName`), though SQL Server's is not called permanent.
+const ENCRYPTION_OPTIONS: [&str; 2] = ["TDE", "TRANSPARENT_DATA_ENCRYPTION"];
+
 fn option_group(found: types::OptionGroup) -> Option<OptionGroup> {
     let options = found.options.unwrap_or_default().into_iter();
     Some(OptionGroup {
@@ -432,7 +436,11 @@ fn option_group(found: types::OptionGroup) -> Option<OptionGroup> {
         engine: found.engine_name.unwrap_or_default(),
         major_version: found.major_engine_version.unwrap_or_default(),
         options: options
-            .filter_map(|option| Some((option.option_name?, option.permanent.unwrap_or_default())))
+            .filter_map(|option| {
+                let name = option.option_name?;
+                let needed = option.permanent.unwrap_or_default() || ENCRYPTION_OPTIONS.contains(&name.as_str());
+                Some((name, needed))
+            })
             .collect(),
     })
 }

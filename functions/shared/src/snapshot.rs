@@ -148,6 +148,6 @@ pub struct OptionGroup {
     pub engine: String,
     /// The engine's major version that it is for.
     pub major_version: String,
-    /// Its options, and of each whether it is permanent: a snapshot then cannot do without it.
+    /// Its options, and of each whether a snapshot cannot do without it: it is permanent, or encrypts the data.
     pub options: BTreeMap<String, bool>,
 }
