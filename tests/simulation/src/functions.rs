@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use list_targets::Keys;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -42,6 +43,7 @@ pub struct Functions {
     record: Record,
     watch: Watch,
     deployments: BTreeMap<&'static str, Rc<Deployment>>,
+    keys: Keys,
     random: RefCell<Random>,
     /// How far each function's clock is off.
     skews: RefCell<BTreeMap<String, SignedDuration>>,
@@ -106,6 +108,7 @@ impl Functions {
             record: record.clone(),
             watch: watch.clone(),
             deployments,
+            keys: network.keys("list-targets", settings),
             random: RefCell::new(random),
             skews: RefCell::default(),
             last: Cell::new(0),
@@ -239,7 +242,12 @@ impl Functions {
     async fn handle(&self, function: &str, payload: Value, now: Timestamp) -> Ended {
         let deployment = &*self.deployments[function];
         match function {
-            "list-targets" => answer(payload, |input| list_targets::handle(deployment, input, now)).await,
+            "list-targets" => {
+                answer(payload, |input| {
+                    list_targets::handle(deployment, &self.keys, input, now)
+                })
+                .await
+            }
             "find-latest-snapshot" => {
                 answer(payload, |target| find_latest_snapshot::handle(deployment, target, now)).await
             }
@@ -286,7 +294,8 @@ async fn answer<I: DeserializeOwned, O: Serialize>(
 /// The broken start-copy: a name that is taken is passed over, whosever it is.
 async fn pass_over(deployment: &Deployment, found: &mut Found) -> Result<(), Error> {
     let Some(source) = &found.source else { return Ok(()) };
-    for key in [Some(deployment.settings.kms_key_arn.as_str()), None] {
+    let own = found.target.kms_key_arn(&deployment.settings)?.to_owned();
+    for key in [Some(own.as_str()), None] {
         let id = deployment.owner.copy_id(&source.arn, key, found.attempt);
         let there = deployment
             .destination

@@ -6,10 +6,12 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use aws_sdk_kms::config::retry::RetryPartition;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
@@ -19,6 +21,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use jiff::{SignedDuration, Timestamp};
+use list_targets::Keys;
 use shared::{Deployment, Rds, Settings};
 use simulator_sdk::World;
 use simulator_sdk::simulator::State;
@@ -131,18 +134,37 @@ impl Network {
         lock(&self.shared.appearances).insert(appearance.resource_id_within.clone(), appearance);
     }
 
+    fn wire(&self, is_source: bool) -> SharedHttpClient {
+        SharedHttpClient::new(Wire {
+            network: self.clone(),
+            is_source,
+            inner: self.shared.world.http_client(),
+        })
+    }
+
+    /// KMS of the destination region, as the function `caller` reaches it through this network.
+    #[must_use]
+    pub fn keys(&self, caller: &str, settings: &Settings) -> Keys {
+        // Each network has a bucket of retries of its own: what one seed uses up is not missing in the next.
+        static NETWORKS: AtomicU64 = AtomicU64::new(0);
+        let number = NETWORKS.fetch_add(1, Ordering::Relaxed);
+        let config = self.shared.world.sdk_config(&settings.destination_region, caller);
+        let config = aws_sdk_kms::config::Builder::from(&config)
+            .retry_partition(RetryPartition::new(format!("network-{number}-kms")))
+            .http_client(self.wire(false))
+            .time_source(self.shared.clock.clone())
+            .sleep_impl(self.shared.clock.clone());
+        Keys::new(aws_sdk_kms::Client::from_conf(config.build()))
+    }
+
     /// A deployment whose function `caller` reaches RDS through this network.
     #[must_use]
     pub fn deployment(&self, caller: &str, settings: &Settings) -> Deployment {
         let rds = |region: &str| {
-            let wire = Wire {
-                network: self.clone(),
-                is_source: region == settings.source_region,
-                inner: self.shared.world.http_client(),
-            };
+            let wire = self.wire(region == settings.source_region);
             let client = self.shared.world.client_with(region, caller, |config| {
                 config
-                    .http_client(SharedHttpClient::new(wire))
+                    .http_client(wire)
                     .time_source(self.shared.clock.clone())
                     .sleep_impl(self.shared.clock.clone())
             });
@@ -167,9 +189,13 @@ impl Network {
 
     async fn call(self, wire: SharedHttpConnector, is_source: bool, mut request: HttpRequest) -> Reply {
         let form = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        // KMS names its operation in a header, and its body is JSON.
+        let target = request.headers().get("x-amz-target");
+        let of_kms = target.and_then(|target| Some(target.split_once('.')?.1.to_owned()));
         let call = Call {
             invocation: INVOCATION.get(),
-            action: parameter(&form, "Action").unwrap_or_default(),
+            is_kms: of_kms.is_some(),
+            action: of_kms.or_else(|| parameter(&form, "Action")).unwrap_or_default(),
             form,
             is_source,
         };
@@ -232,6 +258,9 @@ impl Network {
             self.shared.record.fault(name, &format!("{action} #{invocation}"));
         }
         match fault {
+            Some(Fault::Throttled) if call.is_kms => {
+                return Some(answer(400, refusal_of_kms("ThrottlingException", "Rate exceeded")));
+            }
             Some(Fault::Throttled) => return Some(answer(400, refusal("Throttling", "Rate exceeded"))),
             Some(Fault::Status(status)) => return Some(answer(status, String::new())),
             Some(Fault::Unreachable) => {
@@ -290,6 +319,7 @@ struct Call {
     action: String,
     form: String,
     is_source: bool,
+    is_kms: bool,
 }
 
 impl Call {
@@ -394,6 +424,10 @@ fn refusal(code: &str, message: &str) -> String {
         "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
          <RequestId>simulated</RequestId></ErrorResponse>"
     )
+}
+
+fn refusal_of_kms(code: &str, message: &str) -> String {
+    serde_json::json!({ "__type": code, "message": message }).to_string()
 }
 
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> Option<&'a str> {

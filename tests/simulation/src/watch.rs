@@ -66,6 +66,10 @@ impl Watch {
         }
     }
 
+    fn keep_copies(&self) -> usize {
+        usize::try_from(self.settings.keep.copies).unwrap_or(usize::MAX)
+    }
+
     /// A snapshot was taken in the source region.
     pub fn taken(&self, arn: &str, taken: Taken) {
         lock(&self.known).taken.insert(arn.to_owned(), taken);
@@ -132,10 +136,10 @@ impl Watch {
                 self.record
                     .violation(&format!("{id} was deleted, the newest verified copy of its database"));
             }
-            Standing::Verified if newer_verified < self.settings.keep_copies => {
+            Standing::Verified if newer_verified < self.keep_copies() => {
                 self.record.violation(&format!(
                     "{id} was deleted with {newer_verified} newer verified copies, {} are to be kept",
-                    self.settings.keep_copies
+                    self.keep_copies()
                 ));
             }
             Standing::InProgress => self.record.violation(&format!("{id} was deleted while it was copied")),
@@ -210,7 +214,7 @@ impl Watch {
             self.record
                 .violation(&format!("{id} is attempt {attempt} of {}", same().count()));
         }
-        if copy.taken.has_key != (copy.snapshot.kms_key.as_deref() == Some(self.settings.kms_key_arn.as_str())) {
+        if copy.taken.has_key != (copy.snapshot.kms_key.as_deref() == Some(self.settings.kms_key.arn())) {
             self.record
                 .violation(&format!("{id} has the key {:?}", copy.snapshot.kms_key));
         }
@@ -247,7 +251,7 @@ impl Watch {
         let Some(taken) = snapshot.source_arn.as_ref().and_then(|arn| known.taken.get(arn)) else {
             return false;
         };
-        let key = snapshot.kms_key.as_deref() == Some(self.settings.kms_key_arn.as_str());
+        let key = snapshot.kms_key.as_deref() == Some(self.settings.kms_key.arn());
         snapshot.tags.get(tags::SOURCE_ARN) == snapshot.source_arn.as_ref()
             && snapshot.status == "available"
             && key == taken.has_key
