@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use shared::{Database, Owner, Source, Target, tags};
+use shared::{Database, Keep, Owner, Source, Target, tags};
 
 /// Most tags that a snapshot may have.
 const MOST_TAGS: usize = 50;
@@ -46,13 +46,11 @@ pub(crate) fn tags(label: &Label<'_>) -> BTreeMap<String, String> {
 
 fn ours(label: &Label<'_>) -> BTreeMap<String, String> {
     let database = label.database;
-    // So that a copy is kept as its database wanted when the database, and its tags, are gone.
-    let keep = label
-        .target
-        .policy
-        .as_ref()
-        .map(|policy| policy.keep)
-        .unwrap_or_default();
+    // So that a copy is kept as its database wanted when the database, and its tags, are gone. Both are asked, because
+    // an input that was made by hand has no policy.
+    let by_policy = label.target.policy.as_ref().map(|policy| policy.keep);
+    let by_tags = database.map(|database| Keep::of_tags(&database.tags).0);
+    let keep = by_policy.unwrap_or_default().or_more(by_tags.unwrap_or_default());
     let option_group = database
         .and_then(|database| database.option_group.as_deref())
         .or(label.option_group);

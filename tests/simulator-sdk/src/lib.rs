@@ -372,6 +372,17 @@ impl World {
         );
     }
 
+    /// Deletes a database without a final snapshot: its members and its automated snapshots go with it.
+    ///
+    /// # Panics
+    /// When there is no such database.
+    pub fn drop_database(&self, region: &str, id: &str) {
+        assert!(
+            self.with(|simulator, now| simulator.drop_database(now, region, id)),
+            "there is no database {id} in {region}"
+        );
+    }
+
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         // Before the call, so that a release between the two is noticed.
         let mut released = self.shared.released.subscribe();

@@ -57,11 +57,20 @@ fn perform(simulator: &mut Simulator, now: Timestamp, method: &str, path: &str, 
                 .map_err(|error| (404, error))?;
         }
         ("POST", "delete-option-group") => {
-            let group: OptionGroupDeletion = parse(body)?;
+            let group: InRegion = parse(body)?;
             if !simulator.delete_option_group(now, &group.region, &group.name) {
                 return Err((
                     404,
                     format!("there is no option group {} in {}", group.name, group.region),
+                ));
+            }
+        }
+        ("POST", "drop-database") => {
+            let database: InRegion = parse(body)?;
+            if !simulator.drop_database(now, &database.region, &database.name) {
+                return Err((
+                    404,
+                    format!("there is no database {} in {}", database.name, database.region),
                 ));
             }
         }
@@ -122,7 +131,7 @@ struct KeyDeletion {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OptionGroupDeletion {
+struct InRegion {
     region: String,
     name: String,
 }
@@ -260,6 +269,23 @@ mod tests {
             (left["kmsKeys"].as_array().unwrap().len(), &left["optionGroups"]),
             (1, &json!([]))
         );
+    }
+
+    #[test]
+    fn a_database_goes_with_its_members_and_its_automated_snapshots() {
+        let scenario = json!({ "regions": { "eu-west-1": { "clusters": [
+            { "id": "billing", "members": 2, "snapshots": [{ "ageHours": 3 }, { "id": "kept", "type": "manual", "ageHours": 4 }] },
+        ], "instances": [{ "id": "orders" }] } } });
+        let mut simulator = Simulator::new(Timestamp::UNIX_EPOCH);
+        assert_eq!(call(&mut simulator, "POST", "seed", &scenario).0, 200);
+        let billing = json!({ "region": "eu-west-1", "name": "billing" });
+        for status in [200, 404] {
+            assert_eq!(call(&mut simulator, "POST", "drop-database", &billing).0, status);
+        }
+        let region = call(&mut simulator, "GET", "state", &Value::Null).1["regions"]["eu-west-1"].clone();
+        assert_eq!(region["databases"].as_array().unwrap().len(), 1, "{region}");
+        let left = region["snapshots"].as_array().unwrap();
+        assert_eq!((left.len(), &left[0]["id"]), (1, &json!("kept")));
     }
 
     #[test]

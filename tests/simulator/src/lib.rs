@@ -32,6 +32,7 @@
 //! | `POST expire {"arn"}` | removes a snapshot as the end of its retention does |
 //! | `POST key-state {"region", "key", "state"}` | disables a key (`Disabled`), enables it (`Enabled`), and so on |
 //! | `POST delete-key {"region", "key"}` | removes a key and its aliases, as at the end of its waiting period |
+//! | `POST drop-database {"region", "name"}` | deletes a database, its members and its automated snapshots |
 //! | `POST delete-option-group {"region", "name"}` | removes an option group |
 //! | `GET state` | everything that stands in the account ([`State`]) |
 //! | `GET counters` | calls, refusals, copies in flight, slot use ([`Counters`]) |

@@ -551,6 +551,31 @@ impl Simulator {
         groups.remove(&name.to_ascii_lowercase()).is_some()
     }
 
+    /// Deletes a database of either kind without a final snapshot: with it go its members and its automated
+    /// snapshots. Says whether it was there.
+    pub fn drop_database(&mut self, now: Timestamp, region: &str, id: &str) -> bool {
+        self.settle(now);
+        let Some(kind) = Kind::ALL
+            .into_iter()
+            .find(|kind| self.region(region).databases[*kind].contains_key(id))
+        else {
+            return false;
+        };
+        let found = self.region(region);
+        found.databases[kind].remove(id);
+        found.databases[Kind::Instance]
+            .retain(|_, member| member.cluster.as_deref() != Some(id) || kind == Kind::Instance);
+        let automated: Vec<String> = found.snapshots[kind]
+            .values()
+            .filter(|snapshot| snapshot.database == id && snapshot.snapshot_type == "automated")
+            .map(|snapshot| snapshot.id.clone())
+            .collect();
+        for snapshot in automated {
+            self.remove_snapshot(region, kind, &snapshot);
+        }
+        true
+    }
+
     /// How many simulated seconds pass until the next copy ends, if one is at work.
     pub fn until_next_end(&mut self, now: Timestamp) -> Option<Duration> {
         self.settle(now);
