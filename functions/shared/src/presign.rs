@@ -20,6 +20,17 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// How long the URL holds. RDS asks at once; an hour is what other SDKs give.
 const HOLDS: Duration = Duration::from_hours(1);
 
+/// The parameters that a signature adds. Without a session there is no token.
+const SIGNATURE: [&str; 7] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Expires",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+];
+
 /// Signs copy requests for the source region.
 #[derive(Debug, Clone)]
 pub struct Presigner {
@@ -84,10 +95,11 @@ fn url(
         .into();
     let signable = SignableRequest::new("GET", &unsigned, std::iter::empty(), SignableBody::empty())?;
     let (instructions, _) = sign(signable, &parameters)?.into_parts();
-    let signed = instructions
-        .params()
-        .iter()
-        .map(|(name, value)| format!("&{name}={}", encode(value)));
+    // RDS sorts before it verifies; in botocore's order the two can be compared byte for byte.
+    let signed = SIGNATURE.iter().filter_map(|name| {
+        let (_, value) = instructions.params().iter().find(|(param, _)| param == name)?;
+        Some(format!("&{name}={}", encode(value)))
+    });
     Ok(unsigned.clone() + &signed.collect::<String>())
 }
 
@@ -130,8 +142,6 @@ fn encode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -156,12 +166,6 @@ mod tests {
         url(&request, "us-gov-west-1", "us-gov-east-1", credentials, now.into()).expect("a URL")
     }
 
-    /// The host, and the parameters in no order: the signature covers them sorted.
-    fn parts(url: &str) -> (&str, BTreeSet<&str>) {
-        let (host, query) = url.split_once('?').expect("a query");
-        (host, query.split('&').collect())
-    }
-
     // What botocore 1.43.106 makes of the same calls at the same time.
 
     #[test]
@@ -172,7 +176,7 @@ mod tests {
             "snap-orders-1",
             Some("a/token+with=signs"),
         );
-        assert_eq!(parts(&url), parts(INSTANCE));
+        assert_eq!(url, INSTANCE);
     }
 
     #[test]
@@ -183,11 +187,11 @@ mod tests {
             "snap-billing-1",
             None,
         );
-        assert_eq!(parts(&url), parts(CLUSTER));
+        assert_eq!(url, CLUSTER);
     }
 
     #[test]
-    fn only_gov_cloud_needs_it() {
+    fn only_gov_cloud_and_document_db_need_it() {
         for (region, engine, needed) in [
             ("us-gov-west-1", "postgres", true),
             ("us-east-1", "docdb", true),
