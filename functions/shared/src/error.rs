@@ -214,6 +214,8 @@ mod tests {
             ("Throttling", "Throttled"),
             ("ThrottlingException", "Throttled"),
             ("AccessDenied", "AccessDenied"),
+            ("OptInRequired", "AccessDenied"),
+            ("OptionGroupNotFoundFault", "OptionGroupMissing"),
             ("InvalidDBSnapshotState", "SnapshotNotReady"),
             ("InvalidDBClusterSnapshotStateFault", "SnapshotNotReady"),
             ("DBSnapshotNotFound", "SnapshotNotFound"),
