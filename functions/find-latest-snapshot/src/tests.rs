@@ -267,6 +267,18 @@ async fn more_snapshots_than_one_answer_holds_are_all_looked_at() {
 }
 
 #[tokio::test]
+async fn one_database_among_hundreds_of_snapshots_costs_two_calls() {
+    let world = world(|region| {
+        (0..100).fold(region.instance(orders(3.0)), |region, at| {
+            region.instance(Database::new(&format!("other-{at}")).snapshots_aged((0..8).map(f64::from)))
+        })
+    });
+    find(&world).await.expect("found");
+    assert_eq!(world.calls("DescribeDBSnapshots"), 2);
+    assert_eq!(world.calls("ListTagsForResource"), 0);
+}
+
+#[tokio::test]
 async fn a_snapshot_older_than_what_we_hold_is_not_copied() {
     let world = world(|region| region.instance(orders(3.0)));
     let first = find(&world).await.expect("found");

@@ -205,6 +205,38 @@ async fn the_output_fits_a_state_with_five_hundred_targets_of_the_longest_names(
     assert!(bytes < 128 * 1024, "{bytes}");
 }
 
+#[tokio::test]
+async fn a_page_fits_a_state_when_every_target_has_a_policy_and_a_problem() {
+    let world = world_with(
+        |region| {
+            (0..500).fold(region, |region, at| {
+                let database = Seeded::new(&format!("{}{at:03}", "d".repeat(60)))
+                    .tag("snapferry:kms-key", fixtures::OTHER_KEY)
+                    .tag("snapferry:keep", "100")
+                    .tag("snapferry:keep-days", "3650")
+                    .tag("snapferry:keep-daily", "100")
+                    .tag("snapferry:keep-yearly", "often")
+                    .tag("snapferry:kep-days", "30");
+                region.instance(database)
+            })
+        },
+        |region| region.quota(0, 0),
+    );
+    world.disable_key(DESTINATION, fixtures::OTHER_KEY);
+    let settings = settings_with(&[("ALLOWED_KMS_KEY_ARNS", fixtures::OTHER_KEY)]);
+    let deployment = deployment_with(&world, "tests", settings);
+    let plan = list_with(&deployment, &world, json!({})).await.expect("a plan");
+    let bytes = serde_json::to_string(&plan).expect("JSON").len();
+    assert!(bytes < 200 * 1024, "{bytes}");
+    let next = plan.next_instances.expect("what does not fit is on the next page");
+    assert!(plan.instances.len() > 100 && next.number == 2);
+    assert_eq!(
+        plan.warnings.len(),
+        MOST_WARNINGS + 1,
+        "the first warnings and how many there are more"
+    );
+}
+
 /// A world with this in it, and a stack with these settings.
 async fn plan_with(source: impl FnOnce(Region) -> Region, variables: &[(&str, &str)]) -> Plan {
     let world = world(source);
