@@ -5,17 +5,18 @@
 
 #![forbid(unsafe_code)]
 
+mod held;
 mod keys;
 mod options;
 mod page;
 mod policy;
 mod preflight;
 mod request;
-mod retired;
 mod select;
 
 use std::collections::BTreeMap;
 
+use held::{Held, Holdings};
 use jiff::Timestamp;
 pub use keys::Keys;
 use preflight::Preflight;
@@ -23,7 +24,7 @@ use request::{Request, Scope};
 use select::Selected;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::{Database, DatabaseKind, Deployment, Error, Plan, Quota, Rules, Snapshot, Target, Which};
+use shared::{Database, DatabaseKind, Deployment, Error, Plan, Quota, Rules, Target};
 
 /// Most warnings of a run: they travel with its output.
 const MOST_WARNINGS: usize = 60;
@@ -60,13 +61,13 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, _now: Ti
         .as_ref()
         .map_or(DatabaseKind::ALL.to_vec(), |page| vec![page.kind]);
     let is_first_page = request.page.is_none();
-    // The first page tells of retired databases; further ones list them only if they are pruned.
+    // The first page tells of retired databases, and is sorted by age; further ones only list what is to be pruned.
     let scans = scope == Scope::All && (is_first_page || settings.retired_keep_days > 0);
-    let (instances, clusters, quotas, copies) = tokio::try_join!(
+    let (instances, clusters, quotas, held) = tokio::try_join!(
         databases(deployment, DatabaseKind::Instance, &kinds),
         databases(deployment, DatabaseKind::Cluster, &kinds),
         quotas(deployment, is_first_page),
-        copies(deployment, if scans { &kinds } else { &[] }),
+        held(deployment, if scans { &kinds } else { &[] }),
     )?;
 
     // Members are named by mistake often enough to say which cluster they belong to.
@@ -78,7 +79,7 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, _now: Ti
         };
         select::check_names(names, field, &databases, &settings.source_region)?;
     }
-    let retired = retired::find(&deployment.owner, &copies, &databases);
+    let holdings = Holdings::of(held, &databases);
     let writers = global_writers(deployment, &databases).await?;
     let Selected { databases, left_out } = select::select(databases, &scope, settings, &writers);
 
@@ -96,22 +97,24 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, _now: Ti
         &targets,
         &settings.destination_region,
     ));
-    warnings.extend(preflight::stranger_warning(&retired.strangers, deployment));
+    warnings.extend(preflight::stranger_warning(&holdings.strangers, deployment));
     warnings.extend(of_databases);
     for warning in &warnings {
         tracing::warn!(warning, "preflight");
     }
     cap(&mut warnings);
     if settings.retired_keep_days > 0 {
-        targets.extend(retired.targets);
+        targets.extend(holdings.retired_targets.iter().cloned());
     }
 
-    let cut = page::cut(targets, request.page.as_ref(), &input.run.execution, settings.page_size)?;
+    let mut cut = page::cut(targets, request.page.as_ref(), &input.run.execution, settings.page_size)?;
+    holdings.oldest_first(&mut cut.instances);
+    holdings.oldest_first(&mut cut.clusters);
     tracing::info!(
         instances = cut.instances.len(),
         clusters = cut.clusters.len(),
         left_out = left_out.count,
-        retired = retired.retired.databases,
+        retired = holdings.retired.databases,
         "targets listed"
     );
     Ok(Plan {
@@ -136,7 +139,7 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, _now: Ti
             shared::LeftOut::default()
         },
         retired: if is_first_page {
-            retired.retired
+            holdings.retired
         } else {
             shared::Retired::default()
         },
@@ -165,14 +168,14 @@ async fn quotas(deployment: &Deployment, wanted: bool) -> Result<BTreeMap<Databa
     }
 }
 
-/// Every manual snapshot of the destination region, of these kinds.
-async fn copies(deployment: &Deployment, kinds: &[DatabaseKind]) -> Result<Vec<Snapshot>, Error> {
+/// What the destination region holds, of these kinds.
+async fn held(deployment: &Deployment, kinds: &[DatabaseKind]) -> Result<Vec<Held>, Error> {
     let of = async |kind| {
-        if kinds.contains(&kind) {
-            deployment.destination.snapshots(kind, Which::Manual).await
-        } else {
-            Ok(Vec::new())
+        if !kinds.contains(&kind) {
+            return Ok(Vec::new());
         }
+        let scan = |snapshot| Held::of(&deployment.owner, snapshot);
+        deployment.destination.scan_manual_snapshots(kind, scan).await
     };
     let (mut instances, clusters) = tokio::try_join!(of(DatabaseKind::Instance), of(DatabaseKind::Cluster))?;
     instances.extend(clusters);

@@ -31,8 +31,6 @@ pub enum Which<'a> {
     /// Manual ones of databases of these names. By filter: the identifier argument must match an existing
     /// database, and in the destination region there is none.
     ManualOfNames(&'a [String]),
-    /// Every manual one.
-    Manual,
     /// The one with this identifier. RDS wants the type to be named for automated ones.
     Named {
         /// The snapshot's identifier.
@@ -163,7 +161,6 @@ impl Rds {
                     Which::ManualOfNames(names) => {
                         call.filters(filter("db-instance-id", names)).snapshot_type("manual")
                     }
-                    Which::Manual => call.snapshot_type("manual"),
                     Which::Named { id, snapshot_type } => call
                         .filters(filter("db-snapshot-id", [id]))
                         .snapshot_type(snapshot_type),
@@ -178,12 +175,30 @@ impl Rds {
                         snapshot_type,
                     } => call.db_cluster_resource_id(resource_id).snapshot_type(snapshot_type),
                     Which::ManualOfNames(names) => call.filters(filter("db-cluster-id", names)).snapshot_type("manual"),
-                    Which::Manual => call.snapshot_type("manual"),
                     Which::Named { id, snapshot_type } => call
                         .filters(filter("db-cluster-snapshot-id", [id]))
                         .snapshot_type(snapshot_type),
                 };
                 all!(call, cluster_snapshot)
+            }
+        })
+    }
+
+    /// What `keep` makes of each manual snapshot of a kind, in no order. There may be tens of thousands, so each is let
+    /// go before the next page comes.
+    pub async fn scan_manual_snapshots<T>(
+        &self,
+        kind: DatabaseKind,
+        keep: impl Fn(Snapshot) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        Ok(match kind {
+            DatabaseKind::Instance => {
+                let call = self.client.describe_db_snapshots().snapshot_type("manual");
+                all!(call, |found| instance_snapshot(found).and_then(&keep))
+            }
+            DatabaseKind::Cluster => {
+                let call = self.client.describe_db_cluster_snapshots().snapshot_type("manual");
+                all!(call, |found| cluster_snapshot(found).and_then(&keep))
             }
         })
     }

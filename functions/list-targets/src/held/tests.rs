@@ -6,6 +6,13 @@ fn owner() -> Owner {
     Owner::of(&fixtures::settings())
 }
 
+fn holdings(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database]) -> Holdings {
+    let held = snapshots
+        .into_iter()
+        .filter_map(|snapshot| Held::of(&owner(), snapshot));
+    Holdings::of(held.collect(), databases)
+}
+
 fn copy(id: &str, database: &str, resource_id: &str, day: u8) -> Snapshot {
     let time = format!("2026-11-{day:02}T03:10:00Z");
     let tags = [
@@ -40,7 +47,7 @@ fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
         copy("snap-4", "sales-2", "db-SALES", 4),
     ];
     let living = [fixtures::database(DatabaseKind::Instance, "orders")];
-    let found = find(&owner(), &snapshots, &living);
+    let found = holdings(snapshots, &living);
     let sales = RetiredDatabase {
         kind: DatabaseKind::Instance,
         id: "sales-2".to_owned(),
@@ -48,7 +55,7 @@ fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
     };
     assert_eq!((found.retired.databases, found.retired.copies), (1, 3));
     assert_eq!(found.retired.first, [sales]);
-    let target = &found.targets[0];
+    let target = &found.retired_targets[0];
     assert!(target.retired);
     assert_eq!(
         (target.id.as_str(), target.resource_id.as_str()),
@@ -61,7 +68,7 @@ fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
 fn a_database_that_was_made_again_under_its_name_leaves_the_first_one_retired() {
     let snapshots = [copy("snap-1", "orders", "db-FIRST", 1)];
     let living = [fixtures::database(DatabaseKind::Instance, "orders")];
-    assert_eq!(find(&owner(), &snapshots, &living).retired.databases, 1);
+    assert_eq!(holdings(snapshots, &living).retired.databases, 1);
 }
 
 #[test]
@@ -76,7 +83,34 @@ fn what_is_not_ours_is_never_retired_and_what_is_only_named_so_is_reported() {
     in_order
         .tags
         .insert(tags::OWNER.to_owned(), "us-east-1/other".to_owned());
-    let found = find(&owner(), &[by_hand, of_another, in_order], &[]);
-    assert_eq!((found.retired.databases, found.targets.len()), (0, 0));
+    let found = holdings([by_hand, of_another, in_order], &[]);
+    assert_eq!((found.retired.databases, found.retired_targets.len()), (0, 0));
     assert_eq!(found.strangers, ["snap-5"]);
+}
+
+#[test]
+fn the_database_that_would_lose_most_comes_first() {
+    let verified = |snapshot: Snapshot| {
+        let mut snapshot = snapshot;
+        snapshot
+            .tags
+            .insert(tags::VERIFIED.to_owned(), "2026-11-22T04:00:00Z".to_owned());
+        snapshot
+    };
+    let names = ["fresh", "stale", "never", "unverified"];
+    let living = names.map(|id| fixtures::database(DatabaseKind::Instance, id));
+    let snapshots = [
+        verified(copy("snap-1", "fresh", "db-FRESH", 2)),
+        verified(copy("snap-2", "fresh", "db-FRESH", 20)),
+        verified(copy("snap-3", "stale", "db-STALE", 10)),
+        copy("snap-4", "unverified", "db-UNVERIFIED", 21),
+    ];
+    let mut targets = living
+        .clone()
+        .map(|database| Target::new(database.kind, database.id, database.resource_id));
+    holdings(snapshots, &living).oldest_first(&mut targets);
+    assert_eq!(
+        targets.map(|target| target.id),
+        ["never", "unverified", "stale", "fresh"]
+    );
 }

@@ -1,0 +1,127 @@
+//! What the destination region holds: the newest verified copy of each database, and copies of databases that are gone.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use shared::{Database, DatabaseKind, OwnCopy, Owner, Retired, RetiredDatabase, Snapshot, Standing, Target};
+
+use crate::select::MOST_NAMED;
+
+/// What a run remembers of a snapshot; a region may hold tens of thousands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// One of our copies.
+    Copy(HeldCopy),
+    /// A snapshot that is named like our copies, and is not ours.
+    Stranger(String),
+}
+
+/// One of our copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeldCopy {
+    kind: DatabaseKind,
+    resource_id: String,
+    /// What the database was called.
+    name: String,
+    created: Timestamp,
+    is_verified: bool,
+}
+
+impl Held {
+    /// What there is to remember of a manual snapshot: nothing, if it has nothing to do with us.
+    pub(crate) fn of(owner: &Owner, snapshot: Snapshot) -> Option<Self> {
+        match OwnCopy::read(owner, &snapshot) {
+            Some(copy) => Some(Self::Copy(HeldCopy {
+                kind: snapshot.kind,
+                resource_id: copy.source_resource_id,
+                name: snapshot.database_id,
+                created: copy.source_created,
+                is_verified: copy.standing == Standing::Verified,
+            })),
+            None => owner.names(&snapshot.id).then_some(Self::Stranger(snapshot.id)),
+        }
+    }
+}
+
+/// What a run makes of all that.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings {
+    /// For the summary.
+    pub(crate) retired: Retired,
+    /// The retired databases as targets, in no order.
+    pub(crate) retired_targets: Vec<Target>,
+    /// Snapshots that are named like our copies, and are not ours.
+    pub(crate) strangers: Vec<String>,
+    /// When the data of the newest verified copy of a database was captured, by resource id.
+    recovery_points: BTreeMap<String, Timestamp>,
+}
+
+impl Holdings {
+    /// Sorts out what is held. `databases` must be all that exist of these kinds: one that is missing counts as gone.
+    pub(crate) fn of(held: Vec<Held>, databases: &[Database]) -> Self {
+        let living: BTreeSet<(DatabaseKind, &str)> = databases
+            .iter()
+            .map(|database| (database.kind, database.resource_id.as_str()))
+            .collect();
+        let mut holdings = Self::default();
+        let mut gone: BTreeMap<(DatabaseKind, String), Vec<HeldCopy>> = BTreeMap::new();
+        for held in held {
+            match held {
+                Held::Stranger(id) => holdings.strangers.push(id),
+                Held::Copy(copy) if living.contains(&(copy.kind, copy.resource_id.as_str())) => {
+                    if copy.is_verified {
+                        let newest = holdings.recovery_points.entry(copy.resource_id).or_insert(copy.created);
+                        *newest = copy.created.max(*newest);
+                    }
+                }
+                Held::Copy(copy) => gone
+                    .entry((copy.kind, copy.resource_id.clone()))
+                    .or_default()
+                    .push(copy),
+            }
+        }
+        for ((kind, resource_id), copies) in gone {
+            holdings.retire(kind, resource_id, copies);
+        }
+        holdings
+            .retired
+            .first
+            .sort_by(|a, b| (&a.id, a.kind).cmp(&(&b.id, b.kind)));
+        holdings.retired.first.truncate(MOST_NAMED);
+        holdings
+    }
+
+    fn retire(&mut self, kind: DatabaseKind, resource_id: String, mut copies: Vec<HeldCopy>) {
+        // What it was called last comes first.
+        copies.sort_by_key(|copy| Reverse(copy.created));
+        let mut names: Vec<String> = Vec::new();
+        let count = copies.len();
+        for copy in copies {
+            if !names.contains(&copy.name) {
+                names.push(copy.name);
+            }
+        }
+        let id = names.remove(0);
+        self.retired.databases += 1;
+        self.retired.copies += count;
+        self.retired.first.push(RetiredDatabase {
+            kind,
+            id: id.clone(),
+            copies: count,
+        });
+        self.retired_targets.push(Target {
+            retired: true,
+            former_ids: names,
+            ..Target::new(kind, id, resource_id)
+        });
+    }
+
+    /// Puts those first that would lose the most: without a verified copy, then by the age of the newest one.
+    pub(crate) fn oldest_first(&self, targets: &mut [Target]) {
+        targets.sort_by_key(|target| self.recovery_points.get(&target.resource_id).copied());
+    }
+}
+
+#[cfg(test)]
+mod tests;
