@@ -36,7 +36,7 @@ test-rust: render
 
 test-python: $(INSTALLED)
 	$(BIN)/python -m pytest tests/measures tests/simulator/conformance
-	$(BIN)/python -m pytest tests/e2e --numprocesses 2
+	$(BIN)/python -m pytest tests/e2e --numprocesses 2 --dist loadgroup
 
 lint: render ## Run the linters: rustfmt, clippy, cfn-lint, statelint.
 	cargo fmt --all --check

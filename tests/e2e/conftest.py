@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "localcloud"))
 
-from localcloud import layout  # noqa: E402
+from localcloud import layout, scenarios  # noqa: E402
 
 layout.forget_real_account()
 
@@ -52,6 +52,21 @@ def cloud(session_cloud: LocalCloud) -> Iterator[LocalCloud]:
 def runs(cloud: LocalCloud) -> Runs:
     """The deployed state machines."""
     return cloud.runs()
+
+
+@pytest.fixture
+def rules(cloud: LocalCloud) -> Runs:
+    """The state machines of a stack of which every rule is set, the one of the demo.
+
+    Its key is given as an alias, another key is allowed, an option group is mapped, Neptune and DocumentDB are
+    included, and copies of deleted databases are pruned.
+    """
+    return cloud.runs(rules_stack(cloud))
+
+
+def rules_stack(cloud: LocalCloud) -> str:
+    """The name of that stack, which is deployed when first asked for."""
+    return cloud.stack_with("rules", **scenarios.parameters(layout.SCENARIOS / "demo.json"))
 
 
 @pytest.fixture

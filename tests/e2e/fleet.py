@@ -12,6 +12,9 @@ Json = dict[str, Any]
 SOURCE_KEY = "11111111-1111-4111-8111-111111111111"
 COPY_KEY = layout.KEY_ARN.rsplit("/", 1)[-1]
 OTHER_KEY = "33333333-3333-4333-8333-333333333333"
+"""A key of the destination region that the stack of the fixture `rules` allows, and the usual one does not."""
+STRANGE_KEY = "44444444-4444-4444-8444-444444444444"
+"""A key of the destination region that no stack allows."""
 OWNER_TAG = f"{layout.SOURCE_REGION}/{layout.OWNER_ID}"
 
 
@@ -35,6 +38,16 @@ def instance(name: str, *ages_hours: float, **more: Any) -> Json:
 def cluster(name: str, *ages_hours: float, **more: Any) -> Json:
     """An encrypted Aurora cluster, likewise."""
     return instance(name, *ages_hours, **{"resourceId": resource_id("cluster", name), "members": 1, **more})
+
+
+def oracle(name: str, option_group: str, **more: Any) -> Json:
+    """An Oracle instance whose option group has a time zone, which nobody can remove from it."""
+    return instance(name, engine="oracle-ee", optionGroup=option_group, permanentOptions=["Timezone"], **more)
+
+
+def oracle_group(name: str) -> Json:
+    """An option group with a time zone."""
+    return {"name": name, "engine": "oracle-ee", "options": [{"name": "Timezone", "permanent": True}]}
 
 
 def old_copy(name: str, age_hours: float, kind: str = "instance", verified: bool = True, **more: Any) -> Json:
@@ -101,6 +114,7 @@ def fleet(
                 "kmsKeys": [
                     {"id": COPY_KEY, "aliases": ["alias/copies"]},
                     {"id": OTHER_KEY, "aliases": ["alias/other"]},
+                    {"id": STRANGE_KEY, "aliases": ["alias/strange"]},
                 ],
                 "snapshots": destination or [],
                 **destination_region,

@@ -11,14 +11,6 @@ from localcloud import layout
 from localcloud.runs import TookTooLong
 
 
-def outcomes(runs, run):
-    """The outcome of each database of a run."""
-    return {
-        f"{child.input['kind']}:{child.input['id']}": child.output["outcome"] if child.output else child.error
-        for child in runs.all_children(run)
-    }
-
-
 def deployed_rule(cloud, logical_id):
     """A deployed EventBridge rule, and its one target."""
     stack = cloud.client("cloudformation")
@@ -122,7 +114,7 @@ def test_an_rds_event_copies_the_one_database(cloud, runs, seed, kind):
     name, arn = snapshot_name(cloud, kind, database)
     run = send(cloud, runs, rds_event(name, arn, kind))
     assert run.status == "SUCCEEDED", run.cause
-    assert outcomes(runs, run.arn) == {f"{kind}:{database}": "copied"}
+    assert runs.outcomes(run.arn) == {f"{kind}:{database}": "copied"}
 
 
 def test_other_rds_events_start_nothing(cloud, runs, seed, counts):
@@ -142,14 +134,14 @@ def test_by_hand_nothing_means_everything(runs, seed):
     seed(fleet([instance("orders")], [cluster("billing")]))
     run = runs.run({})
     assert run.output["counts"]["copied"] == 2, run.cause
-    assert outcomes(runs, run.arn) == {"instance:orders": "copied", "cluster:billing": "copied"}
+    assert runs.outcomes(run.arn) == {"instance:orders": "copied", "cluster:billing": "copied"}
 
 
 def test_only_copies_those_that_are_named(runs, seed):
     seed(fleet([instance("orders"), instance("catalog"), instance("billing")], [cluster("storefront")]))
     run = runs.run({"only": ["orders", "cluster:storefront"], "Comment": "after the incident"})
     assert run.status == "SUCCEEDED", run.cause
-    assert outcomes(runs, run.arn) == {"instance:orders": "copied", "cluster:storefront": "copied"}
+    assert runs.outcomes(run.arn) == {"instance:orders": "copied", "cluster:storefront": "copied"}
 
 
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(runs, seed, counts):
@@ -168,7 +160,7 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would_do(runs, seed, counts)
 def test_members_of_a_cluster_are_not_copied_as_instances(runs, seed):
     seed(fleet([instance("orders")], [cluster("billing", members=3)]))
     run = runs.run({})
-    assert outcomes(runs, run.arn) == {"instance:orders": "copied", "cluster:billing": "copied"}
+    assert runs.outcomes(run.arn) == {"instance:orders": "copied", "cluster:billing": "copied"}
 
 
 def test_what_is_left_out_is_in_the_summary(runs, seed):
@@ -178,4 +170,4 @@ def test_what_is_left_out_is_in_the_summary(runs, seed):
     (left_out,) = run.output["leftOut"]["first"]
     assert left_out["id"] == "scratch"
     assert "snapferry:copy" in left_out["reason"]
-    assert outcomes(runs, run.arn) == {"instance:orders": "copied"}
+    assert runs.outcomes(run.arn) == {"instance:orders": "copied"}

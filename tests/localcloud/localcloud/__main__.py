@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import signal
 import sys
@@ -27,11 +26,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     # boto3 is slow to import, and not there before the requirements are installed.
     from .build import StepFailed
     from .cloud import CloudError
+    from .scenarios import ScenarioError
     from .simulator import ControlError
 
     try:
         raise SystemExit(options.command(options) or 0)
-    except (CloudError, StepFailed, ControlError) as error:
+    except (CloudError, StepFailed, ControlError, ScenarioError) as error:
         raise SystemExit(f"error: {error}") from None
     except KeyboardInterrupt:
         print("\ninterrupted; everything that was started has been stopped", file=sys.stderr)
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter of the template; may be given several times",
+        help="a parameter of the template, over those of the scenario; may be given several times",
     )
     command(
         "down",
@@ -125,7 +125,8 @@ def _common(command: argparse.ArgumentParser) -> None:
         "--scenario",
         type=Path,
         default=layout.SCENARIOS / "demo.json",
-        help="the fleet to begin with (default: tests/localcloud/scenarios/demo.json)",
+        help="the fleet to begin with (default: tests/localcloud/scenarios/demo.json); the parameters in "
+        "NAME.parameters.json beside it are the stack's",
     )
     command.add_argument(
         "--scale",
@@ -136,6 +137,7 @@ def _common(command: argparse.ArgumentParser) -> None:
 
 
 def _up(options: argparse.Namespace) -> int:
+    from . import scenarios
     from .cloud import STATE, CloudError, LocalCloud
 
     if STATE.exists():
@@ -146,7 +148,7 @@ def _up(options: argparse.Namespace) -> int:
         else:
             print(f"already running: {running.endpoint} (stop it with `make local-down`)", file=sys.stderr)
             return 0
-    parameters = {}
+    fleet, parameters = scenarios.read(options.scenario), scenarios.parameters(options.scenario)
     for given in options.parameter:
         name, equals, value = given.partition("=")
         if not equals:
@@ -155,7 +157,7 @@ def _up(options: argparse.Namespace) -> int:
     cloud = LocalCloud("detached", scale=options.scale, parameters=parameters)
     try:
         cloud.start(detached=True)
-        cloud.simulator.seed(_scenario(options.scenario))
+        cloud.simulator.seed(fleet)
         exports = cloud.exports()
         cloud.detach()
     finally:
@@ -216,18 +218,9 @@ def _status(_options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from .demo import demo, expectations
+    from .demo import demo
 
-    return demo(_scenario(options.scenario), expectations(options.scenario), options.scale, options.audit.resolve())
-
-
-def _scenario(path: Path) -> object:
-    from .cloud import CloudError
-
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CloudError(f"the scenario {path} cannot be read: {error}") from None
+    return demo(options.scenario, options.scale, options.audit.resolve())
 
 
 if __name__ == "__main__":

@@ -246,7 +246,7 @@ class LocalCloud:
     # Using it
 
     def client(self, service: str, region: str = layout.SOURCE_REGION, caller: Caller | None = None) -> Any:
-        """A boto3 client of a service here: RDS of the simulator, all others of MiniStack.
+        """A boto3 client of a service here: RDS and KMS of the simulator, all others of MiniStack.
 
         With a caller it signs as that function, else as the operator. Clients are slow to make, so they are kept.
         """
@@ -260,7 +260,7 @@ class LocalCloud:
         return self._session.client(
             service,
             region_name=region,
-            endpoint_url=self.simulator.url if service == "rds" else self.endpoint,
+            endpoint_url=self.simulator.url if service in ("rds", "kms") else self.endpoint,
             aws_access_key_id=caller.access_key if caller else layout.OPERATOR_KEY,
             aws_secret_access_key=caller.secret_key if caller else layout.OPERATOR_SECRET,
             aws_session_token=caller.session_token if caller else None,
@@ -334,6 +334,7 @@ class LocalCloud:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ENDPOINT_URL_RDS": self.simulator.url,
+            "AWS_ENDPOINT_URL_KMS": self.simulator.url,
             "AWS_REGION": layout.SOURCE_REGION,
             "AWS_DEFAULT_REGION": layout.SOURCE_REGION,
             "AWS_ACCESS_KEY_ID": layout.OPERATOR_KEY,

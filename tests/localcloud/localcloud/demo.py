@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from . import layout
-from .audit import audit
+from . import layout, scenarios
+from .audit import audit, plan
 from .cloud import LocalCloud
 from .report import Report
 from .runs import Execution, Runs, TookTooLong
@@ -27,47 +29,63 @@ from .runs import Execution, Runs, TookTooLong
 Json = Any
 
 LONGEST_RUN_SECONDS = 240
+LONGEST_LINE = 120
+"""Characters: sentences are broken here, or where the terminal ends."""
+
 STYLES = {
     "copied": "green",
     "current": "green",
     "nothing": "cyan",
     "left out": "cyan",
+    "retired": "cyan",
     "unsupported": "yellow",
     "failed": "red",
 }
 
 
-def demo(scenario: Json, expected: Json | None, scale: float, audit_file: Path) -> int:
+def demo(scenario: Path, scale: float, audit_file: Path) -> int:
     """Runs the demo in a local cloud of its own. Returns 0 if all went as the scenario expects, else 1."""
+    fleet, expected = scenarios.read(scenario), scenarios.expectations(scenario)
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = 150  # A file or a pipe is as wide as it has to be.
     began = time.monotonic()
-    with LocalCloud("demo", scale=scale, report=Report(sys.stdout)) as cloud:
-        differences = show(console, cloud, scenario, expected, audit_file)
+    parameters = scenarios.parameters(scenario)
+    with LocalCloud("demo", scale=scale, parameters=parameters, report=Report(sys.stdout)) as cloud:
+        differences = show(console, cloud, fleet, expected, audit_file)
     console.print(f"Everything together took {_seconds(time.monotonic() - began)}.")
     return 1 if differences else 0
 
 
-def show(console: Console, cloud: LocalCloud, scenario: Json, expected: Json | None, audit_file: Path) -> list[str]:
+def show(
+    console: Console,
+    cloud: LocalCloud,
+    scenario: Json,
+    expected: Json | None,
+    audit_file: Path,
+    stack: str = layout.STACK,
+) -> list[str]:
     """Seeds the fleet, runs, audits and checks. Returns what was not as expected, each as a sentence."""
     cloud.simulator.seed(scenario)
     before = copies_by_arn(cloud)
     introduce(console, cloud, before)
     started = time.monotonic()
-    runs = cloud.runs()
+    runs = cloud.runs(stack)
     run = runs.start({"Comment": "make demo"})
     watch(console, runs, run)
     end = runs.wait(run, seconds=30)
     took = time.monotonic() - started
     records = audit(runs, run)
+    found = plan(runs, run) or {}
     after = copies_by_arn(cloud)
     audit_file.parent.mkdir(parents=True, exist_ok=True)
     audit_file.write_text(json.dumps(records, indent=2) + "\n")
     console.print()
     console.print(table(records, console.width))
+    warn(console, found, records)
+    point_out(console, cloud, records, after)
     conclude(console, end, records, expected)
-    differences = differences_from(expected, records, before, after) if expected else []
+    differences = differences_from(expected, found, records, before, after) if expected else []
     differences += always_true(records, before, after)
     report_checks(console, differences, before, after)
     shown = audit_file.relative_to(layout.ROOT) if audit_file.is_relative_to(layout.ROOT) else audit_file
@@ -86,6 +104,10 @@ class Destination:
     kind: str
     owned: bool
     status: str
+    key: str
+    """Id of the key that it is encrypted with, or nothing."""
+    option_group: str
+    """That of an instance snapshot; nothing for the default one."""
 
 
 def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
@@ -100,12 +122,15 @@ def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
             for snapshot in page[field]:
                 tags = {tag["Key"]: tag["Value"] for tag in snapshot.get("TagList", [])}
                 name = snapshot[f"{prefix}Identifier"]
+                option_group = snapshot.get("OptionGroupName", "")
                 found[snapshot[f"{prefix}Arn"]] = Destination(
                     id=name,
                     kind=kind,
                     owned=name.startswith(f"{layout.OWNER_ID}-")
                     and tags.get("snapferry:owner") == f"{layout.SOURCE_REGION}/{layout.OWNER_ID}",
                     status=snapshot["Status"],
+                    key=snapshot.get("KmsKeyId", "").rsplit("/", 1)[-1],
+                    option_group=option_group if not option_group.startswith("default:") else "",
                 )
     return found
 
@@ -187,8 +212,11 @@ class Row:
         elif state in ("WaitForCopy", "CheckCopyStatus", "IsCopyVerified"):
             self.percent = max(self.percent, (baton.get("status") or {}).get("percent", 0))
             self.text = "copying" if baton.get("decision") == "copy" else "joined a copy under way"
-        elif state == "PruneOld":
+        elif state in ("PruneOld", "Done"):
             self.percent, self.text = 100, "pruning"
+        elif not state and self.text:
+            # So many attempts that the history's latest events do not say of which state they are.
+            self.text = "waiting for a copy slot" if self.text == "asking for the copy" else self.text
         else:
             self.text = "looking for the newest snapshot"
 
@@ -271,6 +299,54 @@ def table(records: list[Json], width: int) -> Table:
     return shown
 
 
+def warn(console: Console, found: Json, records: list[Json]) -> None:
+    """Says what list-targets found out before the first copy; what then failed is explained further down."""
+    failed = [record["reason"] for record in records if record["error"]]
+    warnings = [text for text in found.get("warnings", []) if not any(text.endswith(reason) for reason in failed)]
+    retired = found.get("retired", {})
+    if not warnings and not retired.get("databases"):
+        return
+    console.print()
+    console.print("Before the first copy it warned:")
+    for text in warnings:
+        item(console, f"{text}.")
+    if retired.get("databases"):
+        names = ", ".join(f"{one['id']} ({one['copies']})" for one in retired["first"])
+        item(console, f"{retired['copies']} copies are of databases that no longer exist: {names}.")
+
+
+def point_out(console: Console, cloud: LocalCloud, records: list[Json], after: dict[str, Destination]) -> None:
+    """Says which new copies have a key or an option group that others have not."""
+    copies = {
+        f"{record['kind']} {record['id']}": after[record["copyArn"]]
+        for record in records
+        if record["outcome"] == "copied" and record["copyArn"] in after
+    }
+    usual = Counter(copy.key for copy in copies.values() if copy.key).most_common(1)
+    notes = []
+    for name, copy in copies.items():
+        if not copy.key:
+            notes.append(f"The copy of {name} is not encrypted, as its source is not.")
+        elif copy.key != usual[0][0]:
+            notes.append(f"The copy of {name} is encrypted with another key than the others, {copy.key}.")
+        if copy.option_group:
+            notes.append(f"The copy of {name} has the option group {copy.option_group}.")
+    if notes:
+        console.print()
+        console.print("Not like the other copies:")
+        for note in notes:
+            item(console, note)
+
+
+def item(console: Console, text: str, more: str = "") -> None:
+    """Prints a sentence of a list, broken between words, and below it what explains it."""
+    width = min(console.width, LONGEST_LINE)
+    wrap = partial(textwrap.fill, width=width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    console.print(wrap(text, initial_indent="- "), markup=False)
+    if more:
+        console.print(wrap(more, initial_indent="  "), style="italic", markup=False)
+
+
 def conclude(console: Console, end: Execution, records: list[Json], expected: Json | None) -> None:
     """Says how the run ended, and explains everything that was not copied."""
     counts = Counter(record["outcome"] for record in records)
@@ -286,25 +362,37 @@ def conclude(console: Console, end: Execution, records: list[Json], expected: Js
             continue
         name = f"{record['kind']}:{record['id']}"
         error = f" ({record['error']})" if record["error"] else ""
-        console.print(
-            f"- {record['kind']} {record['id']}, {record['outcome']}{error}: {record['reason']}", markup=False
-        )
-        if name in explanations:
-            console.print(f"  {explanations[name]}", style="italic", markup=False)
+        said = f"{record['kind']} {record['id']}, {record['outcome']}{error}: {record['reason']}"
+        item(console, said if said.endswith(".") else f"{said}.", explanations.get(name, ""))
     console.print()
 
 
 def differences_from(
-    expected: Json, records: list[Json], before: dict[str, Destination], after: dict[str, Destination]
+    expected: Json, found: Json, records: list[Json], before: dict[str, Destination], after: dict[str, Destination]
 ) -> list[str]:
     """What is not as the scenario expects, each as a sentence."""
     differences = []
     outcomes = {f"{record['kind']}:{record['id']}": record["outcome"] for record in records}
     errors = {f"{record['kind']}:{record['id']}": record["error"] for record in records if record["error"]}
-    for what, wanted, found in (("outcome", expected["outcomes"], outcomes), ("error", expected["errors"], errors)):
-        for name in sorted(wanted.keys() | found.keys()):
-            if wanted.get(name) != found.get(name):
-                differences.append(f"The {what} of {name} is {found.get(name)}, expected was {wanted.get(name)}.")
+    for what, wanted, is_so in (("outcome", expected["outcomes"], outcomes), ("error", expected["errors"], errors)):
+        for name in sorted(wanted.keys() | is_so.keys()):
+            if wanted.get(name) != is_so.get(name):
+                differences.append(f"The {what} of {name} is {is_so.get(name)}, expected was {wanted.get(name)}.")
+    copies = {f"{one['kind']}:{one['id']}": after[one["copyArn"]] for one in records if one["copyArn"] in after}
+    for name, key in expected.get("keys", {}).items():
+        if name not in copies or copies[name].key != key:
+            differences.append(f"The copy of {name} is not encrypted with {key}.")
+    for name, group in expected.get("optionGroups", {}).items():
+        if name not in copies or copies[name].option_group != group:
+            differences.append(f"The copy of {name} does not have the option group {group}.")
+    if "warnings" in expected:
+        unexpected = list(found.get("warnings", []))
+        for words in expected["warnings"]:
+            heard = [warning for warning in unexpected if words in warning]
+            if not heard:
+                differences.append(f"There was no warning that says: {words}")
+            unexpected = [warning for warning in unexpected if warning not in heard]
+        differences.extend(f"This warning was not expected: {warning}" for warning in unexpected)
     gone = {before[arn].id for arn in before.keys() - after.keys()}
     for name in sorted(gone ^ set(expected["deleted"])):
         differences.append(
@@ -353,9 +441,3 @@ def _parse(moment: str) -> float:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 100 else f"{seconds:.0f} s"
-
-
-def expectations(scenario: Path) -> Json | None:
-    """What a scenario expects: the file `NAME.expected.json` beside `NAME.json`, if there is one."""
-    file = scenario.with_suffix(".expected.json")
-    return json.loads(file.read_text()) if file.exists() else None

@@ -120,6 +120,13 @@ class Runs:
         arns = {run, *(page.arn for page in self.pages(run))}
         return [self.look(arn) for arn in self._arns_since(self.copy_snapshot, run) if self._parent(arn) in arns]
 
+    def outcomes(self, run: str) -> dict[str, str]:
+        """The outcome of each database of a run (`cluster:billing`), or the error that it ended with."""
+        return {
+            f"{child.input['kind']}:{child.input['id']}": child.output["outcome"] if child.output else child.error
+            for child in self.all_children(run)
+        }
+
     def _started_by(self, run: str, machine: str) -> list[Execution]:
         return [self.look(arn) for arn in self._arns_since(machine, run) if self._parent(arn) == run]
 

@@ -54,6 +54,10 @@ class Simulator:
         """Calls, refusals, copies in flight at their peak."""
         return self._call("GET", "counters")
 
+    def writes(self) -> list[Json]:
+        """Every call that was meant to change something, the oldest first, with its outcome."""
+        return self._call("GET", "writes")
+
     def add_fault(self, fault: Json) -> Json:
         """Makes matching calls fail."""
         return self._call("POST", "faults", fault)
@@ -103,6 +107,18 @@ class Simulator:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"after {seconds} s hold {hold} has {waiting.get(hold)} of {calls} calls waiting")
             time.sleep(0.02)
+
+    def expire(self, snapshot_arn: str) -> None:
+        """Removes a snapshot as RDS removes an automated one whose time is over."""
+        self._call("POST", "expire", {"arn": snapshot_arn})
+
+    def set_key_state(self, region: str, key: str, state: str) -> None:
+        """Puts a key (id, ARN or alias) into a state of KMS: `Disabled`, `PendingDeletion`, `Enabled` ..."""
+        self._call("POST", "key-state", {"region": region, "key": key, "state": state})
+
+    def delete_option_group(self, region: str, name: str) -> None:
+        """Deletes an option group, whoever uses it."""
+        self._call("POST", "delete-option-group", {"region": region, "name": name})
 
     def set_callers(self, callers: dict[str, Json]) -> None:
         """Who may do what: access key to role and policy documents. Any other key is refused."""

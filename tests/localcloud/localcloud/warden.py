@@ -68,8 +68,10 @@ class Warden:
             "ministack",
             [sys.executable, "-m", "localcloud.ministack_server"],
             {
-                # Inherited by every function: the AWS SDK sends RDS calls there, all others to AWS_ENDPOINT_URL.
+                # Inherited by every function: the AWS SDK sends RDS and KMS calls there (the keys that snapshots are
+                # encrypted with are the simulator's), all others to AWS_ENDPOINT_URL.
                 "AWS_ENDPOINT_URL_RDS": simulator,
+                "AWS_ENDPOINT_URL_KMS": simulator,
                 "SFN_WAIT_SCALE": repr(1 / self.scale),
                 "TMPDIR": str(temporary),
                 "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
