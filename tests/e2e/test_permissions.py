@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from fleet import OTHER_KEY, OWNER_TAG, SOURCE_KEY, by_hand, cluster, fleet, instance, old_copy
+from conftest import rules_stack
+from fleet import COPY_KEY, OTHER_KEY, OWNER_TAG, SOURCE_KEY, STRANGE_KEY, by_hand, cluster, fleet, instance, old_copy
 from localcloud import layout
 from localcloud.layout import ACCOUNT, DESTINATION_REGION, KEY_ARN, OWNER_ID, SOURCE_REGION
 from ministack.core import iam_evaluator
@@ -47,6 +48,13 @@ class Case:
     operation: str
     parameters: dict[str, Any]
     asks: tuple[Ask, ...]
+    service: str = "rds"
+    by_rules_stack: bool = False
+    """By the role of the stack that has its key by an alias and allows another one, instead of the usual one."""
+
+
+def key_arn(key: str, region: str = DESTINATION_REGION) -> str:
+    return f"arn:aws:kms:{region}:{ACCOUNT}:key/{key}"
 
 
 def arn(resource_type: str, name: str, region: str = DESTINATION_REGION) -> str:
@@ -68,8 +76,12 @@ def reading(function: str, operation: str, region: str, allowed: bool, resource_
         "describe_db_snapshots": "rds:DescribeDBSnapshots",
         "describe_db_cluster_snapshots": "rds:DescribeDBClusterSnapshots",
         "describe_account_attributes": "rds:DescribeAccountAttributes",
+        "describe_option_groups": "rds:DescribeOptionGroups",
+        "describe_global_clusters": "rds:DescribeGlobalClusters",
     }[operation]
     resource = arn(resource_type, "*", region) if resource_type else "*"
+    if resource_type == "global-cluster":
+        resource = f"arn:aws:rds::{ACCOUNT}:global-cluster:*"
     return Case(
         title=f"{function} {'may' if allowed else 'may not'} {operation} in {region}",
         function=function,
@@ -78,6 +90,20 @@ def reading(function: str, operation: str, region: str, allowed: bool, resource_
         operation=operation,
         parameters={},
         asks=(Ask(action, resource, region),),
+    )
+
+
+def describing_key(function: str, key: str, region: str, allowed: bool) -> Case:
+    """Directly, not by way of RDS."""
+    return Case(
+        title=f"{function} {'may' if allowed else 'may not'} describe the key {key[:8]} in {region}",
+        function=function,
+        allowed=allowed,
+        region=region,
+        operation="describe_key",
+        parameters={"KeyId": key_arn(key, region)},
+        asks=(Ask("kms:DescribeKey", key_arn(key, region), region),),
+        service="kms",
     )
 
 
@@ -91,8 +117,19 @@ def reads() -> list[Case]:
             cases.append(reading(function, operation, DESTINATION_REGION, False, resource_type))
         cases.append(reading(function, "describe_account_attributes", DESTINATION_REGION, True, None))
         cases.append(reading(function, "describe_account_attributes", SOURCE_REGION, False, None))
+    for function in layout.FUNCTIONS:
+        lists = function == "list-targets"
+        for region in (SOURCE_REGION, DESTINATION_REGION, THIRD_REGION):
+            there = lists and region != THIRD_REGION
+            cases.append(reading(function, "describe_option_groups", region, there, "og"))
+        for region in (SOURCE_REGION, DESTINATION_REGION):
+            there = lists and region == SOURCE_REGION
+            cases.append(reading(function, "describe_global_clusters", region, there, "global-cluster"))
+        for key in (COPY_KEY, STRANGE_KEY):
+            cases.append(describing_key(function, key, DESTINATION_REGION, lists))
+        cases.append(describing_key(function, SOURCE_KEY, SOURCE_REGION, False))
     where = {
-        "list-targets": {SOURCE_REGION},
+        "list-targets": {SOURCE_REGION, DESTINATION_REGION},
         "find-latest-snapshot": {SOURCE_REGION, DESTINATION_REGION},
         "start-copy": {SOURCE_REGION, DESTINATION_REGION},
         "check-copy-status": {DESTINATION_REGION},
@@ -110,31 +147,37 @@ def copying(
     title: str,
     allowed: bool,
     *,
+    function: str = "start-copy",
     name: str = f"{OWNER_ID}-orders-new",
     request_tags: dict[str, str] | None = None,
     key: str = KEY_ARN,
+    alias: str = "",
     region: str = DESTINATION_REGION,
+    snapshot: str = "",
+    by_rules_stack: bool = False,
+    **more: Any,
 ) -> Case:
-    """start-copy asks for a copy. Every condition of the policies shows in the asks."""
+    """A function asks for a copy. Every condition of the policies shows in the asks; `alias` is one of the key's."""
     noun, resource_type, _ = KINDS[kind]
     request_tags = tags(owner=OWNER_TAG) if request_tags is None else request_tags
-    source = arn(resource_type, f"rds:{SOURCE_SNAPSHOTS[kind]}", SOURCE_REGION)
+    source = arn(resource_type, f"rds:{snapshot or SOURCE_SNAPSHOTS[kind]}", SOURCE_REGION)
     target = arn(resource_type, name, region)
     action = f"rds:Copy{noun}"
-    via = {"kms:viaservice": f"rds.{region}.amazonaws.com"}
+    via = {"kms:viaservice": f"rds.{region}.amazonaws.com", **({"kms:resourcealiases": [alias]} if alias else {})}
     grant = {**via, "kms:grantisforawsresource": "true"}
-    source_key = f"arn:aws:kms:{SOURCE_REGION}:{ACCOUNT}:key/{SOURCE_KEY}"
     return Case(
-        title=f"start-copy {'may' if allowed else 'may not'} copy {kind} snapshots {title}",
-        function="start-copy",
+        title=f"{function} {'may' if allowed else 'may not'} copy {kind} snapshots {title}",
+        function=function,
+        by_rules_stack=by_rules_stack,
         allowed=allowed,
         region=region,
         operation="copy_db_snapshot" if kind == "instance" else "copy_db_cluster_snapshot",
         parameters={
             f"Source{noun}Identifier": source,
             f"Target{noun}Identifier": name,
-            "KmsKeyId": key,
+            "KmsKeyId": f"arn:aws:kms:{region}:{ACCOUNT}:{alias}" if alias else key,
             "Tags": as_list(request_tags),
+            **more,
         },
         asks=(
             Ask(action, source, region, request_tags),
@@ -146,7 +189,7 @@ def copying(
             Ask("kms:CreateGrant", key, region, more=grant),
             Ask(
                 "kms:DescribeKey",
-                source_key,
+                key_arn(SOURCE_KEY, SOURCE_REGION),
                 SOURCE_REGION,
                 more={"kms:viaservice": f"rds.{SOURCE_REGION}.amazonaws.com"},
             ),
@@ -155,13 +198,15 @@ def copying(
 
 
 SOURCE_SNAPSHOTS = {"instance": "orders-2026-11-22-03-10", "cluster": "billing-2026-11-22-03-10"}
+FORGED_SNAPSHOTS = {"instance": "orders-2026-11-21-03-10", "cluster": "billing-2026-11-21-03-10"}
+"""Somebody has given these our owner tag."""
 
 
 def copies() -> list[Case]:
     cases = []
-    other_key = KEY_ARN.replace(KEY_ARN.rsplit("/", 1)[-1], OTHER_KEY)
-    source_key = f"arn:aws:kms:{SOURCE_REGION}:{ACCOUNT}:key/{SOURCE_KEY}"
-    third_key = f"arn:aws:kms:{THIRD_REGION}:{ACCOUNT}:key/{OTHER_KEY}"
+    other_key = key_arn(OTHER_KEY)
+    source_key = key_arn(SOURCE_KEY, SOURCE_REGION)
+    third_key = key_arn(OTHER_KEY, THIRD_REGION)
     for kind in KINDS:
         cases += [
             copying(kind, "under its name and owner tag", True),
@@ -172,6 +217,28 @@ def copies() -> list[Case]:
             copying(kind, "with another key", False, key=other_key),
             copying(kind, "within the source region", False, region=SOURCE_REGION, key=source_key),
             copying(kind, "to another region", False, region=THIRD_REGION, key=third_key),
+            copying(
+                kind,
+                "with the owner tag of the source only",
+                False,
+                snapshot=FORGED_SNAPSHOTS[kind],
+                request_tags={},
+                CopyTags=True,
+            ),
+            # The stack whose key is an alias, and which allows another key.
+            copying(kind, "with the key of its alias", True, alias="alias/copies", by_rules_stack=True),
+            copying(kind, "with an allowed key", True, key=other_key, by_rules_stack=True),
+            copying(
+                kind,
+                "with a key that is neither its own nor allowed",
+                False,
+                key=key_arn(STRANGE_KEY),
+                alias="alias/strange",
+                by_rules_stack=True,
+            ),
+        ]
+        cases += [
+            copying(kind, "at all", False, function=function) for function in layout.FUNCTIONS if function != "start-copy"
         ]
     return cases
 
@@ -199,11 +266,19 @@ def tagging(
     )
 
 
-def deleting(kind: str, title: str, allowed: bool, *, name: str, region: str = DESTINATION_REGION) -> Case:
+def deleting(
+    kind: str,
+    title: str,
+    allowed: bool,
+    *,
+    function: str = "prune-old",
+    name: str,
+    region: str = DESTINATION_REGION,
+) -> Case:
     noun, resource_type, _ = KINDS[kind]
     return Case(
-        title=f"prune-old {'may' if allowed else 'may not'} delete {title} ({kind})",
-        function="prune-old",
+        title=f"{function} {'may' if allowed else 'may not'} delete {title} ({kind})",
+        function=function,
         allowed=allowed,
         region=region,
         operation="delete_db_snapshot" if kind == "instance" else "delete_db_cluster_snapshot",
@@ -279,11 +354,26 @@ def changes() -> list[Case]:
                 name=UNTAGGED,
                 request_tags=tags(owner=STRANGER),
             ),
-            tagging("prune-old", kind, "an owned copy", False, name=OWNED, request_tags=verified),
-            deleting(kind, "a foreign snapshot with a forged owner tag", False, name=FORGED),
-            deleting(kind, "a snapshot of its name without the owner tag", False, name=UNTAGGED),
-            deleting(kind, "the copy of another stack", False, name=STRANGERS),
-            deleting(kind, "a snapshot of its name in the source region", False, name=OWNED, region=SOURCE_REGION),
+            *(
+                tagging(function, kind, "an owned copy", False, name=OWNED, request_tags=verified)
+                for function in ("list-targets", "find-latest-snapshot", "prune-old")
+            ),
+            *(
+                deleting(kind, "an owned copy", False, function=function, name=OWNED)
+                for function in layout.FUNCTIONS
+                if function != "prune-old"
+            ),
+            *(
+                deleting(kind, f"{title} in {region}", False, name=name, region=region)
+                for region in (SOURCE_REGION, DESTINATION_REGION, THIRD_REGION)
+                for title, name in (
+                    ("a foreign snapshot with a forged owner tag", FORGED),
+                    ("a snapshot of its name without the owner tag", UNTAGGED),
+                    ("the copy of another stack", STRANGERS),
+                    ("a snapshot of its name and owner tag", OWNED),
+                )
+                if (region, name) != (DESTINATION_REGION, OWNED)
+            ),
             # Last of its kind: after it the copy is gone.
             deleting(kind, "an owned copy", True, name=OWNED),
         ]
@@ -291,44 +381,54 @@ def changes() -> list[Case]:
 
 
 def scenario() -> Any:
-    seeds = []
-    for kind, there in THERE.items():
-        database = {"instance": "orders", "cluster": "billing"}[kind]
-        for name, given in there.items():
-            seeds.append(by_hand(name, database, kind, tags=given))
+    def snapshots(kind: str) -> list[Any]:
+        return [
+            {"id": f"rds:{SOURCE_SNAPSHOTS[kind]}", "type": "automated", "ageHours": 3},
+            {
+                "id": f"rds:{FORGED_SNAPSHOTS[kind]}",
+                "type": "automated",
+                "ageHours": 27,
+                "tags": tags(owner=OWNER_TAG),
+            },
+        ]
+
+    def seeds(key: str) -> list[Any]:
+        return [
+            by_hand(name, {"instance": "orders", "cluster": "billing"}[kind], kind, tags=given, kmsKey=key)
+            for kind, there in THERE.items()
+            for name, given in there.items()
+        ]
+
     made = fleet(
-        [
-            instance(
-                "orders", snapshots=[{"id": f"rds:{SOURCE_SNAPSHOTS['instance']}", "type": "automated", "ageHours": 3}]
-            )
-        ],
-        [
-            cluster(
-                "billing", snapshots=[{"id": f"rds:{SOURCE_SNAPSHOTS['cluster']}", "type": "automated", "ageHours": 3}]
-            )
-        ],
-        seeds,
+        [instance("orders", snapshots=snapshots("instance"))],
+        [cluster("billing", snapshots=snapshots("cluster"))],
+        seeds("alias/copies"),
     )
-    made["regions"][THIRD_REGION] = {"kmsKeys": [{"id": OTHER_KEY}]}
+    # The same in every region, so that nothing is refused only because it is not there.
+    made["regions"][SOURCE_REGION]["snapshots"] = seeds("alias/databases")
+    made["regions"][THIRD_REGION] = {"kmsKeys": [{"id": OTHER_KEY}], "snapshots": seeds(OTHER_KEY)}
     return made
 
 
-CASES = reads() + copies() + changes()
+CASES = [
+    pytest.param(case, id=case.title, marks=[pytest.mark.xdist_group("rules")] if case.by_rules_stack else [])
+    for case in reads() + copies() + changes()
+]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.title for case in CASES])
+@pytest.mark.parametrize("case", CASES)
 def test_the_deployed_roles(cloud, seed, case):
     seed(scenario())
-    caller = cloud.caller(case.function)
-    rds = cloud.client("rds", case.region, caller)
+    caller = cloud.caller(case.function, rules_stack(cloud) if case.by_rules_stack else layout.STACK)
+    client = cloud.client(case.service, case.region, caller)
     try:
-        getattr(rds, case.operation)(**case.parameters)
+        getattr(client, case.operation)(**case.parameters)
         refused = ""
     except ClientError as error:
         refused = error.response["Error"]["Code"]
     # A key that may not be used is reported as such, not as a missing permission.
     assert (refused == "") == case.allowed, refused or "it was allowed"
-    assert refused in ("", "AccessDenied", "KMSKeyNotAccessibleFault")
+    assert refused in ("", "AccessDenied", "AccessDeniedException", "KMSKeyNotAccessibleFault")
 
     policies = [iam_evaluator.parse_policy_document(document) for document in caller.policies]
     decisions = {
@@ -383,3 +483,57 @@ def test_the_functions_use_the_credentials_that_the_table_names(cloud, runs, see
         assert cloud.caller(function).access_key in callers, function
     assert set(callers) == {cloud.caller(function).access_key for function in layout.FUNCTIONS}
     assert cloud.simulator.counters()["refusals"]["denied"] == 0
+
+
+def test_tags_of_a_source_forge_neither_ownership_nor_verification_nor_a_shorter_retention(cloud, runs, seed, destination):
+    """Whoever may tag a database and its snapshots may write any of our tags there."""
+    forged = tags(
+        **{
+            "verified": "2020-01-01T00:00:00Z",
+            "source-created": "2020-01-01T00:00:00Z",
+            "requested": "2020-01-01T00:00:00Z",
+            "attempt": "2",
+            "keep": "1",
+            "keep-days": "1",
+        }
+    )
+    snapshots = [{"ageHours": 3, "tags": {**forged, "SNAPFERRY:OWNER": STRANGER, "team": "shop"}}]
+    old = [old_copy(name, age) for name in ("orders", "ledger") for age in (27, 51)]
+    seed(
+        fleet(
+            [
+                instance("orders", snapshots=snapshots, tags=tags(keep="1")),
+                instance(
+                    "ledger",
+                    snapshots=snapshots,
+                    tags=forged,
+                    copies={"durationSeconds": 60, "becomes": {"kmsKey": "alias/other"}},
+                ),
+                # What says that it is a copy of ours is not copied, let alone taken for one.
+                instance("owned", snapshots=[{"ageHours": 3, "tags": tags(owner=OWNER_TAG)}]),
+            ],
+            destination=old,
+        )
+    )
+    run = runs.run({})
+    assert runs.outcomes(run.arn) == {
+        "instance:orders": "copied",
+        "instance:ledger": "CopyMismatch",
+        "instance:owned": "nothing",
+    }
+    by_name = destination.snapshots()
+    assert {one["id"] for one in old} <= by_name.keys()
+    new = {
+        copy["Tags"]["snapferry:source-id"]: copy["Tags"]
+        for name, copy in by_name.items()
+        if name not in {one["id"] for one in old}
+    }
+    assert new.keys() == {"orders", "ledger"}
+    assert new["ledger"]["snapferry:verified"] == "mismatch"
+    for copy in new.values():
+        assert copy["snapferry:owner"] == OWNER_TAG
+        assert copy["snapferry:attempt"] == "0"
+        assert copy["team"] == "shop"
+        assert not [key for key in copy if key.lower() == "snapferry:owner" and key != "snapferry:owner"]
+        for key in ("verified", "source-created", "requested"):
+            assert not copy[f"snapferry:{key}"].startswith("2020")
