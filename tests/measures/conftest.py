@@ -138,7 +138,7 @@ def simulator(pytestconfig: pytest.Config) -> Iterator[Simulator]:
 
 @pytest.fixture
 def environment(simulator: Simulator) -> dict[str, str]:
-    """What Lambda and the stack set for every function, with RDS at the simulator."""
+    """What Lambda and the stack set for every function, with RDS and KMS at the simulator."""
     return {
         "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
         "LANG": "en_US.UTF-8",
@@ -148,13 +148,24 @@ def environment(simulator: Simulator) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": layout.OPERATOR_SECRET,
         "AWS_SESSION_TOKEN": "any",
         "AWS_ENDPOINT_URL_RDS": simulator.url,
+        "AWS_ENDPOINT_URL_KMS": simulator.url,
         "OWNER_ID": layout.OWNER_ID,
         "DESTINATION_REGION": layout.DESTINATION_REGION,
         "DESTINATION_KMS_KEY_ARN": layout.KEY_ARN,
+        "ALLOWED_KMS_KEY_ARNS": "",
+        "OPTION_GROUPS": "",
         "KEEP_COPIES": "3",
+        "KEEP_DAYS": "0",
+        "KEEP_DAILY": "0",
+        "KEEP_WEEKLY": "0",
+        "KEEP_MONTHLY": "0",
+        "KEEP_YEARLY": "0",
+        "RETIRED_KEEP_DAYS": "0",
         "COPY_DEADLINE_HOURS": "72",
         "SELECTION": "opt-out",
         "INCLUDE_MANUAL_SNAPSHOTS": "false",
+        "INCLUDE_NEPTUNE": "false",
+        "INCLUDE_DOCUMENTDB": "false",
         "DRY_RUN": "false",
         "PAGE_SIZE": "500",
     }

@@ -109,6 +109,29 @@ def test_list_targets_takes_little_memory_for_500_targets(
 
 @pytest.mark.usefixtures("runnable")
 @KINDS
+def test_list_targets_takes_little_memory_for_500_targets_with_three_copies_each(
+    kind: str, simulator: Simulator, start: Start, figure: Measure
+) -> None:
+    """It looks through every copy for those of databases that are gone; here the last 50 databases are."""
+    counts = (450, 0) if kind == "instance" else (0, 450)
+    names = [worlds.long_name(f"{kind}-{number:03}-") for number in range(500)]
+    copies = [
+        worlds.own_copy(kind, 24 * age + 1, name) | {"id": f"{layout.OWNER_ID}-{number:03}-{age}"}
+        for number, name in enumerate(names)
+        for age in range(3)
+    ]
+    simulator.seed(worlds.fleet(*counts, copies))
+    with start("list-targets", RETIRED_KEEP_DAYS="30") as function:
+        answers = [function.invoke({"request": {}, "run": {"execution": "nightly"}}) for _ in range(3)]
+        measure_memory(function, figure, f"450 {kind}s, 1500 copies", *answers)
+    for answer in answers:
+        plan = answer.output
+        assert len(plan[f"{kind}s"]) == 500
+        assert (plan["retired"]["databases"], plan["retired"]["copies"]) == (50, 150)
+
+
+@pytest.mark.usefixtures("runnable")
+@KINDS
 def test_find_latest_snapshot_takes_little_memory_for_1000_snapshots_and_1000_copies(
     kind: str, simulator: Simulator, start: Start, figure: Measure
 ) -> None:

@@ -24,7 +24,7 @@ def long_name(name: str) -> str:
     return name + "x" * (MOST_NAMED - len(name))
 
 
-def fleet(instances: int, clusters: int) -> Json:
+def fleet(instances: int, clusters: int, copies: Iterable[Json] = ()) -> Json:
     """So many databases with names of full length, each cluster with two members, which are no targets."""
     return scenario(
         instances=[database("instance", long_name(f"instance-{number:03}-")) for number in range(instances)],
@@ -33,6 +33,7 @@ def fleet(instances: int, clusters: int) -> Json:
             | {"members": [f"member-{number:03}-writer", f"member-{number:03}-reader"]}
             for number in range(clusters)
         ],
+        copies=copies,
     )
 
 
@@ -79,18 +80,19 @@ def scenario(*, instances: Json = (), clusters: Json = (), copies: Json = ()) ->
     }
 
 
-def own_copy(kind: str, hours: int) -> Json:
+def own_copy(kind: str, hours: int, name: str = "orders") -> Json:
     """A verified copy of the snapshot of so many hours ago, with every tag that start-copy writes."""
-    source = source_arn(kind, hours)
+    source = source_arn(kind, hours, name)
     engine, version, _ = ENGINES[kind]
-    return hand_made(kind, f"{layout.OWNER_ID}-orders-{hours:012x}", hours) | {
+    return hand_made(kind, f"{layout.OWNER_ID}-{name}-{hours:012x}", hours) | {
+        "database": name,
         "sourceArn": source,
         "tags": {
             **TEAM_TAGS,
             "snapferry:owner": f"{layout.SOURCE_REGION}/{layout.OWNER_ID}",
             "snapferry:source-arn": source,
-            "snapferry:source-id": "orders",
-            "snapferry:source-resource-id": _resource_id(kind, "orders"),
+            "snapferry:source-id": name,
+            "snapferry:source-resource-id": _resource_id(kind, name),
             "snapferry:source-created": f"{{time:{hours}}}",
             "snapferry:requested": f"{{time:{hours}}}",
             "snapferry:attempt": "0",
@@ -122,10 +124,10 @@ def hand_made(kind: str, name: str, hours: int) -> Json:
     }
 
 
-def source_arn(kind: str, hours: int) -> str:
+def source_arn(kind: str, hours: int, name: str = "orders") -> str:
     """The ARN of the automated snapshot of so many hours ago."""
     resource = {"instance": "snapshot", "cluster": "cluster-snapshot"}[kind]
-    return f"arn:aws:rds:{layout.SOURCE_REGION}:{layout.ACCOUNT}:{resource}:rds:orders-{{stamp:{hours}}}"
+    return f"arn:aws:rds:{layout.SOURCE_REGION}:{layout.ACCOUNT}:{resource}:rds:{name}-{{stamp:{hours}}}"
 
 
 def _resource_id(kind: str, name: str) -> str:
