@@ -60,11 +60,11 @@ struct Event {
     #[serde(default)]
     region: Option<String>,
     #[serde(default)]
-    detail: Value,
+    detail: Detail,
 }
 
 /// The fields that we read of an RDS event's detail. It names the snapshot, not the database.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Detail {
     #[serde(rename = "EventID")]
@@ -149,8 +149,7 @@ impl Request {
                 ));
             }
         };
-        let detail: Detail = parse(event.detail)
-            .map_err(|error| Error::BadInput(format!("detail.{}", error.to_string().trim_start_matches("input: "))))?;
+        let detail = event.detail;
         let wanted = match kind {
             DatabaseKind::Instance => "RDS-EVENT-0091",
             DatabaseKind::Cluster => "RDS-EVENT-0169",

@@ -1,4 +1,5 @@
-use fixtures::settings;
+use fixtures::{inputs, settings};
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -171,5 +172,24 @@ fn bad_input_is_refused_by_field_with_a_remedy() {
         let text = error.to_string();
         assert_eq!(error.name(), "BadInput", "{input}");
         assert!(text.starts_with(begins) && text.contains(says), "{input}: {text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(5_000)))]
+
+    #[test]
+    fn any_input_is_read_or_refused_by_field(input in inputs::spoilt(inputs::executions())) {
+        match Request::read(input, &settings()) {
+            Ok(request) => {
+                if let Scope::Only(names) = request.scope {
+                    prop_assert!(!names.is_empty() && names.iter().all(|name| !name.id.is_empty()));
+                }
+            }
+            Err(error) => {
+                prop_assert_eq!(error.name(), "BadInput");
+                prop_assert!(error.to_string().contains(": "), "{}", error);
+            }
+        }
     }
 }
