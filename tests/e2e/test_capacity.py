@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from fleet import cluster, fleet, instance
 from localcloud.audit import plan
+
+# Their stack is deployed once, by the worker that runs these.
+pages = pytest.mark.xdist_group("pages")
 
 
 def test_sixty_databases_of_each_kind_queue_for_the_slots_and_all_are_copied_once(
@@ -30,6 +34,7 @@ def test_sixty_databases_of_each_kind_queue_for_the_slots_and_all_are_copied_onc
     assert counts.refusals()["slots"] > 0
 
 
+@pages
 def test_a_fleet_of_several_pages_is_copied_whole(cloud, seed, counts, destination):
     small = cloud.stack_with("pages", PageSize="4")
     runs = cloud.runs(small)
@@ -48,6 +53,7 @@ def test_a_fleet_of_several_pages_is_copied_whole(cloud, seed, counts, destinati
     assert set(destination.verified().values()) == {1}
 
 
+@pages
 def test_a_failure_on_a_later_page_fails_the_run(cloud, seed):
     small = cloud.stack_with("pages", PageSize="4")
     runs = cloud.runs(small)
@@ -63,6 +69,7 @@ def test_a_failure_on_a_later_page_fails_the_run(cloud, seed):
     assert run.failure["counts"] == {**run.failure["counts"], "copied": 8, "failed": 1}
 
 
+@pages
 def test_only_is_kept_on_later_pages(cloud, seed, counts):
     small = cloud.stack_with("pages", PageSize="4")
     runs = cloud.runs(small)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 from conftest import rules_stack
-from fleet import fleet, instance, old_copy
+from fleet import OTHER_KEY, fleet, instance, old_copy
 from localcloud import layout, scenarios
 from localcloud.demo import show
 from rich.console import Console
@@ -31,6 +31,7 @@ def perform(cloud, tmp_path):
     return perform
 
 
+@pytest.mark.xdist_group("rules")
 def test_the_demo_shows_what_its_scenario_expects(cloud, perform):
     scenario = scenarios.read(SCENARIO)
     source = scenario["regions"][layout.SOURCE_REGION]
@@ -91,16 +92,25 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform):
 
 
 def test_the_demo_notices_what_is_not_as_expected(perform):
-    scenario = fleet([instance("orders")], destination=[old_copy("orders", age) for age in (27, 51, 75)])
+    orders = instance("orders", tags={"snapferry:keep": "1"})
+    scenario = fleet([orders], destination=[old_copy("orders", age) for age in (27, 51, 75)])
     expected = {
         "outcomes": {"instance:orders": "failed"},
         "errors": {"instance:orders": "CopyFailed"},
         "deleted": ["theirs"],
+        "keys": {"instance:orders": OTHER_KEY},
+        "optionGroups": {"instance:orders": "copies-tz"},
+        "warnings": ["the sky is falling"],
     }
     differences, _, printed = perform(scenario, expected)
     assert differences == [
         "The outcome of instance:orders is copied, expected was failed.",
         "The error of instance:orders is None, expected was CopyFailed.",
+        f"The copy of instance:orders is not encrypted with {OTHER_KEY}.",
+        "The copy of instance:orders does not have the option group copies-tz.",
+        "There was no warning that says: the sky is falling",
+        "This warning was not expected: instance orders: the tag snapferry:keep asks for less than the stack keeps, "
+        "which holds",
         "acme-orders-75h-old was deleted, which was not expected.",
         "theirs should have been deleted.",
     ]

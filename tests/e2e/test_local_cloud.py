@@ -113,6 +113,7 @@ def test_up_and_down_leave_nothing(workspace):
     folder = workspace / "detached"
     environment = exports(up.stdout)
     assert exports(call(workspace, "env").stdout) == environment
+    assert environment["AWS_ENDPOINT_URL_KMS"] == environment["AWS_ENDPOINT_URL_RDS"]
     assert "running" in call(workspace, "status").stdout
     again = call(workspace, "up")
     assert again.returncode == 0
