@@ -14,6 +14,7 @@ use shared::{Deployment, Error, Found, Prunable, Standing, Which};
 use static_checks::Failure;
 
 use crate::network::{Network, as_invocation, skewed};
+use crate::policies::OTHER_KEY;
 use crate::random::Random;
 use crate::record::Record;
 use crate::virtual_time::{Promise, Tasks, before};
@@ -31,6 +32,16 @@ pub enum Broken {
     NoIdempotencyCheck,
     /// The states of copy-snapshot that call `StartCopy` and `FindLatestSnapshot` do not retry.
     NoRetry,
+    /// prune-old goes on although a tag of the database cannot be read.
+    PrunerOverlooksUnreadableTags,
+    /// prune-old keeps what the stack says, whatever the tags ask for.
+    PrunerOverlooksTags,
+    /// prune-old keeps one copy of a database that no longer exists, whatever the stack says.
+    PrunerKeepsOneOfTheGone,
+    /// start-copy asks for a key that nobody allowed.
+    ForeignKey,
+    /// An iteration of copy-fleet does not catch that its database failed.
+    NoCatchInMap,
 }
 
 /// What one invocation comes to.
@@ -49,6 +60,17 @@ pub struct Functions {
     skews: RefCell<BTreeMap<String, SignedDuration>>,
     last: Cell<u64>,
     broken: Broken,
+}
+
+/// The stretch of time in which a run listed its databases, and read their tags.
+pub type Listed = (Timestamp, Timestamp);
+
+/// One invocation that is asked for.
+#[derive(Debug, Clone)]
+struct Invocation {
+    function: String,
+    payload: Value,
+    listed: Option<Listed>,
 }
 
 /// What goes wrong with one invocation.
@@ -116,15 +138,22 @@ impl Functions {
         })
     }
 
-    /// Invokes a function. It goes on even when nobody waits for its answer any more.
-    pub fn invoke(self: &Rc<Self>, function: &str, payload: Value) -> Promise<Ended> {
+    /// Invokes a function for a run that listed its databases in this stretch of time, if it has. It goes on even when
+    /// nobody waits for its answer any more.
+    pub fn invoke(self: &Rc<Self>, function: &str, payload: Value, listed: Option<Listed>) -> Promise<Ended> {
         let answer = Promise::default();
-        let work = Rc::clone(self).deliver(function.to_owned(), payload, answer.clone());
+        let call = Invocation {
+            function: function.to_owned(),
+            payload,
+            listed,
+        };
+        let work = Rc::clone(self).deliver(call, answer.clone());
         self.tasks.begin(work);
         answer
     }
 
-    async fn deliver(self: Rc<Self>, function: String, payload: Value, answer: Promise<Ended>) {
+    async fn deliver(self: Rc<Self>, call: Invocation, answer: Promise<Ended>) {
+        let function = call.function.clone();
         let clock = self.tasks.clock().clone();
         let fault = self.draw_fault();
         self.record.call(&format!("invoke {function}"));
@@ -150,31 +179,31 @@ impl Functions {
             Some(Fault::KilledBefore) => answer.keep(killed()),
             Some(Fault::KilledHalfway(after)) => {
                 let end = clock.sleep(Duration::from_millis(after));
-                let ended = before(self.run(&function, payload), end).await;
+                let ended = before(self.run(call), end).await;
                 answer.keep(ended.unwrap_or_else(killed));
             }
             Some(Fault::KilledAfter) => {
-                let _ = self.run(&function, payload).await;
+                let _ = self.run(call).await;
                 answer.keep(killed());
             }
             Some(Fault::Twice(later)) => {
                 let again = {
-                    let (this, function, payload) = (Rc::clone(&self), function.clone(), payload.clone());
+                    let (this, call) = (Rc::clone(&self), call.clone());
                     async move {
                         this.tasks.clock().sleep(Duration::from_secs(later)).await;
-                        this.record.note(&format!("again: {function}"));
-                        let _ = this.run(&function, payload).await;
+                        this.record.note(&format!("again: {}", call.function));
+                        let _ = this.run(call).await;
                     }
                 };
                 self.tasks.begin(again);
-                answer.keep(self.run(&function, payload).await);
+                answer.keep(self.run(call).await);
             }
             Some(Fault::Late(seconds)) => {
-                let ended = self.run(&function, payload).await;
+                let ended = self.run(call).await;
                 clock.sleep(Duration::from_secs(seconds)).await;
                 answer.keep(ended);
             }
-            None => answer.keep(self.run(&function, payload).await),
+            None => answer.keep(self.run(call).await),
         }
     }
 
@@ -208,11 +237,17 @@ impl Functions {
         skewed(self.tasks.clock().now(), *skew)
     }
 
-    async fn run(self: &Rc<Self>, function: &str, payload: Value) -> Ended {
+    async fn run(self: &Rc<Self>, call: Invocation) -> Ended {
+        let Invocation {
+            function,
+            payload,
+            listed,
+        } = call;
+        let function = function.as_str();
         self.last.set(self.last.get() + 1);
         let number = self.last.get();
         let now = self.now_of(function);
-        self.watch.invoked(number, function, self.tasks.clock().now());
+        self.watch.invoked(number, function, self.tasks.clock().now(), listed);
         let timeout = if ["list-targets", "prune-old"].contains(&function) {
             300
         } else {
@@ -256,15 +291,37 @@ impl Functions {
                     if self.broken == Broken::NoIdempotencyCheck {
                         pass_over(deployment, &mut found).await?;
                     }
+                    if self.broken == Broken::ForeignKey {
+                        let deployment = pick_foreign_key(deployment, &mut found);
+                        return start_copy::handle(&deployment, found, now).await;
+                    }
                     start_copy::handle(deployment, found, now).await
                 })
                 .await
             }
             "check-copy-status" => answer(payload, |started| check_copy_status::handle(deployment, started, now)).await,
             _ => {
-                answer(payload, async |baton: Prunable| {
-                    if self.broken == Broken::PrunerDeletesNewest {
-                        delete_newest(deployment, &baton).await?;
+                answer(payload, async |mut baton: Prunable| {
+                    match self.broken {
+                        Broken::PrunerDeletesNewest => delete_from(deployment, &baton, 0, 1).await?,
+                        Broken::PrunerOverlooksTags if !baton.target.dry_run => {
+                            let kept = usize::try_from(deployment.settings.keep.copies).unwrap_or(1);
+                            delete_from(deployment, &baton, kept, usize::MAX).await?;
+                        }
+                        Broken::PrunerOverlooksUnreadableTags => {
+                            baton
+                                .target
+                                .policy
+                                .iter_mut()
+                                .for_each(|policy| policy.keep_all = false);
+                        }
+                        Broken::PrunerKeepsOneOfTheGone if baton.target.retired => {
+                            let mut deployment = deployment.clone();
+                            deployment.settings.keep.copies = 1;
+                            baton.target.rules = None;
+                            return prune_old::handle(&deployment, baton, now).await;
+                        }
+                        _ => {}
                     }
                     prune_old::handle(deployment, baton, now).await
                 })
@@ -308,22 +365,31 @@ async fn pass_over(deployment: &Deployment, found: &mut Found) -> Result<(), Err
     Ok(())
 }
 
-/// The broken prune-old: the newest verified copy goes first.
-async fn delete_newest(deployment: &Deployment, baton: &Prunable) -> Result<(), Error> {
+/// The broken start-copy: it takes a key of the region that the stack does not allow.
+fn pick_foreign_key(deployment: &Deployment, found: &mut Found) -> Deployment {
+    let mut deployment = deployment.clone();
+    deployment.settings.allowed_kms_key_arns.push(OTHER_KEY.to_owned());
+    found.target.policy.get_or_insert_default().kms_key_arn = Some(OTHER_KEY.to_owned());
+    deployment
+}
+
+/// The broken prune-old: of the verified copies, the newest first, so many go after so many that stay.
+async fn delete_from(deployment: &Deployment, baton: &Prunable, stay: usize, go: usize) -> Result<(), Error> {
     let names = [baton.target.id.clone()];
-    let copies = deployment
+    let there = deployment
         .destination
         .snapshots(baton.target.kind, Which::ManualOfNames(&names))
         .await?;
-    let newest = copies
+    let mut copies: Vec<shared::OwnCopy> = there
         .iter()
         .filter_map(|copy| shared::OwnCopy::read(&deployment.owner, copy))
-        .filter(|copy| copy.standing == Standing::Verified)
-        .max_by_key(|copy| copy.source_created);
-    match newest {
-        Some(copy) => deployment.destination.delete(baton.target.kind, &copy.id).await,
-        None => Ok(()),
+        .filter(|copy| copy.standing == Standing::Verified && copy.source_resource_id == baton.target.resource_id)
+        .collect();
+    copies.sort_by_key(|copy| std::cmp::Reverse(copy.source_created));
+    for copy in copies.iter().skip(stay).take(go) {
+        deployment.destination.delete(baton.target.kind, &copy.id).await?;
     }
+    Ok(())
 }
 
 impl Fault {

@@ -5,6 +5,8 @@
 //! one finds nothing to do.
 //!
 //! - [`trial`]: one seed from its beginning to its verdict;
+//! - `fleet`: the databases of a seed, the stack that copies them, and the account;
+//! - [`policies`]: what the tags of a database ask for;
 //! - [`watch`]: what must always hold, judged at every write and at the end from what really is;
 //! - [`step_functions`]: a runner of state machines as AWS runs them, many executions side by side;
 //! - [`functions`]: the five functions as Lambda runs them, killed, repeated, late, under clocks that differ;
@@ -16,9 +18,11 @@
 
 #![forbid(unsafe_code)]
 
+mod fleet;
 pub mod functions;
 pub mod machines;
 pub mod network;
+pub mod policies;
 pub mod random;
 pub mod record;
 pub mod step_functions;

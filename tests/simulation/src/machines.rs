@@ -51,6 +51,16 @@ pub fn machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> BTre
                         .remove("Retry");
                 }
             }
+            if broken == Broken::NoCatchInMap && name == "copy-fleet" {
+                let branches = definition["States"]["CopyAll"]["Branches"].as_array_mut();
+                for (branch, kind) in branches.expect("branches").iter_mut().zip(["Instance", "Cluster"]) {
+                    let processor = &mut branch["States"][format!("{kind}s")]["ItemProcessor"];
+                    processor["States"][format!("Copy{kind}")]
+                        .as_object_mut()
+                        .expect("a state")
+                        .remove("Catch");
+                }
+            }
             // Futures of executions refer to it as long as they like; there is one for each seed and machine.
             (name.to_owned(), &*Box::leak(Box::new(definition)))
         })

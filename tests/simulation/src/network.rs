@@ -85,7 +85,9 @@ struct Shared {
     watch: Watch,
     random: Mutex<Random>,
     rates: Mutex<FaultRates>,
-    key_is_usable: Mutex<bool>,
+    kms_denies: Mutex<bool>,
+    /// Snapshots whose copy was refused for want of a slot, and when.
+    waiting: Mutex<BTreeMap<String, Timestamp>>,
     appearances: Mutex<BTreeMap<String, Appearance>>,
 }
 
@@ -107,7 +109,8 @@ impl Network {
                 watch: watch.clone(),
                 random: Mutex::new(random),
                 rates: Mutex::default(),
-                key_is_usable: Mutex::new(true),
+                kms_denies: Mutex::default(),
+                waiting: Mutex::default(),
                 appearances: Mutex::default(),
             }),
         }
@@ -124,9 +127,17 @@ impl Network {
         *lock(&self.shared.rates)
     }
 
-    /// Disables the key in the destination region, or enables it again.
-    pub fn set_key_usable(&self, usable: bool) {
-        *lock(&self.shared.key_is_usable) = usable;
+    /// Lets KMS refuse to describe keys, as when somebody has broken their policies; or no longer.
+    pub fn set_kms_denies(&self, denies: bool) {
+        *lock(&self.shared.kms_denies) = denies;
+    }
+
+    /// The snapshots whose copies wait for a slot: RDS has refused them since `since`, and has not accepted them yet.
+    #[must_use]
+    pub fn waiting(&self, since: Timestamp) -> Vec<String> {
+        let waiting = lock(&self.shared.waiting);
+        let recent = waiting.iter().filter(|(_, refused)| **refused >= since);
+        recent.map(|(arn, _)| arn.clone()).collect()
     }
 
     /// Makes a database appear otherwise than the simulator has it.
@@ -219,7 +230,8 @@ impl Network {
             let asked = self.change(&call.form, Appearance::in_request);
             *request.body_mut() = SdkBody::from(asked);
         }
-        let state = call.writes().then(|| self.shared.world.state());
+        // Most writes are copies that are refused for want of a slot, and a copy is judged by what is there afterwards.
+        let state = call.changes_what_is_there().then(|| self.shared.world.state());
         let reply = wire.call(request).await?;
         let body = String::from_utf8_lossy(reply.body().bytes().unwrap_or_default()).into_owned();
         let status = reply.status().as_u16();
@@ -247,6 +259,8 @@ impl Network {
         let Call { action, invocation, .. } = call;
         if let Some(fault) = fault {
             let name = match fault {
+                Fault::Throttled if call.is_kms => "KMS throttles",
+                Fault::Status(_) if call.is_kms => "KMS answers 500",
                 Fault::LostReply if call.writes() => "reply to a write lost",
                 Fault::LostReply => "reply to a read lost",
                 Fault::LateReply(_) => "RDS answers late",
@@ -268,10 +282,10 @@ impl Network {
             }
             Some(Fault::LostReply | Fault::LateReply(_)) | None => {}
         }
-        if action.starts_with("Copy") && !*lock(&self.shared.key_is_usable) && call.form.contains("KmsKeyId=") {
-            self.shared.record.fault("key disabled", action);
-            let message = "The target KMS key does not exist, is not enabled or you do not have permissions";
-            return Some(answer(400, refusal("KMSKeyNotAccessibleFault", message)));
+        if call.is_kms && *lock(&self.shared.kms_denies) {
+            self.shared.record.add("keys that KMS does not describe", 1);
+            let message = "User is not authorized to perform: kms:DescribeKey";
+            return Some(answer(400, refusal_of_kms("AccessDeniedException", message)));
         }
         None
     }
@@ -295,13 +309,22 @@ impl Network {
             200 => "ok",
             _ => between(body, "<Code>", "</Code>").unwrap_or("?"),
         };
-        if let Some(before) = before {
+        if let (true, Some(arn)) = (action.starts_with("Copy"), source_of_copy(form)) {
+            let mut waiting = lock(&self.shared.waiting);
+            if body.contains("snapshots across regions") {
+                waiting.insert(arn, clock.now());
+            } else {
+                waiting.remove(&arn);
+            }
+        }
+        if call.writes() {
             record.note(&format!("rds {action} {} {code} #{invocation}", subject(form)));
             if status == 200 {
-                watch.wrote(*invocation, action, form, before, &world.state(), clock.now());
+                let after = world.state();
+                watch.wrote(*invocation, action, form, before.unwrap_or(&after), &after, clock.now());
             }
         } else if action.contains("Snapshots") && !call.is_source {
-            watch.read(*invocation, clock.now());
+            watch.read(*invocation, clock.now(), || world.state());
         }
     }
 
@@ -325,6 +348,10 @@ struct Call {
 impl Call {
     fn writes(&self) -> bool {
         !self.action.starts_with("Describe")
+    }
+
+    fn changes_what_is_there(&self) -> bool {
+        self.writes() && !self.action.starts_with("Copy")
     }
 
     fn lists_databases(&self) -> bool {
@@ -453,6 +480,10 @@ pub(crate) fn parameter(form: &str, name: &str) -> Option<String> {
         });
     }
     String::from_utf8(bytes).ok()
+}
+
+fn source_of_copy(form: &str) -> Option<String> {
+    parameter(form, "SourceDBSnapshotIdentifier").or_else(|| parameter(form, "SourceDBClusterSnapshotIdentifier"))
 }
 
 /// What a call that writes is about.

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use static_checks::{Expressions, Failure, Sight, entries};
 
-use crate::functions::Functions;
+use crate::functions::{Functions, Listed};
 use crate::network::Network;
 use crate::random::Random;
 use crate::record::Record;
@@ -57,6 +58,8 @@ pub struct Execution {
     pub input: Value,
     /// How it ended.
     pub ended: Promise<Status>,
+    /// When its run, or its page of one, listed the databases.
+    listed: Cell<Option<Listed>>,
     arn: String,
     context: Value,
     task: Cell<u64>,
@@ -136,6 +139,7 @@ impl StepFunctions {
             arn: id,
             input,
             ended: Promise::default(),
+            listed: Cell::default(),
             task: Cell::new(0),
             children: RefCell::default(),
             events: Cell::new(2),
@@ -277,6 +281,7 @@ impl StepFunctions {
             }
             "Pass" => {
                 self.events(execution, 2)?;
+                self.record.add(&format!("state {name}"), 1);
                 let output = match state.get("Output") {
                     Some(output) => fill(output, &input, variables)?,
                     None => input,
@@ -453,11 +458,20 @@ impl StepFunctions {
                     .split_once(":function:snapferry-")
                     .unwrap_or_else(|| panic!("{name}: {function} is none of ours"));
                 self.record.note(&format!("{} {name}", execution.name));
+                let lists = function == "list-targets";
+                if lists {
+                    let now = self.tasks.clock().now();
+                    let (begin, _) = execution.listed.get().unwrap_or((now, now));
+                    execution.listed.set(Some((begin, Timestamp::MAX)));
+                }
                 let payload = self
                     .functions
-                    .invoke(function, arguments["Payload"].clone())
+                    .invoke(function, arguments["Payload"].clone(), execution.listed.get())
                     .value()
                     .await?;
+                if let (true, Some((begin, _))) = (lists, execution.listed.get()) {
+                    execution.listed.set(Some((begin, self.tasks.clock().now())));
+                }
                 Ok(json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200 }))
             }
             Some("arn:aws:states:::states:startExecution.sync:2") => self.nested(execution, arguments).await,
@@ -483,6 +497,7 @@ impl StepFunctions {
             });
         }
         let child = self.start(machine, text("Name"), arguments["Input"].clone())?;
+        child.listed.set(parent.listed.get());
         parent.children.borrow_mut().push(Rc::clone(&child));
         if twice {
             self.record.fault("StartExecution delivered twice", text("Name"));

@@ -10,7 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use shared::{Settings, tags};
 use simulator_sdk::simulator::{Kind, SnapshotState, State};
 
+use crate::functions::Listed;
 use crate::network::{parameter, subject};
+use crate::policies::{Kept, Policy, calendar};
 use crate::record::Record;
 use crate::virtual_time::lock;
 
@@ -28,14 +30,53 @@ pub struct Taken {
     pub resource_id: String,
     /// What that database was called.
     pub database: String,
-    /// Whether a copy of it is to be encrypted with the stack's key.
+    /// Whether a copy of it is to be encrypted with a key that we name.
     pub has_key: bool,
+}
+
+/// What is known of a database: what its tags asked for since when, and when it was deleted.
+#[derive(Debug, Default)]
+struct Past {
+    policies: Vec<(Timestamp, Policy)>,
+    gone: Option<Timestamp>,
+}
+
+impl Past {
+    /// The policies that were in force at some time of this stretch.
+    fn in_force(&self, (begin, end): Listed) -> Vec<&Policy> {
+        let ends = self.policies.iter().skip(1).map(|(since, _)| *since);
+        let spans = self.policies.iter().zip(ends.chain([Timestamp::MAX]));
+        spans
+            .filter(|((since, _), until)| *since <= end && *until >= begin)
+            .map(|((_, policy), _)| policy)
+            .collect()
+    }
+
+    /// What a run that listed the databases in this stretch must keep at least, whichever of them it has read.
+    fn keep(&self, listed: Listed) -> Kept {
+        let policies = self.in_force(listed).into_iter().map(|policy| policy.keep);
+        policies.reduce(Kept::at_least).unwrap_or_default()
+    }
+}
+
+/// One invocation of a function.
+#[derive(Debug)]
+struct Invoked {
+    function: String,
+    /// When its run listed the databases.
+    listed: Option<Listed>,
+    /// When it last listed copies, or began.
+    read: Timestamp,
+    /// What it saw then, if it may delete.
+    seen: Option<State>,
 }
 
 /// The judge of one seed. Clones are the same judge.
 #[derive(Debug, Clone)]
 pub struct Watch {
     settings: Settings,
+    /// The stack's key and the others that it allows.
+    keys: Vec<String>,
     record: Record,
     known: Arc<Mutex<Known>>,
 }
@@ -45,8 +86,13 @@ struct Known {
     taken: BTreeMap<String, Taken>,
     /// Snapshots of the destination region, and manual ones of the source region, that are not ours.
     others: Vec<(String, SnapshotState)>,
-    /// When each invocation began, and last listed copies.
-    invocations: BTreeMap<u64, (String, Timestamp)>,
+    invocations: BTreeMap<u64, Invoked>,
+    /// Between when KMS refused to describe keys.
+    kms_denied: Vec<Listed>,
+    /// Databases by resource id.
+    pasts: BTreeMap<String, Past>,
+    /// Which key RDS was asked for, and what the tags asked to be kept, for the copy of this name.
+    asked: BTreeMap<String, (Option<String>, Kept)>,
     /// When RDS accepted a copy of this name.
     accepted: BTreeMap<String, Timestamp>,
     /// Snapshots whose verified copy was deleted again.
@@ -56,18 +102,42 @@ struct Known {
 }
 
 impl Watch {
-    /// A judge of what this stack does.
+    /// A judge of what this stack does. `keys` are those that a copy may have, the stack's own one first.
     #[must_use]
-    pub fn new(settings: &Settings, record: &Record) -> Self {
+    pub fn new(settings: &Settings, keys: Vec<String>, record: &Record) -> Self {
         Self {
             settings: settings.clone(),
+            keys,
             record: record.clone(),
             known: Arc::default(),
         }
     }
 
-    fn keep_copies(&self) -> usize {
-        usize::try_from(self.settings.keep.copies).unwrap_or(usize::MAX)
+    /// From now on the tags of a database ask for this.
+    pub fn policy(&self, resource_id: &str, policy: &Policy, now: Timestamp) {
+        let mut known = lock(&self.known);
+        let past = known.pasts.entry(resource_id.to_owned()).or_default();
+        past.policies.push((now, policy.clone()));
+    }
+
+    /// KMS refuses to describe keys from `begin` to `end`.
+    pub fn kms_denies(&self, begin: Timestamp, end: Timestamp) {
+        lock(&self.known).kms_denied.push((begin, end));
+    }
+
+    /// A database was deleted.
+    pub fn gone(&self, resource_id: &str, now: Timestamp) {
+        lock(&self.known).pasts.entry(resource_id.to_owned()).or_default().gone = Some(now);
+    }
+
+    /// What the stack keeps of every database.
+    fn keep(&self) -> Kept {
+        let keep = &self.settings.keep;
+        Kept {
+            copies: keep.copies,
+            days: keep.days,
+            calendar: [keep.daily, keep.weekly, keep.monthly, keep.yearly],
+        }
     }
 
     /// A snapshot was taken in the source region.
@@ -93,15 +163,24 @@ impl Watch {
         lock(&self.known).of_database.get(database).copied().unwrap_or(0)
     }
 
-    /// An invocation of a function begins.
-    pub fn invoked(&self, number: u64, function: &str, now: Timestamp) {
-        lock(&self.known).invocations.insert(number, (function.to_owned(), now));
+    /// An invocation of a function begins, for a run that has listed the databases in this stretch of time.
+    pub fn invoked(&self, number: u64, function: &str, now: Timestamp, listed: Option<Listed>) {
+        let invoked = Invoked {
+            function: function.to_owned(),
+            listed,
+            read: now,
+            seen: None,
+        };
+        lock(&self.known).invocations.insert(number, invoked);
     }
 
     /// An invocation lists copies.
-    pub fn read(&self, number: u64, now: Timestamp) {
-        if let Some((_, read)) = lock(&self.known).invocations.get_mut(&number) {
-            *read = now;
+    pub fn read(&self, number: u64, now: Timestamp, state: impl FnOnce() -> State) {
+        if let Some(invoked) = lock(&self.known).invocations.get_mut(&number) {
+            invoked.read = now;
+            if invoked.function == "prune-old" {
+                invoked.seen = Some(state());
+            }
         }
     }
 
@@ -110,7 +189,7 @@ impl Watch {
         let id = subject(form);
         match action {
             "DeleteDBSnapshot" | "DeleteDBClusterSnapshot" => self.deleted(invocation, &id, before, now),
-            "CopyDBSnapshot" | "CopyDBClusterSnapshot" => self.accepted(&id, after, now),
+            "CopyDBSnapshot" | "CopyDBClusterSnapshot" => self.accepted(invocation, &id, after, now),
             "AddTagsToResource" => self.tagged(&id, form, before, after),
             other => self.record.violation(&format!("nobody should call {other}")),
         }
@@ -136,12 +215,6 @@ impl Watch {
                 self.record
                     .violation(&format!("{id} was deleted, the newest verified copy of its database"));
             }
-            Standing::Verified if newer_verified < self.keep_copies() => {
-                self.record.violation(&format!(
-                    "{id} was deleted with {newer_verified} newer verified copies, {} are to be kept",
-                    self.keep_copies()
-                ));
-            }
             Standing::InProgress => self.record.violation(&format!("{id} was deleted while it was copied")),
             Standing::Failed | Standing::Mismatched | Standing::Unverified => {
                 let better =
@@ -155,11 +228,12 @@ impl Watch {
             }
             Standing::Verified => {}
         }
+        self.judge_retention(invocation, deleted, now);
         let mut known = lock(&self.known);
         if deleted.standing == Standing::Verified {
             known.pruned.insert(deleted.source_arn().to_owned());
         }
-        let read = known.invocations.get(&invocation).map_or(now, |(_, read)| *read);
+        let read = known.invocations.get(&invocation).map_or(now, |invoked| invoked.read);
         let deadline = SignedDuration::from_hours(i64::from(self.settings.copy_deadline_hours)) - MOST_SKEW;
         let blocking = of_database().find(|copy| {
             let accepted = known.accepted.get(&copy.snapshot.id).copied().unwrap_or(Timestamp::MIN);
@@ -177,7 +251,73 @@ impl Watch {
         }
     }
 
-    fn accepted(&self, id: &str, after: &State, now: Timestamp) {
+    /// Whether every rule let a copy go: those of the stack, and those that the database's tags asked for when the run
+    /// that deletes it listed the databases. Judged by what the function saw: another may have deleted since.
+    fn judge_retention(&self, invocation: u64, deleted: &OwnedCopy<'_>, now: Timestamp) {
+        let (listed, seen) = match lock(&self.known).invocations.get_mut(&invocation) {
+            Some(invoked) => (invoked.listed, invoked.seen.clone()),
+            None => (None, None),
+        };
+        let (id, resource_id) = (&deleted.snapshot.id, &deleted.taken.resource_id);
+        let (Some(listed), Some(seen)) = (listed, seen) else {
+            let problem = format!("{id} was deleted by who listed neither databases nor copies");
+            return self.record.violation(&problem);
+        };
+        let copies = self.copies(&seen);
+        let mut verified: Vec<&OwnedCopy<'_>> = copies
+            .iter()
+            .filter(|copy| copy.standing == Standing::Verified && copy.taken.resource_id == *resource_id)
+            .collect();
+        verified.sort_by_key(|copy| copy.age());
+        let known = lock(&self.known);
+        let Some(past) = known.pasts.get(resource_id) else {
+            return;
+        };
+        let mut keep = self.keep();
+        if past.gone.is_some_and(|gone| gone < listed.0) {
+            self.record.add("deleted of databases that are gone", 1);
+            if self.settings.retired_keep_days == 0 {
+                let problem = format!("{id} was deleted, whose database is gone: such copies stay");
+                return self.record.violation(&problem);
+            }
+            keep.days = keep.days.max(self.settings.retired_keep_days);
+            // The tags of the database are gone too; those of its newest copy say what they asked for.
+            let asked = verified.last().and_then(|newest| known.asked.get(&newest.snapshot.id));
+            keep = keep.at_most(asked.map(|(_, keep)| *keep).unwrap_or_default());
+        } else {
+            if past.in_force(listed).iter().all(|policy| policy.unreadable) {
+                self.record
+                    .violation(&format!("{id} was deleted, and a tag of its database cannot be read"));
+            }
+            keep = keep.at_most(past.keep(listed));
+        }
+        if deleted.standing != Standing::Verified {
+            return;
+        }
+        let wanted = |why: String| self.record.violation(&format!("{id} was deleted, {why}"));
+        let newer: Vec<&OwnedCopy<'_>> = verified.into_iter().filter(|copy| copy.age() > deleted.age()).collect();
+        if newer.len() < usize::try_from(keep.copies).unwrap_or(usize::MAX) {
+            let newer = newer.len();
+            wanted(format!(
+                "with {newer} newer verified copies, {} are to be kept",
+                keep.copies
+            ));
+        }
+        let age = now.duration_since(deleted.taken.at) + MOST_SKEW;
+        if age < SignedDuration::from_hours(i64::from(keep.days) * 24) {
+            wanted(format!("at an age of {age:#}, {} days are to be kept", keep.days));
+        }
+        let own = calendar(deleted.taken.at);
+        for (at, count) in keep.calendar.into_iter().enumerate() {
+            let later: BTreeSet<i64> = newer.iter().map(|copy| calendar(copy.taken.at)[at]).collect();
+            if !later.contains(&own[at]) && later.len() < usize::try_from(count).unwrap_or(usize::MAX) {
+                let period = ["day", "week", "month", "year"][at];
+                wanted(format!("the last of its {period}, {count} of which are to be kept"));
+            }
+        }
+    }
+
+    fn accepted(&self, invocation: u64, id: &str, after: &State, now: Timestamp) {
         let copies = self.copies(after);
         let Some(copy) = copies.iter().find(|copy| copy.snapshot.id == id) else {
             self.record
@@ -187,6 +327,36 @@ impl Watch {
         {
             let mut known = lock(&self.known);
             known.accepted.insert(id.to_owned(), now);
+            let listed = known.invocations.get(&invocation).and_then(|invoked| invoked.listed);
+            let past = known.pasts.get(&copy.taken.resource_id);
+            let (policies, keep) = match (past, listed) {
+                (Some(past), Some(listed)) => (past.in_force(listed), past.keep(listed)),
+                _ => (Vec::new(), Kept::default()),
+            };
+            let key = copy.snapshot.kms_key.clone();
+            let mut wanted = policies
+                .iter()
+                .map(|policy| Some(policy.key.unwrap_or(&self.keys[0])).filter(|_| copy.taken.has_key));
+            // Which key an alias stands for could not be asked then, and list-targets falls back on the stack's own.
+            let falls_back = key.as_deref() == Some(&self.keys[0])
+                && policies.iter().any(|policy| policy.key_by_alias)
+                && listed.is_some_and(|listed| {
+                    let denied = |(begin, end): &Listed| *begin <= listed.1 && *end >= listed.0;
+                    known.kms_denied.iter().any(denied)
+                });
+            if !falls_back && !wanted.any(|wanted| wanted == key.as_deref()) {
+                self.record
+                    .violation(&format!("{id} has the key {key:?}, which nobody asked for"));
+            }
+            if key.as_ref().is_some_and(|key| !self.keys.contains(key)) {
+                self.record
+                    .violation(&format!("{id} has the key {key:?}, which the stack does not allow"));
+            }
+            if let Some(tag) = keep.missing_in(&copy.snapshot.tags).next() {
+                self.record
+                    .violation(&format!("{id} does not carry {tag} of its database"));
+            }
+            known.asked.insert(id.to_owned(), (key, keep));
             if known.pruned.contains(copy.source_arn()) {
                 // No promise is broken: a start that waited for a slot may come after newer copies. It is a waste.
                 self.record.add("copies of snapshots whose verified copy was pruned", 1);
@@ -194,10 +364,15 @@ impl Watch {
             *known.of_database.entry(copy.snapshot.database.clone()).or_default() += 1;
         }
         self.record.add("copies accepted", 1);
+        // Once more, now that it is known what this one was asked with.
+        let copies = self.copies(after);
+        let Some(copy) = copies.iter().find(|copy| copy.snapshot.id == id) else {
+            return;
+        };
         let same = || {
-            copies.iter().filter(|other| {
-                other.source_arn() == copy.source_arn() && other.snapshot.kms_key == copy.snapshot.kms_key
-            })
+            copies
+                .iter()
+                .filter(|other| other.source_arn() == copy.source_arn() && other.asked == copy.asked)
         };
         let good = same().filter(|other| other.standing.may_be_good()).count();
         if good > 1 {
@@ -213,10 +388,6 @@ impl Watch {
         if attempt > 2 || same().count() > 3 {
             self.record
                 .violation(&format!("{id} is attempt {attempt} of {}", same().count()));
-        }
-        if copy.taken.has_key != (copy.snapshot.kms_key.as_deref() == Some(self.settings.kms_key.arn())) {
-            self.record
-                .violation(&format!("{id} has the key {:?}", copy.snapshot.kms_key));
         }
     }
 
@@ -248,13 +419,15 @@ impl Watch {
 
     fn came_out_right(&self, snapshot: &SnapshotState) -> bool {
         let known = lock(&self.known);
-        let Some(taken) = snapshot.source_arn.as_ref().and_then(|arn| known.taken.get(arn)) else {
-            return false;
-        };
-        let key = snapshot.kms_key.as_deref() == Some(self.settings.kms_key.arn());
-        snapshot.tags.get(tags::SOURCE_ARN) == snapshot.source_arn.as_ref()
+        let asked = known.asked.get(&snapshot.id).map(|(key, _)| key);
+        let is_of_known = snapshot
+            .source_arn
+            .as_ref()
+            .is_some_and(|arn| known.taken.contains_key(arn));
+        is_of_known
+            && snapshot.tags.get(tags::SOURCE_ARN) == snapshot.source_arn.as_ref()
             && snapshot.status == "available"
-            && key == taken.has_key
+            && asked == Some(&snapshot.kms_key)
             && !snapshot.engine.starts_with("wrong")
     }
 
@@ -281,7 +454,10 @@ impl Watch {
         let copies = self.copies(state);
         for (at, copy) in copies.iter().enumerate() {
             let twin = copies[..at].iter().find(|other| {
-                other.source_arn() == copy.source_arn() && other.standing.may_be_good() && copy.standing.may_be_good()
+                other.source_arn() == copy.source_arn()
+                    && other.asked == copy.asked
+                    && other.standing.may_be_good()
+                    && copy.standing.may_be_good()
             });
             if let Some(twin) = twin {
                 self.record.violation(&format!(
@@ -306,7 +482,13 @@ impl Watch {
             .filter(|snapshot| snapshot.status == "available")
             .max_by_key(|snapshot| (snapshot.created_at, snapshot.id.clone()));
         let Some(newest) = newest else { return };
-        let copies = self.copies(state);
+        let key = lock(&self.known)
+            .pasts
+            .get(resource_id)
+            .and_then(|past| past.policies.last()?.1.key);
+        let key = key.unwrap_or(&self.keys[0]);
+        let mut copies = self.copies(state);
+        copies.retain(|copy| copy.asked.as_deref() == Some(key).filter(|_| copy.taken.has_key));
         let of_newest: Vec<&OwnedCopy<'_>> = copies.iter().filter(|copy| copy.source_arn() == newest.arn).collect();
         // A copy of a later snapshot, which is gone from the source region, serves as well.
         if copies.iter().any(|copy| {
@@ -337,6 +519,48 @@ impl Watch {
         ));
     }
 
+    /// Judges, after quiet runs that came late enough, that what databases that are gone have left behind is pruned.
+    pub fn judge_retired(&self, state: &State, now: Timestamp) {
+        let known = lock(&self.known);
+        let gone: Vec<&String> = known
+            .pasts
+            .iter()
+            .filter(|(_, past)| past.gone.is_some())
+            .map(|(id, _)| id)
+            .collect();
+        let gone: Vec<String> = gone.into_iter().cloned().collect();
+        drop(known);
+        let copies = self.copies(state);
+        for resource_id in gone {
+            let mut verified: Vec<&OwnedCopy<'_>> = copies
+                .iter()
+                .filter(|copy| copy.standing == Standing::Verified && copy.taken.resource_id == resource_id)
+                .collect();
+            verified.sort_by_key(|copy| std::cmp::Reverse(copy.age()));
+            self.record
+                .add("copies of databases that are gone", verified.len() as u64);
+            // What their copies' tags ask for, which may be more than the stack does.
+            let Some(tags) = verified.first().map(|newest| &newest.snapshot.tags) else {
+                continue;
+            };
+            let number = |tag| tags.get(tag).and_then(|value| value.parse::<u32>().ok()).unwrap_or(0);
+            if self.settings.retired_keep_days == 0 || Kept::TAGS[2..].iter().any(|tag| number(*tag) > 0) {
+                continue;
+            }
+            let copies = usize::try_from(self.keep().copies.max(number(tags::KEEP))).unwrap_or(usize::MAX);
+            let days = self.settings.retired_keep_days.max(number(tags::KEEP_DAYS));
+            for copy in verified.into_iter().skip(copies) {
+                let age = now.duration_since(copy.taken.at) - SignedDuration::from_hours(6);
+                if age > SignedDuration::from_hours(i64::from(days) * 24) {
+                    let id = &copy.snapshot.id;
+                    self.record.violation(&format!(
+                        "{id} is left at an age of {age:#}, though its database is gone"
+                    ));
+                }
+            }
+        }
+    }
+
     /// Our copies of known snapshots.
     fn copies<'a>(&self, state: &'a State) -> Vec<OwnedCopy<'a>> {
         let known = lock(&self.known);
@@ -361,6 +585,8 @@ impl Watch {
                     snapshot,
                     taken,
                     standing,
+                    asked: known.asked.get(&snapshot.id).and_then(|(key, _)| key.clone()),
+                    accepted: known.accepted.get(&snapshot.id).copied().unwrap_or(Timestamp::MIN),
                 })
             })
             .collect()
@@ -386,6 +612,9 @@ struct OwnedCopy<'a> {
     snapshot: &'a SnapshotState,
     taken: Taken,
     standing: Standing,
+    /// The key that RDS was asked for.
+    asked: Option<String>,
+    accepted: Timestamp,
 }
 
 impl OwnedCopy<'_> {
@@ -397,7 +626,8 @@ impl OwnedCopy<'_> {
         self.tag(tags::SOURCE_ARN).unwrap_or_default()
     }
 
-    fn age(&self) -> (Timestamp, &str) {
-        (self.taken.at, &self.snapshot.id)
+    /// When its data was captured, then when RDS accepted it: there may be one under each key.
+    fn age(&self) -> (Timestamp, Timestamp, &str) {
+        (self.taken.at, self.accepted, &self.snapshot.id)
     }
 }
