@@ -238,7 +238,9 @@ def copies() -> list[Case]:
             ),
         ]
         cases += [
-            copying(kind, "at all", False, function=function) for function in layout.FUNCTIONS if function != "start-copy"
+            copying(kind, "at all", False, function=function)
+            for function in layout.FUNCTIONS
+            if function != "start-copy"
         ]
     return cases
 
@@ -485,7 +487,7 @@ def test_the_functions_use_the_credentials_that_the_table_names(cloud, runs, see
     assert cloud.simulator.counters()["refusals"]["denied"] == 0
 
 
-def test_tags_of_a_source_forge_neither_ownership_nor_verification_nor_a_shorter_retention(cloud, runs, seed, destination):
+def test_tags_of_a_source_forge_neither_ownership_nor_verification_nor_a_shorter_retention(runs, seed, destination):
     """Whoever may tag a database and its snapshots may write any of our tags there."""
     forged = tags(
         **{

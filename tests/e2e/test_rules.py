@@ -168,8 +168,8 @@ def test_nothing_of_a_database_with_a_wrong_tag_is_deleted_and_the_tag_is_named(
 
 
 def test_no_value_of_a_tag_is_repeated(ended):
-    said = " ".join([*ended.plan["warnings"], str(ended.run.failure), *(str(one.output) for one in ended.children.values())])
-    assert "half-a-year" not in said
+    outputs = [str(child.output) for child in ended.children.values()]
+    assert "half-a-year" not in " ".join([*ended.plan["warnings"], str(ended.run.failure), *outputs])
 
 
 def test_a_tag_may_keep_more_and_never_less(ended):

@@ -1,4 +1,4 @@
-"""A scenario and the files beside it: `NAME.json`, and if they are there `NAME.parameters.json`, `NAME.expected.json`."""
+"""A scenario, `NAME.json`, and what may stand beside it: `NAME.parameters.json` and `NAME.expected.json`."""
 
 from __future__ import annotations
 
