@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -75,5 +77,99 @@ fn every_surprise_of_aws_names_tests_that_exist_or_says_why_there_is_none() {
         for name in named {
             assert!(tests.contains(name), "there is no test {name}: {row}");
         }
+    }
+}
+
+#[test]
+fn the_readme_tells_every_parameter_and_every_error() {
+    let readme = read("README.md");
+    let template: Value = serde_json::from_str(&read("target/rendered/template.json")).expect("make render");
+    let told: BTreeSet<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .flat_map(|line| line.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2))
+        .collect();
+    for parameter in template["Parameters"].as_object().expect("parameters").keys() {
+        // Only tests change it.
+        if parameter != "EventSource" {
+            assert!(
+                told.contains(parameter.as_str()),
+                "the README does not tell of the parameter {parameter}"
+            );
+        }
+    }
+    for error in shared::Error::NAMES {
+        assert!(
+            told.contains(error),
+            "the README does not tell what to do about {error}"
+        );
+    }
+    for tag in shared::Keep::RULES.iter().map(|rule| rule.tag) {
+        let suffix = tag.strip_prefix("snapferry:keep").unwrap_or_default();
+        assert!(
+            told.contains(tag) || told.contains(suffix),
+            "the README does not tell of the tag {tag}"
+        );
+    }
+}
+
+#[test]
+fn the_key_policy_of_the_readme_allows_what_the_roles_ask_of_the_key() {
+    let readme = read("README.md");
+    let section = readme.split("### Key policy").nth(1).expect("the section");
+    let json = section
+        .split("```json")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("a policy");
+    let policy: Value = serde_json::from_str(json).expect("JSON");
+    let list = |value: &Value| -> Vec<String> {
+        let one = value.as_str().map(str::to_owned).into_iter();
+        let many = value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned);
+        one.chain(many).collect()
+    };
+    let roles: Value = serde_json::from_str(&read("target/rendered/policies.json")).expect("make render");
+    for (function, role) in [
+        ("ListTargets", "ROLE_OF_LIST_TARGETS"),
+        ("StartCopy", "ROLE_OF_START_COPY"),
+    ] {
+        let allowed: Vec<String> = policy["Statement"]
+            .as_array()
+            .expect("statements")
+            .iter()
+            .filter(|statement| {
+                statement["Principal"]["AWS"]
+                    .as_str()
+                    .is_some_and(|arn| arn.ends_with(role))
+            })
+            .flat_map(|statement| list(&statement["Action"]))
+            .collect();
+        let documents = roles[function]["policies"].as_array().expect("policies").iter();
+        let statements = documents.flat_map(|document| document["Statement"].as_array().expect("statements"));
+        let of_the_destination = |statement: &&Value| {
+            let mut resources = list(&statement["Resource"]).into_iter();
+            resources.any(|resource| resource.contains(":kms:eu-west-1:"))
+        };
+        let mut asked = 0;
+        for action in statements
+            .filter(of_the_destination)
+            .flat_map(|statement| list(&statement["Action"]))
+        {
+            let is_allowed = allowed.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(begin) => action.starts_with(begin),
+                None => *pattern == action,
+            });
+            assert!(
+                is_allowed,
+                "{function} asks for {action}, which the README's key policy does not allow"
+            );
+            asked += 1;
+        }
+        assert!(asked > 0, "{function} asks nothing of the key");
     }
 }
