@@ -29,8 +29,8 @@ fn tests() -> BTreeSet<String> {
                 Some("py") => "def test_",
                 _ => continue,
             };
-            let text = std::fs::read_to_string(&path).expect("text");
-            let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+            let code = std::fs::read_to_string(&path).expect("text");
+            let lines: Vec<&str> = code.lines().map(str::trim_start).collect();
             for (at, line) in lines.iter().enumerate() {
                 let line = line.strip_prefix("async ").unwrap_or(line);
                 let Some(rest) = line.strip_prefix(test) else { continue };
