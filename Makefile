@@ -4,6 +4,10 @@ PYTHON ?= python3
 # x86_64 or arm64: what `make build` builds for.
 ARCH ?= x86_64
 
+# What `make simulate` runs.
+SEEDS ?= 2000
+FIRST ?= 1
+
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -11,7 +15,7 @@ LOCALCLOUD := $(BIN)/python tests/localcloud
 TEMPLATE := infra/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format build render local-up local-down local-env local-status clean prerequisites
+.PHONY: help demo test test-rust simulate test-python lint format build render local-up local-down local-env local-status clean prerequisites
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -33,6 +37,10 @@ test: test-rust test-python ## Run every test: unit, property, simulated, in the
 
 test-rust: render
 	cargo test --workspace
+
+simulate: render ## Run simulated worlds, SEEDS=2000 from FIRST=1, on every core.
+	SIM_SEEDS=$(SEEDS) SIM_FIRST=$(FIRST) SIM_THREADS=$$(getconf _NPROCESSORS_ONLN) \
+		cargo test --profile simulation --package simulation --test simulation seeds -- --nocapture
 
 test-python: $(INSTALLED)
 	$(BIN)/python -m pytest tests/measures tests/simulator/conformance

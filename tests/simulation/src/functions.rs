@@ -21,7 +21,7 @@ use crate::virtual_time::{Promise, Tasks, before};
 use crate::watch::{MOST_SKEW, Watch};
 
 /// Something that is broken on purpose, to see that the simulation notices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Broken {
     /// Nothing.
     #[default]

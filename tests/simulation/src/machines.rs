@@ -1,19 +1,31 @@
 //! The state machines that are deployed, read from their files and filled in as the template does it.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use serde_json::Value;
 use static_checks::{states, text};
 
 use crate::functions::{Broken, Functions};
 use crate::step_functions::Definition;
+use crate::virtual_time::lock;
 
-/// Both machines with so many lanes, one of them broken if it is asked for.
+type Machines = BTreeMap<String, Definition>;
+
+/// Both machines with so many lanes, one of them broken if it is asked for. They are read once.
 ///
 /// # Panics
 /// When a file is no state machine.
 #[must_use]
-pub fn machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> BTreeMap<String, Definition> {
+pub fn machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> Machines {
+    static READ: Mutex<BTreeMap<(u64, u64, Broken), Machines>> = Mutex::new(BTreeMap::new());
+    let mut read = lock(&READ);
+    read.entry((instance_lanes, cluster_lanes, broken))
+        .or_insert_with(|| read_machines(instance_lanes, cluster_lanes, broken))
+        .clone()
+}
+
+fn read_machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> Machines {
     static_checks::MACHINES
         .into_iter()
         .map(|name| {
@@ -61,7 +73,7 @@ pub fn machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> BTre
                         .remove("Catch");
                 }
             }
-            // Futures of executions refer to it as long as they like; there is one for each seed and machine.
+            // Futures of executions refer to it as long as they like; there are as many as numbers of lanes.
             (name.to_owned(), &*Box::leak(Box::new(definition)))
         })
         .collect()

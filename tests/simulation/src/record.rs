@@ -131,7 +131,7 @@ impl Record {
 /// What one seed, or several, came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// A hash of the whole transcript; of several seeds, of their hashes.
+    /// A hash of the whole transcript; of several seeds, the sum of theirs.
     pub hash: u64,
     /// Calls by operation or function.
     pub calls: BTreeMap<String, u64>,
@@ -148,7 +148,8 @@ pub struct Report {
 impl Report {
     /// Adds another seed's report.
     pub fn add(&mut self, other: &Self) {
-        self.hash = self.hash.rotate_left(7) ^ other.hash;
+        // In whatever order seeds end, the sum is the same.
+        self.hash = self.hash.wrapping_add(other.hash);
         for (into, from) in [
             (&mut self.calls, &other.calls),
             (&mut self.faults, &other.faults),

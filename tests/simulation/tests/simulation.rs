@@ -131,27 +131,34 @@ fn caught_from(first: u64, broken: Broken, expected: &str) {
 /// Runs seeds; what they came to together, and those that violated something.
 fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)>) {
     let threads = number("SIM_THREADS").unwrap_or(1).max(1);
-    let mut reports: Vec<(u64, Report)> = std::thread::scope(|scope| {
+    let mut all = Report::default();
+    let mut bad = Vec::new();
+    std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|worker| {
                 scope.spawn(move || {
-                    let seeds = (first + worker..first + count).step_by(usize::try_from(threads).expect("few threads"));
-                    seeds.map(|seed| (seed, run(seed, options))).collect::<Vec<_>>()
+                    let (mut all, mut bad) = (Report::default(), Vec::new());
+                    let step = usize::try_from(threads).expect("few threads");
+                    for seed in (first + worker..first + count).step_by(step) {
+                        let report = run(seed, options);
+                        all.add(&report);
+                        // A night has a million of them, so only these are kept.
+                        if !report.violations.is_empty() {
+                            bad.push((seed, report));
+                        }
+                    }
+                    (all, bad)
                 })
             })
             .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().expect("a report of each seed"))
-            .collect()
+        for worker in workers {
+            let (of_worker, bad_of_worker) = worker.join().expect("a report of each seed");
+            all.add(&of_worker);
+            bad.extend(bad_of_worker);
+        }
     });
-    reports.sort_by_key(|(seed, _)| *seed);
-    let mut all = Report::default();
-    for (_, report) in &reports {
-        all.add(report);
-    }
-    reports.retain(|(_, report)| !report.violations.is_empty());
-    (all, reports)
+    bad.sort_by_key(|(seed, _)| *seed);
+    (all, bad)
 }
 
 /// Runs a seed; a panic is a violation like any other.
