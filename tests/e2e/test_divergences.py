@@ -196,7 +196,7 @@ def test_divergence_states_all(runs, machine):
 
 
 def test_divergence_payload_limit(runs, machine):
-    large = {"Type": "Pass", "Output": "{% $join([1..60000].('12345')) %}", "End": True}
+    large = {"Type": "Pass", "Output": "{% $pad('', 300000, '-') %}", "End": True}
     run = runs.wait(runs.start(machine=machine("Large", {"Large": large})))
     assert len(run.output) == 300_000
 

@@ -9,7 +9,7 @@ mod choose;
 use jiff::Timestamp;
 use shared::{
     Decision, Deployment, Encryption, Error, Found, MOST_ATTEMPTS, Outcome, OwnCopy, Snapshot, Source, Standing,
-    Target, Wait, Which, keys_for,
+    Target, Wait, Which, takes_key,
 };
 
 /// Asks both regions at once, then decides.
@@ -119,8 +119,7 @@ fn decide(
 
 /// Whether the newest snapshot is to be copied, from the copies that we have.
 fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snapshot]) -> Result<Found, Error> {
-    let key = found.target.kms_key_arn(&deployment.settings)?.to_owned();
-    let keys: Vec<Option<&str>> = keys_for(found.target.kind, source.encryption, &key).collect();
+    let keys = found.target.keys(source.encryption, &deployment.settings)?;
     let all: Vec<OwnCopy> = copies
         .iter()
         .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
@@ -203,8 +202,7 @@ fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snaps
 
 /// The copy of an unencrypted cluster is unencrypted, which nobody should find out on the day of a restore.
 fn unencrypted(target: &Target, encryption: Encryption) -> Vec<String> {
-    let no_key = keys_for(target.kind, encryption, "").next() == Some(None);
-    no_key
+    (!takes_key(target.kind, encryption))
         .then(|| {
             "the snapshot is not encrypted, and RDS makes no encrypted copy of such a cluster snapshot: the copy is not \
              encrypted either. A restore can encrypt it (--kms-key-id)"

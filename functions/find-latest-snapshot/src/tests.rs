@@ -300,3 +300,14 @@ async fn a_snapshot_older_than_what_we_hold_is_not_copied() {
     world.expire(&source.arn);
     assert_eq!(find(&world).await.expect("found").decision, Decision::Copy);
 }
+
+#[tokio::test]
+async fn what_needs_no_key_is_decided_without_knowing_the_key_of_the_alias() {
+    let world = world(|region| region.cluster(Database::new("plain").snapshots_aged([3.0])));
+    let alias = format!("arn:aws:kms:{DESTINATION}:123456789012:alias/copies");
+    let deployment = deployment_with(&world, "tests", settings_with(&[("DESTINATION_KMS_KEY_ARN", &alias)]));
+    let target = target(&world, DatabaseKind::Cluster, "plain");
+    let found = handle(&deployment, target, world.now()).await.expect("found");
+    assert_eq!(found.decision, Decision::Copy);
+    assert_eq!(found.warnings.len(), 1);
+}

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::{Database, DatabaseKind, Deployment, Error, Problem, Quota, Target, keys_for};
+use shared::{Database, DatabaseKind, Deployment, Error, Problem, Quota, Target, takes_key};
 
 use crate::keys::{Keyring, Keys};
 use crate::options::{self, Groups};
@@ -49,7 +49,7 @@ impl Preflight {
         let settings = &deployment.settings;
         let (policy, mut said) = policy::of(&database, &self.keyring, settings);
         let name = format!("{} {}", database.kind, database.id);
-        let needs_key = keys_for(database.kind, database.encryption, "").next() != Some(None);
+        let needs_key = takes_key(database.kind, database.encryption);
         if !needs_key {
             said.push(format!(
                 "{name} is not encrypted, and RDS makes no encrypted copy of such a cluster: its copies are not encrypted \

@@ -306,6 +306,41 @@ async fn a_key_that_may_not_be_looked_at_is_left_to_rds() {
 }
 
 #[tokio::test]
+async fn an_alias_that_may_not_be_looked_at_stops_what_needs_its_key_and_picks_no_other() {
+    let world = world(|region| {
+        region
+            .instance(encrypted("orders"))
+            .instance(encrypted("payroll").tag("snapferry:kms-key", "alias/other"))
+            .cluster(Seeded::new("plain").snapshots_aged([3.0]))
+    });
+    world.fault(Fault::error(
+        Calls::to("DescribeKey"),
+        "AccessDeniedException",
+        "not you",
+    ));
+    let alias = format!("arn:aws:kms:{DESTINATION}:123456789012:alias/copies");
+    for (key, stopped) in [
+        (alias.as_str(), vec!["orders", "payroll"]),
+        (fixtures::KEY, vec!["payroll"]),
+    ] {
+        let settings = settings_with(&[
+            ("DESTINATION_KMS_KEY_ARN", key),
+            ("ALLOWED_KMS_KEY_ARNS", fixtures::OTHER_KEY),
+        ]);
+        let plan = list_with(&deployment_with(&world, "tests", settings), &world, json!({})).await;
+        let plan = plan.expect("a plan");
+        for id in ["orders", "payroll", "plain"] {
+            let error = problem_of(&plan, id).map(|problem| problem.error.as_str());
+            assert_eq!(
+                error,
+                stopped.contains(&id).then_some("AccessDenied"),
+                "{id} with {key}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_unencrypted_cluster_is_flagged_before_it_is_copied() {
     let plan = plan_with(
         |region| {

@@ -35,7 +35,7 @@ pub async fn handle(deployment: &Deployment, baton: Prunable, now: Timestamp) ->
     let mut listed = 0;
     for Verdict { copy, delete, reason } in verdicts {
         if delete && !dry_run {
-            deployment.destination.delete(baton.target.kind, &copy.id).await?;
+            delete_copy(deployment, &baton.target, copy).await?;
         }
         tracing::info!(copy.id = copy.id, delete, dry_run, reason, "decided");
         listed += 1;
@@ -50,6 +50,18 @@ pub async fn handle(deployment: &Deployment, baton: Prunable, now: Timestamp) ->
         }
     }
     Ok(Pruned { baton, pruned: report })
+}
+
+/// Deletes a copy; one that is gone already is deleted. The role may delete by the copy's tags, so where there is none
+/// any more, by a lost reply or another run, RDS may refuse by rights before it looks.
+async fn delete_copy(deployment: &Deployment, target: &Target, copy: &OwnCopy) -> Result<(), Error> {
+    match deployment.destination.delete(target.kind, &copy.id).await {
+        Err(denied @ Error::AccessDenied(_)) => {
+            let there = deployment.destination.snapshot(target.kind, &copy.id, "manual").await?;
+            if there.is_some() { Err(denied) } else { Ok(()) }
+        }
+        other => other,
+    }
 }
 
 /// Adds the copy that a run would have made before it pruned, or counts the one under way as verified: otherwise a dry

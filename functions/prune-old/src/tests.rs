@@ -231,3 +231,19 @@ async fn the_record_lists_a_hundred_decisions_and_counts_the_rest() {
     assert_eq!(copies(&world, DESTINATION).len(), 0);
     assert_eq!(left(&world).len(), 3);
 }
+
+#[tokio::test]
+async fn where_the_role_may_not_delete_what_is_gone_it_counts_as_deleted_and_what_is_there_is_an_error() {
+    let denied = || Fault::error(Calls::to("DeleteDBSnapshot"), "AccessDenied", "not authorized").times(1);
+    let gone = world((1..=4).map(copy));
+    gone.fault(Fault::new(Calls::to("DeleteDBSnapshot"), Action::DropReply).times(1));
+    // The client's second attempt finds no tags that would allow it.
+    gone.fault(Fault { skip: 1, ..denied() });
+    assert_eq!(prune(&gone).await.expect("pruned").pruned.deleted.len(), 1);
+    assert_eq!(left(&gone).len(), 3);
+
+    let there = world((1..=4).map(copy));
+    there.fault(denied());
+    assert_eq!(prune(&there).await.expect_err("denied").name(), "AccessDenied");
+    assert_eq!(left(&there).len(), 4);
+}

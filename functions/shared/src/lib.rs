@@ -23,7 +23,7 @@ pub use deployment::{Deployment, parse, serve, serve_with};
 pub use error::Error;
 pub use keep::{Keep, KeepRule};
 pub use option_groups::OptionGroups;
-pub use ownership::{MOST_ATTEMPTS, OwnCopy, Owner, Standing, keys_for, tags};
+pub use ownership::{MOST_ATTEMPTS, OwnCopy, Owner, Standing, tags, takes_key};
 pub use presign::Presigner;
 pub use rds::{CopyRequest, Quota, Rds, Which};
 pub use settings::{KmsKey, Selection, Settings, partition};

@@ -164,18 +164,11 @@ impl Owner {
     }
 }
 
-/// The keys that a copy may have, the one to ask for first; `None` is no key.
-///
-/// It is `key`, except that RDS refuses any for an unencrypted cluster snapshot (API reference,
-/// `CopyDBClusterSnapshot`). Whether it wants one where AWS owns the source's key is documented nowhere, so there the
-/// copy is asked for with the key, and without it if RDS refuses that.
-pub fn keys_for(kind: DatabaseKind, encryption: Encryption, key: &str) -> impl Iterator<Item = Option<&str>> {
-    let (with_key, without) = match (kind, encryption) {
-        (DatabaseKind::Cluster, Encryption::None) => (false, true),
-        (_, Encryption::AwsOwned) => (true, true),
-        _ => (true, false),
-    };
-    with_key.then_some(Some(key)).into_iter().chain(without.then_some(None))
+/// Whether copies get a key: RDS refuses one for an unencrypted cluster snapshot (API reference,
+/// `CopyDBClusterSnapshot`).
+#[must_use]
+pub fn takes_key(kind: DatabaseKind, encryption: Encryption) -> bool {
+    (kind, encryption) != (DatabaseKind::Cluster, Encryption::None)
 }
 
 /// How far one of our copies is.

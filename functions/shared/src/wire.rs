@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Encryption, Error, Keep, KmsKey, OptionGroups, Settings};
+use crate::{Encryption, Error, Keep, KmsKey, OptionGroups, Settings, takes_key};
 
 /// The two kinds of database that RDS takes snapshots of. They differ only in how RDS spells its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -239,6 +239,21 @@ impl Target {
                 "is missing, and the stack's key is an alias",
                 "Start copy-fleet with {\"only\": [\"<identifier>\"]}, which looks up the key of the alias.",
             )
+        })
+    }
+
+    /// The keys that a copy of this database may have, the one to ask for first; `None` is no key.
+    ///
+    /// Whether RDS wants a key where AWS owns the source's is documented nowhere, so there the copy is asked for with
+    /// the key, and without it if RDS refuses that.
+    pub fn keys<'a>(&'a self, encryption: Encryption, settings: &'a Settings) -> Result<Vec<Option<&'a str>>, Error> {
+        if !takes_key(self.kind, encryption) {
+            return Ok(vec![None]);
+        }
+        let key = Some(self.kms_key_arn(settings)?);
+        Ok(match encryption {
+            Encryption::AwsOwned => vec![key, None],
+            Encryption::Kms | Encryption::None => vec![key],
         })
     }
 

@@ -10,7 +10,7 @@ mod label;
 use jiff::Timestamp;
 use shared::{
     Copy, CopyRequest, Database, DatabaseKind, Deployment, Error, Found, MOST_ATTEMPTS, OwnCopy, Presigner, Settings,
-    Snapshot, Source, Standing, Started, Target, Wait, keys_for,
+    Snapshot, Source, Standing, Started, Target, Wait,
 };
 
 /// Asks for the copy under the next free name.
@@ -21,8 +21,7 @@ pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Re
         source_snapshot(deployment, &found, &source),
         describe(deployment, found.target.kind, &found.target.resource_id),
     )?;
-    let key = found.target.kms_key_arn(&deployment.settings)?.to_owned();
-    let keys: Vec<Option<&str>> = keys_for(found.target.kind, snapshot.encryption, &key).collect();
+    let keys = found.target.keys(snapshot.encryption, &deployment.settings)?;
 
     let mut refused = None;
     for key in keys {

@@ -108,8 +108,6 @@ pub struct Policy {
     pub unreadable: bool,
     /// The key of the allowed ones that is picked.
     pub key: Option<&'static str>,
-    /// Whether it is picked by its alias, which KMS must be asked about.
-    pub key_by_alias: bool,
     /// The option group that is picked.
     pub option_group: Option<&'static str>,
 }
@@ -150,7 +148,6 @@ pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy
         let value = *random.one_of(&[ALLOWED_KEY, id, ALLOWED_ALIAS, OTHER_KEY]);
         if allows_key && value != OTHER_KEY {
             policy.key = Some(ALLOWED_KEY);
-            policy.key_by_alias = value == ALLOWED_ALIAS;
         } else {
             policy.unreadable = true;
         }

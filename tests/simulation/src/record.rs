@@ -8,20 +8,6 @@ use crate::virtual_time::{Clock, lock};
 /// Lines of the transcript that are kept to be shown.
 const LINES: usize = 60;
 
-/// What is wrong, is known, and is still to be mended: counted, and no violation. Each with its marks.
-const KNOWN_TROUBLE: [(&str, &[&str]); 2] = [
-    (
-        // Its role asks for a tag, and what is gone has none: a lost reply, or another run that was faster.
-        "prune-old may not delete what is gone already",
-        &["AccessDenied", "rds:DeleteDB", "is not authorized"],
-    ),
-    (
-        // Where KMS does not say which key the stack's alias stands for, clusters fail that need none.
-        "a copy without a key fails for want of one",
-        &["BadInput", "rules.kmsKeyArn: is missing"],
-    ),
-];
-
 /// The record of one seed. Clones are the same record.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -101,13 +87,6 @@ impl Record {
 
     /// Something happened that must not.
     pub fn violation(&self, text: &str) {
-        let known = KNOWN_TROUBLE
-            .iter()
-            .find(|(_, marks)| marks.iter().all(|mark| text.contains(mark)));
-        if let Some((name, _)) = known {
-            self.note(&format!("KNOWN TROUBLE {text}"));
-            return self.add(&format!("known trouble: {name}"), 1);
-        }
         self.note(&format!("VIOLATION {text}"));
         let line = format!("{:.3} {text}", self.clock.now());
         lock(&self.shared).violations.push(line);

@@ -68,10 +68,6 @@ pub const FAULTS: [&str; 36] = [
     "run overlaps with another",
 ];
 
-/// Known trouble, still to be mended: where copies of databases that are gone are pruned, such a database and a living
-/// one of the same name get executions of the same name, and only the first of the two is run.
-const NAMES_COLLIDE: bool = true;
-
 /// Days under faults.
 const DAYS: u64 = 2;
 
@@ -634,8 +630,6 @@ impl Trial {
         self.record.fault("KMS denies", "for minutes");
         self.network.set_kms_denies(true);
         let minutes = self.draw(5..=40);
-        let end = SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(40));
-        self.watch.kms_denies(self.now(), self.now() + end);
         self.at(minutes, |this| this.network.set_kms_denies(false));
     }
 
@@ -731,11 +725,6 @@ impl Trial {
         let mut databases = self.databases.borrow_mut();
         let number = databases[at].takes;
         let what = self.draw(0..=2);
-        let what = if what == 2 && NAMES_COLLIDE && self.stack.retired_keep_days > 0 {
-            0
-        } else {
-            what
-        };
         let database = &mut databases[at];
         // One that was changed before can still be deleted.
         let changed = database.id != database.id_within || database.resource_id != database.resource_id_within;

@@ -87,8 +87,6 @@ struct Known {
     /// Snapshots of the destination region, and manual ones of the source region, that are not ours.
     others: Vec<(String, SnapshotState)>,
     invocations: BTreeMap<u64, Invoked>,
-    /// Between when KMS refused to describe keys.
-    kms_denied: Vec<Listed>,
     /// Databases by resource id.
     pasts: BTreeMap<String, Past>,
     /// Which key RDS was asked for, and what the tags asked to be kept, for the copy of this name.
@@ -118,11 +116,6 @@ impl Watch {
         let mut known = lock(&self.known);
         let past = known.pasts.entry(resource_id.to_owned()).or_default();
         past.policies.push((now, policy.clone()));
-    }
-
-    /// KMS refuses to describe keys from `begin` to `end`.
-    pub fn kms_denies(&self, begin: Timestamp, end: Timestamp) {
-        lock(&self.known).kms_denied.push((begin, end));
     }
 
     /// A database was deleted.
@@ -337,14 +330,7 @@ impl Watch {
             let mut wanted = policies
                 .iter()
                 .map(|policy| Some(policy.key.unwrap_or(&self.keys[0])).filter(|_| copy.taken.has_key));
-            // Which key an alias stands for could not be asked then, and list-targets falls back on the stack's own.
-            let falls_back = key.as_deref() == Some(&self.keys[0])
-                && policies.iter().any(|policy| policy.key_by_alias)
-                && listed.is_some_and(|listed| {
-                    let denied = |(begin, end): &Listed| *begin <= listed.1 && *end >= listed.0;
-                    known.kms_denied.iter().any(denied)
-                });
-            if !falls_back && !wanted.any(|wanted| wanted == key.as_deref()) {
+            if !wanted.any(|wanted| wanted == key.as_deref()) {
                 self.record
                     .violation(&format!("{id} has the key {key:?}, which nobody asked for"));
             }
