@@ -723,6 +723,42 @@ fn a_child_has_a_legal_name_that_a_retry_repeats_and_another_run_does_not() {
 }
 
 #[test]
+fn databases_of_one_name_have_executions_of_their_own_though_some_are_gone() {
+    let id = "x".repeat(63);
+    let of = |kind: &str, resource_id: &str, retired: bool| {
+        let item = json!({ "kind": kind, "id": id, "resourceId": resource_id });
+        if retired {
+            with(&item, &json!({ "retired": true }))
+        } else {
+            item
+        }
+    };
+    let all = |kind: &str| {
+        json!([
+            of(kind, "living", false),
+            of(kind, "gone", true),
+            of(kind, "long-gone", true)
+        ])
+    };
+    let names = RefCell::new(Vec::new());
+    let both = json!({ "instances": all("instance"), "clusters": all("cluster") });
+    let (ended, _) = copy_fleet(&plan(&[], &[], &both), |_, arguments| {
+        names
+            .borrow_mut()
+            .push(arguments["Name"].as_str().expect("a name").to_owned());
+        Err(failed_child("CopyFailed"))
+    });
+    let names = names.into_inner();
+    let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+    assert_eq!((names.len(), distinct.len()), (6, 6), "{names:?}");
+    assert!(names.iter().all(|name| name.len() <= 80));
+    // Of what lives the name ends with the run, by which an operator finds all that belongs to it.
+    assert_eq!(names[0].rsplit('-').next(), names[3].rsplit('-').next());
+    let told = ended.expect_err("all failed").cause.expect("a cause");
+    assert!(names.iter().all(|name| told.contains(&format!("\"{name}\""))), "{told}");
+}
+
+#[test]
 fn a_failed_child_is_recorded_under_the_name_that_it_was_started_with() {
     let started = RefCell::new(String::new());
     let (ended, _) = copy_fleet(&plan(&[], &["billing"], &json!({})), |_, arguments| {
