@@ -97,10 +97,35 @@ impl Owner {
     /// The owner that the stack is configured as.
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
+        Self::new(&settings.source_region, &settings.owner_id)
+    }
+
+    /// The owner of this id whose databases are in `source_region`.
+    #[must_use]
+    pub fn new(source_region: &str, id: &str) -> Self {
         Self {
-            id: settings.owner_id.clone(),
-            tag: format!("{}/{}", settings.source_region, settings.owner_id),
+            id: id.to_owned(),
+            tag: format!("{source_region}/{id}"),
         }
+    }
+
+    /// The owner that a copy is tagged with, well-formed or not: a claim, which [`Owner::owns`] checks.
+    #[must_use]
+    pub fn claimed_by(snapshot: &Snapshot) -> Option<Self> {
+        let (source_region, id) = snapshot.tags.get(tags::OWNER)?.split_once('/')?;
+        Some(Self::new(source_region, id))
+    }
+
+    /// The stack's `OwnerId`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Region of the databases.
+    #[must_use]
+    pub fn source_region(&self) -> &str {
+        self.tag.split('/').next().unwrap_or_default()
     }
 
     /// The value of the owner tag: `<source region>/<OwnerId>`.

@@ -1,0 +1,101 @@
+//! The operator's view of Snapferry, in the terminal.
+//!
+//! Each command is a function of the [`Cloud`], its options and the [`Screen`]: no globals, so that tests run it
+//! against a simulated account in virtual time.
+
+#![forbid(unsafe_code)]
+
+pub mod args;
+mod cloud;
+mod copies;
+mod failure;
+pub mod machines;
+pub mod moment;
+mod restore;
+mod screen;
+mod stack;
+mod status;
+mod table;
+
+use clap::CommandFactory;
+
+pub use args::{Cli, Command};
+pub use cloud::Cloud;
+pub use copies::{DatabaseCopies, Fleet, HeldCopy};
+pub use failure::{Ending, Failure};
+pub use screen::{Screen, Tone};
+pub use stack::Stack;
+pub use table::{Cell, Column, Table};
+
+/// Does what the command line says, in the account of the environment.
+pub async fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<Ending, Failure> {
+    match &cli.command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "snapferry", &mut script);
+            screen.print(&String::from_utf8_lossy(&script));
+            Ok(Ending::Fine)
+        }
+        Command::Man => {
+            screen.print(&manual()?);
+            Ok(Ending::Fine)
+        }
+        command => {
+            let global = &cli.global;
+            // With --destination nothing else is asked, not even for a session: STS answers there as well.
+            let region = destination(command).or(global.region.as_deref());
+            let cloud = Cloud::of_environment(region, global.profile.as_deref()).await?;
+            run_in(&cloud, &cli, screen).await
+        }
+    }
+}
+
+/// The same in any account.
+pub async fn run_in(cloud: &Cloud, cli: &Cli, screen: &mut Screen<'_>) -> Result<Ending, Failure> {
+    match &cli.command {
+        Command::Status(options) => status::run(cloud, &cli.global, options, screen).await,
+        Command::RestoreCommand(options) => restore::run(cloud, &cli.global, options, screen).await,
+        Command::Completions { .. } | Command::Man => {
+            Box::pin(run(
+                Cli {
+                    command: match &cli.command {
+                        Command::Completions { shell } => Command::Completions { shell: *shell },
+                        _ => Command::Man,
+                    },
+                    global: cli.global.clone(),
+                },
+                screen,
+            ))
+            .await
+        }
+    }
+}
+
+/// The region that a command is narrowed to.
+fn destination(command: &Command) -> Option<&str> {
+    match command {
+        Command::Status(options) => options.place.destination.as_deref(),
+        Command::RestoreCommand(options) => options.place.destination.as_deref(),
+        Command::Completions { .. } | Command::Man => None,
+    }
+}
+
+/// The manual: the program's page, and after it a section a command.
+fn manual() -> Result<String, Failure> {
+    let unwritable = |error: std::io::Error| Failure::new(format!("The manual cannot be written: {error}."), "");
+    let mut command = Cli::command();
+    command.build();
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone())
+        .render(&mut page)
+        .map_err(unwritable)?;
+    for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        let man = clap_mangen::Man::new(subcommand.clone());
+        let title = format!(".SH \"{}\"\n", subcommand.get_name().to_uppercase());
+        page.extend(title.bytes());
+        man.render_description_section(&mut page).map_err(unwritable)?;
+        man.render_options_section(&mut page).map_err(unwritable)?;
+        man.render_extra_section(&mut page).map_err(unwritable)?;
+    }
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}

@@ -1,0 +1,74 @@
+//! Times as an operator reads them: UTC, and how long ago.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// `2026-11-22 03:10`, in UTC.
+#[must_use]
+pub fn utc(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A length of time in its two largest units: `3 d 4 h`, `26 h`, `5 min`, `40 s`. Days from 48 hours on, because
+/// objectives are said in hours.
+#[must_use]
+pub fn length(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    let two = |large: i64, unit: &str, small: i64, smaller: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {smaller}"),
+    };
+    match seconds {
+        ..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{minutes} min"),
+        7_200..=172_799 => two(hours, "h", minutes % 60, "min"),
+        _ => two(hours / 24, "d", hours % 24, "h"),
+    }
+}
+
+/// Reads a length of time: `26h`, `2d`, `90m`, `1d 12h`.
+///
+/// # Errors
+/// A sentence that says what is expected.
+pub fn parse_length(text: &str) -> Result<SignedDuration, String> {
+    let expected = || format!("{text:?} is no length of time; write it as in 26h, 90m or 2d");
+    let span: Span = text.parse().map_err(|_| expected())?;
+    let length = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| expected())?;
+    if length <= SignedDuration::ZERO {
+        return Err(expected());
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_said_in_their_two_largest_units() {
+        for (seconds, said) in [
+            (-5, "0 s"),
+            (119, "119 s"),
+            (300, "5 min"),
+            (3 * 3600, "3 h"),
+            (26 * 3600 + 180, "26 h 3 min"),
+            (48 * 3600, "2 d"),
+            (76 * 3600 + 59, "3 d 4 h"),
+        ] {
+            assert_eq!(length(SignedDuration::from_secs(seconds)), said);
+        }
+    }
+
+    #[test]
+    fn lengths_are_read_as_they_are_written() {
+        assert_eq!(parse_length("26h"), Ok(SignedDuration::from_hours(26)));
+        assert_eq!(parse_length("1d 12h"), Ok(SignedDuration::from_hours(36)));
+        assert_eq!(parse_length("90m"), Ok(SignedDuration::from_mins(90)));
+        for wrong in ["", "26", "h", "-3h", "0h", "1 month"] {
+            assert!(parse_length(wrong).is_err(), "{wrong}");
+        }
+    }
+}

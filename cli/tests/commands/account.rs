@@ -1,0 +1,497 @@
+//! A whole account for the tests of the commands: the RDS simulator, and beside it as much of Step Functions and
+//! CloudFormation as the program asks for, all behind one HTTP client and in one virtual time.
+//!
+//! Any region can be cut off: its endpoints then refuse connections.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use clap::Parser;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use shared::{DatabaseKind, tags};
+use simulator_sdk::World;
+use simulator_sdk::scenario::{self, Region};
+use simulator_sdk::simulator::Kind;
+use snapferry::{Cli, Cloud, Ending, Failure, Screen};
+
+pub(crate) use fixtures::{DESTINATION, KEY, SOURCE};
+
+const ACCOUNT: &str = "123456789012";
+
+/// The account.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) world: World,
+    inside: Arc<Mutex<Inside>>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    stacks: BTreeMap<String, String>,
+    executions: Vec<Execution>,
+    /// What starts with every execution of copy-fleet, beside it; `START` is replaced by its name.
+    follow: Vec<Execution>,
+    lost: BTreeSet<String>,
+    calls: BTreeMap<String, u64>,
+    inputs: Vec<Value>,
+}
+
+/// An execution of either machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Execution {
+    pub(crate) machine: &'static str,
+    pub(crate) name: String,
+    pub(crate) started: Timestamp,
+    /// How long it takes.
+    pub(crate) takes: SignedDuration,
+    pub(crate) status: &'static str,
+    pub(crate) input: Value,
+    pub(crate) output: Value,
+    pub(crate) error: Option<&'static str>,
+    pub(crate) cause: Option<String>,
+    /// Databases, by kind, that a run lists.
+    pub(crate) lengths: Option<[u32; 2]>,
+}
+
+impl Execution {
+    /// One of copy-snapshot that began some hours ago and took ten minutes.
+    pub(crate) fn copy(name: &str, now: Timestamp, hours_ago: i64) -> Self {
+        Self {
+            machine: "snapferry-copy-snapshot",
+            name: name.to_owned(),
+            started: now - SignedDuration::from_hours(hours_ago),
+            takes: SignedDuration::from_mins(10),
+            status: "SUCCEEDED",
+            input: json!({}),
+            output: json!({}),
+            error: None,
+            cause: None,
+            lengths: None,
+        }
+    }
+
+    /// One of copy-fleet.
+    pub(crate) fn run(name: &str, now: Timestamp, hours_ago: i64) -> Self {
+        Self {
+            machine: "snapferry-copy-fleet",
+            takes: SignedDuration::from_mins(30),
+            ..Self::copy(name, now, hours_ago)
+        }
+    }
+
+    pub(crate) fn gives(self, output: Value) -> Self {
+        Self { output, ..self }
+    }
+
+    pub(crate) fn takes(self, minutes: i64) -> Self {
+        Self {
+            takes: SignedDuration::from_mins(minutes),
+            ..self
+        }
+    }
+
+    pub(crate) fn fails(self, error: &'static str, cause: &str) -> Self {
+        Self {
+            status: "FAILED",
+            error: Some(error),
+            cause: Some(cause.to_owned()),
+            ..self
+        }
+    }
+
+    pub(crate) fn lists(self, instances: u32, clusters: u32) -> Self {
+        Self {
+            lengths: Some([instances, clusters]),
+            ..self
+        }
+    }
+
+    fn arn(&self) -> String {
+        format!(
+            "arn:aws:states:{SOURCE}:{ACCOUNT}:execution:{}:{}",
+            self.machine, self.name
+        )
+    }
+
+    fn describe(&self, now: Timestamp) -> Value {
+        let stopped = self.started + self.takes;
+        let mut item = json!({
+            "executionArn": self.arn(),
+            "stateMachineArn": machine_arn(self.machine),
+            "name": self.name,
+            "startDate": self.started.as_second(),
+            "status": "RUNNING",
+        });
+        if stopped <= now {
+            item["status"] = json!(self.status);
+            item["stopDate"] = json!(stopped.as_second());
+        }
+        item
+    }
+}
+
+fn machine_arn(machine: &str) -> String {
+    format!("arn:aws:states:{SOURCE}:{ACCOUNT}:stateMachine:{machine}")
+}
+
+/// ARN of a run.
+pub(crate) fn run_arn(name: &str) -> String {
+    format!("arn:aws:states:{SOURCE}:{ACCOUNT}:execution:snapferry-copy-fleet:{name}")
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) ending: Result<Ending, Failure>,
+    pub(crate) out: String,
+    pub(crate) aside: String,
+}
+
+impl Said {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+
+    pub(crate) fn failure(&self) -> String {
+        match &self.ending {
+            Ok(ending) => panic!("{ending:?}: {}", self.out),
+            Err(failure) => failure.to_string(),
+        }
+    }
+}
+
+impl Account {
+    /// An account with a stack, and these databases and copies.
+    pub(crate) fn new(source: impl FnOnce(Region) -> Region, destination: impl FnOnce(Region) -> Region) -> Self {
+        Self::of_world(fixtures::world_with(source, destination))
+    }
+
+    pub(crate) fn of_world(world: World) -> Self {
+        let account = Self {
+            world,
+            inside: Arc::default(),
+        };
+        account.inside().stacks.insert("snapferry".to_owned(), stack_xml());
+        account
+    }
+
+    fn inside(&self) -> std::sync::MutexGuard<'_, Inside> {
+        self.inside.lock().expect("no test panics with it")
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    /// Makes every endpoint of a region refuse connections.
+    pub(crate) fn lose(&self, region: &str) {
+        self.inside().lost.insert(region.to_owned());
+    }
+
+    /// Adds executions.
+    pub(crate) fn executions(&self, executions: impl IntoIterator<Item = Execution>) {
+        self.inside().executions.extend(executions);
+    }
+
+    /// Says what will have run once an execution of copy-fleet is started: the run itself first.
+    pub(crate) fn when_started(&self, run: Execution, copies: impl IntoIterator<Item = Execution>) {
+        let mut inside = self.inside();
+        inside.follow = vec![run];
+        inside.follow.extend(copies);
+    }
+
+    /// Replaces the stack.
+    pub(crate) fn stack(&self, name: &str, xml: &str) {
+        self.inside().stacks.insert(name.to_owned(), xml.to_owned());
+    }
+
+    /// The inputs that runs were started with.
+    pub(crate) fn inputs(&self) -> Vec<Value> {
+        self.inside().inputs.clone()
+    }
+
+    /// Calls of all services, those of RDS by the simulator's own count.
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        self.inside().calls.clone()
+    }
+
+    fn config(&self) -> aws_types::SdkConfig {
+        let config = self.world.sdk_config(SOURCE, "operator").into_builder();
+        config.http_client(SharedHttpClient::new(self.clone())).build()
+    }
+
+    /// Runs a command on a terminal of this width, or in a pipe.
+    pub(crate) async fn say_in(&self, width: Option<usize>, line: &str) -> Said {
+        let words = std::iter::once("snapferry").chain(line.split_whitespace());
+        let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
+        let (mut out, mut aside) = (Vec::new(), Vec::new());
+        let cloud = Cloud::new(self.config());
+        let mut screen = Screen::new(&mut out, &mut aside, width, false);
+        let ending = snapferry::run_in(&cloud, &cli, &mut screen).await;
+        Said {
+            ending,
+            out: String::from_utf8(out).expect("text"),
+            aside: String::from_utf8(aside).expect("text"),
+        }
+    }
+
+    /// Runs a command in a pipe.
+    pub(crate) async fn say(&self, line: &str) -> Said {
+        self.say_in(None, line).await
+    }
+
+    fn answer(&self, service: &str, target: &str, body: &str) -> (u16, String) {
+        let now = self.now();
+        let mut inside = self.inside();
+        if service == "cloudformation" {
+            let name = body.split("StackName=").nth(1).unwrap_or_default();
+            return match inside.stacks.get(&name.replace("%2D", "-")) {
+                Some(xml) => (200, xml.clone()),
+                None => (400, no_such_stack(name)),
+            };
+        }
+        let request: Value = serde_json::from_str(body).expect("JSON");
+        let text = |field: &str| request[field].as_str().unwrap_or_default().to_owned();
+        let found = |arn: &str| {
+            inside
+                .executions
+                .iter()
+                .find(|execution| execution.arn() == arn)
+                .cloned()
+        };
+        let missing = || {
+            (
+                400,
+                json!({"__type": "ExecutionDoesNotExist", "message": "no"}).to_string(),
+            )
+        };
+        match target {
+            "AWSStepFunctions.ListExecutions" => {
+                let machine = text("stateMachineArn");
+                let mut listed: Vec<&Execution> = inside
+                    .executions
+                    .iter()
+                    .filter(|execution| machine_arn(execution.machine) == machine && execution.started <= now)
+                    .collect();
+                listed.sort_by_key(|execution| std::cmp::Reverse(execution.started));
+                let begin: usize = text("nextToken").parse().unwrap_or_default();
+                let most = request["maxResults"].as_u64().unwrap_or(100).try_into().expect("small");
+                let page: Vec<Value> = listed
+                    .iter()
+                    .skip(begin)
+                    .take(most)
+                    .map(|execution| execution.describe(now))
+                    .collect();
+                let mut answer = json!({"executions": page});
+                if begin + most < listed.len() {
+                    answer["nextToken"] = json!((begin + most).to_string());
+                }
+                (200, answer.to_string())
+            }
+            "AWSStepFunctions.DescribeExecution" => {
+                let Some(execution) = found(&text("executionArn")) else {
+                    return missing();
+                };
+                let mut answer = execution.describe(now);
+                answer["input"] = json!(execution.input.to_string());
+                match answer["status"].as_str() {
+                    Some("RUNNING") => {}
+                    Some("SUCCEEDED") => answer["output"] = json!(execution.output.to_string()),
+                    _ => {
+                        answer["error"] = json!(execution.error);
+                        answer["cause"] = json!(execution.cause);
+                    }
+                }
+                (200, answer.to_string())
+            }
+            "AWSStepFunctions.GetExecutionHistory" => {
+                let Some(execution) = found(&text("executionArn")) else {
+                    return missing();
+                };
+                let events = execution.lengths.into_iter().flatten().enumerate().map(|(at, length)| {
+                    json!({"id": at + 1, "timestamp": execution.started.as_second(), "type": "MapStateStarted",
+                        "mapStateStartedEventDetails": {"length": length}})
+                });
+                (200, json!({"events": events.collect::<Vec<_>>()}).to_string())
+            }
+            "AWSStepFunctions.StartExecution" => {
+                let input: Value = serde_json::from_str(&text("input")).expect("JSON");
+                inside.inputs.push(input.clone());
+                let name = text("name");
+                let suffix = snapferry::machines::suffix_of_run(&run_arn(&name));
+                for mut execution in inside.follow.clone() {
+                    let delay = execution.started.duration_since(simulator_sdk::BEGINNING);
+                    execution.started = now + delay;
+                    if execution.machine == "snapferry-copy-fleet" {
+                        execution.name.clone_from(&name);
+                        execution.input = input.clone();
+                    } else {
+                        execution.name = execution.name.replace("SUFFIX", &suffix);
+                    }
+                    inside.executions.push(execution);
+                }
+                (
+                    200,
+                    json!({"executionArn": run_arn(&name), "startDate": now.as_second()}).to_string(),
+                )
+            }
+            other => panic!("{other} is not simulated"),
+        }
+    }
+}
+
+impl HttpClient for Account {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Wire {
+            account: self.clone(),
+            rds: self.world.http_client().http_connector(settings, components),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Wire {
+    account: Account,
+    rds: SharedHttpConnector,
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        // https://<service>.<region>.amazonaws.com/
+        let host = request.uri().split('/').nth(2).unwrap_or_default().to_owned();
+        let mut parts = host.split('.');
+        let service = parts.next().unwrap_or_default().to_owned();
+        let region = parts.next().unwrap_or_default().to_owned();
+        assert!(
+            request
+                .headers()
+                .get("authorization")
+                .is_some_and(|header| header.contains(&region)),
+            "a call of {service} in {region} is not signed for it"
+        );
+        {
+            let mut inside = self.account.inside();
+            *inside.calls.entry(format!("{service}.{region}")).or_default() += 1;
+            if inside.lost.contains(&region) {
+                return HttpConnectorFuture::ready(Err(ConnectorError::io("connection refused".into())));
+            }
+        }
+        if service == "rds" {
+            return self.rds.call(request);
+        }
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let (status, body) = self.account.answer(&service, &target, &body);
+        let status = status.try_into().expect("a status");
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
+    }
+}
+
+/// As CloudFormation answers for infra/template.yaml.
+pub(crate) fn stack_xml() -> String {
+    let member = |key: &str, kind: &str, value: &str| {
+        format!("<member><{kind}Key>{key}</{kind}Key><{kind}Value>{value}</{kind}Value></member>")
+    };
+    let fleet = machine_arn("snapferry-copy-fleet");
+    let copy = machine_arn("snapferry-copy-snapshot");
+    format!(
+        "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
+         <Stacks><member><StackName>snapferry</StackName><StackStatus>CREATE_COMPLETE</StackStatus>\
+         <Parameters>{}{}</Parameters><Outputs>{}{}</Outputs></member></Stacks></DescribeStacksResult>\
+         </DescribeStacksResponse>",
+        member("DestinationRegion", "Parameter", DESTINATION),
+        member("OwnerId", "Parameter", "snap"),
+        member("CopyFleetStateMachineArn", "Output", &fleet),
+        member("CopySnapshotStateMachineArn", "Output", &copy),
+    )
+}
+
+fn no_such_stack(name: &str) -> String {
+    format!(
+        "<ErrorResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><Error><Type>Sender</Type>\
+         <Code>ValidationError</Code><Message>Stack with id {name} does not exist</Message></Error></ErrorResponse>"
+    )
+}
+
+/// A copy of a database in the destination region: of data so many hours old, verified.
+pub(crate) fn copy(kind: DatabaseKind, database: &str, data_age_hours: f64) -> scenario::Snapshot {
+    copy_tagged(
+        kind,
+        database,
+        data_age_hours,
+        &[(tags::VERIFIED, "2026-11-22T11:00:00Z")],
+    )
+}
+
+/// The same, with these tags beside those of every copy.
+pub(crate) fn copy_tagged(
+    kind: DatabaseKind,
+    database: &str,
+    data_age_hours: f64,
+    more: &[(&str, &str)],
+) -> scenario::Snapshot {
+    let (noun, number) = match kind {
+        DatabaseKind::Instance => ("snapshot", Kind::Instance),
+        DatabaseKind::Cluster => ("cluster-snapshot", Kind::Cluster),
+    };
+    let arn = format!("arn:aws:rds:{SOURCE}:{ACCOUNT}:{noun}:rds:{database}-{data_age_hours}h");
+    let age = Duration::from_secs_f64(data_age_hours * 3600.0);
+    let created = simulator_sdk::BEGINNING - age;
+    let requested = created + SignedDuration::from_mins(30);
+    let id = format!("snap-{database}-{}", data_age_hours.to_string().replace('.', "-"));
+    let mut snapshot = scenario::Snapshot::copy_of(&arn, number, &id, data_age_hours - 0.5)
+        .of(number, database)
+        .encrypted_with(KEY);
+    snapshot.original_age_hours = Some(data_age_hours);
+    let engine = match kind {
+        DatabaseKind::Instance => "postgres",
+        DatabaseKind::Cluster => "aurora-postgresql",
+    };
+    snapshot.engine = Some(engine.to_owned());
+    let resource = format!(
+        "{}-{}",
+        if kind == DatabaseKind::Instance {
+            "db"
+        } else {
+            "cluster"
+        },
+        database.to_uppercase()
+    );
+    let (created, requested) = (created.to_string(), requested.to_string());
+    let owner = format!("{SOURCE}/snap");
+    let ours = [
+        (tags::OWNER, owner.as_str()),
+        (tags::SOURCE_ARN, &arn),
+        (tags::SOURCE_ID, database),
+        (tags::SOURCE_RESOURCE_ID, &resource),
+        (tags::SOURCE_CREATED, &created),
+        (tags::REQUESTED, &requested),
+        (tags::ATTEMPT, "0"),
+        (tags::KMS_KEY, KEY),
+    ];
+    for (key, value) in ours.iter().chain(more) {
+        snapshot = snapshot.tag(key, value);
+    }
+    snapshot
+}
+
+/// A database of the source region with the resource id that [`copy`] gives its copies.
+pub(crate) fn database(kind: DatabaseKind, id: &str) -> scenario::Database {
+    let mut database = scenario::Database::new(id);
+    let noun = if kind == DatabaseKind::Instance {
+        "db"
+    } else {
+        "cluster"
+    };
+    database.resource_id = Some(format!("{noun}-{}", id.to_uppercase()));
+    database
+}

@@ -1,0 +1,175 @@
+//! `snapferry status`.
+
+use crate::account::{Account, DESTINATION, Execution, SOURCE, copy, copy_tagged, database, run_arn};
+use serde_json::json;
+use shared::DatabaseKind::{Cluster, Instance};
+use shared::tags;
+use snapferry::Ending;
+use snapferry::machines::suffix_of_run;
+
+/// Databases in every state there is.
+fn fleet() -> Account {
+    let account = Account::new(
+        |source| {
+            source
+                .instance(database(Instance, "orders"))
+                .instance(database(Instance, "stock-of-the-northern-warehouse"))
+                .instance(database(Instance, "brand-new"))
+                .cluster(database(Cluster, "billing"))
+        },
+        |destination| {
+            destination
+                .snapshot(copy(Instance, "orders", 5.0))
+                .snapshot(copy(Instance, "orders", 29.0))
+                .snapshot(copy(Instance, "stock-of-the-northern-warehouse", 50.0))
+                .snapshot(copy_tagged(Instance, "stock-of-the-northern-warehouse", 2.0, &[]).at_percent(40))
+                .snapshot(copy(Cluster, "billing", 25.5))
+                .snapshot(copy(Instance, "long-gone", 900.0))
+                .snapshot(copy_tagged(Cluster, "marked", 3.0, &[(tags::VERIFIED, tags::MISMATCH)]))
+        },
+    );
+    let now = account.now();
+    account.executions([
+        Execution::run("nightly", now, 7),
+        Execution::copy("i-orders-11111111", now, 7).gives(json!({"outcome": "copied"})),
+        Execution::copy("c-billing-11111111", now, 7).gives(json!({"outcome": "current"})),
+        Execution::copy("c-marked-11111111", now, 7).fails("CopyMismatch", "not what was asked for"),
+        Execution::copy("i-stock-of-the-northern-warehouse-11111111", now, 1).takes(600),
+        Execution::copy("i-brand-new-11111111", now, 7).gives(json!({"outcome": "nothing"})),
+        Execution::copy("i-by-hand", now, 7),
+    ]);
+    account
+}
+
+#[tokio::test]
+async fn the_worst_comes_first_and_a_missed_objective_is_exit_code_2() {
+    let said = fleet().say("status").await;
+    assert_eq!(said.ending, Ok(Ending::Bad), "{}", said.aside);
+    insta::assert_snapshot!(said.out);
+    insta::assert_snapshot!(said.aside, @"To copy what is missing: snapferry run --follow");
+}
+
+#[tokio::test]
+async fn it_fits_a_terminal_of_60_columns() {
+    let said = fleet().say_in(Some(60), "status").await;
+    let widest = said.out.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(60), "{}", said.out);
+    insta::assert_snapshot!(said.out);
+}
+
+#[tokio::test]
+async fn json_says_the_same() {
+    let said = fleet().say("status --json").await;
+    assert_eq!(said.ending, Ok(Ending::Bad));
+    insta::assert_snapshot!(said.out);
+}
+
+#[tokio::test]
+async fn within_the_objective_it_ends_well() {
+    let account = Account::new(
+        |source| source.instance(database(Instance, "orders")),
+        |destination| destination.snapshot(copy(Instance, "orders", 5.0)),
+    );
+    let said = account.say("status").await;
+    assert_eq!(said.ending, Ok(Ending::Fine));
+    insta::assert_snapshot!(said.out);
+
+    let strict = account.say("status --objective 4h").await;
+    assert_eq!(strict.ending, Ok(Ending::Bad));
+}
+
+#[tokio::test]
+async fn with_the_source_region_lost_the_copies_alone_answer() {
+    let account = fleet();
+    account.lose(SOURCE);
+    let said = account
+        .say(&format!("status --destination {DESTINATION} --owner snap"))
+        .await;
+    assert_eq!(said.ending, Ok(Ending::Bad), "{}", said.aside);
+    insta::assert_snapshot!(said.out);
+    // Nobody was even asked.
+    assert_eq!(
+        account.calls().keys().collect::<Vec<_>>(),
+        [&format!("rds.{DESTINATION}")]
+    );
+
+    let through_the_stack = account.say("status").await;
+    insta::assert_snapshot!(through_the_stack.failure());
+}
+
+#[tokio::test]
+async fn runs_that_only_said_what_they_would_do_do_not_count() {
+    let account = fleet();
+    let now = account.now();
+    let suffix = suffix_of_run(&run_arn("plan-20261122-110000-aaaa"));
+    account.executions([
+        Execution::run("plan-20261122-110000-aaaa", now, 1),
+        Execution::copy(&format!("c-marked-{suffix}"), now, 1).gives(json!({"outcome": "planned"})),
+    ]);
+    let said = account.say("status --json").await.json();
+    let marked = said["databases"]
+        .as_array()
+        .and_then(|all| all.iter().find(|line| line["database"] == "marked"))
+        .expect("marked");
+    assert_eq!(marked["last"]["stage"], "failed");
+    assert_eq!(marked["last"]["detail"], "CopyMismatch");
+}
+
+#[tokio::test]
+async fn without_step_functions_the_copies_still_answer() {
+    let account = fleet();
+    account.stack(
+        "elsewhere",
+        &crate::account::stack_xml().replace(
+            &format!("states:{SOURCE}:123456789012:stateMachine"),
+            "states:x:1:stateMachine",
+        ),
+    );
+    let said = account.say("status --stack elsewhere --json").await;
+    assert_eq!(said.ending, Ok(Ending::Bad));
+    assert!(said.json()["databases"][0]["last"].is_null());
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_with_what_to_do() {
+    let account = fleet();
+    let said = account.say("status --stack nothing").await;
+    insta::assert_snapshot!(said.failure());
+    let said = account
+        .say(&format!("status --destination {DESTINATION} --owner other"))
+        .await;
+    insta::assert_snapshot!(said.failure());
+    account.stack("half", &crate::account::stack_xml().replace("OwnerId", "Other"));
+    let said = account.say("status --stack half").await;
+    insta::assert_snapshot!(said.failure());
+}
+
+#[tokio::test]
+async fn a_thousand_databases_cost_at_most_two_calls_per_hundred_snapshots() {
+    let account = Account::new(
+        |source| source,
+        |mut destination| {
+            for number in 0..500 {
+                for age in [5.0, 29.0, 53.0] {
+                    destination = destination
+                        .snapshot(copy(Instance, &format!("instance-{number:04}"), age))
+                        .snapshot(copy(Cluster, &format!("cluster-{number:04}"), age));
+                }
+            }
+            destination.quota(5_000, 5_000)
+        },
+    );
+    let now = account.now();
+    let run = [Execution::run("nightly", now, 6)];
+    let copies = (0..500).flat_map(|number| {
+        [
+            Execution::copy(&format!("i-instance-{number:04}-11111111"), now, 6),
+            Execution::copy(&format!("c-cluster-{number:04}-11111111"), now, 6).fails("CopyFailed", "no"),
+        ]
+    });
+    account.executions(run.into_iter().chain(copies));
+    let said = account.say("status").await;
+    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    let calls: u64 = account.calls().values().sum();
+    assert!(calls <= 60, "{:?}", account.calls());
+}
