@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use jiff::SignedDuration;
@@ -56,6 +58,30 @@ Examples:
 
 Exit codes: 0 all within the objective, 1 error, 2 a database is not.")]
     Status(Status),
+    /// What would a run do, and why? For each database: copy, wait, nothing; and which old copies it would delete
+    #[command(after_help = "\
+Examples:
+  snapferry plan
+  snapferry plan --only orders,cluster:billing
+  snapferry plan --json > plan.json && snapferry run --plan plan.json --follow
+
+It is a dry run of the deployed state machine: the functions decide, and write nothing.
+
+Exit codes: 0 nothing would fail, 1 error, 2 some databases would fail.")]
+    Plan(Plan),
+    /// Start a run, and follow it
+    ///
+    /// A run copies the newest snapshot of every database that has no verified copy of it. It goes on in AWS whatever
+    /// happens to this program: Ctrl-C only ends the following.
+    #[command(after_help = "\
+Examples:
+  snapferry run --follow
+  snapferry run --only orders,cluster:billing
+  snapferry run --dry-run --follow
+  snapferry run --follow run-20261122-143100-1a2b    # follow one that is under way
+
+Exit codes: 0 started (or, followed, nothing failed), 1 error or everything failed, 2 some databases failed.")]
+    Run(Run),
     /// The AWS CLI commands that restore a database from its newest verified copy
     #[command(after_help = "\
 Examples:
@@ -85,6 +111,23 @@ Examples:
     Man,
 }
 
+impl Command {
+    /// Whether it asks AWS anything.
+    pub(crate) fn needs_account(&self) -> bool {
+        !matches!(self, Self::Completions { .. } | Self::Man)
+    }
+
+    /// The region that it is narrowed to.
+    pub(crate) fn destination(&self) -> Option<&str> {
+        let place = match self {
+            Self::Status(options) => &options.place,
+            Self::RestoreCommand(options) => &options.place,
+            Self::Plan(_) | Self::Run(_) | Self::Completions { .. } | Self::Man => return None,
+        };
+        place.destination.as_deref()
+    }
+}
+
 /// Where copies are looked for.
 #[derive(Debug, Clone, Args)]
 pub struct Where {
@@ -108,6 +151,49 @@ pub struct Status {
     /// Write JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `plan`.
+#[derive(Debug, Clone, Args)]
+pub struct Plan {
+    /// Only these databases, with `instance:` or `cluster:` before the name where it is both
+    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1..)]
+    pub only: Vec<String>,
+    /// Write JSON, which `run --plan` reads
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    /// Only these databases, with `instance:` or `cluster:` before the name where it is both
+    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1..)]
+    pub only: Vec<String>,
+    /// Only the databases for which this plan has something to do (`snapferry plan --json`); what is done with each is
+    /// decided anew
+    #[arg(long, value_name = "FILE", conflicts_with = "only", value_hint = ValueHint::FilePath)]
+    pub plan: Option<PathBuf>,
+    /// Copy and delete nothing; see `plan`, which also says why
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Show how far each copy is until the run ends; with the name of a run, follow that one
+    #[arg(long, value_name = "EXECUTION", num_args = 0..=1, default_missing_value = "")]
+    pub follow: Option<String>,
+}
+
+impl Run {
+    /// Refuses to start a run and to follow another.
+    pub(crate) fn check(&self) -> Result<(), crate::Failure> {
+        let other = self.follow.as_deref().is_some_and(|execution| !execution.is_empty());
+        if other && (self.dry_run || self.plan.is_some() || !self.only.is_empty()) {
+            return Err(crate::Failure::new(
+                "--follow EXECUTION follows a run that was started before; --only, --plan and --dry-run are for a new one.",
+                "Leave out one or the other.",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Options of `restore-command`.

@@ -20,7 +20,7 @@ pub struct Cloud {
 
 impl Cloud {
     /// The account of the standard AWS environment: profile, region, credentials and endpoints.
-    pub async fn of_environment(region: Option<&str>, profile: Option<&str>) -> Result<Self, Failure> {
+    pub async fn of_environment(region: Option<&str>, profile: Option<&str>) -> Self {
         // A lost region must not keep anybody waiting.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
@@ -33,9 +33,7 @@ impl Cloud {
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
         }
-        let cloud = Self::new(loader.load().await);
-        cloud.sign_in().await?;
-        Ok(cloud)
+        Self::new(loader.load().await)
     }
 
     /// The account that this configuration reaches.
@@ -45,7 +43,7 @@ impl Cloud {
     }
 
     /// Fails early where there are no credentials: what the SDK says of that is hard to read.
-    async fn sign_in(&self) -> Result<(), Failure> {
+    pub(crate) async fn sign_in(&self) -> Result<(), Failure> {
         let remedy = "Sign in (aws configure, aws sso login), or choose another profile with --profile or AWS_PROFILE.";
         let Some(provider) = self.config.credentials_provider() else {
             return Err(Failure::new("There are no AWS credentials.", remedy));

@@ -44,6 +44,13 @@ impl Failure {
         }
     }
 
+    /// The same, with another thing to do.
+    #[must_use]
+    pub fn and(mut self, remedy: &str) -> Self {
+        self.remedy = format!("{}\n{remedy}", self.remedy);
+        self
+    }
+
     /// RDS in `region` refused or did not answer.
     #[must_use]
     pub fn of_rds(region: &str, error: &shared::Error) -> Self {

@@ -9,13 +9,18 @@ pub mod args;
 mod cloud;
 mod copies;
 mod failure;
+mod follow;
 pub mod machines;
 pub mod moment;
+mod plan;
+mod progress;
 mod restore;
+mod run;
 mod screen;
 mod stack;
 mod status;
 mod table;
+mod words;
 
 use clap::CommandFactory;
 
@@ -28,8 +33,36 @@ pub use stack::Stack;
 pub use table::{Cell, Column, Table};
 
 /// Does what the command line says, in the account of the environment.
-pub async fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<Ending, Failure> {
+pub async fn run(cli: &Cli, screen: &mut Screen<'_>) -> Result<Ending, Failure> {
+    let global = &cli.global;
+    // With --destination nothing else is asked, not even for a session: STS answers there as well.
+    let region = cli.command.destination().or(global.region.as_deref());
+    let cloud = Cloud::of_environment(region, global.profile.as_deref()).await;
+    if cli.command.needs_account() {
+        cloud.sign_in().await?;
+    }
+    let mut interrupt = Box::pin(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Then it ends the program, as it always did.
+            std::future::pending::<()>().await;
+        }
+    });
+    run_until(&cloud, cli, &mut interrupt, screen).await
+}
+
+/// The same in any account, where `interrupt` ends the following of a run.
+pub async fn run_until(
+    cloud: &Cloud,
+    cli: &Cli,
+    interrupt: &mut (dyn Future<Output = ()> + Unpin),
+    screen: &mut Screen<'_>,
+) -> Result<Ending, Failure> {
+    let global = &cli.global;
     match &cli.command {
+        Command::Status(options) => status::run(cloud, global, options, screen).await,
+        Command::Plan(options) => plan::run(cloud, global, options, interrupt, screen).await,
+        Command::Run(options) => run::run(cloud, global, options, interrupt, screen).await,
+        Command::RestoreCommand(options) => restore::run(cloud, global, options, screen).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "snapferry", &mut script);
@@ -40,43 +73,6 @@ pub async fn run(cli: Cli, screen: &mut Screen<'_>) -> Result<Ending, Failure> {
             screen.print(&manual()?);
             Ok(Ending::Fine)
         }
-        command => {
-            let global = &cli.global;
-            // With --destination nothing else is asked, not even for a session: STS answers there as well.
-            let region = destination(command).or(global.region.as_deref());
-            let cloud = Cloud::of_environment(region, global.profile.as_deref()).await?;
-            run_in(&cloud, &cli, screen).await
-        }
-    }
-}
-
-/// The same in any account.
-pub async fn run_in(cloud: &Cloud, cli: &Cli, screen: &mut Screen<'_>) -> Result<Ending, Failure> {
-    match &cli.command {
-        Command::Status(options) => status::run(cloud, &cli.global, options, screen).await,
-        Command::RestoreCommand(options) => restore::run(cloud, &cli.global, options, screen).await,
-        Command::Completions { .. } | Command::Man => {
-            Box::pin(run(
-                Cli {
-                    command: match &cli.command {
-                        Command::Completions { shell } => Command::Completions { shell: *shell },
-                        _ => Command::Man,
-                    },
-                    global: cli.global.clone(),
-                },
-                screen,
-            ))
-            .await
-        }
-    }
-}
-
-/// The region that a command is narrowed to.
-fn destination(command: &Command) -> Option<&str> {
-    match command {
-        Command::Status(options) => options.place.destination.as_deref(),
-        Command::RestoreCommand(options) => options.place.destination.as_deref(),
-        Command::Completions { .. } | Command::Man => None,
     }
 }
 

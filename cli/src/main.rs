@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
     };
     let (mut out, mut aside) = (std::io::stdout(), std::io::stderr());
     let mut screen = Screen::of_process(&mut out, &mut aside, cli.global.no_color);
-    match Box::pin(snapferry::run(cli, &mut screen)).await {
+    match Box::pin(snapferry::run(&cli, &mut screen)).await {
         Ok(ending) => ExitCode::from(ending.code()),
         Err(failure) => {
             screen.aside(&format!("error: {failure}"));

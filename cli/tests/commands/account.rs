@@ -3,7 +3,7 @@
 //!
 //! Any region can be cut off: its endpoints then refuse connections.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ struct Inside {
     executions: Vec<Execution>,
     /// What starts with every execution of copy-fleet, beside it; `START` is replaced by its name.
     follow: Vec<Execution>,
-    lost: BTreeSet<String>,
+    lost: BTreeMap<String, Timestamp>,
     calls: BTreeMap<String, u64>,
     inputs: Vec<Value>,
 }
@@ -194,7 +194,13 @@ impl Account {
 
     /// Makes every endpoint of a region refuse connections.
     pub(crate) fn lose(&self, region: &str) {
-        self.inside().lost.insert(region.to_owned());
+        self.lose_after(region, SignedDuration::ZERO);
+    }
+
+    /// The same, some time from now.
+    pub(crate) fn lose_after(&self, region: &str, time: SignedDuration) {
+        let from = self.now() + time;
+        self.inside().lost.insert(region.to_owned(), from);
     }
 
     /// Adds executions.
@@ -231,12 +237,22 @@ impl Account {
 
     /// Runs a command on a terminal of this width, or in a pipe.
     pub(crate) async fn say_in(&self, width: Option<usize>, line: &str) -> Said {
+        self.say_until(width, line, &mut std::future::pending()).await
+    }
+
+    /// The same, until the operator interrupts it.
+    pub(crate) async fn say_until(
+        &self,
+        width: Option<usize>,
+        line: &str,
+        interrupt: &mut (dyn Future<Output = ()> + Unpin),
+    ) -> Said {
         let words = std::iter::once("snapferry").chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
         let (mut out, mut aside) = (Vec::new(), Vec::new());
         let cloud = Cloud::new(self.config());
         let mut screen = Screen::new(&mut out, &mut aside, width, false);
-        let ending = snapferry::run_in(&cloud, &cli, &mut screen).await;
+        let ending = snapferry::run_until(&cloud, &cli, interrupt, &mut screen).await;
         Said {
             ending,
             out: String::from_utf8(out).expect("text"),
@@ -379,9 +395,10 @@ impl HttpConnector for Wire {
             "a call of {service} in {region} is not signed for it"
         );
         {
+            let now = self.account.now();
             let mut inside = self.account.inside();
             *inside.calls.entry(format!("{service}.{region}")).or_default() += 1;
-            if inside.lost.contains(&region) {
+            if inside.lost.get(&region).is_some_and(|from| *from <= now) {
                 return HttpConnectorFuture::ready(Err(ConnectorError::io("connection refused".into())));
             }
         }

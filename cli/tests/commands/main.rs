@@ -1,5 +1,7 @@
 //! The commands against a simulated account, in virtual time.
 
 mod account;
+mod plan;
 mod restore;
+mod run;
 mod status;

@@ -1,0 +1,119 @@
+//! `snapferry plan`, and `snapferry run --plan`.
+
+use serde_json::{Value, json};
+use snapferry::Ending;
+
+use crate::account::{Account, DESTINATION, Execution};
+
+/// A dry run that decides every way that there is.
+fn account(fails: bool) -> Account {
+    let account = Account::new(|source| source, |destination| destination);
+    let now = account.now();
+    let source = |id: &str, size: u32| {
+        json!({"id": format!("rds:{id}-1"), "arn": format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:{id}-1"),
+            "createdAt": "2026-11-22T03:10:00Z", "engine": "postgres", "engineVersion": "16.3",
+            "encryption": "sse-kms", "sizeGib": size})
+    };
+    let decided = |id: &str, decision: &str, reason: &str, delete: Value| {
+        let target = json!({"kind": "instance", "id": id, "resourceId": "db-1", "dryRun": true});
+        let outcome = if decision == "copy" { "planned" } else { decision };
+        let mut told =
+            json!({"target": target, "decision": decision, "outcome": outcome, "reason": reason, "attempt": 0});
+        if decision != "nothing" {
+            told["source"] = source(id, 200);
+            told["pruned"] = json!({"deleted": delete, "kept": [{"id": format!("snap-{id}-2"), "reason": "the newest verified copy"}],
+                "omitted": 0, "dryRun": true});
+        }
+        Execution::copy(&format!("i-{id}-SUFFIX"), now, 0).takes(1).gives(told)
+    };
+    let run = Execution::run("", now, 0).takes(2).lists(5, 0);
+    let counts = json!({"copied": 0, "current": 1, "nothing": 1, "unsupported": 0, "planned": 2, "retired": 0, "failed": u8::from(fails)});
+    let run = if fails {
+        run.fails("CopiesFailed", &json!({"counts": counts, "failures": []}).to_string())
+    } else {
+        run.gives(
+            json!({"counts": counts, "failures": [], "warnings": ["instance plain: the tag snapferry:keep is ignored"],
+            "leftOut": {"count": 1, "reasons": {"tag snapferry:copy=false": 1}, "first": []},
+            "retired": {"databases": 0, "copies": 0, "first": []}}),
+        )
+    };
+    let old = json!([{"id": "snap-orders-1", "reason": "number 4 of the verified copies, 3 are kept, and no other rule wants it"}]);
+    let mut children = vec![
+        decided("orders", "copy", "its newest snapshot has no copy yet", old),
+        decided(
+            "stock",
+            "join",
+            "a copy of its newest snapshot is in progress",
+            json!([]),
+        ),
+        decided("quiet", "current", "its newest snapshot has a verified copy", json!([])),
+        decided("newborn", "nothing", "it has no snapshot yet", json!([])),
+    ];
+    if fails {
+        let locked = Execution::copy("i-locked-SUFFIX", now, 0).takes(1);
+        children.push(locked.fails("KeyNotUsable", "RDS cannot use a KMS key: it is disabled. Enable it."));
+    }
+    account.when_started(run, children);
+    account
+}
+
+#[tokio::test]
+async fn a_plan_says_what_would_be_done_and_why() {
+    let account = account(false);
+    let said = account.say("plan").await;
+    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    insta::assert_snapshot!(said.out);
+    assert_eq!(
+        account.inputs(),
+        [json!({"Comment": "Started by snapferry plan.", "dryRun": true})]
+    );
+}
+
+#[tokio::test]
+async fn it_fits_a_terminal_of_60_columns() {
+    let said = account(false).say_in(Some(60), "plan").await;
+    assert!(said.out.lines().all(|line| line.chars().count() <= 60), "{}", said.out);
+    insta::assert_snapshot!(said.out);
+}
+
+#[tokio::test]
+async fn what_would_fail_is_exit_code_2_and_says_what_to_do() {
+    let said = account(true).say("plan --only locked,orders").await;
+    assert_eq!(said.ending, Ok(Ending::Bad));
+    assert!(
+        said.out
+            .contains("instance locked would fail: RDS cannot use a KMS key"),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test]
+async fn a_run_takes_the_databases_of_a_plan() {
+    let account = account(false);
+    let said = account.say("plan --json").await;
+    let mut plan = said.json();
+    let file = std::env::temp_dir().join(format!("snapferry-plan-{}.json", std::process::id()));
+    std::fs::write(&file, &said.out).expect("written");
+    plan["execution"] = json!("EXECUTION");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&plan).expect("JSON"));
+
+    let run = format!("run --plan {}", file.display());
+    assert_eq!(account.say(&run).await.ending, Ok(Ending::Fine));
+    assert_eq!(
+        account.inputs()[1]["only"],
+        json!(["instance:orders", "instance:stock"])
+    );
+
+    // Of another stack it is refused.
+    let elsewhere = said.out.replace(DESTINATION, "eu-north-1");
+    std::fs::write(&file, elsewhere).expect("written");
+    let refused = account.say(&run).await.failure();
+    assert!(
+        refused.starts_with("The plan is of the stack snapferry in us-east-1 with copies in eu-north-1"),
+        "{refused}"
+    );
+    std::fs::write(&file, "{}").expect("written");
+    assert!(account.say(&run).await.failure().starts_with("The file is no plan"));
+    std::fs::remove_file(&file).expect("removed");
+}

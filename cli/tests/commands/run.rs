@@ -1,0 +1,134 @@
+//! `snapferry run`.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use shared::DatabaseKind::{Cluster, Instance};
+use snapferry::Ending;
+
+use crate::account::{Account, Execution, SOURCE, copy_tagged, database};
+
+/// An account in which a run copies an instance and a cluster for twenty minutes, and finds a third current.
+fn account() -> Account {
+    let account = Account::new(
+        |source| {
+            source
+                .instance(database(Instance, "orders"))
+                .instance(database(Instance, "stock"))
+                .cluster(database(Cluster, "billing"))
+        },
+        |destination| {
+            destination
+                .snapshot(copy_tagged(Instance, "orders", 2.0, &[]).at_percent(40))
+                .snapshot(copy_tagged(Cluster, "billing", 2.0, &[]).at_percent(10))
+        },
+    );
+    let now = account.now();
+    account.when_started(
+        Execution::run("", now, 0).lists(2, 1).takes(20).gives(json!({
+            "counts": {"copied": 2, "current": 1, "nothing": 0, "unsupported": 0, "planned": 0, "retired": 0, "failed": 0},
+            "failures": [], "dryRun": false,
+            "leftOut": {"count": 1, "reasons": {"tag snapferry:copy=false": 1},
+                "first": [{"kind": "instance", "id": "scratch", "reason": "tag snapferry:copy=false"}]},
+            "retired": {"databases": 1, "copies": 2, "first": [{"kind": "instance", "id": "gone", "copies": 2}]},
+            "warnings": ["cluster plain is not encrypted"],
+        })),
+        [
+            Execution::copy("i-orders-SUFFIX", now, 0).takes(19),
+            Execution::copy("c-billing-SUFFIX", now, 0).takes(18),
+            Execution::copy("i-stock-SUFFIX", now, 0).takes(1),
+            Execution::copy("i-another-runs-0123abcd", now, 0).takes(500),
+        ],
+    );
+    account
+}
+
+/// Without the name of the execution, which the time and the process are in.
+fn nameless(text: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_inclusive(char::is_whitespace) {
+        match word.find("run-2026") {
+            Some(at) => {
+                let end = word[at..].find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+                let rest = end.map_or("", |end| &word[at + end..]);
+                words.push(format!("{}run-NAME{rest}", &word[..at]));
+            }
+            None => words.push(word.to_owned()),
+        }
+    }
+    words.concat()
+}
+
+#[tokio::test]
+async fn a_run_is_started_and_left_alone() {
+    let account = account();
+    let said = account
+        .say("run --only orders,cluster:billing --region us-east-1")
+        .await;
+    assert_eq!(said.ending, Ok(Ending::Fine));
+    insta::assert_snapshot!(nameless(&said.out));
+    insta::assert_snapshot!(nameless(&said.aside), @"To follow it: snapferry run --region us-east-1 --follow run-NAME");
+    let expected = json!({"Comment": "Started by snapferry run.", "only": ["orders", "cluster:billing"]});
+    assert_eq!(account.inputs(), [expected]);
+}
+
+#[tokio::test]
+async fn a_run_is_followed_to_its_end() {
+    let account = account();
+    let said = account.say("run --follow").await;
+    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    insta::assert_snapshot!(nameless(&said.out));
+    insta::assert_snapshot!(said.aside);
+}
+
+#[tokio::test]
+async fn some_failures_are_exit_code_2_and_each_says_what_to_do() {
+    let account = account();
+    let now = account.now();
+    let failures = json!([{"outcome": "failed", "kind": "instance", "id": "stock", "error": "KeyNotUsable", "execution": "i-stock-0123abcd"}]);
+    let cause = |copied: u32| {
+        json!({"summary": "1 of 3", "counts": {"copied": copied, "failed": 1}, "failures": failures}).to_string()
+    };
+    account.executions([
+        Execution::run("partial", now, 2).fails("CopiesFailed", &cause(2)),
+        Execution::run("total", now, 2).fails("CopiesFailed", &cause(0)),
+        Execution::run("unlisted", now, 2).fails("AccessDenied", "the role lacks rds:DescribeDBInstances"),
+        Execution::copy("i-stock-0123abcd", now, 2).fails("KeyNotUsable", "RDS cannot use a KMS key: it is disabled."),
+    ]);
+    let said = account.say_in(Some(60), "run --follow partial").await;
+    assert_eq!(said.ending, Ok(Ending::Bad));
+    insta::assert_snapshot!(said.out);
+    assert_eq!(account.say("run --follow total").await.ending, Ok(Ending::Error));
+    insta::assert_snapshot!(account.say("run --follow unlisted").await.failure());
+}
+
+#[tokio::test]
+async fn ctrl_c_leaves_the_run_going() {
+    let account = account();
+    let said = account
+        .say_until(None, "run --follow", &mut std::future::ready(()))
+        .await;
+    assert_eq!(said.ending, Ok(Ending::Fine));
+    insta::assert_snapshot!(nameless(&said.aside), @"The run goes on. To follow it again: snapferry run --follow run-NAME");
+}
+
+#[tokio::test]
+async fn a_network_that_goes_away_ends_the_following_not_the_run() {
+    let account = account();
+    let now = account.now();
+    account.executions([Execution::run("nightly", now, 0)]);
+    account.lose_after(SOURCE, SignedDuration::from_mins(3));
+    let said = account.say("run --follow nightly").await.failure();
+    assert!(
+        said.ends_with("To follow it again: snapferry run --follow nightly"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_followed_is_said() {
+    let account = account();
+    let said = account.say("run --follow nothing --dry-run").await;
+    insta::assert_snapshot!(said.failure());
+    let said = account.say("run --follow nothing").await;
+    insta::assert_snapshot!(said.failure());
+}
