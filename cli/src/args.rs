@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use jiff::SignedDuration;
 
-use crate::moment::parse_length;
+use crate::moment::{Since, parse_length};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -93,6 +93,18 @@ What stands in capitals is to be filled in: subnet group and security groups bel
 
 Exit codes: 0 there is a verified copy, 1 error, or there is none.")]
     RestoreCommand(RestoreCommand),
+    /// What was copied, verified and deleted, as a table or as a page to hand on
+    #[command(after_help = "\
+Examples:
+  snapferry audit
+  snapferry audit --since 2026-11-01 --html audit.html
+  snapferry audit --since 36h --json
+  snapferry audit --destination eu-west-1    # the source region is lost: what the copies themselves tell
+
+The page is one file without scripts; it needs no network.
+
+Exit codes: 0 written, 1 error.")]
+    Audit(Audit),
     /// Write a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -121,6 +133,7 @@ impl Command {
     pub(crate) fn destination(&self) -> Option<&str> {
         let place = match self {
             Self::Status(options) => &options.place,
+            Self::Audit(options) => &options.place,
             Self::RestoreCommand(options) => &options.place,
             Self::Plan(_) | Self::Run(_) | Self::Completions { .. } | Self::Man => return None,
         };
@@ -151,6 +164,26 @@ pub struct Status {
     /// Write JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `audit`.
+#[derive(Debug, Clone, Args)]
+pub struct Audit {
+    /// Where copies are looked for.
+    #[command(flatten)]
+    pub place: Where,
+    /// Since when: a length of time (7d, 36h) or a day (2026-11-01, UTC)
+    #[arg(long, default_value = "7d", value_parser = Since::parse, value_name = "WHEN")]
+    pub since: Since,
+    /// Write a page
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+    /// How old the newest verified copy of a database may be, for the page's chart
+    #[arg(long, default_value = "26h", value_parser = parse_length, value_name = "LENGTH")]
+    pub objective: SignedDuration,
 }
 
 /// Options of `plan`.

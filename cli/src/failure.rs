@@ -33,6 +33,7 @@ impl Ending {
 pub struct Failure {
     what: String,
     remedy: String,
+    throttled: bool,
 }
 
 impl Failure {
@@ -41,7 +42,13 @@ impl Failure {
         Self {
             what: what.into(),
             remedy: remedy.into(),
+            throttled: false,
         }
+    }
+
+    /// Whether the same call may be answered a little later.
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.throttled
     }
 
     /// The same, with another thing to do.
@@ -118,10 +125,11 @@ impl Failure {
     }
 
     fn throttled(service: &str, region: &str, said: &str) -> Self {
-        Self::new(
-            format!("{service} in {region} asks to slow down: {said}."),
-            "Wait a minute and try again.",
-        )
+        let what = format!("{service} in {region} asks to slow down: {said}.");
+        Self {
+            throttled: true,
+            ..Self::new(what, "Wait a minute and try again.")
+        }
     }
 
     fn denied(service: &str, region: &str, said: &str, needs: &str) -> Self {

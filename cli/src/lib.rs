@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod audit;
 mod cloud;
 mod copies;
 mod failure;
 mod follow;
 pub mod machines;
 pub mod moment;
+mod page;
 mod plan;
 mod progress;
 mod restore;
@@ -62,6 +64,7 @@ pub async fn run_until(
         Command::Status(options) => status::run(cloud, global, options, screen).await,
         Command::Plan(options) => plan::run(cloud, global, options, interrupt, screen).await,
         Command::Run(options) => run::run(cloud, global, options, interrupt, screen).await,
+        Command::Audit(options) => audit::run(cloud, global, options, screen).await,
         Command::RestoreCommand(options) => restore::run(cloud, global, options, screen).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -192,6 +192,25 @@ impl Machines {
         Ok((lengths.len() == 2).then(|| lengths.iter().sum()))
     }
 
+    /// The states that an execution entered last, the latest first.
+    pub async fn last_states(&self, arn: &str) -> Result<Vec<(String, Timestamp)>, Failure> {
+        let history = self
+            .client
+            .get_execution_history()
+            .execution_arn(arn)
+            .include_execution_data(false)
+            .reverse_order(true)
+            .max_results(20)
+            .send()
+            .await
+            .map_err(|error| self.failure("states:GetExecutionHistory", &error))?;
+        let entered = history.events.into_iter().filter_map(|event| {
+            let time = timestamp(&event.timestamp)?;
+            Some((event.state_entered_event_details?.name, time))
+        });
+        Ok(entered.collect())
+    }
+
     /// The region's code.
     #[must_use]
     pub fn region(&self) -> &str {
@@ -252,15 +271,30 @@ pub fn execution_arn(machine_arn: &str, name: &str) -> String {
     format!("{}:{name}", machine_arn.replacen(":stateMachine:", ":execution:", 1))
 }
 
-/// Where the console shows something of a region.
+/// Where the console shows an execution.
 #[must_use]
 pub fn console_of_execution(region: &str, arn: &str) -> String {
-    let console = match partition(region) {
+    let console = console(region);
+    format!("https://{console}/states/home?region={region}#/v2/executions/details/{arn}")
+}
+
+/// Where the console shows a copy.
+#[must_use]
+pub fn console_of_copy(region: &str, kind: DatabaseKind, id: &str) -> String {
+    let what = match kind {
+        DatabaseKind::Instance => "db-snapshot",
+        DatabaseKind::Cluster => "db-cluster-snapshot",
+    };
+    format!("https://{}/rds/home?region={region}#{what}:id={id}", console(region))
+}
+
+/// The console of a region's partition.
+fn console(region: &str) -> &'static str {
+    match partition(region) {
         "aws-us-gov" => "console.amazonaws-us-gov.com",
         "aws-cn" => "console.amazonaws.cn",
         _ => "console.aws.amazon.com",
-    };
-    format!("https://{console}/states/home?region={region}#/v2/executions/details/{arn}")
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Times as an operator reads them: UTC, and how long ago.
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
@@ -43,6 +44,43 @@ pub fn parse_length(text: &str) -> Result<SignedDuration, String> {
     Ok(length)
 }
 
+/// Since when: a length of time ago, or a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// So long ago.
+    Ago(SignedDuration),
+    /// From then on.
+    At(Timestamp),
+}
+
+impl Since {
+    /// The time that it is, seen from `now`.
+    #[must_use]
+    pub fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(length) => now - length,
+            Self::At(time) => time,
+        }
+    }
+
+    /// Reads `7d`, `2026-11-01` or `2026-11-01T05:00:00Z`.
+    ///
+    /// # Errors
+    /// A sentence that says what is expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(length) = parse_length(text) {
+            return Ok(Self::Ago(length));
+        }
+        if let Ok(time) = text.parse() {
+            return Ok(Self::At(time));
+        }
+        let day: Option<Date> = text.parse().ok();
+        day.and_then(|day| day.to_zoned(TimeZone::UTC).ok())
+            .map(|midnight| Self::At(midnight.timestamp()))
+            .ok_or_else(|| format!("{text:?} is neither a length of time (7d, 36h) nor a day (2026-11-01)"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +98,20 @@ mod tests {
         ] {
             assert_eq!(length(SignedDuration::from_secs(seconds)), said);
         }
+    }
+
+    #[test]
+    fn a_beginning_is_a_length_ago_or_a_day() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
+        for (text, begins) in [
+            ("7d", "2026-11-15T12:00:00Z"),
+            ("2026-11-01", "2026-11-01T00:00:00Z"),
+            ("2026-11-01T05:00:00Z", "2026-11-01T05:00:00Z"),
+        ] {
+            let since = Since::parse(text).map(|since| since.before(now).to_string());
+            assert_eq!(since.as_deref(), Ok(begins), "{text}");
+        }
+        assert!(Since::parse("yesterday").is_err());
     }
 
     #[test]

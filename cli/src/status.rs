@@ -58,7 +58,7 @@ impl State {
         }
     }
 
-    fn misses(self) -> bool {
+    pub(crate) fn misses(self) -> bool {
         matches!(self, Self::NoCopy | Self::Late)
     }
 }
@@ -89,18 +89,18 @@ struct Held {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Line {
-    database: String,
-    kind: DatabaseKind,
+    pub(crate) database: String,
+    pub(crate) kind: DatabaseKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_region: Option<String>,
-    state: State,
+    pub(crate) state: State,
     /// Since the data of the newest verified copy was captured.
-    age_seconds: Option<i64>,
-    captured_at: Option<Timestamp>,
+    pub(crate) age_seconds: Option<i64>,
+    pub(crate) captured_at: Option<Timestamp>,
     verified_at: Option<Timestamp>,
-    copy: Option<String>,
+    pub(crate) copy: Option<String>,
     kms_key_arn: Option<String>,
     size_gib: Option<i32>,
     copies: Held,
@@ -109,6 +109,16 @@ pub(crate) struct Line {
     percent: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<Last>,
+}
+
+impl Line {
+    /// The database with its kind, where it is not an instance.
+    pub(crate) fn name(&self) -> String {
+        match self.kind {
+            DatabaseKind::Instance => self.database.clone(),
+            DatabaseKind::Cluster => format!("cluster:{}", self.database),
+        }
+    }
 }
 
 /// What the command says, as JSON.
@@ -142,34 +152,7 @@ pub(crate) async fn run(
 ) -> Result<Ending, Failure> {
     let place = Place::find(cloud, global, &options.place).await?;
     let now = cloud.now();
-    let rds = place.rds(cloud);
-    let mut notes = Vec::new();
-    let (fleet, lately) = tokio::join!(
-        copies::read(&rds, &place.owner_id, place.source_region()),
-        lately(cloud, place.stack.as_ref(), now, options.objective),
-    );
-    let fleet = fleet?;
-    // The copies answer the question; what the runs say of them is worth less than an answer.
-    let lately = lately.unwrap_or_else(|failure| {
-        notes.push(format!("The last runs are not known. {failure}").replace('\n', " "));
-        Lately::default()
-    });
-
-    let mut lines = judge(&fleet, &lately, now, options.objective);
-    if lines.is_empty() {
-        return Err(fleet.nothing_here());
-    }
-    if let Some(stack) = &place.stack {
-        look_up(cloud, stack, &lately, &mut lines).await;
-        match retire(cloud, stack, &mut lines).await {
-            Ok(()) => {}
-            Err(error) => notes.push(format!(
-                "Which of the late databases still exist is not known: {error}."
-            )),
-        }
-    }
-    sort(&mut lines);
-
+    let Standings { lines, notes, .. } = assess(cloud, &place, now, options.objective).await?;
     let missed = lines.iter().filter(|line| line.state.misses()).count();
     if options.json {
         screen.json(&Report {
@@ -187,6 +170,52 @@ pub(crate) async fn run(
         show(&lines, &place, &notes, missed, now, options.objective, screen);
     }
     Ok(if missed > 0 { Ending::Bad } else { Ending::Fine })
+}
+
+/// How the databases stand, and what could not be found out.
+#[derive(Debug)]
+pub(crate) struct Standings {
+    pub(crate) fleet: Fleet,
+    /// The worst first.
+    pub(crate) lines: Vec<Line>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Reads the copies, and judges each database.
+pub(crate) async fn assess(
+    cloud: &Cloud,
+    place: &Place,
+    now: Timestamp,
+    objective: SignedDuration,
+) -> Result<Standings, Failure> {
+    let rds = place.rds(cloud);
+    let mut notes = Vec::new();
+    let (fleet, lately) = tokio::join!(
+        copies::read(&rds, &place.owner_id, place.source_region()),
+        lately(cloud, place.stack.as_ref(), now, objective),
+    );
+    let fleet = fleet?;
+    // The copies answer the question; what the runs say of them is worth less than an answer.
+    let lately = lately.unwrap_or_else(|failure| {
+        notes.push(format!("The last runs are not known. {failure}").replace('\n', " "));
+        Lately::default()
+    });
+
+    let mut lines = judge(&fleet, &lately, now, objective);
+    if lines.is_empty() {
+        return Err(fleet.nothing_here());
+    }
+    if let Some(stack) = &place.stack {
+        look_up(cloud, stack, &lately, &mut lines).await;
+        match retire(cloud, stack, &mut lines).await {
+            Ok(()) => {}
+            Err(error) => notes.push(format!(
+                "Which of the late databases still exist is not known: {error}."
+            )),
+        }
+    }
+    sort(&mut lines);
+    Ok(Standings { fleet, lines, notes })
 }
 
 /// The last execution for each database, by the executions' names; those of dry runs do not count.
@@ -402,25 +431,11 @@ fn show(
         Column::new("KEY", 5),
         Column::new("GIB", 6).flush_right(),
     ]);
-    let sames: BTreeSet<&str> = lines
-        .iter()
-        .filter(|line| {
-            lines
-                .iter()
-                .any(|other| other.database == line.database && other.kind != line.kind)
-        })
-        .map(|line| line.database.as_str())
-        .collect();
     for line in lines {
-        let name = if line.kind == DatabaseKind::Cluster || sames.contains(line.database.as_str()) {
-            format!("{}:{}", line.kind, line.database)
-        } else {
-            line.database.clone()
-        };
         let soon = line.state == State::Good && line.age_seconds.is_some_and(|age| age > objective.as_secs() / 10 * 9);
         let tone = if soon { Tone::Warning } else { line.state.tone() };
         table.row([
-            Cell::from(name),
+            Cell::from(line.name()),
             Cell::new(tone, line.state.word()),
             Cell::new(tone, age(line)),
             Cell::from(line.captured_at.map(utc).unwrap_or_default()),

@@ -45,6 +45,26 @@ struct Inside {
     inputs: Vec<Value>,
 }
 
+impl Inside {
+    /// Starts what a test said that a run starts.
+    fn start(&mut self, name: &str, input: &Value, now: Timestamp) -> String {
+        self.inputs.push(input.clone());
+        let suffix = snapferry::machines::suffix_of_run(&run_arn(name));
+        for mut execution in self.follow.clone() {
+            let delay = execution.started.duration_since(simulator_sdk::BEGINNING);
+            execution.started = now + delay;
+            if execution.machine == "snapferry-copy-fleet" {
+                name.clone_into(&mut execution.name);
+                execution.input = input.clone();
+            } else {
+                execution.name = execution.name.replace("SUFFIX", &suffix);
+            }
+            self.executions.push(execution);
+        }
+        run_arn(name)
+    }
+}
+
 /// An execution of either machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Execution {
@@ -58,6 +78,8 @@ pub(crate) struct Execution {
     pub(crate) output: Value,
     pub(crate) error: Option<&'static str>,
     pub(crate) cause: Option<String>,
+    /// The states that it entered, each so many seconds after its beginning.
+    pub(crate) entered: Vec<(&'static str, i64)>,
     /// Databases, by kind, that a run lists.
     pub(crate) lengths: Option<[u32; 2]>,
 }
@@ -75,6 +97,7 @@ impl Execution {
             output: json!({}),
             error: None,
             cause: None,
+            entered: Vec::new(),
             lengths: None,
         }
     }
@@ -104,6 +127,13 @@ impl Execution {
             status: "FAILED",
             error: Some(error),
             cause: Some(cause.to_owned()),
+            ..self
+        }
+    }
+
+    pub(crate) fn enters(self, states: impl IntoIterator<Item = (&'static str, i64)>) -> Self {
+        Self {
+            entered: states.into_iter().collect(),
             ..self
         }
     }
@@ -337,27 +367,22 @@ impl Account {
                     json!({"id": at + 1, "timestamp": execution.started.as_second(), "type": "MapStateStarted",
                         "mapStateStartedEventDetails": {"length": length}})
                 });
-                (200, json!({"events": events.collect::<Vec<_>>()}).to_string())
+                let states = execution.entered.iter().map(|(name, after)| {
+                    json!({"id": 100 + after, "timestamp": execution.started.as_second() + after, "type": "TaskStateEntered",
+                        "stateEnteredEventDetails": {"name": name}})
+                });
+                let mut events: Vec<Value> = events.chain(states).collect();
+                if request["reverseOrder"] == true {
+                    events.reverse();
+                }
+                (200, json!({"events": events}).to_string())
             }
             "AWSStepFunctions.StartExecution" => {
                 let input: Value = serde_json::from_str(&text("input")).expect("JSON");
-                inside.inputs.push(input.clone());
-                let name = text("name");
-                let suffix = snapferry::machines::suffix_of_run(&run_arn(&name));
-                for mut execution in inside.follow.clone() {
-                    let delay = execution.started.duration_since(simulator_sdk::BEGINNING);
-                    execution.started = now + delay;
-                    if execution.machine == "snapferry-copy-fleet" {
-                        execution.name.clone_from(&name);
-                        execution.input = input.clone();
-                    } else {
-                        execution.name = execution.name.replace("SUFFIX", &suffix);
-                    }
-                    inside.executions.push(execution);
-                }
+                let arn = inside.start(&text("name"), &input, now);
                 (
                     200,
-                    json!({"executionArn": run_arn(&name), "startDate": now.as_second()}).to_string(),
+                    json!({"executionArn": arn, "startDate": now.as_second()}).to_string(),
                 )
             }
             other => panic!("{other} is not simulated"),

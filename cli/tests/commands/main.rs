@@ -1,6 +1,7 @@
 //! The commands against a simulated account, in virtual time.
 
 mod account;
+mod audit;
 mod plan;
 mod restore;
 mod run;

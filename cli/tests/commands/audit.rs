@@ -1,0 +1,159 @@
+//! `snapferry audit`.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use shared::DatabaseKind::{Cluster, Instance};
+use shared::tags;
+use snapferry::Ending;
+
+use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, copy_tagged, database};
+
+/// A night with copies, a failure, and one that is under way; and something long before it.
+fn account() -> Account {
+    let account = Account::new(
+        |source| {
+            source
+                .instance(database(Instance, "orders"))
+                .instance(database(Instance, "stock"))
+                .cluster(database(Cluster, "billing"))
+        },
+        |destination| {
+            destination
+                .snapshot(copy(Instance, "orders", 5.0))
+                .snapshot(copy(Instance, "stock", 53.0))
+                .snapshot(copy(Cluster, "billing", 24.5))
+                .snapshot(copy_tagged(Instance, "stock", 6.0, &[(tags::VERIFIED, tags::MISMATCH)]))
+        },
+    );
+    let now = account.now();
+    let copied = |name: &str, hours_ago: i64, minutes: i64| {
+        let started = now - SignedDuration::from_hours(hours_ago);
+        let requested = started + SignedDuration::from_mins(5);
+        let finished = started + SignedDuration::from_mins(minutes) - SignedDuration::from_secs(30);
+        let id = name.split('-').nth(1).unwrap_or_default();
+        let arn = format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:{id}-1");
+        Execution::copy(name, now, hours_ago)
+            .takes(minutes)
+            .enters([("FindLatestSnapshot", 0), ("CheckCopyStatus", minutes * 60 - 60), ("PruneOld", minutes * 60 - 30)])
+            .gives(json!({
+                "target": {"kind": "instance", "id": id, "resourceId": "db-1"}, "decision": "copy", "outcome": "copied",
+                "reason": "its newest snapshot has no copy yet", "attempt": 0,
+                "source": {"id": format!("rds:{id}-1"), "arn": arn, "createdAt": "2026-11-22T03:10:00Z", "engine": "postgres",
+                    "engineVersion": "16.3", "encryption": "sse-kms", "sizeGib": 200},
+                "copy": {"id": format!("snap-{id}-1"), "arn": "arn", "region": DESTINATION, "kmsKeyArn": KEY,
+                    "requestedAt": requested, "attempt": 0},
+                "status": {"state": "verified", "percent": 100, "finishedAt": finished},
+                "verification": {"agree": ["engine", "key"], "notReported": [], "differ": []},
+                "pruned": {"deleted": [{"id": format!("snap-{id}-0"), "reason": "old"}],
+                    "kept": [{"id": format!("snap-{id}-1"), "reason": "the newest verified copy"}], "omitted": 0, "dryRun": false},
+            }))
+    };
+    let mut dry = copied("i-orders-99999999", 1, 1);
+    dry.input = json!({"dryRun": true});
+    account.executions([
+        copied("i-orders-11111111", 7, 40),
+        copied("c-billing-11111111", 7, 95),
+        Execution::copy("i-stock-11111111", now, 6)
+            .fails("CopyMismatch", "snap-stock-6 is complete, but <the key> differs"),
+        Execution::copy("i-late-22222222", now, 5).takes(600),
+        Execution::copy("i-quiet-11111111", now, 7)
+            .takes(1)
+            .gives(json!({"outcome": "current"})),
+        copied("i-orders-00000000", 60, 40),
+        copied("i-orders-33333333", 900, 40),
+        dry,
+    ]);
+    account
+}
+
+#[tokio::test]
+async fn what_happened_is_a_table_the_latest_first() {
+    let said = account().say("audit").await;
+    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    insta::assert_snapshot!(said.out);
+}
+
+#[tokio::test]
+async fn it_fits_a_terminal_of_60_columns() {
+    let said = account().say_in(Some(60), "audit --since 8h").await;
+    assert!(said.out.lines().all(|line| line.chars().count() <= 60), "{}", said.out);
+    insta::assert_snapshot!(said.out);
+}
+
+#[tokio::test]
+async fn json_says_the_same() {
+    let said = account().say("audit --since 6h --json").await;
+    insta::assert_snapshot!(said.out);
+}
+
+#[tokio::test]
+async fn with_the_source_region_lost_the_copies_tell_their_own_history() {
+    let account = account();
+    account.lose(SOURCE);
+    let place = format!("--destination {DESTINATION} --owner snap");
+    let said = account.say(&format!("audit {place}")).await;
+    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    insta::assert_snapshot!(said.out);
+    assert_eq!(
+        account.calls().keys().collect::<Vec<_>>(),
+        [&format!("rds.{DESTINATION}")]
+    );
+    let page = page(&account, &place).await;
+    assert!(page.contains("https://console.aws.amazon.com/rds/home?region=eu-west-1#db-snapshot:id=snap-orders-5"));
+}
+
+async fn page(account: &Account, options: &str) -> String {
+    let number = account.calls().values().sum::<u64>();
+    let file = std::env::temp_dir().join(format!(
+        "snapferry-audit-{}-{number}-{}.html",
+        std::process::id(),
+        options.len()
+    ));
+    let said = account.say(&format!("audit --html {} {options}", file.display())).await;
+    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    assert_eq!(said.aside, format!("Wrote {}.\n", file.display()));
+    let page = std::fs::read_to_string(&file).expect("a page");
+    if std::env::var_os("KEEP_PAGES").is_none() {
+        std::fs::remove_file(&file).expect("removed");
+    }
+    page
+}
+
+#[tokio::test]
+async fn the_page_says_who_is_in_danger_and_links_each_copy_to_its_execution() {
+    let page = page(&account(), "--since 10d").await;
+    for part in [
+        "<html lang=\"en\">",
+        "3 of 5 databases have no verified copy of data younger than 26 h.",
+        "executions/details/arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-snapshot:i-orders-11111111",
+        "class=\"verifying\"",
+        "class=\"pruning\"",
+        "snap-stock-6 is complete, but &lt;the key&gt; differs",
+    ] {
+        assert!(page.contains(part), "{part} is missing in {page}");
+    }
+    assert!(!page.contains("i-orders-99999999"), "a dry run copied nothing");
+    assert!(!page.contains("i-orders-33333333"), "that was before");
+}
+
+#[tokio::test]
+async fn the_page_needs_nothing_but_itself() {
+    let page = page(&account(), "").await;
+    for outside in ["<script", "<link", "<img", "@import", "url(", "src="] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("default-src 'none'"));
+    // Well-formed, as far as it is XML.
+    let body = page
+        .split_once("<body>")
+        .map(|(_, body)| format!("<body>{body}"))
+        .expect("a body");
+    let body = body.trim_end().trim_end_matches("</html>").replace("<br>", "<br/>");
+    roxmltree::Document::parse(&body).unwrap_or_else(|error| panic!("{error} in {body}"));
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_written_is_said() {
+    let said = account().say("audit --html /nowhere/audit.html").await;
+    assert!(said.failure().starts_with("/nowhere/audit.html cannot be written: "));
+}
