@@ -124,6 +124,7 @@ pub(crate) async fn run(
         }
         None => of_copies(&standing.fleet, since),
     };
+    join_running(&mut entries, &standing.fleet);
     entries.sort_by(|a, b| (b.started_at, &a.database).cmp(&(a.started_at, &b.database)));
     let timeline = last_stretch(&entries, now);
     if let Some(stack) = place.stack.as_ref().filter(|_| options.html.is_some()) {
@@ -243,6 +244,25 @@ fn entry(region: &str, record: Record) -> Option<Entry> {
         phases: Phases::default(),
         outcome,
     })
+}
+
+/// What an execution that goes on will tell at its end, as far as its copy tells it already.
+fn join_running(entries: &mut [Entry], fleet: &Fleet) {
+    let running = entries.iter_mut().filter(|entry| entry.outcome == "running");
+    for entry in running.filter(|entry| entry.copy.is_none()) {
+        let databases = fleet.databases.iter();
+        let mut same = databases.filter(|database| (database.kind, &database.id) == (entry.kind, &entry.database));
+        let under_way = same.find_map(|database| {
+            let mut copies = database.copies.iter();
+            copies.find(|copy| copy.own.standing == Standing::InProgress)
+        });
+        let Some(copy) = under_way else { continue };
+        entry.requested_at = Some(copy.own.requested);
+        entry.captured_at = Some(copy.own.source_created);
+        entry.size_gib = copy.snapshot.size_gib;
+        entry.copy = Some(copy.own.id.clone());
+        entry.kms_key_arn.clone_from(&copy.own.kms_key_arn);
+    }
 }
 
 /// What the copies' tags tell: of those that are still there, and not what was deleted.

@@ -235,8 +235,8 @@ fn row(html: &mut String, name: &str, bars: &[Bar], value: &str, class: &str) {
 
 fn swatch(class: &str) -> String {
     format!(
-        "<svg viewBox=\"0 0 10 10\" aria-hidden=\"true\" focusable=\"false\"><rect class=\"{class}\" width=\"10\" \
-         height=\"10\"/></svg>{class}"
+        "<span><svg viewBox=\"0 0 10 10\" aria-hidden=\"true\" focusable=\"false\"><rect class=\"{class}\" width=\"10\" \
+         height=\"10\"/></svg>{class}</span> "
     )
 }
 

@@ -464,6 +464,14 @@ fn no_such_stack(name: &str) -> String {
     )
 }
 
+/// Two instances and a cluster.
+pub(crate) fn databases(source: Region) -> Region {
+    source
+        .instance(database(DatabaseKind::Instance, "orders"))
+        .instance(database(DatabaseKind::Instance, "stock"))
+        .cluster(database(DatabaseKind::Cluster, "billing"))
+}
+
 /// A copy of a database in the destination region: of data so many hours old, verified.
 pub(crate) fn copy(kind: DatabaseKind, database: &str, data_age_hours: f64) -> scenario::Snapshot {
     copy_tagged(

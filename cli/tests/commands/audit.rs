@@ -6,25 +6,18 @@ use shared::DatabaseKind::{Cluster, Instance};
 use shared::tags;
 use snapferry::Ending;
 
-use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, copy_tagged, database};
+use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, copy_tagged, database, databases};
 
 /// A night with copies, a failure, and one that is under way; and something long before it.
 fn account() -> Account {
-    let account = Account::new(
-        |source| {
-            source
-                .instance(database(Instance, "orders"))
-                .instance(database(Instance, "stock"))
-                .cluster(database(Cluster, "billing"))
-        },
-        |destination| {
-            destination
-                .snapshot(copy(Instance, "orders", 5.0))
-                .snapshot(copy(Instance, "stock", 53.0))
-                .snapshot(copy(Cluster, "billing", 24.5))
-                .snapshot(copy_tagged(Instance, "stock", 6.0, &[(tags::VERIFIED, tags::MISMATCH)]))
-        },
-    );
+    let account = Account::new(databases, |destination| {
+        destination
+            .snapshot(copy(Instance, "orders", 5.0))
+            .snapshot(copy(Instance, "stock", 53.0))
+            .snapshot(copy(Cluster, "billing", 24.5))
+            .snapshot(copy_tagged(Instance, "late", 4.5, &[]).at_percent(30))
+            .snapshot(copy_tagged(Instance, "stock", 6.0, &[(tags::VERIFIED, tags::MISMATCH)]))
+    });
     let now = account.now();
     let copied = |name: &str, hours_ago: i64, minutes: i64| {
         let started = now - SignedDuration::from_hours(hours_ago);

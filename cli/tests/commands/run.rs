@@ -5,23 +5,15 @@ use serde_json::json;
 use shared::DatabaseKind::{Cluster, Instance};
 use snapferry::Ending;
 
-use crate::account::{Account, Execution, SOURCE, copy_tagged, database};
+use crate::account::{Account, Execution, SOURCE, copy_tagged, databases};
 
 /// An account in which a run copies an instance and a cluster for twenty minutes, and finds a third current.
 fn account() -> Account {
-    let account = Account::new(
-        |source| {
-            source
-                .instance(database(Instance, "orders"))
-                .instance(database(Instance, "stock"))
-                .cluster(database(Cluster, "billing"))
-        },
-        |destination| {
-            destination
-                .snapshot(copy_tagged(Instance, "orders", 2.0, &[]).at_percent(40))
-                .snapshot(copy_tagged(Cluster, "billing", 2.0, &[]).at_percent(10))
-        },
-    );
+    let account = Account::new(databases, |destination| {
+        destination
+            .snapshot(copy_tagged(Instance, "orders", 2.0, &[]).at_percent(40))
+            .snapshot(copy_tagged(Cluster, "billing", 2.0, &[]).at_percent(10))
+    });
     let now = account.now();
     account.when_started(
         Execution::run("", now, 0).lists(2, 1).takes(20).gives(json!({
