@@ -10,14 +10,17 @@ use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, copy_ta
 
 /// A night with copies, a failure, and one that is under way; and something long before it.
 fn account() -> Account {
-    let account = Account::new(databases, |destination| {
-        destination
-            .snapshot(copy(Instance, "orders", 5.0))
-            .snapshot(copy(Instance, "stock", 53.0))
-            .snapshot(copy(Cluster, "billing", 24.5))
-            .snapshot(copy_tagged(Instance, "late", 4.5, &[]).at_percent(30))
-            .snapshot(copy_tagged(Instance, "stock", 6.0, &[(tags::VERIFIED, tags::MISMATCH)]))
-    });
+    let account = Account::new(
+        |source| databases(source).instance(database(Instance, "late")),
+        |destination| {
+            destination
+                .snapshot(copy(Instance, "orders", 5.0))
+                .snapshot(copy(Instance, "stock", 53.0))
+                .snapshot(copy(Cluster, "billing", 24.5))
+                .snapshot(copy_tagged(Instance, "late", 4.5, &[]).at_percent(30))
+                .snapshot(copy_tagged(Instance, "stock", 6.0, &[(tags::VERIFIED, tags::MISMATCH)]))
+        },
+    );
     let now = account.now();
     let copied = |name: &str, hours_ago: i64, minutes: i64| {
         let started = now - SignedDuration::from_hours(hours_ago);
