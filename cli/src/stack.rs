@@ -19,7 +19,7 @@ use aws_types::service_config::ServiceConfigKey;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use roxmltree::{Document, Node};
-use shared::partition;
+use shared::{Database, partition, tags};
 
 use crate::Failure;
 use crate::failure::transport;
@@ -37,6 +37,10 @@ pub struct Stack {
     pub destination_region: String,
     /// What its copies' names begin with.
     pub owner_id: String,
+    /// Whether only databases with the tag are copied (`Selection`).
+    pub opt_in: bool,
+    /// Engines whose clusters are not copied.
+    pub without: Vec<&'static str>,
     /// The machine that a run is an execution of.
     pub copy_fleet_arn: String,
     /// The machine that the copy of one database is an execution of.
@@ -74,6 +78,22 @@ impl Stack {
         Self::read(&document, region, name)
     }
 
+    /// Whether a run copies this database, as far as its tags and engine say. A member of a global database is left to
+    /// the runs, which know whether it is the primary.
+    #[must_use]
+    pub fn selects(&self, database: &Database) -> bool {
+        let tag = database.tags.get(tags::COPY);
+        let tagged = match tag.map(|value| value.trim().to_ascii_lowercase()).as_deref() {
+            Some("true") => true,
+            Some("false") => false,
+            _ => !self.opt_in,
+        };
+        tagged
+            && database.member_of.is_none()
+            && database.global_cluster.is_none()
+            && !self.without.contains(&database.engine.as_str())
+    }
+
     fn read(document: &Document<'_>, region: &str, name: &str) -> Result<Self, Failure> {
         let parameters = pairs(document, "Parameters", "ParameterKey", "ParameterValue");
         let outputs = pairs(document, "Outputs", "OutputKey", "OutputValue");
@@ -91,6 +111,14 @@ impl Stack {
             region: region.to_owned(),
             destination_region: take(&parameters, "DestinationRegion", "parameter")?,
             owner_id: take(&parameters, "OwnerId", "parameter")?,
+            opt_in: parameters
+                .get("Selection")
+                .is_some_and(|selection| selection == "opt-in"),
+            without: [("neptune", "IncludeNeptune"), ("docdb", "IncludeDocumentDb")]
+                .into_iter()
+                .filter(|(_, parameter)| parameters.get(*parameter).is_none_or(|included| included != "true"))
+                .map(|(engine, _)| engine)
+                .collect(),
             copy_fleet_arn: take(&outputs, "CopyFleetStateMachineArn", "output")?,
             copy_snapshot_arn: take(&outputs, "CopySnapshotStateMachineArn", "output")?,
         })

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use shared::{DatabaseKind, Standing};
+use shared::{Database, DatabaseKind, Standing};
 
 use crate::args::{Global, Status};
 use crate::copies::{self, Fleet, Place};
@@ -21,10 +21,7 @@ pub(crate) const DRY_RUNS: [&str; 2] = ["plan-", "dry-run-"];
 const MOST_EXECUTIONS: usize = 5_000;
 
 /// Most executions that are looked into for the name of their error or their outcome.
-const MOST_RECORDS: usize = 20;
-
-/// Most databases that are looked for in the source region.
-const MOST_LOOKED_FOR: usize = 100;
+const MOST_RECORDS: usize = 10;
 
 /// How a database stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -112,6 +109,25 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    fn without_copies(kind: DatabaseKind, id: &str) -> Self {
+        Self {
+            database: id.to_owned(),
+            kind,
+            resource_id: None,
+            source_region: None,
+            state: State::NoCopy,
+            age_seconds: None,
+            captured_at: None,
+            verified_at: None,
+            copy: None,
+            kms_key_arn: None,
+            size_gib: None,
+            copies: Held::default(),
+            percent: None,
+            last: None,
+        }
+    }
+
     /// The database with its kind, where it is not an instance.
     pub(crate) fn name(&self) -> String {
         match self.kind {
@@ -190,32 +206,83 @@ pub(crate) async fn assess(
 ) -> Result<Standings, Failure> {
     let rds = place.rds(cloud);
     let mut notes = Vec::new();
-    let (fleet, lately) = tokio::join!(
+    let (fleet, lately, living) = tokio::join!(
         copies::read(&rds, &place.owner_id, place.source_region()),
         lately(cloud, place.stack.as_ref(), now, objective),
+        living(cloud, place.stack.as_ref()),
     );
     let fleet = fleet?;
-    // The copies answer the question; what the runs say of them is worth less than an answer.
+    // The copies answer the question; what the source region says of them is worth less than an answer.
+    let mut known =
+        |failure: Failure, what: &str| notes.push(format!("{what} is not known. {failure}").replace('\n', " "));
     let lately = lately.unwrap_or_else(|failure| {
-        notes.push(format!("The last runs are not known. {failure}").replace('\n', " "));
+        known(failure, "How the last runs ended");
         Lately::default()
+    });
+    let living = living.unwrap_or_else(|failure| {
+        known(failure, "Which databases exist");
+        None
     });
 
     let mut lines = judge(&fleet, &lately, now, objective);
+    if let Some(living) = &living {
+        compare(&mut lines, living, place.stack.as_ref());
+    }
     if lines.is_empty() {
         return Err(fleet.nothing_here());
     }
     if let Some(stack) = &place.stack {
         look_up(cloud, stack, &lately, &mut lines).await;
-        match retire(cloud, stack, &mut lines).await {
-            Ok(()) => {}
-            Err(error) => notes.push(format!(
-                "Which of the late databases still exist is not known: {error}."
-            )),
-        }
     }
     sort(&mut lines);
     Ok(Standings { fleet, lines, notes })
+}
+
+/// The databases of the source region, if it is to be asked.
+async fn living(cloud: &Cloud, stack: Option<&Stack>) -> Result<Option<Vec<Database>>, Failure> {
+    let Some(stack) = stack else { return Ok(None) };
+    let source = cloud.rds(&stack.region);
+    let (mut all, clusters) = tokio::try_join!(
+        source.databases(DatabaseKind::Instance),
+        source.databases(DatabaseKind::Cluster)
+    )
+    .map_err(|error| Failure::of_rds(&stack.region, &error))?;
+    all.extend(clusters);
+    Ok(Some(all))
+}
+
+/// Marks the databases that no longer exist, which no run can help, and adds those that have no copy yet.
+fn compare(lines: &mut Vec<Line>, living: &[Database], stack: Option<&Stack>) {
+    let ids: BTreeSet<&str> = living.iter().map(|database| database.resource_id.as_str()).collect();
+    let names: BTreeSet<(DatabaseKind, &str)> = living
+        .iter()
+        .map(|database| (database.kind, database.id.as_str()))
+        .collect();
+    for line in lines.iter_mut() {
+        let exists = match &line.resource_id {
+            Some(id) => ids.contains(id.as_str()),
+            None => names.contains(&(line.kind, &line.database)),
+        };
+        if !exists {
+            line.state = State::Retired;
+        }
+    }
+    // One that was known only by its last execution, and is gone, never had a copy.
+    lines.retain(|line| line.state != State::Retired || line.resource_id.is_some());
+    let known: BTreeSet<(DatabaseKind, String)> = lines
+        .iter()
+        .filter(|line| line.state != State::Retired)
+        .map(|line| (line.kind, line.database.clone()))
+        .collect();
+    let selected = |database: &&Database| stack.is_some_and(|stack| stack.selects(database));
+    for database in living.iter().filter(selected) {
+        if !known.contains(&(database.kind, database.id.clone())) {
+            lines.push(Line {
+                resource_id: Some(database.resource_id.clone()),
+                ..Line::without_copies(database.kind, &database.id)
+            });
+        }
+    }
 }
 
 /// The last execution for each database, by the executions' names; those of dry runs do not count.
@@ -271,20 +338,8 @@ fn judge(fleet: &Fleet, lately: &Lately, now: Timestamp, objective: SignedDurati
     let known: BTreeSet<(DatabaseKind, String)> = lines.iter().map(|line| (line.kind, line.database.clone())).collect();
     for (kind, id) in lately.last.keys().filter(|key| !known.contains(key)) {
         lines.push(Line {
-            database: id.clone(),
-            kind: *kind,
-            resource_id: None,
-            source_region: None,
-            state: State::NoCopy,
-            age_seconds: None,
-            captured_at: None,
-            verified_at: None,
-            copy: None,
-            kms_key_arn: None,
-            size_gib: None,
-            copies: Held::default(),
-            percent: None,
             last: last(*kind, id),
+            ..Line::without_copies(*kind, id)
         });
     }
     lines
@@ -350,35 +405,6 @@ async fn look_up(cloud: &Cloud, stack: &Stack, lately: &Lately, lines: &mut [Lin
     }
 }
 
-/// Marks the databases in danger that no longer exist: no run can help them.
-async fn retire(cloud: &Cloud, stack: &Stack, lines: &mut [Line]) -> Result<(), shared::Error> {
-    let source = &cloud.rds(&stack.region);
-    for kind in DatabaseKind::ALL {
-        let late: Vec<&str> = lines
-            .iter()
-            .filter(|line| line.kind == kind && line.state.misses())
-            .filter_map(|line| line.resource_id.as_deref())
-            .take(MOST_LOOKED_FOR)
-            .collect();
-        if late.is_empty() {
-            continue;
-        }
-        let there = source.databases_of(kind, &late).await?;
-        let there: BTreeSet<String> = there.into_iter().map(|database| database.resource_id).collect();
-        let gone: BTreeSet<String> = late
-            .into_iter()
-            .filter(|id| !there.contains(*id))
-            .map(str::to_owned)
-            .collect();
-        for line in lines.iter_mut().filter(|line| line.kind == kind) {
-            if line.resource_id.as_ref().is_some_and(|id| gone.contains(id)) {
-                line.state = State::Retired;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The worst first: no copy, then by age; what no longer exists last.
 fn sort(lines: &mut [Line]) {
     lines.sort_by(|a, b| {
@@ -422,12 +448,13 @@ fn show(
     screen.line("");
 
     let mut table = Table::new([
-        Column::new("DATABASE", 0).cut_to(12),
+        Column::new("DATABASE", 0).cut_to(16),
         Column::new("STATE", 0),
         Column::new("AGE", 0).flush_right(),
-        Column::new("DATA OF (UTC)", 3),
-        Column::new("COPIES", 1),
-        Column::new("LAST RUN", 2).cut_to(14),
+        Column::new("DATA OF (UTC)", 4),
+        Column::new("COPIES", 2),
+        Column::new("LAST RUN", 1),
+        Column::new("ENDED", 3),
         Column::new("KEY", 5),
         Column::new("GIB", 6).flush_right(),
     ]);
@@ -440,7 +467,8 @@ fn show(
             Cell::new(tone, age(line)),
             Cell::from(line.captured_at.map(utc).unwrap_or_default()),
             Cell::from(held(line)),
-            last(line, now),
+            last(line),
+            Cell::from(ended(line, now)),
             Cell::from(key(line, region)),
             // Aurora always says 1.
             Cell::from(
@@ -481,7 +509,7 @@ fn held(line: &Line) -> String {
     text
 }
 
-fn last(line: &Line, now: Timestamp) -> Cell {
+fn last(line: &Line) -> Cell {
     let Some(last) = &line.last else {
         return Cell::default();
     };
@@ -491,7 +519,14 @@ fn last(line: &Line, now: Timestamp) -> Cell {
         Stage::Failed | Stage::Stopped | Stage::TimedOut => Tone::Bad,
     };
     let what = last.detail.clone().unwrap_or_else(|| last.stage.to_string());
-    Cell::new(tone, format!("{what}, {} ago", length(now.duration_since(last.at))))
+    Cell::new(tone, what)
+}
+
+fn ended(line: &Line, now: Timestamp) -> String {
+    let last = line.last.as_ref().filter(|last| last.stage != Stage::Running);
+    last.map_or_else(String::new, |last| {
+        format!("{} ago", length(now.duration_since(last.at)))
+    })
 }
 
 /// The key's id: the account and the region are those of the copies.

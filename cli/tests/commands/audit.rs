@@ -11,7 +11,11 @@ use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, copy_ta
 /// A night with copies, a failure, and one that is under way; and something long before it.
 fn account() -> Account {
     let account = Account::new(
-        |source| databases(source).instance(database(Instance, "late")),
+        |source| {
+            databases(source)
+                .instance(database(Instance, "late"))
+                .instance(database(Instance, "quiet"))
+        },
         |destination| {
             destination
                 .snapshot(copy(Instance, "orders", 5.0))

@@ -15,6 +15,9 @@ fn fleet() -> Account {
                 .instance(database(Instance, "orders"))
                 .instance(database(Instance, "stock-of-the-northern-warehouse"))
                 .instance(database(Instance, "brand-new"))
+                .instance(database(Instance, "never-seen"))
+                .instance(database(Instance, "left-out").tag(tags::COPY, "false"))
+                .cluster(database(Cluster, "graph").engine("neptune"))
                 .cluster(database(Cluster, "billing"))
         },
         |destination| {
@@ -147,7 +150,14 @@ async fn what_is_wrong_is_said_with_what_to_do() {
 #[tokio::test]
 async fn a_thousand_databases_cost_at_most_two_calls_per_hundred_snapshots() {
     let account = Account::new(
-        |source| source,
+        |mut source| {
+            for number in 0..500 {
+                source = source
+                    .instance(database(Instance, &format!("instance-{number:04}")))
+                    .cluster(database(Cluster, &format!("cluster-{number:04}")));
+            }
+            source
+        },
         |mut destination| {
             for number in 0..500 {
                 for age in [5.0, 29.0, 53.0] {

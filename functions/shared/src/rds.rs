@@ -116,22 +116,17 @@ impl Rds {
 
     /// The database with this resource id, if it still exists.
     pub async fn database(&self, kind: DatabaseKind, resource_id: &str) -> Result<Option<Database>, Error> {
-        Ok(self.databases_of(kind, &[resource_id]).await?.into_iter().next())
-    }
-
-    /// Those with these resource ids that still exist.
-    pub async fn databases_of(&self, kind: DatabaseKind, resource_ids: &[&str]) -> Result<Vec<Database>, Error> {
-        let ids = resource_ids.iter().copied();
-        Ok(match kind {
+        let found = match kind {
             DatabaseKind::Instance => {
-                let filter = filter("dbi-resource-id", ids);
+                let filter = filter("dbi-resource-id", [resource_id]);
                 all!(self.client.describe_db_instances().filters(filter), instance)
             }
             DatabaseKind::Cluster => {
-                let filter = filter("db-cluster-resource-id", ids);
+                let filter = filter("db-cluster-resource-id", [resource_id]);
                 all!(self.client.describe_db_clusters().filters(filter), cluster)
             }
-        })
+        };
+        Ok(found.into_iter().next())
     }
 
     /// The members of a cluster, by name.
