@@ -154,12 +154,15 @@ fn timeline(html: &mut String, report: &Report) {
     let (Some(begins), Some(ends)) = (begins, ends) else {
         return;
     };
-    let whole = ends.duration_since(begins).as_secs().max(1);
+    let whole = milliseconds(ends.duration_since(begins));
     let _ = writeln!(
         html,
         "<section aria-labelledby=\"timeline\">\n<h2 id=\"timeline\">The last work, {}</h2>\n<p class=\"legend\">{}{}{}{}{}</p>\n\
          <p class=\"axis\"><span>{}</span><span>{}</span></p>\n<ol class=\"chart\">",
-        words::databases(shown.len()),
+        match &report.stack {
+            Some(_) => words::count(shown.len(), "execution", "executions"),
+            None => words::copies(shown.len()),
+        },
         swatch("queued"),
         swatch("copying"),
         swatch("verifying"),
@@ -174,8 +177,8 @@ fn timeline(html: &mut String, report: &Report) {
             .iter()
             .map(|(class, from, to)| Bar {
                 class,
-                from: percent(from.duration_since(begins).as_secs(), whole),
-                width: percent(to.duration_since(*from).as_secs(), whole).max(LEAST_PERCENT),
+                from: percent(milliseconds(from.duration_since(begins)), whole),
+                width: percent(milliseconds(to.duration_since(*from)), whole).max(LEAST_PERCENT),
             })
             .collect();
         let took = entry.ended_at.unwrap_or(report.now).duration_since(entry.started_at);
@@ -240,7 +243,11 @@ fn swatch(class: &str) -> String {
     )
 }
 
-#[expect(clippy::cast_precision_loss, reason = "seconds of a few years are exact")]
+fn milliseconds(length: SignedDuration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a few years are exact")]
 fn percent(part: i64, whole: i64) -> f64 {
     part as f64 * 100.0 / whole.max(1) as f64
 }

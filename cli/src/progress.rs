@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -72,6 +72,8 @@ impl Progress {
     pub(crate) fn end(&mut self) {
         if let Self::Live { all, .. } = self {
             let _ = all.clear();
+            // Else each bar draws the others once more as it goes.
+            all.set_draw_target(ProgressDrawTarget::hidden());
         }
     }
 }

@@ -12,6 +12,7 @@ use aws_sdk_sfn::config::{Credentials, ProvideCredentials};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_types::body::SdkBody;
@@ -168,6 +169,8 @@ async fn describe(config: &SdkConfig, region: &str, name: &str, now: Timestamp) 
         .endpoint_url(&endpoint)
         .no_auth()
         .standard_retry(config.retry_config().unwrap_or(&RetryConfig::standard()))
+        .retry_classifier(TransientErrorClassifier::<std::io::Error>::new())
+        .retry_classifier(HttpStatusCodeClassifier::default())
         .timeout_config(config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled));
     if let Some(client) = config.http_client() {
         operation = operation.http_client(client);
