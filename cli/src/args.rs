@@ -56,6 +56,8 @@ Examples:
   snapferry status --json | jq -r '.databases[] | select(.state != \"good\") | .database'
   snapferry status --destination eu-west-1    # the source region is lost
 
+With --destination nobody knows which databases still exist: those that do not are late, too.
+
 Exit codes: 0 all within the objective, 1 error, 2 a database is not.")]
     Status(Status),
     /// What would a run do, and why? For each database: copy, wait, nothing; and which old copies it would delete

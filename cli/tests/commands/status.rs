@@ -119,6 +119,35 @@ async fn runs_that_only_said_what_they_would_do_do_not_count() {
 }
 
 #[tokio::test]
+async fn databases_that_the_stack_does_not_copy_miss_nothing() {
+    let account = Account::new(
+        |source| {
+            source
+                .instance(database(Instance, "chosen").tag(tags::COPY, "TRUE"))
+                .instance(database(Instance, "other"))
+                .cluster(database(Cluster, "graph").engine("neptune").tag(tags::COPY, "true"))
+        },
+        |destination| destination.snapshot(copy(Instance, "chosen", 1.0)),
+    );
+    let parameter = |key: &str, value: &str| {
+        format!(
+            "<member><ParameterKey>{key}</ParameterKey><ParameterValue>{value}</ParameterValue></member></Parameters>"
+        )
+    };
+    let xml = crate::account::stack_xml();
+    let opt_in = xml.replace("</Parameters>", &parameter("Selection", "opt-in"));
+    account.stack("opt-in", &opt_in);
+    assert_eq!(account.say("status --stack opt-in").await.ending, Ok(Ending::Fine));
+    // Without that parameter the other one is in danger, and with Neptune the graph.
+    assert_eq!(account.say("status --json").await.json()["missed"], 1);
+    account.stack(
+        "graphs",
+        &opt_in.replace("</Parameters>", &parameter("IncludeNeptune", "true")),
+    );
+    assert_eq!(account.say("status --stack graphs --json").await.json()["missed"], 1);
+}
+
+#[tokio::test]
 async fn without_step_functions_the_copies_still_answer() {
     let account = fleet();
     account.stack(
