@@ -8,6 +8,9 @@ use shared::{DatabaseKind, OwnCopy, Owner, Rds, Snapshot, Standing, Which, tags}
 use crate::args::{Global, Where};
 use crate::{Cloud, Failure, Stack};
 
+/// What the operator must be allowed to do.
+pub(crate) const NEEDS: &str = "rds:DescribeDBSnapshots and rds:DescribeDBClusterSnapshots";
+
 /// One copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldCopy {
@@ -101,7 +104,7 @@ pub(crate) async fn read(rds: &Rds, owner_id: &str, source_region: Option<&str>)
         rds.scan_manual_snapshots(DatabaseKind::Instance, ours),
         rds.scan_manual_snapshots(DatabaseKind::Cluster, ours),
     )
-    .map_err(|error| Failure::of_rds(rds.region(), &error))?;
+    .map_err(|error| Failure::of_rds(rds.region(), NEEDS, &error))?;
     let all = instances.into_iter().chain(clusters);
     Ok(sort(all, rds.region(), owner_id, source_region))
 }
@@ -118,7 +121,7 @@ pub(crate) async fn read_named(
     let mut all = Vec::new();
     for kind in kinds {
         let found = rds.snapshots(*kind, Which::ManualOfNames(&names)).await;
-        all.extend(found.map_err(|error| Failure::of_rds(rds.region(), &error))?);
+        all.extend(found.map_err(|error| Failure::of_rds(rds.region(), NEEDS, &error))?);
     }
     Ok(sort(all.into_iter(), rds.region(), owner_id, source_region))
 }

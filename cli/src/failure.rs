@@ -58,19 +58,14 @@ impl Failure {
         self
     }
 
-    /// RDS in `region` refused or did not answer.
+    /// RDS in `region` refused to tell, or did not answer. `what` is the operations that the caller needs.
     #[must_use]
-    pub fn of_rds(region: &str, error: &shared::Error) -> Self {
+    pub fn of_rds(region: &str, what: &str, error: &shared::Error) -> Self {
         // The functions' messages speak of steps and roles, which are not the operator's here.
         match error {
             shared::Error::RdsUnavailable(said) => Self::unreachable("RDS", region, said),
             shared::Error::Throttled(said) => Self::throttled("RDS", region, said),
-            shared::Error::AccessDenied(said) => Self::denied(
-                "RDS",
-                region,
-                said,
-                "rds:DescribeDBSnapshots and rds:DescribeDBClusterSnapshots there",
-            ),
+            shared::Error::AccessDenied(said) => Self::denied("RDS", region, said, &format!("{what} there")),
             other => Self::new(format!("RDS in {region}: {other}."), "Nothing was changed."),
         }
     }

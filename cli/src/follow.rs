@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use shared::{DatabaseKind, OwnCopy, Owner, Rds, Standing, Which};
 
+use crate::copies::NEEDS;
 use crate::machines::{Execution, Machines, Record, Stage, database_of, execution_arn, suffix_of_run};
 use crate::moment::length;
 use crate::progress::Progress;
@@ -129,7 +130,7 @@ impl<'a> Follower<'a> {
         interrupt: &mut (dyn Future<Output = ()> + Unpin),
         screen: &mut Screen<'_>,
     ) -> Result<Followed, Failure> {
-        let mut progress = Progress::new(screen.is_live(), self.quiet);
+        let mut progress = Progress::new(screen, self.quiet);
         let mut total = None;
         let mut unanswered = 0;
         let begun = self.cloud.now();
@@ -204,7 +205,7 @@ impl<'a> Follower<'a> {
         let now = self.cloud.now();
         for (kind, ids) in running {
             let copies = self.destination.snapshots(kind, Which::ManualOfNames(&ids)).await;
-            let copies = copies.map_err(|error| Failure::of_rds(self.destination.region(), &error))?;
+            let copies = copies.map_err(|error| Failure::of_rds(self.destination.region(), NEEDS, &error))?;
             for snapshot in copies {
                 let Some(own) = OwnCopy::read(&self.owner, &snapshot) else {
                     continue;

@@ -23,6 +23,7 @@ pub(crate) enum Progress {
         all: MultiProgress,
         total: ProgressBar,
         bars: BTreeMap<Key, ProgressBar>,
+        narrow: bool,
     },
     /// A line whenever something changes.
     Lines { said: BTreeMap<Key, Doing> },
@@ -31,8 +32,8 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(live: bool, quiet: bool) -> Self {
-        match (live, quiet) {
+    pub(crate) fn new(screen: &Screen<'_>, quiet: bool) -> Self {
+        match (screen.is_live(), quiet) {
             (false, false) => return Self::Lines { said: BTreeMap::new() },
             (false, true) => return Self::Quiet,
             (true, _) => {}
@@ -43,6 +44,7 @@ impl Progress {
             all,
             total,
             bars: BTreeMap::new(),
+            narrow: screen.width().is_some_and(|width| width < 80),
         }
     }
 
@@ -58,11 +60,16 @@ impl Progress {
                     }
                 }
             }
-            Self::Live { all, total, bars } => {
+            Self::Live {
+                all,
+                total,
+                bars,
+                narrow,
+            } => {
                 total.set_message(summary(sight));
                 total.tick();
                 for (key, doing) in &sight.databases {
-                    draw(all, total, bars, key, *doing);
+                    draw(all, total, bars, *narrow, key, *doing);
                 }
             }
         }
@@ -84,7 +91,14 @@ impl Drop for Progress {
     }
 }
 
-fn draw(all: &MultiProgress, total: &ProgressBar, bars: &mut BTreeMap<Key, ProgressBar>, key: &Key, doing: Doing) {
+fn draw(
+    all: &MultiProgress,
+    total: &ProgressBar,
+    bars: &mut BTreeMap<Key, ProgressBar>,
+    narrow: bool,
+    key: &Key,
+    doing: Doing,
+) {
     let Doing::Copying { percent, .. } = doing else {
         if let Some(bar) = bars.remove(key) {
             bar.finish_and_clear();
@@ -96,7 +110,12 @@ fn draw(all: &MultiProgress, total: &ProgressBar, bars: &mut BTreeMap<Key, Progr
         if bars.len() >= MOST_BARS {
             return;
         }
-        let bar = ProgressBar::new(100).with_style(style("{prefix:24!} {bar:24} {wide_msg}"));
+        let template = if narrow {
+            "{prefix:16!} {bar:10} {wide_msg}"
+        } else {
+            "{prefix:24!} {bar:24} {wide_msg}"
+        };
+        let bar = ProgressBar::new(100).with_style(style(template));
         bar.set_prefix(key.1.clone());
         bars.insert(key.clone(), all.insert_before(total, bar));
     }

@@ -246,7 +246,13 @@ async fn living(cloud: &Cloud, stack: Option<&Stack>) -> Result<Option<Vec<Datab
         source.databases(DatabaseKind::Instance),
         source.databases(DatabaseKind::Cluster)
     )
-    .map_err(|error| Failure::of_rds(&stack.region, &error))?;
+    .map_err(|error| {
+        Failure::of_rds(
+            &stack.region,
+            "rds:DescribeDBInstances and rds:DescribeDBClusters",
+            &error,
+        )
+    })?;
     all.extend(clusters);
     Ok(Some(all))
 }

@@ -102,6 +102,21 @@ fn ours_is_what_has_our_name_and_our_tag() {
 }
 
 #[test]
+fn what_a_copy_claims_of_its_owner_is_checked() {
+    let ours = snapshot("snap-orders-1", &[(tags::OWNER, "us-east-1/snap")]);
+    let claimed = Owner::claimed_by(&ours).expect("a claim");
+    assert_eq!(claimed, owner("snap"));
+    assert_eq!((claimed.source_region(), claimed.id()), ("us-east-1", "snap"));
+    assert!(claimed.owns(&ours));
+
+    let by_hand = snapshot("by-hand", &[(tags::OWNER, "us-east-1/snap")]);
+    assert!(Owner::claimed_by(&by_hand).is_some_and(|claimed| !claimed.owns(&by_hand)));
+    for none in [&[][..], &[(tags::OWNER, "nobody")]] {
+        assert_eq!(Owner::claimed_by(&snapshot("snap-orders-1", none)), None);
+    }
+}
+
+#[test]
 fn a_copy_whose_tags_were_tampered_with_is_not_read_as_ours() {
     let owner = owner("snap");
     let complete = [
