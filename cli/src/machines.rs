@@ -241,7 +241,8 @@ fn timestamp(time: &aws_sdk_sfn::primitives::DateTime) -> Option<Timestamp> {
 }
 
 /// The database that an execution of copy-snapshot is for, and what its run gave it as a suffix; nothing if it was
-/// named by hand. The name is `i-` or `c-`, the database's identifier, `-` and 8 hexadecimal digits.
+/// named by hand, or is for a database that is gone (which has 4 digits more). The name is `i-` or `c-`, the database's
+/// identifier, `-` and 8 hexadecimal digits.
 #[must_use]
 pub fn database_of(name: &str) -> Option<(DatabaseKind, &str, &str)> {
     let (kind, rest) = match name.split_once('-')? {
@@ -315,6 +316,7 @@ mod tests {
             "i-orders-1a2b3c4",
             "i-orders-1a2b3c4z",
             "i--1a2b3c4d",
+            "i-orders-1a2b3c4d-00ff",
         ] {
             assert_eq!(database_of(other), None, "{other}");
         }
