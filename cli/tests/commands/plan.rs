@@ -92,11 +92,12 @@ async fn what_would_fail_is_exit_code_2_and_says_what_to_do() {
 async fn a_run_takes_the_databases_of_a_plan() {
     let account = account(false);
     let said = account.say("plan --json").await;
-    let mut plan = said.json();
+    let plan = said.json();
     let file = std::env::temp_dir().join(format!("snapferry-plan-{}.json", std::process::id()));
     std::fs::write(&file, &said.out).expect("written");
-    plan["execution"] = json!("EXECUTION");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&plan).expect("JSON"));
+    // The text itself: whether a value that was read keeps its order depends on what else is built.
+    let execution = plan["execution"].as_str().expect("an execution");
+    insta::assert_snapshot!(said.out.replace(execution, "EXECUTION").trim_end());
 
     let run = format!("run --plan {}", file.display());
     assert_eq!(account.say(&run).await.ending, Ok(Ending::Fine));
