@@ -20,7 +20,7 @@ use aws_types::service_config::ServiceConfigKey;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use roxmltree::{Document, Node};
-use shared::{Database, partition, tags};
+use shared::{Database, partition};
 
 use crate::Failure;
 use crate::failure::transport;
@@ -83,13 +83,7 @@ impl Stack {
     /// the runs, which know whether it is the primary.
     #[must_use]
     pub fn selects(&self, database: &Database) -> bool {
-        let tag = database.tags.get(tags::COPY);
-        let tagged = match tag.map(|value| value.trim().to_ascii_lowercase()).as_deref() {
-            Some("true") => true,
-            Some("false") => false,
-            _ => !self.opt_in,
-        };
-        tagged
+        database.copy_tag().unwrap_or(!self.opt_in)
             && database.member_of.is_none()
             && database.global_cluster.is_none()
             && !self.without.contains(&database.engine.as_str())

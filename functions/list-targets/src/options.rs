@@ -1,6 +1,6 @@
 //! Whether the copies of an instance need an option group in the destination region, and have one.
 
-use shared::{Database, DatabaseKind, Error, OptionGroup, Settings};
+use shared::{Database, Error, OptionGroup, Settings, takes_option_group};
 
 /// The option groups that somebody made, in both regions.
 #[derive(Debug, Clone, Default)]
@@ -15,12 +15,7 @@ pub(crate) fn matter_to(database: &Database, settings: &Settings) -> bool {
         .option_group
         .as_ref()
         .is_some_and(|name| !name.starts_with("default:"));
-    takes_one(database) && (own || chosen(database, None, settings).is_some())
-}
-
-/// RDS Custom takes no option groups, and clusters have none.
-fn takes_one(database: &Database) -> bool {
-    database.kind == DatabaseKind::Instance && !database.engine.starts_with("custom-")
+    takes_option_group(database.kind, &database.engine) && (own || chosen(database, None, settings).is_some())
 }
 
 fn chosen<'a>(database: &Database, picked: Option<&'a str>, settings: &'a Settings) -> Option<&'a str> {
@@ -38,7 +33,7 @@ pub(crate) fn problem(
     settings: &Settings,
     groups: &Groups,
 ) -> Option<Error> {
-    if !takes_one(database) {
+    if !takes_option_group(database.kind, &database.engine) {
         return None;
     }
     let named = |groups: &'_ [OptionGroup], name: &str| groups.iter().position(|group| group.name == name);

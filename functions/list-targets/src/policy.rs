@@ -28,7 +28,7 @@ pub(crate) fn of(database: &Database, keyring: &Keyring, settings: &Settings) ->
         Some(_) => wrong.push((tags::OPTION_GROUP, "cannot be the name of an option group".to_owned())),
         None => {}
     }
-    if database.tags.contains_key(tags::COPY) && copy_tag(database).is_none() {
+    if database.tags.contains_key(tags::COPY) && database.copy_tag().is_none() {
         wrong.push((tags::COPY, "is neither true nor false".to_owned()));
     }
     let unknown = database
@@ -48,15 +48,6 @@ pub(crate) fn of(database: &Database, keyring: &Keyring, settings: &Settings) ->
         .map(|tag| of(tag, "asks for less than the stack keeps, which holds"));
     let said = wrong.chain(less).collect();
     (policy, said)
-}
-
-/// Whether the database's tag says that it is copied, if it says.
-pub(crate) fn copy_tag(database: &Database) -> Option<bool> {
-    match database.tags.get(tags::COPY)?.trim().to_ascii_lowercase().as_str() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

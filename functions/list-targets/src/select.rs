@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use shared::{Database, DatabaseKind, Deployment, Error, LeftOut, LeftOutDatabase, Selection, Settings, tags};
 
-use crate::policy::copy_tag;
 use crate::request::{Name, Scope};
 
 /// Most databases that a summary names.
@@ -98,7 +97,7 @@ fn is_asked_for(scope: &Scope, database: &Database) -> bool {
 }
 
 fn why_left_out(database: &Database, settings: &Settings, global_writers: &BTreeMap<String, String>) -> Option<String> {
-    match (copy_tag(database), settings.selection) {
+    match (database.copy_tag(), settings.selection) {
         (Some(false), _) => return Some(format!("tagged {}=false", tags::COPY)),
         (None, Selection::OptIn) => {
             return Some(format!(

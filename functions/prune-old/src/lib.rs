@@ -102,7 +102,7 @@ async fn copies(deployment: &Deployment, baton: &Prunable) -> Result<Vec<OwnCopy
         kind, id, resource_id, ..
     } = &baton.target;
     let mut names = vec![id.clone()];
-    names.extend(baton.former_ids.iter().chain(&baton.target.former_ids).cloned());
+    names.extend(baton.former_ids.iter().cloned());
     let there = deployment
         .destination
         .snapshots(*kind, Which::ManualOfNames(&names))

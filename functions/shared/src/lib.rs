@@ -22,7 +22,7 @@ pub mod wire;
 pub use deployment::{Deployment, parse, serve, serve_with};
 pub use error::Error;
 pub use keep::{Keep, KeepRule};
-pub use option_groups::OptionGroups;
+pub use option_groups::{OptionGroups, takes_option_group};
 pub use ownership::{MOST_ATTEMPTS, OwnCopy, Owner, Standing, tags, takes_key};
 pub use presign::Presigner;
 pub use rds::{CopyRequest, Quota, Rds, Which};

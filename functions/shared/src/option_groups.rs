@@ -1,5 +1,7 @@
 //! Which option group a copy gets.
 
+use crate::DatabaseKind;
+
 /// The option groups of the destination region, by those of the source region or by instance.
 ///
 /// A copy that names none gets the default group, which RDS refuses where the source's group has permanent options
@@ -39,6 +41,13 @@ impl OptionGroups {
             && text.starts_with(|first: char| first.is_ascii_alphabetic())
             && text.bytes().all(is_of_a_name)
     }
+}
+
+/// Whether copies can get an option group: clusters have none, and RDS Custom takes none (user guide, Copying an Amazon
+/// RDS Custom for SQL Server DB snapshot).
+#[must_use]
+pub fn takes_option_group(kind: DatabaseKind, engine: &str) -> bool {
+    kind == DatabaseKind::Instance && !engine.starts_with("custom-")
 }
 
 fn is_of_a_name(byte: u8) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::DatabaseKind;
+use crate::{DatabaseKind, tags};
 
 /// How a snapshot's storage is encrypted.
 ///
@@ -137,6 +137,18 @@ pub struct Database {
     pub option_group: Option<String>,
     /// Whether it has a standby in another zone.
     pub multi_az: bool,
+}
+
+impl Database {
+    /// Whether its tag says that it is copied, if it says either.
+    #[must_use]
+    pub fn copy_tag(&self) -> Option<bool> {
+        match self.tags.get(tags::COPY)?.trim().to_ascii_lowercase().as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        }
+    }
 }
 
 /// An option group.

@@ -10,7 +10,7 @@ mod label;
 use jiff::Timestamp;
 use shared::{
     Copy, CopyRequest, Database, DatabaseKind, Deployment, Error, Found, MOST_ATTEMPTS, OwnCopy, Presigner, Settings,
-    Snapshot, Source, Standing, Started, Target, Wait,
+    Snapshot, Source, Standing, Started, Target, Wait, takes_option_group,
 };
 
 /// Asks for the copy under the next free name.
@@ -101,9 +101,9 @@ fn requested_key<'a>(settings: &'a Settings, key: &'a str) -> &'a str {
     }
 }
 
-/// The option group that the copy gets: the database's tag says, or the stack. RDS Custom takes none, nor do clusters.
+/// The option group that the copy gets: the database's tag says, or the stack.
 fn option_group<'a>(settings: &'a Settings, target: &'a Target, snapshot: &Snapshot) -> Option<&'a str> {
-    if target.kind == DatabaseKind::Cluster || snapshot.engine.starts_with("custom-") {
+    if !takes_option_group(target.kind, &snapshot.engine) {
         return None;
     }
     let picked = target.policy.as_ref().and_then(|policy| policy.option_group.as_deref());

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use fixtures::settings_with;
+use shared::DatabaseKind;
 
 use super::*;
 
