@@ -161,13 +161,17 @@ class Renderer:
             return self.attribute(name, "Arn")
         if kind == "AWS::Logs::LogGroup":
             return self.resolve(properties["LogGroupName"])
+        if kind == "AWS::SNS::Topic":
+            return f"arn:{self.values['AWS::Partition']}:sns:{self.values['AWS::Region']}:{self.values['AWS::AccountId']}:{self.made_up(name)}"
         if kind == "AWS::SQS::Queue":
             return f"https://sqs.{self.values['AWS::Region']}.{self.values['AWS::URLSuffix']}/{self.values['AWS::AccountId']}/{self.made_up(name)}"
         return self.made_up(name)
 
     def attribute(self, name: str, attribute: str) -> str:
-        """Fn::GetAtt: only ARNs are ever asked for."""
+        """Fn::GetAtt: ARNs, and the name of a queue."""
         kind, properties = self.resource(name)
+        if (kind, attribute) == ("AWS::SQS::Queue", "QueueName"):
+            return self.made_up(name)
         of_kind = {
             "AWS::Serverless::Function": ("lambda", "function:", "FunctionName"),
             "AWS::Serverless::StateMachine": ("states", "stateMachine:", "Name"),

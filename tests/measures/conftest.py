@@ -168,6 +168,8 @@ def environment(simulator: Simulator) -> dict[str, str]:
         "INCLUDE_DOCUMENTDB": "false",
         "DRY_RUN": "false",
         "PAGE_SIZE": "500",
+        "STACK_NAME": layout.STACK,
+        "DATABASE_METRICS": "true",
     }
 
 

@@ -10,13 +10,32 @@ mod verify;
 
 use jiff::Timestamp;
 use shared::{
-    Checked, CopyState, CopyStatus, Deployment, Error, Outcome, OwnCopy, Progress, Snapshot, Standing, Started,
-    Verification, tags,
+    Checked, CopyState, CopyStatus, DatabaseKind, Deployment, Error, Metric, Outcome, OwnCopy, Progress, Snapshot,
+    Standing, Started, Target, Verification, metrics, tags,
 };
 
 /// Looks the copy up and judges what RDS says of it.
-#[tracing::instrument(skip_all, fields(target.id = started.target.id, copy.id = started.copy.id))]
 pub async fn handle(deployment: &Deployment, started: Started, now: Timestamp) -> Result<Checked, Error> {
+    let copy = started.copy.id.clone();
+    let checked = check(deployment, started, now).await;
+    if let Err(error) = &checked
+        && is_end_of_copy(error)
+    {
+        let about = [("Copy", copy.as_str()), ("Error", error.name())];
+        deployment.meter.stack(now, &[(Metric::COPIES_FAILED, 1.0)], &about);
+    }
+    checked
+}
+
+/// Whether nothing will come of the copy any more; other errors are of the looking.
+fn is_end_of_copy(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::CopyFailed(_) | Error::CopyMissing(_) | Error::CopyMismatch(_) | Error::CopyOverdue(_)
+    )
+}
+
+async fn check(deployment: &Deployment, started: Started, now: Timestamp) -> Result<Checked, Error> {
     started.target.check(&deployment.settings)?;
     let snapshot = deployment
         .destination
@@ -57,6 +76,7 @@ fn go_on_waiting(
     }
     let wait = schedule::next(&started.wait, elapsed, snapshot.percent);
     tracing::info!(
+        copy = snapshot.id,
         status = snapshot.status,
         percent = snapshot.percent,
         elapsed_seconds = elapsed,
@@ -97,7 +117,10 @@ async fn conclude(
     if own.standing == Standing::Mismatched || !verification.differ.is_empty() {
         return Err(mismatch(&snapshot.id, &verification));
     }
-    tracing::info!(not_reported = ?verification.not_reported, "copy verified");
+    tracing::info!(copy = snapshot.id, not_reported = ?verification.not_reported, "copy verified");
+    if own.standing == Standing::Unverified {
+        measure(deployment, &started, snapshot, now);
+    }
     started.outcome = Outcome::Copied;
     started.wait.polls += 1;
     let status = CopyStatus {
@@ -111,6 +134,23 @@ async fn conclude(
         status,
         verification: Some(verification),
     })
+}
+
+/// Measures a copy that has just been verified.
+fn measure(deployment: &Deployment, started: &Started, snapshot: &Snapshot, now: Timestamp) {
+    let took = now.duration_since(started.copy.requested_at).as_secs_f64();
+    let mut values = vec![(Metric::COPIES_COMPLETED, 1.0), (Metric::COPY_DURATION, took)];
+    // Aurora reports a size of 1 whatever it holds.
+    if started.target.kind == DatabaseKind::Instance
+        && let Some(size) = snapshot.size_gib
+    {
+        values.push((Metric::COPIED_GIGABYTES, f64::from(size)));
+    }
+    let Target { kind, id, .. } = &started.target;
+    let meter = &deployment.meter;
+    meter.stack(now, &values, &[("Database", id), ("Copy", &snapshot.id)]);
+    let age = metrics::hours(now.duration_since(started.source.created_at));
+    meter.database(now, *kind, id, &[(Metric::RECOVERY_POINT_AGE, age)]);
 }
 
 fn mismatch(id: &str, verification: &Verification) -> Error {

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use fixtures::{DESTINATION, KEY, OTHER_KEY, SOURCE, deployment, target, world};
+use fixtures::{DESTINATION, KEY, OTHER_KEY, SOURCE, deployment, metered, target, world};
 use shared::{CopyRequest, DatabaseKind, Decision, Source, Wait, Which};
 use simulator_sdk::World;
 use simulator_sdk::scenario::{Becomes, Database};
+use simulator_sdk::simulator::{Calls, Fault};
 
 use super::*;
 
@@ -272,4 +273,58 @@ async fn an_unknown_status_means_wait() {
         assert_eq!(checked.status.state, CopyState::Copying);
         assert_eq!(odd.progress(), Progress::Unfinished);
     }
+}
+
+#[tokio::test]
+async fn a_copy_is_measured_once_when_it_is_verified() {
+    let world = world(|region| region.instance(orders().copies_take(3600.0)));
+    let (deployment, measured) = metered(deployment(&world));
+    let started = start(&world, DatabaseKind::Instance, "orders").await;
+    for _ in 0..3 {
+        world.advance(Duration::from_mins(50));
+        handle(&deployment, started.clone(), world.now())
+            .await
+            .expect("checked");
+    }
+    assert_eq!(measured.values(Metric::COPIES_COMPLETED), [1.0]);
+    assert_eq!(measured.values(Metric::COPY_DURATION), [6000.0]);
+    assert_eq!(measured.values(Metric::COPIED_GIGABYTES), [100.0]);
+    let [age] = &measured.lines(Metric::RECOVERY_POINT_AGE)[..] else {
+        panic!("one line")
+    };
+    assert_eq!(age["Database"], "orders");
+    let hours = age["RecoveryPointAgeHours"].as_f64().expect("a number");
+    assert!((hours - 3.0 - 100.0 / 60.0).abs() < 1e-6, "{hours}");
+}
+
+#[tokio::test]
+async fn a_copy_of_which_nothing_comes_is_measured_and_a_look_that_fails_is_not() {
+    let world = world(|region| region.instance(orders()));
+    let (deployment, measured) = metered(deployment(&world));
+    let started = start(&world, DatabaseKind::Instance, "orders").await;
+    world.fault(Fault::error(
+        Calls::to("DescribeDBSnapshots"),
+        "Throttling",
+        "Rate exceeded",
+    ));
+    let error = handle(&deployment, started.clone(), world.now()).await;
+    assert_eq!(error.expect_err("throttled").name(), "Throttled");
+    assert!(measured.values(Metric::COPIES_FAILED).is_empty());
+    world.clear_faults();
+    let gone = Started {
+        copy: shared::Copy {
+            id: "snap-orders-gone".to_owned(),
+            ..started.copy.clone()
+        },
+        ..started
+    };
+    let error = handle(&deployment, gone, world.now()).await;
+    assert_eq!(error.expect_err("gone").name(), "CopyMissing");
+    let [line] = &measured.lines(Metric::COPIES_FAILED)[..] else {
+        panic!("one line")
+    };
+    assert_eq!(
+        (&line["Copy"], &line["Error"]),
+        (&"snap-orders-gone".into(), &"CopyMissing".into())
+    );
 }

@@ -1,7 +1,7 @@
 //! Which snapshot is the newest one that may be copied.
 
 use jiff::Timestamp;
-use shared::{DatabaseKind, Progress, Snapshot, Target, partition, tags};
+use shared::{Progress, Snapshot, Target, tags};
 
 /// The snapshot to copy.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,26 +55,6 @@ pub(crate) fn former_ids(target: &Target, snapshots: &[Snapshot]) -> Vec<String>
     names.sort();
     names.dedup();
     names
-}
-
-/// Why AWS cannot copy snapshots of this engine, and what can be done instead; nothing if it can, or if the engine is
-/// new to us.
-pub(crate) fn unsupported(kind: DatabaseKind, engine: &str, source_region: &str) -> Option<&'static str> {
-    match (kind, engine) {
-        // A cluster of a plain engine is a Multi-AZ DB cluster (Limitations of Multi-AZ DB clusters).
-        (DatabaseKind::Cluster, "mysql" | "postgres") => Some(
-            "RDS cannot copy snapshots of Multi-AZ DB clusters. Restore one as a Multi-AZ instance, or keep a read \
-             replica in the destination region",
-        ),
-        (DatabaseKind::Instance, engine) if engine.starts_with("custom-oracle") => Some(
-            "RDS documents no snapshot copy for RDS Custom for Oracle. Copy its backups yourself, with RMAN or from EBS \
-             snapshots",
-        ),
-        (_, engine) if engine != "neptune" && partition(source_region) == "aws-cn" => {
-            Some("RDS copies no snapshots between the regions of China, but for Neptune's. Copy dumps instead")
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,12 @@ mod choose;
 
 use jiff::Timestamp;
 use shared::{
-    Decision, Deployment, Encryption, Error, Found, MOST_ATTEMPTS, Outcome, OwnCopy, Snapshot, Source, Standing,
-    Target, Wait, Which, takes_key,
+    Decision, Deployment, Encryption, Error, Found, MOST_ATTEMPTS, Metric, Outcome, OwnCopy, Snapshot, Source,
+    Standing, Target, Wait, Which, takes_key, why_unsupported,
 };
 
 /// Asks both regions at once, then decides.
-#[tracing::instrument(skip_all, fields(target.kind = %target.kind, target.id = target.id))]
-pub async fn handle(deployment: &Deployment, mut target: Target, _now: Timestamp) -> Result<Found, Error> {
+pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp) -> Result<Found, Error> {
     target.check(&deployment.settings)?;
     target.dry_run |= deployment.settings.dry_run;
     if target.retired {
@@ -40,7 +39,20 @@ pub async fn handle(deployment: &Deployment, mut target: Target, _now: Timestamp
 
     let found = decide(deployment, target, former_ids, &snapshots, &copies)?;
     tracing::info!(decision = ?found.decision, reason = found.reason, "decided");
+    measure(deployment, &found, now);
     Ok(found)
+}
+
+/// Counts what needs no copy.
+fn measure(deployment: &Deployment, found: &Found, now: Timestamp) {
+    let is_skipped = match found.decision {
+        Decision::Current | Decision::Nothing | Decision::Unsupported => !found.target.dry_run,
+        Decision::Copy | Decision::Join | Decision::Retired => false,
+    };
+    if is_skipped {
+        let about = [("Database", found.target.id.as_str()), ("Reason", &found.reason)];
+        deployment.meter.stack(now, &[(Metric::COPIES_SKIPPED, 1.0)], &about);
+    }
 }
 
 /// The snapshots that may be copied: automated ones, and hand-made ones if the stack says so.
@@ -100,7 +112,7 @@ fn decide(
         Err(reason) => return Ok(Found { reason, ..found }),
     };
     let source = source_of(newest.snapshot, newest.captured_at);
-    if let Some(reason) = choose::unsupported(found.target.kind, &source.engine, &deployment.settings.source_region) {
+    if let Some(reason) = why_unsupported(found.target.kind, &source.engine, &deployment.settings.source_region) {
         return Ok(Found {
             decision: Decision::Unsupported,
             outcome: Outcome::Unsupported,

@@ -1,4 +1,4 @@
-use fixtures::{DESTINATION, deployment, deployment_with, settings_with, target, world};
+use fixtures::{DESTINATION, deployment, deployment_with, metered, settings_with, target, world};
 use shared::{DatabaseKind, tags};
 use simulator_sdk::World;
 use simulator_sdk::scenario::{Database, Region, Scenario, Snapshot as Seeded};
@@ -310,4 +310,22 @@ async fn what_needs_no_key_is_decided_without_knowing_the_key_of_the_alias() {
     let found = handle(&deployment, target, world.now()).await.expect("found");
     assert_eq!(found.decision, Decision::Copy);
     assert_eq!(found.warnings.len(), 1);
+}
+
+#[tokio::test]
+async fn what_needs_no_copy_is_measured_as_skipped() {
+    let world = world(|region| region.instance(orders(3.0)));
+    let (deployment, measured) = metered(deployment(&world));
+    let found = find_with(&deployment, &world).await.expect("found");
+    assert_eq!(found.decision, Decision::Copy);
+    assert!(measured.values(Metric::COPIES_SKIPPED).is_empty());
+
+    seed(&world, [own_copy(&found, 0, "available", Some("2026-11-22T10:00:00Z"))]);
+    let found = find_with(&deployment, &world).await.expect("found");
+    assert_eq!(found.decision, Decision::Current);
+    let [line] = &measured.lines(Metric::COPIES_SKIPPED)[..] else {
+        panic!("one line")
+    };
+    assert_eq!(line["Database"], "orders");
+    assert_eq!(line["Reason"], found.reason.as_str());
 }

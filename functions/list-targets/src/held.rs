@@ -117,9 +117,23 @@ impl Holdings {
         });
     }
 
+    /// Nothing but the recovery points, by resource id.
+    #[cfg(test)]
+    pub(crate) fn with_recovery_points(points: impl Iterator<Item = (String, Timestamp)>) -> Self {
+        Self {
+            recovery_points: points.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// When the data of the newest verified copy of a database was captured, if it has one.
+    pub(crate) fn recovery_point(&self, resource_id: &str) -> Option<Timestamp> {
+        self.recovery_points.get(resource_id).copied()
+    }
+
     /// Puts those first that would lose the most: without a verified copy, then by the age of the newest one.
     pub(crate) fn oldest_first(&self, targets: &mut [Target]) {
-        targets.sort_by_key(|target| self.recovery_points.get(&target.resource_id).copied());
+        targets.sort_by_key(|target| self.recovery_point(&target.resource_id));
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod held;
 mod keys;
+mod measure;
 mod options;
 mod page;
 mod policy;
@@ -47,9 +48,8 @@ pub struct Run {
     pub execution: String,
 }
 
-/// Reads the request, lists both kinds at once, finds out what would fail, and cuts a page.
-#[tracing::instrument(skip_all, fields(run.execution = input.run.execution))]
-pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, _now: Timestamp) -> Result<Plan, Error> {
+/// Reads the request, lists both kinds at once, measures, finds out what would fail, and cuts a page.
+pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Timestamp) -> Result<Plan, Error> {
     let settings = &deployment.settings;
     let request = Request::read(input.request, settings)?;
     let scope = match &request.scope {
@@ -82,6 +82,9 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, _now: Ti
     let holdings = Holdings::of(held, &databases);
     let writers = global_writers(deployment, &databases).await?;
     let Selected { databases, left_out } = select::select(databases, &scope, settings, &writers);
+    if is_first_page && scope == Scope::All {
+        measure::fleet(deployment, &databases, &holdings, &quotas, now);
+    }
 
     let preflight = Preflight::of(deployment, keys, &databases).await?;
     let mut of_databases = Vec::new();

@@ -1,6 +1,6 @@
-use fixtures::{DESTINATION, SOURCE, deployment, deployment_with, settings_with, world, world_with};
+use fixtures::{DESTINATION, SOURCE, deployment, deployment_with, metered, settings_with, world, world_with};
 use serde_json::json;
-use shared::{Page, Target};
+use shared::{Metric, Page, Target};
 use simulator_sdk::World;
 use simulator_sdk::scenario::{Database as Seeded, Fleet, OptionGroup, Region, Snapshot as SeededSnapshot};
 use simulator_sdk::simulator::{Calls, Fault, Kind};
@@ -457,4 +457,22 @@ async fn snapshots_that_are_only_named_like_ours_are_reported() {
     });
     let plan = list(&world, json!({})).await.expect("a plan");
     assert!(plan.warnings[0].contains("snap-by-hand"), "{:?}", plan.warnings);
+}
+
+#[tokio::test]
+async fn the_fleet_is_measured_by_whole_runs_and_by_no_others() {
+    let world = world(small);
+    let (deployment, measured) = metered(deployment(&world));
+    for partial in [
+        json!({"only": ["orders"]}),
+        json!({"page": {"kind": "instance", "cursor": "db-A", "number": 2, "root": "nightly"}}),
+    ] {
+        list_with(&deployment, &world, partial).await.expect("a plan");
+        assert!(measured.values(Metric::DATABASES).is_empty());
+    }
+    list_with(&deployment, &world, json!({})).await.expect("a plan");
+    assert_eq!(measured.values(Metric::DATABASES), [2.0]);
+    assert_eq!(measured.values(Metric::DATABASES_WITHOUT_COPY), [2.0]);
+    assert_eq!(measured.values(Metric::RECOVERY_POINT_AGE).len(), 2);
+    assert_eq!(measured.values(Metric::SNAPSHOT_QUOTA_USE), [0.0, 0.0]);
 }

@@ -10,14 +10,14 @@ mod retention;
 use jiff::Timestamp;
 use retention::{Rules, Verdict};
 use shared::{
-    Decision, Deployment, Error, Keep, OwnCopy, Prunable, PruneDecision, PruneReport, Pruned, Standing, Target, Which,
+    Decision, Deployment, Error, Keep, Metric, OwnCopy, Prunable, PruneDecision, PruneReport, Pruned, Standing, Target,
+    Which,
 };
 
 /// Most decisions that the audit record lists; the log has them all.
 const MOST_LISTED: usize = 100;
 
 /// Lists our copies of the database, decides, and deletes, the oldest first.
-#[tracing::instrument(skip_all, fields(target.kind = %baton.target.kind, target.id = baton.target.id))]
 pub async fn handle(deployment: &Deployment, baton: Prunable, now: Timestamp) -> Result<Pruned, Error> {
     baton.target.check(&deployment.settings)?;
     let dry_run = baton.target.dry_run || deployment.settings.dry_run;
@@ -33,11 +33,13 @@ pub async fn handle(deployment: &Deployment, baton: Prunable, now: Timestamp) ->
         ..PruneReport::default()
     };
     let mut listed = 0;
+    let mut deleted = 0;
     for Verdict { copy, delete, reason } in verdicts {
         if delete && !dry_run {
             delete_copy(deployment, &baton.target, copy).await?;
+            deleted += 1;
         }
-        tracing::info!(copy.id = copy.id, delete, dry_run, reason, "decided");
+        tracing::info!(copy = copy.id, delete, dry_run, reason, "decided");
         listed += 1;
         let list = if delete { &mut report.deleted } else { &mut report.kept };
         if listed <= MOST_LISTED {
@@ -48,6 +50,11 @@ pub async fn handle(deployment: &Deployment, baton: Prunable, now: Timestamp) ->
         } else {
             report.omitted += 1;
         }
+    }
+    if deleted > 0 {
+        let about = [("Database", baton.target.id.as_str())];
+        let values = [(Metric::COPIES_DELETED, f64::from(deleted))];
+        deployment.meter.stack(now, &values, &about);
     }
     Ok(Pruned { baton, pruned: report })
 }

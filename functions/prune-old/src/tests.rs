@@ -1,4 +1,4 @@
-use fixtures::{DESTINATION, copies, deployment, deployment_with, settings_with, target, world_with};
+use fixtures::{DESTINATION, copies, deployment, deployment_with, metered, settings_with, target, world_with};
 use serde_json::{Value, json};
 use shared::{DatabaseKind, tags};
 use simulator_sdk::World;
@@ -246,4 +246,16 @@ async fn where_the_role_may_not_delete_what_is_gone_it_counts_as_deleted_and_wha
     there.fault(denied());
     assert_eq!(prune(&there).await.expect_err("denied").name(), "AccessDenied");
     assert_eq!(left(&there).len(), 4);
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_measured_and_what_would_be_is_not() {
+    let world = world((1..=5).map(copy));
+    let (deployment, measured) = metered(deployment(&world));
+    let mut planned = baton(&world, &json!({}));
+    planned.target.dry_run = true;
+    for baton in [planned, baton(&world, &json!({})), baton(&world, &json!({}))] {
+        handle(&deployment, baton, world.now()).await.expect("pruned");
+    }
+    assert_eq!(measured.values(Metric::COPIES_DELETED), [2.0]);
 }

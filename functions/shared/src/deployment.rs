@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tracing::{Instrument, Span};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{Error, Owner, Presigner, Rds, Settings};
+use crate::{Error, Meter, Owner, Presigner, Rds, Settings};
 
-/// What a function works with: its settings, and RDS in both regions.
+/// What a function works with: its settings, RDS in both regions, and where it measures.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     /// The stack's configuration.
@@ -22,10 +23,12 @@ pub struct Deployment {
     pub source: Rds,
     /// RDS in the destination region.
     pub destination: Rds,
+    /// What is measured goes here.
+    pub meter: Meter,
 }
 
 impl Deployment {
-    /// A deployment that reaches RDS through these two.
+    /// A deployment that reaches RDS through these two, and measures nothing.
     #[must_use]
     pub fn new(settings: Settings, source: Rds, destination: Rds) -> Self {
         let owner = Owner::of(&settings);
@@ -34,7 +37,14 @@ impl Deployment {
             owner,
             source,
             destination,
+            meter: Meter::silent(),
         }
+    }
+
+    /// The same, measuring with `meter`.
+    #[must_use]
+    pub fn measuring(self, meter: Meter) -> Self {
+        Self { meter, ..self }
     }
 
     /// The deployment that the environment describes, and the configuration of clients of the destination region.
@@ -60,7 +70,8 @@ impl Deployment {
         if let Some(credentials) = elsewhere.credentials_provider() {
             destination = destination.presigning(Presigner::new(credentials, &settings.source_region));
         }
-        Ok((Self::new(settings, source, destination), elsewhere))
+        let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"));
+        Ok((Self::new(settings, source, destination).measuring(meter), elsewhere))
     }
 }
 
@@ -97,11 +108,36 @@ where
         .await
         .map(|(deployment, config)| (deployment, make(&config)));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let (deployment, more) = started.as_ref().map_err(Error::clone)?;
+        let span = span(&event);
+        let work = async {
+            let (deployment, more) = started.as_ref().map_err(Error::clone)?;
+            handle(deployment, more, parse(event.payload)?, Timestamp::now()).await
+        };
         // Boxed: the nested calls of the SDK are a type too deep for the compiler's recursion limit.
-        Box::pin(handle(deployment, more, parse(event.payload)?, Timestamp::now())).await
+        let ended: Result<O, Error> = Box::pin(work.instrument(span.clone())).await;
+        if let Err(error) = &ended {
+            // A warning only: the state machine may try again, or wait.
+            span.in_scope(|| tracing::warn!(error = error.name(), "{error}"));
+        }
+        ended
     }))
     .await
+}
+
+/// What every line of an invocation's log carries, so that one copy can be followed through all functions: which
+/// execution asked, of which run, for which database.
+fn span(event: &LambdaEvent<Value>) -> Span {
+    let text = |path: &str| event.payload.pointer(path).and_then(Value::as_str);
+    // The first function of a chain gets the target itself, the others get it inside the baton.
+    let of_target = |field: &str| text(&format!("/target/{field}")).or_else(|| text(&format!("/{field}")));
+    tracing::info_span!(
+        "invocation",
+        request = event.context.request_id,
+        run = text("/log/run"),
+        execution = text("/log/execution"),
+        kind = of_target("kind"),
+        database = of_target("id"),
+    )
 }
 
 /// Level and format of the log are Lambda's own controls (`LoggingConfig` in the template).
@@ -116,17 +152,18 @@ fn log_as_lambda_asks(variable: impl Fn(&str) -> Option<String>) {
         .with_ansi(false)
         .with_max_level(level);
     if variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json")) {
-        log.json().init();
+        log.json().flatten_event(true).with_span_list(false).init();
     } else {
         log.init();
     }
 }
 
-/// Reads an input. What it does not know is refused by name, but for what the console and Step Functions add to
-/// hand-made inputs: `Comment` and `AWS_STEP_FUNCTIONS_...`.
+/// Reads an input. What it does not know is refused by name, but for `log`, which only the log is told of, and for what
+/// the console and Step Functions add to hand-made inputs: `Comment` and `AWS_STEP_FUNCTIONS_...`.
 pub fn parse<I: DeserializeOwned>(mut input: Value) -> Result<I, Error> {
     if let Value::Object(fields) = &mut input {
-        fields.retain(|name, _| name != "Comment" && !name.starts_with("AWS_STEP_FUNCTIONS_"));
+        fields
+            .retain(|name, _| !matches!(name.as_str(), "Comment" | "log") && !name.starts_with("AWS_STEP_FUNCTIONS_"));
     }
     serde_path_to_error::deserialize(input).map_err(|error| {
         let path = error.path().to_string();

@@ -70,6 +70,10 @@ pub struct Settings {
     pub dry_run: bool,
     /// Targets on one page of a run.
     pub page_size: usize,
+    /// Name of the stack: what its metrics are told apart by.
+    pub stack: String,
+    /// Whether the age of each database's recovery point is a metric of its own.
+    pub database_metrics: bool,
 }
 
 impl Settings {
@@ -95,6 +99,8 @@ impl Settings {
         "INCLUDE_MANUAL_SNAPSHOTS",
         "DRY_RUN",
         "PAGE_SIZE",
+        "STACK_NAME",
+        "DATABASE_METRICS",
     ];
 
     /// Reads the settings from `variable`, which gives a variable's value or nothing.
@@ -201,6 +207,8 @@ impl Settings {
             include_manual_snapshots: flag("INCLUDE_MANUAL_SNAPSHOTS", text("INCLUDE_MANUAL_SNAPSHOTS").as_deref())?,
             dry_run: flag("DRY_RUN", text("DRY_RUN").as_deref())?,
             page_size: number("PAGE_SIZE", text("PAGE_SIZE").as_deref(), 500, 1..=500)?,
+            stack: required("STACK_NAME", "Set it to the name of the stack, as the template does.")?,
+            database_metrics: flag("DATABASE_METRICS", text("DATABASE_METRICS").as_deref())?,
         })
     }
 

@@ -117,6 +117,8 @@ pub struct Database {
     pub arn: String,
     /// Its resource id.
     pub resource_id: String,
+    /// When it was created, or restored. Absent while it is being created.
+    pub created_at: Option<Timestamp>,
     /// How its storage is encrypted.
     pub encryption: Encryption,
     /// The Aurora or `DocumentDB` global database that a cluster belongs to.

@@ -9,12 +9,11 @@ mod label;
 
 use jiff::Timestamp;
 use shared::{
-    Copy, CopyRequest, Database, DatabaseKind, Deployment, Error, Found, MOST_ATTEMPTS, OwnCopy, Presigner, Settings,
-    Snapshot, Source, Standing, Started, Target, Wait, takes_option_group,
+    Copy, CopyRequest, Database, DatabaseKind, Deployment, Error, Found, MOST_ATTEMPTS, Metric, OwnCopy, Presigner,
+    Settings, Snapshot, Source, Standing, Started, Target, Wait, takes_option_group,
 };
 
 /// Asks for the copy under the next free name.
-#[tracing::instrument(skip_all, fields(target.kind = %found.target.kind, target.id = found.target.id))]
 pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Result<Started, Error> {
     let source = check(deployment, &found)?.clone();
     let (snapshot, database) = tokio::try_join!(
@@ -36,7 +35,7 @@ pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Re
             Err(error) if error.is_refused_parameter() => refused = refused.or(Some(error)),
             Err(error) => return Err(error),
             Ok(copy) => {
-                tracing::info!(copy.id = copy.id, copy.attempt, "copy started");
+                tracing::info!(copy = copy.id, attempt = copy.attempt, "copy started or joined");
                 return Ok(started(found, source, copy));
             }
         }
@@ -178,14 +177,18 @@ async fn copy_or_join(
 ) -> Result<Option<Copy>, Error> {
     let region = deployment.destination.region();
     match deployment.destination.copy(request, now).await {
-        Ok(copy) => Ok(Some(Copy {
-            id: copy.id,
-            arn: copy.arn,
-            region: region.to_owned(),
-            kms_key_arn: key.map(str::to_owned),
-            requested_at: now,
-            attempt,
-        })),
+        Ok(copy) => {
+            let about = [("Copy", copy.id.as_str()), ("Snapshot", source.id.as_str())];
+            deployment.meter.stack(now, &[(Metric::COPIES_STARTED, 1.0)], &about);
+            Ok(Some(Copy {
+                id: copy.id,
+                arn: copy.arn,
+                region: region.to_owned(),
+                kms_key_arn: key.map(str::to_owned),
+                requested_at: now,
+                attempt,
+            }))
+        }
         Err(Error::NameTaken(_)) => {
             let there = deployment
                 .destination

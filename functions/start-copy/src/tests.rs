@@ -1,6 +1,6 @@
 use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
 use fixtures::{
-    DESTINATION, KEY, OTHER_KEY, SOURCE, deployment, deployment_with, settings_with, target, world, world_with,
+    DESTINATION, KEY, OTHER_KEY, SOURCE, deployment, deployment_with, metered, settings_with, target, world, world_with,
 };
 use shared::{Decision, Encryption, Outcome, Policy, Presigner, tags};
 use simulator_sdk::World;
@@ -445,4 +445,15 @@ async fn a_copy_carries_what_its_databases_tags_asked_to_be_kept() {
     let started = start(&world, found).await.expect("started");
     let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
     assert_eq!(copy.tags.get("snapferry:keep-days").map(String::as_str), Some("365"));
+}
+
+#[tokio::test]
+async fn a_copy_that_is_joined_is_not_measured_again() {
+    let world = world(|region| region.instance(orders()));
+    let (deployment, measured) = metered(deployment(&world));
+    for _ in 0..2 {
+        let found = found_orders(&world);
+        handle(&deployment, found, world.now()).await.expect("started");
+    }
+    assert_eq!(measured.values(Metric::COPIES_STARTED), [1.0]);
 }

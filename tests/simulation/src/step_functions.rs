@@ -475,8 +475,27 @@ impl StepFunctions {
                 Ok(json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200 }))
             }
             Some("arn:aws:states:::states:startExecution.sync:2") => self.nested(execution, arguments).await,
+            Some("arn:aws:states:::sns:publish") => self.publish(arguments),
             other => panic!("{name}: the runner does not know {other:?}"),
         }
+    }
+
+    fn publish(&self, arguments: &Value) -> Result<Value, Failure> {
+        let text = |field: &str| arguments[field].as_str().unwrap_or_default();
+        assert!(text("TopicArn").ends_with("-AlertsTopic"), "{arguments}");
+        assert!(
+            text("Subject").len() <= 100 && text("Message").len() <= 256 * 1024,
+            "{arguments}"
+        );
+        let rate = self.network.rates().of_steps;
+        if self.random.borrow_mut().per_mille(rate) {
+            self.record.fault("message refused", text("Subject"));
+            return Err(Failure {
+                error: "SNS.InternalErrorException".to_owned(),
+                cause: Some("Internal error".to_owned()),
+            });
+        }
+        Ok(json!({ "MessageId": "1" }))
     }
 
     async fn nested(self: &Rc<Self>, parent: &Rc<Execution>, arguments: &Value) -> Result<Value, Failure> {

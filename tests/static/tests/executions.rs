@@ -28,9 +28,18 @@ fn with(base: &Value, more: &Value) -> Value {
     merged
 }
 
+/// What a function gets but for `log`, which it tells its log only.
+fn baton_of(arguments: &Value) -> Value {
+    let mut payload = arguments["Payload"].clone();
+    let log = payload.as_object_mut().expect("an object").remove("log");
+    let log = log.expect("a log");
+    assert!(log["run"].is_string() && log["execution"].is_string(), "{log}");
+    payload
+}
+
 /// What the functions of copy-snapshot answer when all goes well and RDS needs two looks.
 fn answer(state: &str, arguments: &Value, decision: &str) -> Value {
-    let baton = &arguments["Payload"];
+    let baton = &baton_of(arguments);
     let payload = match state {
         "FindLatestSnapshot" => with(
             &found(decision, baton["dryRun"] == true),
@@ -129,7 +138,7 @@ fn a_decision_or_status_that_is_not_known_fails() {
     assert_eq!(ended.expect_err("unknown").error, "DecisionUnknown");
 
     let definition = machine("copy-snapshot");
-    let mut execution = Interpreter::new(&definition, "copy-snapshot", "a", |state, arguments| {
+    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
         let mut result = answer(state, arguments, "join");
         if state == "CheckCopyStatus" {
             result["Payload"]["status"]["state"] = json!("sleeping");
@@ -217,7 +226,7 @@ fn copy_of_vanishing_snapshots(
     let attempts = Cell::new(0);
     let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
         if state == "FindLatestSnapshot" {
-            asked.borrow_mut().push(arguments["Payload"].clone());
+            asked.borrow_mut().push(baton_of(arguments));
         }
         if state == "StartCopy" {
             let attempt = attempts.get();
@@ -378,6 +387,7 @@ fn copy_fleet(
     let definition = machine("copy-fleet");
     let mut execution = Interpreter::new(&definition, "copy-fleet", "nightly", |state, arguments| match state {
         "ListTargets" => Ok(plan.clone()),
+        "TellWhatFailed" => Ok(json!({ "MessageId": "1" })),
         _ => tasks(state, arguments),
     });
     let ended = execution.run(json!({}));
@@ -934,8 +944,9 @@ fn a_child_that_tells_no_outcome_counts_as_failed() {
 fn a_listing_that_fails_ends_the_run_with_the_functions_own_words() {
     let definition = machine("copy-fleet");
     for name in Error::NAMES {
-        let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |_, _| {
-            Err(Failure::of_function(name, "only[0]: no such database. Check the name."))
+        let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |state, _| match state {
+            "ListTargets" => Err(Failure::of_function(name, "only[0]: no such database. Check the name.")),
+            _ => Ok(json!({ "MessageId": "1" })),
         });
         let failure = run.run(json!({})).expect_err("failed");
         assert_eq!(failure.error, *name);
@@ -957,10 +968,138 @@ fn the_input_goes_to_list_targets_untouched() {
         let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |_, arguments| {
             assert_eq!(
                 arguments["Payload"],
-                json!({ "request": input, "run": { "execution": "nightly" } })
+                json!({
+                    "request": input,
+                    "run": { "execution": "nightly" },
+                    "log": { "run": "nightly", "execution": "nightly" },
+                })
             );
             Ok(plan(&[], &[], &json!({})))
         });
         run.run(input.clone()).expect("all well");
+    }
+}
+
+/// The messages of a run with this input, sent or tried to be sent; of a listing that fails, or of a plan.
+fn messages(input: &Value, listed: &Result<Value, Failure>, sends: bool) -> (Failure, Vec<Value>) {
+    let definition = machine("copy-fleet");
+    let messages = RefCell::new(Vec::new());
+    let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |state, arguments| match state {
+        "ListTargets" => listed.clone(),
+        "TellWhatFailed" | "TellListingFailed" => {
+            messages.borrow_mut().push(arguments.clone());
+            if sends {
+                Ok(json!({ "MessageId": "1" }))
+            } else {
+                Err(Failure::of_function("SNS.AuthorizationErrorException", "not you"))
+            }
+        }
+        _ => Err(failed_child("KeyNotUsable")),
+    });
+    let failure = run.run(input.clone()).expect_err("failed");
+    drop(run);
+    (failure, messages.into_inner())
+}
+
+#[test]
+fn a_run_with_failures_sends_one_message_with_names_reasons_and_links() {
+    let plan = plan(&["orders", "stock"], &["billing"], &json!({}));
+    let (failure, sent) = messages(&json!({}), &Ok(plan), true);
+    let executions: Vec<String> = entries(&told(&failure)["failures"])
+        .iter()
+        .map(|failure| failure["execution"].as_str().expect("a name").to_owned())
+        .collect();
+    let [message] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(
+        message["TopicArn"],
+        "arn:aws:sns:us-east-1:123456789012:snapferry-AlertsTopic"
+    );
+    assert_eq!(
+        message["Subject"],
+        "Snapferry: 3 of 3 databases not copied to eu-west-1"
+    );
+    let text = message["Message"].as_str().expect("text");
+    let link = "https://console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/arn:aws:states:us-east-1:123456789012:execution";
+    for (name, execution) in ["instance orders", "instance stock", "cluster billing"]
+        .iter()
+        .zip(&executions)
+    {
+        let told = format!("{name}: KeyNotUsable\n  {link}:snapferry-copy-snapshot:{execution}\n");
+        assert!(text.contains(&told), "{text}");
+    }
+    assert!(
+        text.contains(&format!("The run: {link}:snapferry-copy-fleet:nightly")),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_message_of_a_whole_page_of_failures_fits_and_counts_those_it_does_not_name() {
+    let ids: Vec<String> = (0..500).map(|number| format!("{number:063}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let (_, sent) = messages(&json!({}), &Ok(plan(&ids, &[], &json!({}))), true);
+    let text = sent[0]["Message"].as_str().expect("text");
+    assert!(text.len() < 32 * 1024, "{}", text.len());
+    assert!(text.contains("and 480 more"), "{text}");
+    assert!(sent[0]["Subject"].as_str().expect("text").len() <= 100);
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_changes_nothing_about_the_run() {
+    let (failure, tried) = messages(&json!({}), &Ok(plan(&["orders"], &[], &json!({}))), false);
+    assert_eq!(told(&failure)["counts"]["failed"], 1);
+    assert!(!tried.is_empty());
+
+    let (failure, tried) = messages(&json!({}), &Err(Failure::of_function("AccessDenied", "no")), false);
+    assert_eq!(
+        (failure.error.as_str(), failure.cause.as_deref()),
+        ("AccessDenied", Some("no"))
+    );
+    assert!(!tried.is_empty());
+}
+
+#[test]
+fn a_page_and_a_mistyped_input_send_no_message_of_their_own() {
+    let page = json!({ "page": { "kind": "instance", "cursor": "db-A", "number": 2, "root": "nightly" } });
+    let denied = Err(Failure::of_function("AccessDenied", "no"));
+    assert!(
+        messages(&page, &Ok(plan(&["orders"], &[], &json!({}))), true)
+            .1
+            .is_empty()
+    );
+    assert!(messages(&page, &denied, true).1.is_empty());
+    let mistyped = Err(Failure::of_function("BadInput", "onyl: is unknown"));
+    assert!(messages(&json!({ "onyl": [] }), &mistyped, true).1.is_empty());
+
+    let (_, sent) = messages(&json!({}), &denied, true);
+    let text = sent[0]["Message"].as_str().expect("text");
+    assert!(text.contains("AccessDenied: no"), "{text}");
+    assert!(text.contains("execution:snapferry-copy-fleet:nightly"), "{text}");
+}
+
+#[test]
+fn the_functions_of_a_copy_are_told_its_run_for_their_logs() {
+    let definition = machine("copy-snapshot");
+    let logs = RefCell::new(std::collections::BTreeMap::new());
+    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+        logs.borrow_mut()
+            .insert(state.to_owned(), arguments["Payload"]["log"].clone());
+        let mut plain = arguments.clone();
+        plain["Payload"]["log"] = json!({ "run": "i-orders-0a1b2c3d", "execution": "i-orders-0a1b2c3d" });
+        Ok(answer(state, &plain, "copy"))
+    });
+    let by = json!({
+        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly",
+    });
+    execution.run(with(&target(false), &by)).expect("a copy");
+    drop(execution);
+    let logs = logs.into_inner();
+    assert_eq!(logs.len(), 4, "{logs:?}");
+    for (state, log) in logs {
+        assert_eq!(
+            log,
+            json!({ "run": "nightly", "execution": "i-orders-0a1b2c3d" }),
+            "{state}"
+        );
     }
 }

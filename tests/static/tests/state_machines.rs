@@ -391,7 +391,10 @@ fn every_function_gets_its_input_whole_and_its_output_is_handed_on() {
     let machine = machine("copy-snapshot");
     for name in ["FindLatestSnapshot", "StartCopy", "CheckCopyStatus", "PruneOld"] {
         let definition = state(&machine, name).definition;
-        assert_eq!(definition["Arguments"]["Payload"], "{% $states.input %}", "{name}");
+        assert_eq!(
+            definition["Arguments"]["Payload"], "{% $merge([$states.input, {'log': $log}]) %}",
+            "{name}"
+        );
         if name != "PruneOld" {
             assert_eq!(definition["Output"], "{% $states.result.Payload %}", "{name}");
         }

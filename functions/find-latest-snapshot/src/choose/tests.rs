@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use shared::DatabaseKind;
+
 use super::*;
 
 fn target() -> Target {
@@ -107,27 +109,4 @@ fn former_names_are_known_from_the_snapshots() {
         snapshot("rds:orders-1", "2026-11-21T03:10:00Z"),
     ];
     assert_eq!(former_ids(&target(), &snapshots), ["sales"]);
-}
-
-#[test]
-fn what_aws_cannot_copy_is_known_and_an_unknown_engine_is_tried() {
-    let unsupported = |kind, engine| unsupported(kind, engine, "us-east-1");
-    assert!(unsupported(DatabaseKind::Cluster, "postgres").is_some_and(|why| why.contains("Multi-AZ")));
-    assert!(unsupported(DatabaseKind::Cluster, "mysql").is_some());
-    assert!(unsupported(DatabaseKind::Instance, "custom-oracle-ee").is_some());
-    for (kind, engine) in [
-        (DatabaseKind::Instance, "postgres"),
-        (DatabaseKind::Instance, "custom-sqlserver-se"),
-        (DatabaseKind::Cluster, "aurora-postgresql"),
-        (DatabaseKind::Cluster, "something-new"),
-    ] {
-        assert_eq!(unsupported(kind, engine), None, "{engine}");
-    }
-}
-
-#[test]
-fn between_the_regions_of_china_only_neptune_is_copied() {
-    let unsupported = |engine| unsupported(DatabaseKind::Cluster, engine, "cn-north-1");
-    assert!(unsupported("aurora-mysql").is_some_and(|why| why.contains("China")));
-    assert_eq!(unsupported("neptune"), None);
 }

@@ -11,6 +11,7 @@ fn settings(owner_id: &str) -> Settings {
             "DESTINATION_REGION" => "eu-west-1",
             "DESTINATION_KMS_KEY_ARN" => "arn:aws:kms:eu-west-1:123456789012:key/1111",
             "OWNER_ID" => owner_id,
+            "STACK_NAME" => "snapferry",
             _ => return None,
         };
         Some(value.to_owned())

@@ -6,6 +6,7 @@ fn good(name: &str) -> Option<String> {
         "DESTINATION_REGION" => "eu-west-1",
         "DESTINATION_KMS_KEY_ARN" => "arn:aws:kms:eu-west-1:123456789012:key/1111",
         "OWNER_ID" => "snapferry",
+        "STACK_NAME" => "snapferry",
         _ => return None,
     };
     Some(value.to_owned())
@@ -63,6 +64,8 @@ fn a_bad_setting_is_refused_by_name_with_a_remedy() {
         ("INCLUDE_NEPTUNE", "no", "neither true nor false"),
         ("INCLUDE_DOCUMENTDB", "no", "neither true nor false"),
         ("COPY_DEADLINE_HOURS", "1.5", "not a whole number"),
+        ("STACK_NAME", "", "is not set"),
+        ("DATABASE_METRICS", "yes", "neither true nor false"),
         ("PAGE_SIZE", "501", "not a whole number from 1 to 500"),
         ("SELECTION", "some", "is unknown"),
         ("DRY_RUN", "yes", "neither true nor false"),

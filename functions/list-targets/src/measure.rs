@@ -1,0 +1,57 @@
+//! How old the newest good copy of each database is, and how full the destination region: what a run finds when it
+//! begins, and what the stack looks at every hour, whether a run is due or not.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use shared::metrics::{Metric, hours};
+use shared::{Database, DatabaseKind, Deployment, Quota, why_unsupported};
+
+use crate::held::Holdings;
+
+/// Measures the databases that the stack is to copy and the quotas of the destination.
+pub(crate) fn fleet(
+    deployment: &Deployment,
+    databases: &[Database],
+    holdings: &Holdings,
+    quotas: &BTreeMap<DatabaseKind, Quota>,
+    now: Timestamp,
+) {
+    let meter = &deployment.meter;
+    let (mut oldest, mut counted, mut without_copy) = (0.0, 0, 0);
+    for database in databases.iter().filter(|database| can_be_copied(deployment, database)) {
+        counted += 1;
+        let recovery_point = holdings.recovery_point(&database.resource_id);
+        without_copy += u32::from(recovery_point.is_none());
+        // What has no copy is as old as the database: all of it would be lost.
+        let Some(since) = recovery_point.or(database.created_at) else {
+            continue;
+        };
+        let age = hours(now.duration_since(since));
+        meter.database(now, database.kind, &database.id, &[(Metric::RECOVERY_POINT_AGE, age)]);
+        oldest = age.max(oldest);
+    }
+    let values = [
+        (Metric::OLDEST_RECOVERY_POINT_AGE, oldest),
+        (Metric::DATABASES, f64::from(counted)),
+        (Metric::DATABASES_WITHOUT_COPY, f64::from(without_copy)),
+    ];
+    meter.stack(now, &values, &[]);
+    for (kind, quota) in quotas.iter().filter(|(_, quota)| quota.max > 0) {
+        meter.kind(now, *kind, &[(Metric::SNAPSHOT_QUOTA_USE, percent(quota))]);
+    }
+}
+
+/// What RDS cannot copy would be the oldest for ever, and say nothing of the others.
+fn can_be_copied(deployment: &Deployment, database: &Database) -> bool {
+    let region = &deployment.settings.source_region;
+    why_unsupported(database.kind, &database.engine, region).is_none()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a region holds fewer snapshots than 2^52")]
+fn percent(quota: &Quota) -> f64 {
+    quota.used as f64 * 100.0 / quota.max as f64
+}
+
+#[cfg(test)]
+mod tests;
