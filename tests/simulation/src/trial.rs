@@ -29,7 +29,7 @@ use crate::watch::{Taken, Watch};
 pub const CALLS_UNDER_FAULTS: &str = "calls while faults are on";
 
 /// Every kind of fault that a batch of seeds must show.
-pub const FAULTS: [&str; 36] = [
+pub const FAULTS: [&str; 37] = [
     "HTTP 500",
     "HTTP 503",
     "KMS answers 500",
@@ -41,6 +41,7 @@ pub const FAULTS: [&str; 36] = [
     "RDS throttles",
     "StartExecution delivered twice",
     "StartExecution throttled",
+    "message refused",
     "clock set",
     "copy comes out different",
     "copy fails at 99 %",

@@ -80,28 +80,61 @@ fn every_surprise_of_aws_names_tests_that_exist_or_says_why_there_is_none() {
     }
 }
 
-#[test]
-fn the_readme_tells_every_parameter_and_every_error() {
-    let readme = read("README.md");
-    let template: Value = serde_json::from_str(&read("target/rendered/template.json")).expect("make render");
-    let told: BTreeSet<&str> = readme
+/// What the first columns of a document's tables name.
+fn told_in(document: &str) -> BTreeSet<&str> {
+    document
         .lines()
         .filter(|line| line.starts_with("| `"))
         .flat_map(|line| line.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2))
+        .collect()
+}
+
+fn template() -> Value {
+    serde_json::from_str(&read("target/rendered/template.json")).expect("make render")
+}
+
+/// The parameters that operators set.
+fn parameters(template: &Value) -> impl Iterator<Item = &str> {
+    let all = template["Parameters"].as_object().expect("parameters").keys();
+    // Only tests change it.
+    all.map(String::as_str).filter(|parameter| *parameter != "EventSource")
+}
+
+#[test]
+fn the_handbook_tells_every_error_parameter_metric_and_alarm_and_none_that_is_not() {
+    let handbook = read("docs/operations.md");
+    let template = template();
+    let of_section = |title: &str| -> BTreeSet<&str> {
+        let section = handbook.split(&format!("\n## {title}\n")).nth(1).expect(title);
+        told_in(section.split("\n## ").next().unwrap_or_default())
+    };
+    let errors: BTreeSet<&str> = shared::Error::NAMES.iter().copied().collect();
+    assert_eq!(of_section("Errors"), errors);
+    let metrics: BTreeSet<&str> = shared::Metric::ALL.iter().map(|metric| metric.name).collect();
+    assert_eq!(of_section("Metrics"), metrics);
+    assert_eq!(
+        of_section("Change a parameter"),
+        parameters(&template).collect::<BTreeSet<&str>>()
+    );
+    let resources = template["Resources"].as_object().expect("resources").values();
+    let alarms: BTreeSet<String> = resources
+        .filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm")
+        .filter_map(|alarm| alarm["Properties"]["AlarmName"].as_str())
+        .map(|name| name.replacen("snapferry", "<stack>", 1))
         .collect();
-    for parameter in template["Parameters"].as_object().expect("parameters").keys() {
-        // Only tests change it.
-        if parameter != "EventSource" {
-            assert!(
-                told.contains(parameter.as_str()),
-                "the README does not tell of the parameter {parameter}"
-            );
-        }
-    }
-    for error in shared::Error::NAMES {
+    let told: BTreeSet<String> = of_section("Alarms").into_iter().map(str::to_owned).collect();
+    assert_eq!(told, alarms);
+}
+
+#[test]
+fn the_readme_tells_every_parameter_and_every_tag() {
+    let readme = read("README.md");
+    let template = template();
+    let told = told_in(&readme);
+    for parameter in parameters(&template) {
         assert!(
-            told.contains(error),
-            "the README does not tell what to do about {error}"
+            told.contains(parameter),
+            "the README does not tell of the parameter {parameter}"
         );
     }
     for tag in shared::Keep::RULES.iter().map(|rule| rule.tag) {
