@@ -140,22 +140,20 @@ fn span(event: &LambdaEvent<Value>) -> Span {
     )
 }
 
-/// Level and format of the log are Lambda's own controls (`LoggingConfig` in the template).
+/// One JSON line an event; the level is Lambda's own control (`LoggingConfig` in the template).
 fn log_as_lambda_asks(variable: impl Fn(&str) -> Option<String>) {
     let level = variable("AWS_LAMBDA_LOG_LEVEL")
         .and_then(|level| level.parse().ok())
         .unwrap_or(LevelFilter::INFO);
-    // CloudWatch has its own time, and no colours.
-    let log = tracing_subscriber::fmt()
+    // CloudWatch has its own time.
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
         .with_target(false)
         .without_time()
-        .with_ansi(false)
-        .with_max_level(level);
-    if variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json")) {
-        log.json().flatten_event(true).with_span_list(false).init();
-    } else {
-        log.init();
-    }
+        .with_max_level(level)
+        .init();
 }
 
 /// Reads an input. What it does not know is refused by name, but for `log`, which only the log is told of, and for what
