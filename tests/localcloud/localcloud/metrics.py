@@ -44,21 +44,23 @@ class Measurement:
     at: datetime
 
 
-def lines(cloud: LocalCloud, stack: str = layout.STACK, since: float = 0) -> list[str]:
-    """What the functions of a stack wrote since a time, without what Lambda adds."""
+def lines_by_function(cloud: LocalCloud, stack: str = layout.STACK, since: float = 0) -> dict[str, list[str]]:
+    """What each function of a stack wrote since a time, without what Lambda adds."""
     logs = cloud.client("logs")
-    found: list[str] = []
+    found = {}
     for function in layout.FUNCTIONS:
         pages = logs.get_paginator("filter_log_events").paginate(
             logGroupName=f"/aws/lambda/{stack}-{function}", startTime=int(since * 1000)
         )
-        found.extend(event["message"].rstrip("\n") for page in pages for event in page["events"])
-    return [line for line in found if line and not line.startswith(PLATFORM)]
+        written = [event["message"].rstrip("\n") for page in pages for event in page["events"]]
+        found[function] = [line for line in written if line and not line.startswith(PLATFORM)]
+    return found
 
 
 def records(cloud: LocalCloud, stack: str = layout.STACK, since: float = 0) -> list[Json]:
-    """The same, each line as the JSON that it must be."""
-    return [json.loads(line) for line in lines(cloud, stack, since)]
+    """The same of all functions, each line as the JSON that it must be."""
+    written = lines_by_function(cloud, stack, since)
+    return [json.loads(line) for of_function in written.values() for line in of_function]
 
 
 def measurements(record: Json) -> Iterator[Measurement]:

@@ -193,10 +193,10 @@ fn no_widget_covers_another_and_all_are_within_24_columns() {
 }
 
 #[test]
-fn only_cloudwatch_of_this_account_publishes_to_the_topic_and_only_over_tls() {
+fn only_cloudwatch_and_roles_of_this_account_publish_to_the_topic() {
     let policy = &resources("AWS::SNS::TopicPolicy")["AlertsTopicPolicy"];
     assert_eq!(policy["Topics"], json!([TOPIC]));
-    let [alarms, plain] = entries(&policy["PolicyDocument"]["Statement"]) else {
+    let [alarms, own] = entries(&policy["PolicyDocument"]["Statement"]) else {
         panic!("two statements")
     };
     assert_eq!(alarms["Principal"], json!({ "Service": "cloudwatch.amazonaws.com" }));
@@ -204,9 +204,6 @@ fn only_cloudwatch_of_this_account_publishes_to_the_topic_and_only_over_tls() {
         alarms["Condition"],
         json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } })
     );
-    assert_eq!(plain["Effect"], "Deny");
-    assert_eq!(
-        plain["Condition"],
-        json!({ "Bool": { "aws:SecureTransport": "false" } })
-    );
+    assert_eq!(own["Principal"], json!({ "AWS": "arn:aws:iam::123456789012:root" }));
+    assert_eq!(own["Action"], "sns:Publish");
 }
