@@ -289,7 +289,11 @@ class LocalCloud:
 
     def set_wait_scale(self, scale: float) -> None:
         """Changes that for the waits and retries of the state machines only."""
-        body = json.dumps({"stepfunctions._SFN_WAIT_SCALE": 1 / scale}).encode()
+        self.configure("stepfunctions._SFN_WAIT_SCALE", 1 / scale)
+
+    def configure(self, setting: str, value: Any) -> None:
+        """Changes a setting of MiniStack while it runs."""
+        body = json.dumps({setting: value}).encode()
         request = urllib.request.Request(f"{self.endpoint}/_ministack/config", data=body, method="POST")
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert json.load(answer)["applied"]

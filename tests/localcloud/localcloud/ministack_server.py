@@ -12,6 +12,8 @@ import resource
 import signal
 import socket
 import sys
+import threading
+from collections import Counter
 from typing import Any
 
 
@@ -36,6 +38,47 @@ def select_in_conditions() -> None:
 
     for module in (changesets, engine, handlers, stacks):
         module._evaluate_conditions = evaluate_conditions
+
+
+def script_tasks() -> None:
+    """Lets the Tasks of an execution answer as a script says, attempt by attempt.
+
+    MiniStack knows the format of Step Functions Local, in which a Task that fails once fails at every attempt. The
+    scripts come with the same setting: `{"Scripts": {execution name: {state: [answer, ...]}}}`, where an answer is
+    `{"result": ...}` or `{"error": ..., "cause": ...}`, and the last one holds for all further attempts.
+    """
+    from ministack.services import stepfunctions
+
+    current = threading.local()
+    turns: Counter[tuple[str, str]] = Counter()
+    execute = stepfunctions._execute_task
+
+    def execute_task(state: Any, given: Any, execution: Any, context: Any) -> Any:
+        script = stepfunctions._sfn_mock_config.get("Scripts", {}).get((execution or {}).get("name"), {})
+        name = context.get("State", {}).get("Name", "")
+        before = getattr(current, "state", None)
+        current.state = (execution["executionArn"], name, script[name]) if name in script else None
+        try:
+            return execute(state, given, execution, context)
+        finally:
+            current.state = before
+
+    def scripted(invoke: Any) -> Any:
+        def answer(*arguments: Any) -> Any:
+            if getattr(current, "state", None) is None:
+                return invoke(*arguments)
+            execution, name, answers = current.state
+            said = answers[min(turns[execution, name], len(answers) - 1)]
+            turns[execution, name] += 1
+            if "error" in said:
+                raise stepfunctions._ExecutionError(said["error"], said.get("cause") or "")
+            return said["result"]
+
+        return answer
+
+    stepfunctions._execute_task = execute_task
+    for function in ("_invoke_resource", "_invoke_resource_with_timeout"):
+        setattr(stepfunctions, function, scripted(getattr(stepfunctions, function)))
 
 
 def main() -> None:
@@ -65,6 +108,7 @@ def main() -> None:
     from ministack.app import app
 
     select_in_conditions()
+    script_tasks()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75

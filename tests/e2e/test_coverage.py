@@ -1,0 +1,107 @@
+"""Every Task under every error: MiniStack must come to what the interpreters in Rust come to.
+
+The scenarios, what their Tasks answer and what comes of them: `tests/coverage/scenarios.json`, which
+`tests/static/tests/coverage.rs` writes. `docs/faults.md` is the same as a table.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from localcloud import layout
+
+FILE = json.loads((layout.ROOT / "tests" / "coverage" / "scenarios.json").read_text())
+SCENARIOS = FILE["scenarios"]
+STATES = sorted({(one["machine"], one["state"]) for one in SCENARIOS})
+
+DIVERGENT = {"States.DataLimitExceeded"}
+"""Errors that MiniStack catches and AWS does not: see `states_all` of test_divergences."""
+
+
+@pytest.fixture
+def scripted(cloud):
+    """Waits and retries that take no time, and scripts that are forgotten afterwards."""
+    cloud.set_wait_scale(1e9)
+    yield lambda scripts: cloud.configure("stepfunctions._sfn_mock_config", {"Scripts": scripts})
+    cloud.configure("stepfunctions._sfn_mock_config", {})
+
+
+def answer(word):
+    """What a Task comes to by a word of a script."""
+    if word in FILE["answers"]:
+        return FILE["answers"][word]
+    if word == "States.Timeout":
+        return {"error": word}
+    if "." in word:
+        return {"error": word, "cause": "As the test wants it."}
+    return {"error": word, "cause": json.dumps({"errorType": word, "errorMessage": "As the test wants it."})}
+
+
+def script(scenario):
+    """The answers of all Tasks of a scenario."""
+    words = {**FILE["usual"], **scenario["script"]}
+    return {state: [answer(word) for word in said] for state, said in words.items()}
+
+
+def without_digests(text):
+    """A digest in a name is of the execution's ARN, which is another one in each interpreter."""
+    return re.sub(r"-[0-9a-f]{8}", "-########", text)
+
+
+def story(runs, arn, scenario):
+    """What came of an execution, as far as MiniStack tells."""
+    execution = runs.wait(arn, 120)
+    came = {"status": execution.status}
+    if execution.status == "SUCCEEDED":
+        fields = ("outcome", "pruned") if scenario["machine"] == "copy-snapshot" else ("counts", "failures")
+        came["output"] = {field: execution.output[field] for field in fields}
+    else:
+        came |= {"error": execution.error, "cause": execution.cause}
+    events = runs.history(arn)
+    came["tries"] = sum(event["type"] == "TaskScheduled" for event in events)
+    if scenario["machine"] == "copy-snapshot":
+        came["path"] = [
+            event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event
+        ]
+    return json.loads(without_digests(json.dumps(came)))
+
+
+def expected(scenario):
+    """What the file says, as far as MiniStack tells."""
+    came = dict(scenario["came"])
+    came["tries"] = sum(came.pop("attempts").values())
+    if scenario["machine"] != "copy-snapshot":
+        # Its history has no states inside Map and Parallel: see `history_inside_map` of test_divergences.
+        del came["path"]
+    return came
+
+
+@pytest.mark.parametrize(("machine", "state"), STATES, ids=[state for _, state in STATES])
+def test_a_task_under_every_error(cloud, runs, scripted, machine, state):
+    scenarios = {
+        f"covered-{state}-{number}": one for number, one in enumerate(SCENARIOS) if (one["machine"], one["state"]) == (machine, state)
+    }
+    scripted({name: script(one) for name, one in scenarios.items()})
+    arn = {"copy-fleet": runs.copy_fleet, "copy-snapshot": runs.copy_snapshot}[machine]
+
+    def run(item):
+        name, scenario = item
+        started = runs.start(FILE["inputs"][machine], arn, name)
+        return scenario, story(runs, started, scenario)
+
+    with ThreadPoolExecutor(8) as pool:
+        for scenario, came in pool.map(run, scenarios.items()):
+            agrees = came == expected(scenario)
+            diverges = scenario["error"] in DIVERGENT
+            assert agrees != diverges, (scenario["error"], scenario["times"], came, expected(scenario))
+
+
+def test_every_error_that_a_machine_names_is_in_a_scenario():
+    for machine in ("copy-fleet", "copy-snapshot"):
+        text = (layout.ROOT / "statemachine" / f"{machine}.asl.json").read_text()
+        named = {name for names in re.findall(r'"ErrorEquals": (\[[^]]*\])', text) for name in json.loads(names)}
+        covered = {one["error"] for one in SCENARIOS if one["machine"] == machine}
+        assert named - {"States.ALL"} <= covered
