@@ -9,7 +9,7 @@ use shared::{DatabaseKind, Decision, LeftOut, PruneDecision, PruneReport, Retire
 
 use crate::args::{Global, Plan as Options};
 use crate::follow::{Followed, Follower};
-use crate::machines::{Record, database_of};
+use crate::machines::{Named, Record};
 use crate::moment::utc;
 use crate::run::{self, Interrupt, Summary, how_to_follow};
 use crate::{Cell, Cloud, Column, Ending, Failure, Screen, Table, Tone, words};
@@ -139,7 +139,7 @@ impl Plan {
 
 /// What one execution of the dry run decided.
 fn planned(record: Record) -> Option<Planned> {
-    let (kind, id, _) = database_of(&record.execution.name)?;
+    let Named { kind, id, .. } = Named::read(&record.execution.name)?;
     let told: Told = serde_json::from_value(record.output).unwrap_or_default();
     let pruned = told.pruned.unwrap_or_default();
     Some(Planned {

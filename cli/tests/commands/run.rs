@@ -16,7 +16,7 @@ fn account() -> Account {
     });
     let now = account.now();
     account.when_started(
-        Execution::run("", now, 0).lists(2, 1).takes(20).gives(json!({
+        Execution::run("", now, 0).lists(3, 1).takes(20).gives(json!({
             "counts": {"copied": 2, "current": 1, "nothing": 0, "unsupported": 0, "planned": 0, "retired": 0, "failed": 0},
             "failures": [], "dryRun": false,
             "leftOut": {"count": 1, "reasons": {"tag snapferry:copy=false": 1},
@@ -28,6 +28,8 @@ fn account() -> Account {
             Execution::copy("i-orders-SUFFIX", now, 0).takes(19),
             Execution::copy("c-billing-SUFFIX", now, 0).takes(18),
             Execution::copy("i-stock-SUFFIX", now, 0).takes(1),
+            // Its copies are pruned; a living database has its name.
+            Execution::copy("i-orders-SUFFIX-00ff", now, 0).takes(1),
             Execution::copy("i-another-runs-0123abcd", now, 0).takes(500),
         ],
     );

@@ -82,6 +82,35 @@ async fn within_the_objective_it_ends_well() {
 }
 
 #[tokio::test]
+async fn the_objective_is_that_of_the_stack_unless_one_is_given() {
+    let account = fleet();
+    let with = |hours: &str| {
+        let parameter = format!(
+            "<member><ParameterKey>ObjectiveHours</ParameterKey><ParameterValue>{hours}</ParameterValue></member>\
+             </Parameters>"
+        );
+        crate::account::stack_xml().replace("</Parameters>", &parameter)
+    };
+    for (hours, options, seconds) in [
+        ("4", "", 4 * 3600),
+        ("1.5", "", 5400),
+        ("4", " --objective 8h", 8 * 3600),
+        ("0", "", 26 * 3600),
+        ("soon", "", 26 * 3600),
+    ] {
+        account.stack("strict", &with(hours));
+        for command in ["status", "audit"] {
+            let said = account.say(&format!("{command} --stack strict --json{options}")).await;
+            assert_eq!(
+                said.json()["objectiveSeconds"],
+                seconds,
+                "{command}{options} of {hours}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn with_the_source_region_lost_the_copies_alone_answer() {
     let account = fleet();
     account.lose(SOURCE);
