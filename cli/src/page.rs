@@ -321,7 +321,7 @@ fn table(html: &mut String, report: &Report) {
                 entry.captured_at.map(utc).unwrap_or_default() + &size.unwrap_or_default(),
                 "number",
             ),
-            (format!("{}{key}", Text(copy)), ""),
+            (format!("{}{key}", Text(copy)), "copy"),
             (verified + &fields, ""),
             (Text(&entry.deleted.join(", ")).to_string(), ""),
         ];

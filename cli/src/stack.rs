@@ -75,7 +75,7 @@ impl Stack {
                      --destination REGION --owner ID.",
                 ));
             }
-            let said = format!("{code}: {message}");
+            let said = format!("{code}: {}", message.trim_end_matches('.'));
             return Err(Failure::of_answer("CloudFormation", region, NEEDS, &code, &said));
         }
         Self::read(&document, region, name)
