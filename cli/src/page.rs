@@ -322,7 +322,7 @@ fn table(html: &mut String, report: &Report) {
                 "number",
             ),
             (format!("{}{key}", Text(copy)), "copy"),
-            (verified + &fields, ""),
+            (verified + &fields, "verified"),
             (Text(&entry.deleted.join(", ")).to_string(), ""),
         ];
         for ((cell, class), title) in cells.iter().zip(&TITLES[1..]) {

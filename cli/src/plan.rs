@@ -79,7 +79,7 @@ pub(crate) async fn run(
     let follower = Follower::new(cloud, &stack, &arn).quietly();
     let Followed::Ended(record, children) = follower.follow(interrupt, screen).await? else {
         screen.aside(&format!(
-            "The dry run goes on; it changes nothing. To follow it: {}",
+            "The dry run goes on; it changes nothing. To follow it:\n  {}",
             how_to_follow(global, &arn)
         ));
         return Ok(Ending::Error);

@@ -58,7 +58,7 @@ pub(crate) async fn run(
         screen.line(&format!("Started {}.", name_of(&arn)));
         screen.line(&console_of_execution(&stack.region, &arn));
         if options.follow.is_none() {
-            screen.aside(&format!("To follow it: {}", how_to_follow(global, &arn)));
+            screen.aside(&format!("To follow it:\n  {}", how_to_follow(global, &arn)));
             return Ok(Ending::Fine);
         }
         arn
@@ -73,13 +73,13 @@ pub(crate) async fn run(
         Ok(Followed::Ended(record, _)) => report(cloud, &stack, &record, screen).await,
         Ok(Followed::Left) => {
             screen.aside(&format!(
-                "The run goes on. To follow it again: {}",
+                "The run goes on. To follow it again:\n  {}",
                 how_to_follow(global, &arn)
             ));
             Ok(Ending::Fine)
         }
         Err(failure) => Err(failure.and(&format!(
-            "The run goes on. To follow it again: {}",
+            "The run goes on. To follow it again:\n  {}",
             how_to_follow(global, &arn)
         ))),
     }

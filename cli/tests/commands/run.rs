@@ -113,7 +113,7 @@ async fn a_network_that_goes_away_ends_the_following_not_the_run() {
     account.lose_after(SOURCE, SignedDuration::from_mins(3));
     let said = account.say("run --follow nightly").await.failure();
     assert!(
-        said.ends_with("To follow it again: snapferry run --follow nightly"),
+        said.ends_with("To follow it again:\n  snapferry run --follow nightly"),
         "{said}"
     );
 }

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import IO
 
 from . import layout
-from .cloud import LocalCloud
+from .cloud import FOLDER_VARIABLE, LocalCloud
 from .warden import die_with_parent
 
 
 def environment(cloud: LocalCloud) -> dict[str, str]:
     """That of an operator of this cloud, and of no other account."""
-    return layout.clean_environment(cloud.exports())
+    return layout.clean_environment({**cloud.exports(), FOLDER_VARIABLE: str(cloud.folder)})
 
 
 def written(program: Path, arguments: list[str]) -> str:
