@@ -19,7 +19,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 MISSING = "there is no Chromium: install it (on Debian, as root, apt-get install chromium)"
 
-PICTURE_WIDTH, PICTURE_HEIGHT = 1100, 1000
+PICTURE_WIDTH, PICTURE_HEIGHT = 1100, 1400
 """CSS pixels: a reader of the README sees the answer, the ages and the beginning of the timeline."""
 
 
