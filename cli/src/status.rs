@@ -12,6 +12,7 @@ use crate::args::{Global, Status};
 use crate::copies::{self, Fleet, Place};
 use crate::machines::{Execution, Machines, Named, Stage, suffix_of_run};
 use crate::moment::{length, utc};
+use crate::run::how_to_run;
 use crate::{Cell, Cloud, Column, DatabaseCopies, Ending, Failure, Screen, Stack, Table, Tone};
 
 /// Names of runs that only say what they would do begin so, if this program started them.
@@ -184,6 +185,9 @@ pub(crate) async fn run(
         });
     } else {
         show(&lines, &place, &notes, missed, now, objective, screen);
+        if missed > 0 && place.stack.is_some() {
+            screen.aside(&format!("To copy what is missing:\n  {} --follow", how_to_run(global)));
+        }
     }
     Ok(if missed > 0 { Ending::Bad } else { Ending::Fine })
 }
@@ -490,9 +494,6 @@ fn show(
     screen.print(&text);
     for note in notes {
         screen.aside(&format!("note: {note}"));
-    }
-    if missed > 0 && place.stack.is_some() {
-        screen.aside("To copy what is missing: snapferry run --follow");
     }
 }
 

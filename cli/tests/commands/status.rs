@@ -49,7 +49,12 @@ async fn the_worst_comes_first_and_a_missed_objective_is_exit_code_2() {
     let said = fleet().say("status").await;
     assert_eq!(said.ending, Ok(Ending::Bad), "{}", said.aside);
     insta::assert_snapshot!(said.out);
-    insta::assert_snapshot!(said.aside, @"To copy what is missing: snapferry run --follow");
+    assert_eq!(said.aside, "To copy what is missing:\n  snapferry run --follow\n");
+    let said = fleet().say("status --region us-east-1").await;
+    assert_eq!(
+        said.aside,
+        "To copy what is missing:\n  snapferry run --region us-east-1 --follow\n"
+    );
 }
 
 #[tokio::test]
