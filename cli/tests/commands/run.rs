@@ -60,7 +60,10 @@ async fn a_run_is_started_and_left_alone() {
         .await;
     assert_eq!(said.ending, Ok(Ending::Fine));
     insta::assert_snapshot!(nameless(&said.out));
-    insta::assert_snapshot!(nameless(&said.aside), @"To follow it: snapferry run --region us-east-1 --follow run-NAME");
+    assert_eq!(
+        nameless(&said.aside),
+        "To follow it:\n  snapferry run --region us-east-1 --follow run-NAME\n"
+    );
     let expected = json!({"Comment": "Started by snapferry run.", "only": ["orders", "cluster:billing"]});
     assert_eq!(account.inputs(), [expected]);
 }
@@ -102,7 +105,10 @@ async fn ctrl_c_leaves_the_run_going() {
         .say_until(None, "run --follow", &mut std::future::ready(()))
         .await;
     assert_eq!(said.ending, Ok(Ending::Fine));
-    insta::assert_snapshot!(nameless(&said.aside), @"The run goes on. To follow it again: snapferry run --follow run-NAME");
+    assert_eq!(
+        nameless(&said.aside),
+        "The run goes on. To follow it again:\n  snapferry run --follow run-NAME\n"
+    );
 }
 
 #[tokio::test]
