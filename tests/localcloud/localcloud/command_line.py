@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from . import layout
-from .cloud import FOLDER_VARIABLE, LocalCloud
+from .cloud import FOLDER_VARIABLE, CloudError, LocalCloud
 from .warden import die_with_parent
 
 
@@ -60,6 +60,8 @@ def show(cloud: LocalCloud, arguments: list[str], stream: IO[str], seconds: floa
         said, _ = process.communicate(timeout=seconds)
         stream.write(said or "")
         return process.returncode
+    except subprocess.TimeoutExpired:
+        raise CloudError(f"`{written(cloud.program, arguments)}` has not ended after {seconds:g} s") from None
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL)
