@@ -15,7 +15,7 @@ LOCALCLOUD := $(BIN)/python tests/localcloud
 TEMPLATE := infra/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust simulate test-python lint format build render local-up local-down local-env local-status clean prerequisites
+.PHONY: help demo screenshot test test-rust simulate test-python lint format build render local-up local-down local-env local-status clean prerequisites
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -32,6 +32,9 @@ $(INSTALLED): tests/localcloud/requirements.txt
 
 demo: $(INSTALLED) ## Copy a realistic fleet to another region, on a local AWS, and audit it.
 	@$(LOCALCLOUD) demo
+
+screenshot: $(INSTALLED) ## Take the README's picture of the page that `make demo` left (needs Chromium).
+	@PYTHONPATH=tests/localcloud $(BIN)/python -m localcloud.browser
 
 test: test-rust test-python ## Run every test: unit, property, simulated, in the local cloud.
 

@@ -160,9 +160,10 @@ pub struct Status {
     /// Where copies are looked for.
     #[command(flatten)]
     pub place: Where,
-    /// How old the newest verified copy of a database may be, by when its data was captured
-    #[arg(long, default_value = "26h", value_parser = parse_length, value_name = "LENGTH")]
-    pub objective: SignedDuration,
+    /// How old the newest verified copy of a database may be, by when its data was captured [default: the stack's
+    /// parameter `ObjectiveHours`, or else 26h]
+    #[arg(long, value_parser = parse_length, value_name = "LENGTH")]
+    pub objective: Option<SignedDuration>,
     /// Write JSON
     #[arg(long)]
     pub json: bool,
@@ -183,9 +184,10 @@ pub struct Audit {
     /// Write JSON
     #[arg(long)]
     pub json: bool,
-    /// How old the newest verified copy of a database may be, for the page's chart
-    #[arg(long, default_value = "26h", value_parser = parse_length, value_name = "LENGTH")]
-    pub objective: SignedDuration,
+    /// How old the newest verified copy of a database may be, for the page [default: the stack's
+    /// parameter `ObjectiveHours`, or else 26h]
+    #[arg(long, value_parser = parse_length, value_name = "LENGTH")]
+    pub objective: Option<SignedDuration>,
 }
 
 /// Options of `plan`.

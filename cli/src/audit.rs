@@ -12,7 +12,7 @@ use shared::{Copy, CopyStatus, DatabaseKind, PruneReport, Source, Standing, Veri
 
 use crate::args::{Audit, Global};
 use crate::copies::{self, Fleet, Place};
-use crate::machines::{Execution, Machines, Record, Stage, console_of_copy, console_of_execution, database_of};
+use crate::machines::{Execution, Machines, Named, Record, Stage, console_of_copy, console_of_execution};
 use crate::moment::{length, utc};
 use crate::status::{self, Line};
 use crate::{Cell, Cloud, Column, Ending, Failure, HeldCopy, Screen, Table, Tone, page, words};
@@ -32,6 +32,8 @@ const GAP_HOURS: i64 = 6;
 pub(crate) struct Entry {
     pub(crate) database: String,
     pub(crate) kind: DatabaseKind,
+    /// Whether it no longer existed.
+    pub(crate) retired: bool,
     /// `copied`, `current`, `nothing`, `unsupported`, `retired`, `failed` or `running`.
     pub(crate) outcome: String,
     /// The error's name and what there is to say of it.
@@ -113,7 +115,8 @@ pub(crate) async fn run(
     let place = Place::find(cloud, global, &options.place).await?;
     let now = cloud.now();
     let since = options.since.before(now);
-    let standing = status::assess(cloud, &place, now, options.objective).await?;
+    let objective = place.objective(options.objective);
+    let standing = status::assess(cloud, &place, now, objective).await?;
     let mut entries = match &place.stack {
         Some(stack) => {
             let machines = cloud.machines(&stack.region);
@@ -137,7 +140,7 @@ pub(crate) async fn run(
         stack: place.stack.map(|stack| stack.name),
         region: place.region,
         owner: place.owner_id,
-        objective_seconds: options.objective.as_secs(),
+        objective_seconds: objective.as_secs(),
         databases: standing.lines,
         entries,
         timeline,
@@ -168,7 +171,7 @@ fn write(file: &Path, page: &str) -> Result<(), Failure> {
 async fn of_executions(cloud: &Cloud, machines: &Machines, all: Vec<Execution>) -> Result<Vec<Entry>, Failure> {
     let named = all
         .into_iter()
-        .filter(|execution| database_of(&execution.name).is_some());
+        .filter(|execution| Named::read(&execution.name).is_some());
     let records = stream::iter(named)
         .map(async |execution| patiently(cloud, machines, &execution.arn).await)
         .buffer_unordered(4)
@@ -204,7 +207,7 @@ fn entry(region: &str, record: Record) -> Option<Entry> {
         cause,
         ..
     } = record;
-    let (kind, id, _) = database_of(&execution.name)?;
+    let Named { kind, id, retired, .. } = Named::read(&execution.name)?;
     let told: Told = serde_json::from_value(output).unwrap_or_default();
     let pruned = told.pruned.unwrap_or_default();
     let outcome = match execution.stage {
@@ -218,6 +221,7 @@ fn entry(region: &str, record: Record) -> Option<Entry> {
     Some(Entry {
         database: id.to_owned(),
         kind,
+        retired: retired.is_some(),
         error: error.or(ended),
         cause,
         started_at: execution.started,
@@ -248,7 +252,9 @@ fn entry(region: &str, record: Record) -> Option<Entry> {
 
 /// What an execution that goes on will tell at its end, as far as its copy tells it already.
 fn join_running(entries: &mut [Entry], fleet: &Fleet) {
-    let running = entries.iter_mut().filter(|entry| entry.outcome == "running");
+    let running = entries
+        .iter_mut()
+        .filter(|entry| entry.outcome == "running" && !entry.retired);
     for entry in running.filter(|entry| entry.copy.is_none()) {
         let databases = fleet.databases.iter();
         let mut same = databases.filter(|database| (database.kind, &database.id) == (entry.kind, &entry.database));
@@ -285,6 +291,8 @@ fn of_copy(fleet: &Fleet, database: &copies::DatabaseCopies, copy: &HeldCopy) ->
     Entry {
         database: database.id.clone(),
         kind: database.kind,
+        // Only the source region knows.
+        retired: false,
         outcome: outcome.to_owned(),
         error: error.map(str::to_owned),
         cause: None,
@@ -363,10 +371,17 @@ impl Report {
 impl Entry {
     /// The database with its kind, where it is not an instance.
     pub(crate) fn name(&self) -> String {
-        match self.kind {
-            DatabaseKind::Instance => self.database.clone(),
-            DatabaseKind::Cluster => format!("cluster:{}", self.database),
-        }
+        let kind = match self.kind {
+            DatabaseKind::Instance => "",
+            DatabaseKind::Cluster => "cluster:",
+        };
+        // The outcome says it as well, unless it failed.
+        let gone = if self.retired && self.outcome != "retired" {
+            " (retired)"
+        } else {
+            ""
+        };
+        format!("{kind}{}{gone}", self.database)
     }
 
     /// `copied`, or the name of the error.

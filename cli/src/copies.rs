@@ -11,6 +11,10 @@ use crate::{Cloud, Failure, Stack};
 /// What the operator must be allowed to do.
 pub(crate) const NEEDS: &str = "rds:DescribeDBSnapshots and rds:DescribeDBClusterSnapshots";
 
+/// How old the newest verified copy of a database may be, where nobody says: a nightly snapshot and its copy, and two
+/// hours of grace.
+const OBJECTIVE_HOURS: i64 = 26;
+
 /// One copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldCopy {
@@ -204,6 +208,14 @@ impl Place {
     /// Region of the databases, if it is known.
     pub(crate) fn source_region(&self) -> Option<&str> {
         self.stack.as_ref().map(|stack| stack.region.as_str())
+    }
+
+    /// How old the newest verified copy of a database may be: what the options say, or else the stack.
+    pub(crate) fn objective(&self, option: Option<SignedDuration>) -> SignedDuration {
+        let of_stack = || self.stack.as_ref().and_then(|stack| stack.objective);
+        option
+            .or_else(of_stack)
+            .unwrap_or(SignedDuration::from_hours(OBJECTIVE_HOURS))
     }
 
     /// RDS in the region of the copies.

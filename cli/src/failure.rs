@@ -78,7 +78,10 @@ impl Failure {
         let Some(code) = error.code() else {
             return Self::unreachable(service, region, &transport(error));
         };
-        let said = format!("{code}: {}", error.message().unwrap_or("no message"));
+        let said = format!(
+            "{code}: {}",
+            error.message().unwrap_or("no message").trim_end_matches('.')
+        );
         Self::of_answer(service, region, needs, code, &said)
     }
 

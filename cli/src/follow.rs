@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::{DatabaseKind, OwnCopy, Owner, Rds, Standing, Which};
 
 use crate::copies::NEEDS;
-use crate::machines::{Execution, Machines, Record, Stage, database_of, execution_arn, suffix_of_run};
+use crate::machines::{Execution, Machines, Named, Record, Stage, execution_arn, suffix_of_run};
 use crate::moment::length;
 use crate::progress::Progress;
 use crate::{Cloud, Failure, HeldCopy, Screen, Stack};
@@ -65,7 +65,20 @@ impl std::fmt::Display for Doing {
 }
 
 /// A database of the run.
-pub(crate) type Key = (DatabaseKind, String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) kind: DatabaseKind,
+    pub(crate) id: String,
+    /// What tells it from others of that name, if it no longer exists.
+    retired: Option<String>,
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let retired = if self.retired.is_some() { " (retired)" } else { "" };
+        write!(f, "{} {}{retired}", self.kind, self.id)
+    }
+}
 
 /// How a run stands.
 #[derive(Debug, Clone, Default)]
@@ -180,9 +193,7 @@ impl<'a> Follower<'a> {
         // The list rounds times to seconds.
         let since = since - SignedDuration::from_secs(1);
         let mut all = self.machines.executions(machine, since, MOST_CHILDREN).await?;
-        all.retain(|execution| {
-            database_of(&execution.name).is_some_and(|(_, _, suffix)| self.suffixes.contains(suffix))
-        });
+        all.retain(|execution| Named::read(&execution.name).is_some_and(|named| self.suffixes.contains(named.suffix)));
         Ok(all)
     }
 
@@ -190,17 +201,24 @@ impl<'a> Follower<'a> {
         let mut databases = BTreeMap::new();
         let mut running: BTreeMap<DatabaseKind, Vec<String>> = BTreeMap::new();
         for child in children {
-            let Some((kind, id, _)) = database_of(&child.name) else {
+            let Some(Named { kind, id, retired, .. }) = Named::read(&child.name) else {
                 continue;
             };
             let doing = match child.stage {
+                // What is only pruned has no copy under way.
+                Stage::Running if retired.is_some() => Doing::Finishing,
                 Stage::Running => {
                     running.entry(kind).or_default().push(id.to_owned());
                     Doing::Waiting
                 }
                 ended => Doing::Ended(ended),
             };
-            databases.insert((kind, id.to_owned()), doing);
+            let key = Key {
+                kind,
+                id: id.to_owned(),
+                retired: retired.map(str::to_owned),
+            };
+            databases.insert(key, doing);
         }
         let now = self.cloud.now();
         for (kind, ids) in running {
@@ -210,7 +228,11 @@ impl<'a> Follower<'a> {
                 let Some(own) = OwnCopy::read(&self.owner, &snapshot) else {
                     continue;
                 };
-                let key = (kind, snapshot.database_id.clone());
+                let key = Key {
+                    kind,
+                    id: snapshot.database_id.clone(),
+                    retired: None,
+                };
                 let doing = match own.standing {
                     Standing::InProgress => {
                         let copy = HeldCopy { own, snapshot };

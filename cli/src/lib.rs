@@ -24,7 +24,10 @@ mod status;
 mod table;
 mod words;
 
+use std::time::Duration;
+
 use clap::CommandFactory;
+use futures_util::FutureExt;
 
 pub use args::{Cli, Command};
 pub use cloud::Cloud;
@@ -33,6 +36,9 @@ pub use failure::{Ending, Failure};
 pub use screen::{Screen, Tone};
 pub use stack::Stack;
 pub use table::{Cell, Column, Table};
+
+/// How long a command may take to end well after Ctrl-C; a second Ctrl-C ends it at once.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Does what the command line says, in the account of the environment.
 pub async fn run(cli: &Cli, screen: &mut Screen<'_>) -> Result<Ending, Failure> {
@@ -43,13 +49,32 @@ pub async fn run(cli: &Cli, screen: &mut Screen<'_>) -> Result<Ending, Failure> 
     if cli.command.needs_account() {
         cloud.sign_in().await?;
     }
-    let mut interrupt = Box::pin(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // Then it ends the program, as it always did.
-            std::future::pending::<()>().await;
+    // Listened to from the start, so that a run that is just being started is followed up to the word how to follow it.
+    let pressed = ctrl_c().boxed_local().shared();
+    let mut interrupt = pressed.clone();
+    let impatient = async {
+        pressed.await;
+        tokio::select! {
+            () = tokio::time::sleep(GRACE) => {}
+            () = ctrl_c() => {}
         }
-    });
-    run_until(&cloud, cli, &mut interrupt, screen).await
+    };
+    tokio::select! {
+        biased;
+        ended = run_until(&cloud, cli, &mut interrupt, screen) => ended,
+        () = impatient => Err(Failure::new(
+            "Interrupted.",
+            "What was started in AWS goes on; `snapferry audit` shows it.",
+        )),
+    }
+}
+
+/// Ctrl-C.
+async fn ctrl_c() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Then it ends the program, as it always did.
+        std::future::pending::<()>().await;
+    }
 }
 
 /// The same in any account, where `interrupt` ends the following of a run.

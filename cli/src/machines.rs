@@ -240,19 +240,46 @@ fn timestamp(time: &aws_sdk_sfn::primitives::DateTime) -> Option<Timestamp> {
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
-/// The database that an execution of copy-snapshot is for, and what its run gave it as a suffix; nothing if it was
-/// named by hand, or is for a database that is gone (which has 4 digits more). The name is `i-` or `c-`, the database's
-/// identifier, `-` and 8 hexadecimal digits.
-#[must_use]
-pub fn database_of(name: &str) -> Option<(DatabaseKind, &str, &str)> {
-    let (kind, rest) = match name.split_once('-')? {
-        ("i", rest) => (DatabaseKind::Instance, rest),
-        ("c", rest) => (DatabaseKind::Cluster, rest),
-        _ => return None,
-    };
-    let (id, suffix) = rest.rsplit_once('-')?;
-    let is_hash = suffix.len() == 8 && suffix.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (is_hash && !id.is_empty()).then_some((kind, id, suffix))
+/// What the name of an execution of copy-snapshot tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// Instance or cluster.
+    pub kind: DatabaseKind,
+    /// The database's identifier.
+    pub id: &'a str,
+    /// What its run gave it: see [`suffix_of_run`].
+    pub suffix: &'a str,
+    /// What tells it from a living database of that name, if the database no longer exists.
+    pub retired: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    /// Reads `i-` or `c-`, the database's identifier, `-` and 8 hexadecimal digits; for a database that no longer exists
+    /// `-` and 4 more. Nothing if somebody chose another name.
+    #[must_use]
+    pub fn read(name: &'a str) -> Option<Self> {
+        let (kind, rest) = match name.split_once('-')? {
+            ("i", rest) => (DatabaseKind::Instance, rest),
+            ("c", rest) => (DatabaseKind::Cluster, rest),
+            _ => return None,
+        };
+        let hash = |text: &'a str, digits: usize| {
+            let (rest, hash) = text.rsplit_once('-')?;
+            let is_hash = hash.len() == digits && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_hash.then_some((rest, hash))
+        };
+        let (rest, retired) = match hash(rest, 4) {
+            Some((rest, digits)) => (rest, Some(digits)),
+            None => (rest, None),
+        };
+        let (id, suffix) = hash(rest, 8).filter(|(id, _)| !id.is_empty())?;
+        Some(Self {
+            kind,
+            id,
+            suffix,
+            retired,
+        })
+    }
 }
 
 /// What the executions of copy-snapshot that a run starts have as the end of their names: see `CopyInstance` in
@@ -304,21 +331,38 @@ mod tests {
 
     #[test]
     fn the_name_of_an_execution_tells_its_database() {
-        let instance = DatabaseKind::Instance;
-        assert_eq!(database_of("i-orders-1a2b3c4d"), Some((instance, "orders", "1a2b3c4d")));
-        assert_eq!(
-            database_of("c-billing-2-0000ffff"),
-            Some((DatabaseKind::Cluster, "billing-2", "0000ffff"))
-        );
+        let named = |kind, id, suffix, retired| {
+            Some(Named {
+                kind,
+                id,
+                suffix,
+                retired,
+            })
+        };
+        let (instance, cluster) = (DatabaseKind::Instance, DatabaseKind::Cluster);
+        for (name, expected) in [
+            ("i-orders-1a2b3c4d", named(instance, "orders", "1a2b3c4d", None)),
+            ("c-billing-2-0000ffff", named(cluster, "billing-2", "0000ffff", None)),
+            ("c-old-1a2b3c4d-00ff", named(cluster, "old", "1a2b3c4d", Some("00ff"))),
+            // Identifiers that end as hashes do.
+            ("i-old-00ff-1a2b3c4d", named(instance, "old-00ff", "1a2b3c4d", None)),
+            (
+                "i-a-0000ffff-1a2b3c4d-00ff",
+                named(instance, "a-0000ffff", "1a2b3c4d", Some("00ff")),
+            ),
+        ] {
+            assert_eq!(Named::read(name), expected, "{name}");
+        }
         for other in [
             "i-orders",
             "x-orders-1a2b3c4d",
             "i-orders-1a2b3c4",
             "i-orders-1a2b3c4z",
             "i--1a2b3c4d",
-            "i-orders-1a2b3c4d-00ff",
+            "i-orders-1a2b3c4d-00f",
+            "i-1a2b3c4d-00ff",
         ] {
-            assert_eq!(database_of(other), None, "{other}");
+            assert_eq!(Named::read(other), None, "{other}");
         }
     }
 

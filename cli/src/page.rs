@@ -321,8 +321,8 @@ fn table(html: &mut String, report: &Report) {
                 entry.captured_at.map(utc).unwrap_or_default() + &size.unwrap_or_default(),
                 "number",
             ),
-            (format!("{}{key}", Text(copy)), ""),
-            (verified + &fields, ""),
+            (format!("{}{key}", Text(copy)), "copy"),
+            (verified + &fields, "verified"),
             (Text(&entry.deleted.join(", ")).to_string(), ""),
         ];
         for ((cell, class), title) in cells.iter().zip(&TITLES[1..]) {

@@ -9,7 +9,7 @@ use shared::{DatabaseKind, Decision, LeftOut, PruneDecision, PruneReport, Retire
 
 use crate::args::{Global, Plan as Options};
 use crate::follow::{Followed, Follower};
-use crate::machines::{Record, database_of};
+use crate::machines::{Named, Record};
 use crate::moment::utc;
 use crate::run::{self, Interrupt, Summary, how_to_follow};
 use crate::{Cell, Cloud, Column, Ending, Failure, Screen, Table, Tone, words};
@@ -79,7 +79,7 @@ pub(crate) async fn run(
     let follower = Follower::new(cloud, &stack, &arn).quietly();
     let Followed::Ended(record, children) = follower.follow(interrupt, screen).await? else {
         screen.aside(&format!(
-            "The dry run goes on; it changes nothing. To follow it: {}",
+            "The dry run goes on; it changes nothing. To follow it:\n  {}",
             how_to_follow(global, &arn)
         ));
         return Ok(Ending::Error);
@@ -139,7 +139,7 @@ impl Plan {
 
 /// What one execution of the dry run decided.
 fn planned(record: Record) -> Option<Planned> {
-    let (kind, id, _) = database_of(&record.execution.name)?;
+    let Named { kind, id, .. } = Named::read(&record.execution.name)?;
     let told: Told = serde_json::from_value(record.output).unwrap_or_default();
     let pruned = told.pruned.unwrap_or_default();
     Some(Planned {

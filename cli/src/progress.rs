@@ -55,7 +55,7 @@ impl Progress {
                 let clock = now.to_zoned(TimeZone::UTC).strftime("%H:%M:%S").to_string();
                 for (key, doing) in &sight.databases {
                     if said.get(key).is_none_or(|before| is_news(*before, *doing)) {
-                        screen.aside(&format!("{clock} {} {}: {doing}", key.0, key.1));
+                        screen.aside(&format!("{clock} {key}: {doing}"));
                         said.insert(key.clone(), *doing);
                     }
                 }
@@ -116,7 +116,7 @@ fn draw(
             "{prefix:24!} {bar:24} {wide_msg}"
         };
         let bar = ProgressBar::new(100).with_style(style(template));
-        bar.set_prefix(key.1.clone());
+        bar.set_prefix(key.id.clone());
         bars.insert(key.clone(), all.insert_before(total, bar));
     }
     if let Some(bar) = bars.get(key) {

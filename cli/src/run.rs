@@ -58,7 +58,7 @@ pub(crate) async fn run(
         screen.line(&format!("Started {}.", name_of(&arn)));
         screen.line(&console_of_execution(&stack.region, &arn));
         if options.follow.is_none() {
-            screen.aside(&format!("To follow it: {}", how_to_follow(global, &arn)));
+            screen.aside(&format!("To follow it:\n  {}", how_to_follow(global, &arn)));
             return Ok(Ending::Fine);
         }
         arn
@@ -73,13 +73,13 @@ pub(crate) async fn run(
         Ok(Followed::Ended(record, _)) => report(cloud, &stack, &record, screen).await,
         Ok(Followed::Left) => {
             screen.aside(&format!(
-                "The run goes on. To follow it again: {}",
+                "The run goes on. To follow it again:\n  {}",
                 how_to_follow(global, &arn)
             ));
             Ok(Ending::Fine)
         }
         Err(failure) => Err(failure.and(&format!(
-            "The run goes on. To follow it again: {}",
+            "The run goes on. To follow it again:\n  {}",
             how_to_follow(global, &arn)
         ))),
     }
@@ -140,8 +140,13 @@ fn name_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
 
-/// The command that follows a run, with the options that this one was given.
+/// The command that follows a run.
 pub(crate) fn how_to_follow(global: &Global, arn: &str) -> String {
+    format!("{} --follow {}", how_to_run(global), name_of(arn))
+}
+
+/// The command that starts a run, with the options that this one was given.
+pub(crate) fn how_to_run(global: &Global) -> String {
     let mut command = "snapferry run".to_owned();
     for (option, value) in [
         (
@@ -155,7 +160,7 @@ pub(crate) fn how_to_follow(global: &Global, arn: &str) -> String {
             command = format!("{command} {option} {value}");
         }
     }
-    format!("{command} --follow {}", name_of(arn))
+    command
 }
 
 /// A database that was not copied, as the run names it.

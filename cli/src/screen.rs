@@ -137,13 +137,18 @@ impl<'a> Screen<'a> {
     }
 }
 
-/// `text` in lines of at most `width` characters; a longer word stays whole, so that it can be copied.
+/// `text` in lines of at most `width` characters. A longer word stays whole, and so does a line that is indented, which
+/// is a command: they are there to be copied.
 fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else {
         return text.lines().map(str::to_owned).collect();
     };
     let mut lines = Vec::new();
     for paragraph in text.lines() {
+        if paragraph.starts_with("  ") {
+            lines.push(paragraph.to_owned());
+            continue;
+        }
         let mut line = String::new();
         for word in paragraph.split(' ') {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
@@ -167,8 +172,8 @@ mod tests {
     fn sentences_wrap_at_words_and_keep_long_words_whole() {
         assert_eq!(wrap("one two three", Some(7)), ["one two", "three"]);
         assert_eq!(
-            wrap("a https://long.example b", Some(5)),
-            ["a", "https://long.example", "b"]
+            wrap("a https://long.example b\n  run me as I am", Some(5)),
+            ["a", "https://long.example", "b", "  run me as I am"]
         );
         assert_eq!(wrap("as long as it likes", None), ["as long as it likes"]);
     }

@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use roxmltree::{Document, Node};
 use shared::{Database, partition};
@@ -40,6 +40,8 @@ pub struct Stack {
     pub owner_id: String,
     /// Whether only databases with the tag are copied (`Selection`).
     pub opt_in: bool,
+    /// How old the newest verified copy of a database may be (`ObjectiveHours`).
+    pub objective: Option<SignedDuration>,
     /// Engines whose clusters are not copied.
     pub without: Vec<&'static str>,
     /// The machine that a run is an execution of.
@@ -73,7 +75,7 @@ impl Stack {
                      --destination REGION --owner ID.",
                 ));
             }
-            let said = format!("{code}: {message}");
+            let said = format!("{code}: {}", message.trim_end_matches('.'));
             return Err(Failure::of_answer("CloudFormation", region, NEEDS, &code, &said));
         }
         Self::read(&document, region, name)
@@ -109,6 +111,7 @@ impl Stack {
             opt_in: parameters
                 .get("Selection")
                 .is_some_and(|selection| selection == "opt-in"),
+            objective: parameters.get("ObjectiveHours").and_then(|hours| hours_of(hours)),
             without: [("neptune", "IncludeNeptune"), ("docdb", "IncludeDocumentDb")]
                 .into_iter()
                 .filter(|(_, parameter)| parameters.get(*parameter).is_none_or(|included| included != "true"))
@@ -118,6 +121,13 @@ impl Stack {
             copy_snapshot_arn: take(&outputs, "CopySnapshotStateMachineArn", "output")?,
         })
     }
+}
+
+/// A number of hours, which CloudFormation lets be a fraction.
+fn hours_of(text: &str) -> Option<SignedDuration> {
+    let hours: f64 = text.trim().parse().ok()?;
+    let length = SignedDuration::try_from_secs_f64(hours * 3600.0).ok()?;
+    (length > SignedDuration::ZERO).then_some(length)
 }
 
 /// The `member`s of the list `list`, by the text of one of their elements.

@@ -10,8 +10,9 @@ use shared::{Database, DatabaseKind, Standing};
 
 use crate::args::{Global, Status};
 use crate::copies::{self, Fleet, Place};
-use crate::machines::{Execution, Machines, Stage, database_of, suffix_of_run};
+use crate::machines::{Execution, Machines, Named, Stage, suffix_of_run};
 use crate::moment::{length, utc};
+use crate::run::how_to_run;
 use crate::{Cell, Cloud, Column, DatabaseCopies, Ending, Failure, Screen, Stack, Table, Tone};
 
 /// Names of runs that only say what they would do begin so, if this program started them.
@@ -167,8 +168,8 @@ pub(crate) async fn run(
     screen: &mut Screen<'_>,
 ) -> Result<Ending, Failure> {
     let place = Place::find(cloud, global, &options.place).await?;
-    let now = cloud.now();
-    let Standings { lines, notes, .. } = assess(cloud, &place, now, options.objective).await?;
+    let (now, objective) = (cloud.now(), place.objective(options.objective));
+    let Standings { lines, notes, .. } = assess(cloud, &place, now, objective).await?;
     let missed = lines.iter().filter(|line| line.state.misses()).count();
     if options.json {
         screen.json(&Report {
@@ -177,13 +178,16 @@ pub(crate) async fn run(
             stack: place.stack.as_ref().map(|stack| stack.name.as_str()),
             region: &place.region,
             owner: &place.owner_id,
-            objective_seconds: options.objective.as_secs(),
+            objective_seconds: objective.as_secs(),
             missed,
             notes: &notes,
             databases: &lines,
         });
     } else {
-        show(&lines, &place, &notes, missed, now, options.objective, screen);
+        show(&lines, &place, &notes, missed, now, objective, screen);
+        if missed > 0 && place.stack.is_some() {
+            screen.aside(&format!("To copy what is missing:\n  {} --follow", how_to_run(global)));
+        }
     }
     Ok(if missed > 0 { Ending::Bad } else { Ending::Fine })
 }
@@ -311,12 +315,14 @@ async fn lately(
     let dry: BTreeSet<String> = runs.iter().filter(is_dry).map(|run| suffix_of_run(&run.arn)).collect();
     let mut lately = Lately::default();
     for execution in copies {
-        let Some((kind, id, suffix)) = database_of(&execution.name) else {
+        let Some(named) = Named::read(&execution.name) else {
             continue;
         };
-        if !dry.contains(suffix) {
+        // What was pruned of a database that is gone says nothing of one that took its name.
+        if named.retired.is_none() && !dry.contains(named.suffix) {
             // They come the newest first.
-            lately.last.entry((kind, id.to_owned())).or_insert(execution);
+            let database = (named.kind, named.id.to_owned());
+            lately.last.entry(database).or_insert(execution);
         }
     }
     Ok(lately)
@@ -488,9 +494,6 @@ fn show(
     screen.print(&text);
     for note in notes {
         screen.aside(&format!("note: {note}"));
-    }
-    if missed > 0 && place.stack.is_some() {
-        screen.aside("To copy what is missing: snapferry run --follow");
     }
 }
 

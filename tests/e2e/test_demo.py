@@ -9,8 +9,8 @@ from datetime import datetime
 import pytest
 from conftest import rules_stack
 from fleet import OTHER_KEY, fleet, instance, old_copy
-from localcloud import layout, scenarios
-from localcloud.demo import show
+from localcloud import command_line, layout, scenarios
+from localcloud.demo import endings, show
 from rich.console import Console
 
 SCENARIO = layout.SCENARIOS / "demo.json"
@@ -32,7 +32,7 @@ def perform(cloud, tmp_path):
 
 
 @pytest.mark.xdist_group("rules")
-def test_the_demo_shows_what_its_scenario_expects(cloud, perform):
+def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
     scenario = scenarios.read(SCENARIO)
     source = scenario["regions"][layout.SOURCE_REGION]
     assert len(source["instances"]) >= 16
@@ -74,6 +74,14 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform):
     # Where lines are broken is of no importance.
     printed = " ".join(printed.split())
     for expected in (
+        # What the program says of it.
+        "snapferry run --follow --stack",
+        "instance customers: copying",
+        "instance campaign (retired): succeeded",
+        ": 20 copied, 1 current, 1 nothing, 1 unsupported, 2 retired, 2 failed.",
+        "instance ledger: CopyFailed RDS reports the copy acme-ledger-",
+        "4 of 25 databases have no verified copy in eu-central-1 of data younger than 26 h.",
+        # And the demo.
         "ledger, failed (CopyFailed)",
         "The scenario lets RDS give up",
         "payroll, failed (OptionGroupMissing)",
@@ -89,6 +97,22 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform):
     ):
         assert expected in printed, printed
     assert "a fortnight" not in printed
+    page = (tmp_path / "audit.html").read_text()
+    assert "4 of 25 databases have no verified copy of data younger than 26 h." in page
+    assert f"as a page to look at and hand on in {tmp_path}/audit.html" in printed
+    # The program's audit and that of the demo, which reads the executions by itself, say the same.
+    latest = {}
+    for entry in reversed(json.loads(snapferry_audit(cloud))["entries"]):
+        latest[entry["kind"], entry["database"]] = (entry["outcome"], entry.get("error"), sorted(entry["deleted"]))
+    assert latest == {
+        (record["kind"], record["id"]): (record["outcome"], record["error"], sorted(record["pruned"]))
+        for record in audit
+        if record["execution"]
+    }
+
+
+def snapferry_audit(cloud):
+    return command_line.run(cloud, "audit", "--json", "--stack", rules_stack(cloud)).stdout
 
 
 def test_the_demo_notices_what_is_not_as_expected(perform):
@@ -116,3 +140,17 @@ def test_the_demo_notices_what_is_not_as_expected(perform):
     ]
     for difference in differences:
         assert difference in printed
+
+
+def test_the_demo_notices_an_exit_code_that_does_not_say_what_happened():
+    copied = {"execution": "i-orders", "outcome": "copied", "error": None}
+    failed = {"execution": "i-ledger", "outcome": "failed", "error": "CopyFailed"}
+    well = {"run": 0, "audit": 0, "audit --html": 0, "status": 0}
+    assert endings(well, [copied]) == []
+    assert endings({**well, "run": 2, "status": 2}, [copied, failed]) == []
+    assert endings({**well, "run": 1, "status": 2}, [failed]) == []
+    assert endings({**well, "audit": 1}, [copied, failed]) == [
+        "`snapferry run` ended with exit code 0, expected was 2.",
+        "`snapferry audit` ended with exit code 1, expected was 0.",
+        "`snapferry status` ended with exit code 0, expected was 2.",
+    ]

@@ -22,6 +22,7 @@ import pytest
 from localcloud import layout, prerequisites
 from localcloud.cloud import FOLDER_VARIABLE
 from localcloud.runs import Runs
+from terminal import Terminal
 
 COMMAND = [sys.executable, str(layout.ROOT / "tests" / "localcloud")]
 
@@ -165,7 +166,7 @@ def test_a_demo_that_is_cut_short_leaves_nothing(workspace, number):
     )
     said = b""
     deadline = time.monotonic() + 200
-    while b"asking for the copy" not in said and b"copying" not in said:
+    while b"copying" not in said:
         assert time.monotonic() < deadline, said
         if select.select([demo.stdout], [], [], 0.5)[0]:
             read = os.read(demo.stdout.fileno(), 4096)
@@ -177,6 +178,21 @@ def test_a_demo_that_is_cut_short_leaves_nothing(workspace, number):
     status = demo.wait(timeout=30)
     assert status == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
     until(lambda: processes_of(folder) == [], "the end of everything that the demo started", seconds=10)
+
+
+def test_ctrl_c_in_a_terminal_ends_the_demo_and_all_that_it_started(workspace):
+    demo = Terminal([*COMMAND, "demo"], {**os.environ, "LOCALCLOUD_WORKSPACE": str(workspace)}, cwd=layout.ROOT)
+    try:
+        demo.wait_for(" copying, ", seconds=200)
+        demo.press_ctrl_c()
+        assert demo.end(30) == 130
+        assert demo.is_as_it_was
+    finally:
+        demo.close()
+    assert "everything that was started has been stopped" in demo.text
+    # The program would say so, but the run ends with the cloud.
+    assert "The run goes on" not in demo.text
+    until(lambda: processes_of(workspace / "demo") == [], "the end of everything that the demo started", seconds=10)
 
 
 def test_the_five_artifacts_are_five_programs_that_lambda_can_run(session_cloud):

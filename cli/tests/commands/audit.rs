@@ -87,6 +87,32 @@ async fn json_says_the_same() {
 }
 
 #[tokio::test]
+async fn databases_that_are_gone_are_told_from_living_ones_of_their_name() {
+    let account = account();
+    let now = account.now();
+    let deleted =
+        json!({"deleted": [{"id": "snap-orders-0", "reason": "old"}], "kept": [], "omitted": 0, "dryRun": false});
+    account.executions([
+        Execution::copy("i-orders-11111111-00ff", now, 2)
+            .takes(1)
+            .gives(json!({"outcome": "retired", "pruned": deleted})),
+        Execution::copy("c-billing-11111111-0a0b", now, 1)
+            .takes(1)
+            .fails("AccessDenied", "the role lacks rds:DeleteDBClusterSnapshot"),
+    ]);
+    let said = account.say("audit --since 3h").await;
+    insta::assert_snapshot!(said.out);
+    let said = account.say("audit --since 3h --json").await.json();
+    let entries = said["entries"].as_array().expect("entries");
+    assert!(entries.iter().all(|entry| entry["retired"] == true), "{entries:?}");
+    // The living ones keep what they had.
+    let status = account.say("status --json").await.json();
+    let databases = status["databases"].as_array().expect("databases");
+    let billing = databases.iter().find(|line| line["database"] == "billing");
+    assert_eq!(billing.expect("billing")["last"]["stage"], "succeeded");
+}
+
+#[tokio::test]
 async fn with_the_source_region_lost_the_copies_tell_their_own_history() {
     let account = account();
     account.lose(SOURCE);

@@ -49,7 +49,12 @@ async fn the_worst_comes_first_and_a_missed_objective_is_exit_code_2() {
     let said = fleet().say("status").await;
     assert_eq!(said.ending, Ok(Ending::Bad), "{}", said.aside);
     insta::assert_snapshot!(said.out);
-    insta::assert_snapshot!(said.aside, @"To copy what is missing: snapferry run --follow");
+    assert_eq!(said.aside, "To copy what is missing:\n  snapferry run --follow\n");
+    let said = fleet().say("status --region us-east-1").await;
+    assert_eq!(
+        said.aside,
+        "To copy what is missing:\n  snapferry run --region us-east-1 --follow\n"
+    );
 }
 
 #[tokio::test]
@@ -79,6 +84,35 @@ async fn within_the_objective_it_ends_well() {
 
     let strict = account.say("status --objective 4h").await;
     assert_eq!(strict.ending, Ok(Ending::Bad));
+}
+
+#[tokio::test]
+async fn the_objective_is_that_of_the_stack_unless_one_is_given() {
+    let account = fleet();
+    let with = |hours: &str| {
+        let parameter = format!(
+            "<member><ParameterKey>ObjectiveHours</ParameterKey><ParameterValue>{hours}</ParameterValue></member>\
+             </Parameters>"
+        );
+        crate::account::stack_xml().replace("</Parameters>", &parameter)
+    };
+    for (hours, options, seconds) in [
+        ("4", "", 4 * 3600),
+        ("1.5", "", 5400),
+        ("4", " --objective 8h", 8 * 3600),
+        ("0", "", 26 * 3600),
+        ("soon", "", 26 * 3600),
+    ] {
+        account.stack("strict", &with(hours));
+        for command in ["status", "audit"] {
+            let said = account.say(&format!("{command} --stack strict --json{options}")).await;
+            assert_eq!(
+                said.json()["objectiveSeconds"],
+                seconds,
+                "{command}{options} of {hours}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

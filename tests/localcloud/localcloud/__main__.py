@@ -108,14 +108,14 @@ def parser() -> argparse.ArgumentParser:
         _demo,
         "copy a realistic fleet to another region, show it live, and audit it",
         "  python tests/localcloud demo\n"
-        "  NO_COLOR=1 python tests/localcloud demo        plain lines instead of live progress\n",
+        "  python tests/localcloud demo | cat             plain lines instead of live progress\n",
     )
     _common(demo)
     demo.add_argument(
         "--audit",
         type=Path,
         default=layout.ROOT / "target" / "demo" / "audit.json",
-        help="where the audit is written (default: target/demo/audit.json)",
+        help="where the audit is written, as a page beside it (default: target/demo/audit.json)",
     )
     return top
 
@@ -163,10 +163,12 @@ def _up(options: argparse.Namespace) -> int:
     finally:
         cloud.stop()
     _print_exports(exports)
+    from .command_line import written
+
     print(
         '\nIt keeps running. Copy the lines above into a shell, or there: eval "$(make -s local-env)"\n'
-        "Start a run:  aws stepfunctions start-execution --state-machine-arn "
-        f"arn:aws:states:{layout.SOURCE_REGION}:{layout.ACCOUNT}:stateMachine:{layout.STACK}-copy-fleet\n"
+        f"Look at it:   {written(cloud.program, ['status'])}\n"
+        f"Start a run:  {written(cloud.program, ['run', '--follow'])}\n"
         "Stop it:      make local-down",
         file=sys.stderr,
     )

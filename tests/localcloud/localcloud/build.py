@@ -1,4 +1,4 @@
-"""Builds the functions, the simulator and the deployable template.
+"""Builds the functions, the simulator, the command-line program and the deployable template.
 
 The functions are built by cargo-lambda with its default compiler, zig from the virtual environment, just as a user's
 own `sam build` does it: the very binaries that run here would be deployed. zig links them for an older C library
@@ -104,20 +104,34 @@ def build_functions(report: Report, folder: Path) -> None:
 
 
 def build_simulator(report: Report, folder: Path) -> Path:
-    """The simulator, in the dev profile that the Rust tests share. Returns its path."""
+    """The simulator. Returns its path."""
+    return _build_program(report, folder, "the RDS simulator", "simulator", "rds-simulator")
+
+
+def build_command_line(report: Report, folder: Path) -> Path:
+    """The operator's program. Returns its path."""
+    return _build_program(
+        report, folder, "the command-line program", "snapferry", "snapferry", hint="two minutes the first time"
+    )
+
+
+def _build_program(report: Report, folder: Path, what: str, package: str, name: str, hint: str = "") -> Path:
+    """A program that runs on this machine only, in the dev profile: it is built fastest, and Rust's tests share it."""
+    log = folder / f"cargo-{package}.log"
     said = run_step(
         report,
-        "building the RDS simulator",
-        ["cargo", "build", "--package", "simulator", "--bin", "rds-simulator", "--message-format", "json"],
-        folder / "cargo-simulator.log",
+        f"building {what}",
+        ["cargo", "build", "--package", package, "--bin", name, "--message-format", "json"],
+        log,
         layout.clean_environment(),
+        hint=hint,
     )
     for line in said.splitlines():
-        if line.startswith("{") and '"rds-simulator"' in line:
+        if line.startswith("{") and f'"{name}"' in line:
             message = json.loads(line)
             if message.get("reason") == "compiler-artifact" and message.get("executable"):
                 return Path(message["executable"])
-    raise StepFailed(f"cargo built no rds-simulator; its output: {folder / 'cargo-simulator.log'}")
+    raise StepFailed(f"cargo built no {name}; its output: {log}")
 
 
 def sam(folder: Path, endpoint: str | None = None) -> tuple[list[str], dict[str, str]]:

@@ -60,6 +60,8 @@ class LocalCloud:
         self.endpoint = ""
         self.simulator = Simulator("")
         self.built_template = Path()
+        self.program = Path()
+        """The operator's program, once it is built."""
         self.warden = 0
         """The process id of the warden, which is also its process group."""
         self._warden_process: subprocess.Popen[bytes] | None = None
@@ -88,6 +90,7 @@ class LocalCloud:
         """Builds, starts both servers, deploys the template and tells the simulator who may do what."""
         self._take_folder()
         simulator = build.build_simulator(self.report, self.folder)
+        self.program = build.build_command_line(self.report, self.folder)
         build.build_functions(self.report, self.folder)
         self._start_warden(simulator, detached)
         self.built_template = build.sam_build(self.report, self.folder)
@@ -206,6 +209,7 @@ class LocalCloud:
                     "scale": self.scale,
                     "endpoint": self.endpoint,
                     "simulator": self.simulator.url,
+                    "program": str(self.program),
                     "warden": self.warden,
                     "startedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 },
@@ -226,6 +230,7 @@ class LocalCloud:
         cloud = cls(state["name"], scale=state["scale"], report=Report(quiet=True))
         cloud.endpoint = state["endpoint"]
         cloud.simulator = Simulator(state["simulator"])
+        cloud.program = Path(state["program"])
         cloud.warden = state["warden"]
         if not our_processes(cloud.warden, cloud.folder):
             STATE.unlink()

@@ -8,39 +8,23 @@ import textwrap
 import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
-from . import layout, scenarios
+from . import command_line, layout, scenarios
 from .audit import audit, plan
 from .cloud import LocalCloud
 from .report import Report
-from .runs import Execution, Runs, TookTooLong
+from .runs import Execution
 
 Json = Any
 
 LONGEST_RUN_SECONDS = 240
 LONGEST_LINE = 120
 """Characters: sentences are broken here, or where the terminal ends."""
-
-STYLES = {
-    "copied": "green",
-    "current": "green",
-    "nothing": "cyan",
-    "left out": "cyan",
-    "retired": "cyan",
-    "unsupported": "yellow",
-    "failed": "red",
-}
 
 
 def demo(scenario: Path, scale: float, audit_file: Path) -> int:
@@ -69,28 +53,49 @@ def show(
     cloud.simulator.seed(scenario)
     before = copies_by_arn(cloud)
     introduce(console, cloud, before)
-    started = time.monotonic()
     runs = cloud.runs(stack)
-    run = runs.start({"Comment": "make demo"})
-    watch(console, runs, run)
-    end = runs.wait(run, seconds=30)
-    took = time.monotonic() - started
-    records = audit(runs, run)
-    found = plan(runs, run) or {}
+    known = {run.arn for run in runs.latest()}
+    operator = Operator(console, cloud, stack)
+    codes = {"run": operator.types("run", "--follow")}
+    run = next(run for run in runs.latest() if run.arn not in known)
+    end = runs.wait(run.arn, seconds=30)
+    records = audit(runs, run.arn)
+    found = plan(runs, run.arn) or {}
     after = copies_by_arn(cloud)
     audit_file.parent.mkdir(parents=True, exist_ok=True)
     audit_file.write_text(json.dumps(records, indent=2) + "\n")
-    console.print()
-    console.print(table(records, console.width))
+    page = audit_file.with_suffix(".html")
+    codes["audit"] = operator.types("audit")
+    codes["audit --html"] = operator.types("audit", "--html", _shown(page))
+    codes["status"] = operator.types("status")
     warn(console, found, records)
     point_out(console, cloud, records, after)
     conclude(console, end, records, expected)
     differences = differences_from(expected, found, records, before, after) if expected else []
-    differences += always_true(records, before, after)
+    differences += always_true(records, before, after) + endings(codes, records)
     report_checks(console, differences, before, after)
-    shown = audit_file.relative_to(layout.ROOT) if audit_file.is_relative_to(layout.ROOT) else audit_file
-    console.print(f"The audit is in [bold]{shown}[/]. The run took {_seconds(took)}.")
+    console.print(
+        f"The audit is in [bold]{_shown(audit_file)}[/], and as a page to look at and hand on in [bold]{_shown(page)}[/]. "
+        "Its links lead to the AWS console, where each execution of a real run can be opened."
+    )
     return differences
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Somebody who runs the command-line program before your eyes."""
+
+    console: Console
+    cloud: LocalCloud
+    stack: str
+
+    def types(self, *arguments: str) -> int:
+        """Shows a command, runs it and returns its exit code."""
+        stack = [] if self.stack == layout.STACK else ["--stack", self.stack]
+        command = command_line.written(self.cloud.program, [*arguments, *stack])
+        self.console.print()
+        self.console.print(f"$ {command}", style="bold", markup=False)
+        return command_line.show(self.cloud, [*arguments, *stack], self.console.file, LONGEST_RUN_SECONDS)
 
 
 # What is in the destination region
@@ -135,7 +140,7 @@ def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
     return found
 
 
-# Before and while it runs
+# Before it runs
 
 
 def introduce(console: Console, cloud: LocalCloud, before: dict[str, Destination]) -> None:
@@ -155,148 +160,9 @@ def introduce(console: Console, cloud: LocalCloud, before: dict[str, Destination
         f"{layout.DESTINATION_REGION}, where {owned} copies of earlier runs and {len(before) - owned} hand-made "
         f"snapshots are. An hour takes {_seconds(3600 / cloud.scale)} here."
     )
-    console.print()
-
-
-class Progress:
-    """What is known of each copy while the run goes on."""
-
-    def __init__(self, runs: Runs, run: str) -> None:
-        self.runs = runs
-        self.run = run
-        self.rows: dict[str, Row] = {}
-
-    def refresh(self) -> list[Row]:
-        """Looks again at what has not ended, and returns the rows that changed."""
-        changed = []
-        for child in self.runs.all_children(self.run):
-            row = self.rows.get(child.arn)
-            if row is None:
-                row = self.rows[child.arn] = Row(child.input["kind"], child.input["id"])
-            if row.ended:
-                continue
-            previous = row.text
-            row.update(self.runs, child)
-            if row.text != previous:
-                changed.append(row)
-        return changed
-
-
-@dataclass
-class Row:
-    """One database's line."""
-
-    kind: str
-    id: str
-    percent: int = 0
-    text: str = ""
-    style: str = ""
-    ended: bool = False
-
-    def update(self, runs: Runs, execution: Execution) -> None:
-        """Reads the execution's progress from its history."""
-        if execution.status == "SUCCEEDED":
-            outcome = execution.output["outcome"]
-            self.ended, self.text, self.style = True, outcome, STYLES.get(outcome, "")
-            self.percent = 100 if outcome in ("copied", "current") else 0
-            if pruned := execution.output.get("pruned", {}).get("deleted"):
-                self.text += f", {len(pruned)} old {'copy' if len(pruned) == 1 else 'copies'} pruned"
-            return
-        if not execution.running:
-            self.ended, self.text, self.style = True, f"failed: {execution.error}", "red"
-            return
-        state, baton = runs.now(execution.arn)
-        baton = baton or {}
-        if state == "StartCopy":
-            self.text = "asking for the copy"
-        elif state in ("WaitForCopy", "CheckCopyStatus", "IsCopyVerified"):
-            self.percent = max(self.percent, (baton.get("status") or {}).get("percent", 0))
-            self.text = "copying" if baton.get("decision") == "copy" else "joined a copy under way"
-        elif state in ("PruneOld", "Done"):
-            self.percent, self.text = 100, "pruning"
-        elif not state and self.text:
-            # So many attempts that the history's latest events do not say of which state they are.
-            self.text = "waiting for a copy slot" if self.text == "asking for the copy" else self.text
-        else:
-            self.text = "looking for the newest snapshot"
-
-
-def watch(console: Console, runs: Runs, run: str) -> None:
-    """Shows every copy until the run has ended: live on a terminal, as plain lines elsewhere."""
-    progress = Progress(runs, run)
-    deadline = time.monotonic() + LONGEST_RUN_SECONDS
-    began = time.monotonic()
-    live = Live(console=console, auto_refresh=False) if console.is_terminal and not console.no_color else None
-    if live:
-        live.start()
-    try:
-        while True:
-            running = runs.look(run).running
-            changed = progress.refresh()
-            if live:
-                live.update(_live(progress, began), refresh=True)
-            else:
-                for row in changed:
-                    console.print(f"{time.monotonic() - began:6.1f} s  {row.kind:8}  {row.id:16} {row.text}")
-            if not running:
-                return
-            if time.monotonic() > deadline:
-                raise TookTooLong(
-                    f"the run is still going after {LONGEST_RUN_SECONDS} s:\n{runs.describe_children(run)}"
-                )
-            time.sleep(0.3)
-    finally:
-        if live:
-            live.stop()
-
-
-def _live(progress: Progress, began: float) -> Group:
-    rows = sorted(progress.rows.values(), key=lambda row: (row.kind != "instance", row.id))
-    grid = Table.grid(padding=(0, 2))
-    for row in rows:
-        style = row.style or "cyan"
-        bar = ProgressBar(total=100, completed=row.percent, width=30, complete_style=style, finished_style=style)
-        copied_nothing = row.ended and not row.percent
-        grid.add_row(
-            row.kind,
-            row.id,
-            Text() if copied_nothing else bar,
-            "" if copied_nothing else f"{row.percent:3d} %",
-            Text(row.text, style=row.style),
-        )
-    done = sum(row.ended for row in rows)
-    return Group(grid, Text(f"{done} of {len(rows)} done, {time.monotonic() - began:.0f} s", style="bold"))
 
 
 # Afterwards
-
-
-def table(records: list[Json], width: int) -> Table:
-    """The audit for people, one line a database: where it is narrow the copies' names are cut, the file has them whole."""
-    lines = [
-        (
-            record["id"],
-            record["kind"],
-            record["outcome"],
-            # The database's name, with which the snapshot's begins, stands in the same line.
-            (record["source"] or "-").removeprefix("rds:").removeprefix(f"{record['id']}-"),
-            f"{_parse(record['finishedAt']) - _parse(record['startedAt']):.1f} s" if record["execution"] else "-",
-            str(len(record["pruned"]) or "-"),
-            record["copy"] or "-",
-        )
-        for record in records
-    ]
-    headings = ("Database", "Kind", "Outcome", "Snapshot", "Duration", "Pruned", "Copy")
-    shown = Table(title="Audit", title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in headings:
-        shown.add_column(heading, no_wrap=True, justify="right" if heading in ("Duration", "Pruned") else "left")
-    fixed = sum(max(len(line[column]) for line in [headings, *lines]) + 2 for column in range(len(headings) - 1))
-    room = max(12, width - fixed - 4)
-    for line in lines:
-        *others, copy = line
-        others[2] = Text(others[2], style=STYLES.get(others[2], ""))
-        shown.add_row(*others, copy if len(copy) <= room else f"{copy[: room - 1]}…")
-    return shown
 
 
 def warn(console: Console, found: Json, records: list[Json]) -> None:
@@ -349,13 +215,8 @@ def item(console: Console, text: str, more: str = "") -> None:
 
 def conclude(console: Console, end: Execution, records: list[Json], expected: Json | None) -> None:
     """Says how the run ended, and explains everything that was not copied."""
-    counts = Counter(record["outcome"] for record in records)
     console.print()
-    counted = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
-    console.print(f"The run ended as [bold]{end.status} {end.error}[/]: {counted}.")
-    if isinstance(end.failure, dict) and "summary" in end.failure:
-        console.print(f"Its message: {end.failure['summary']}", markup=False)
-    console.print()
+    console.print(f"The run ended as [bold]{' '.join(filter(None, [end.status, end.error]))}[/]. What was not copied, and why:")
     explanations = (expected or {}).get("explanations", {})
     for record in records:
         if record["outcome"] in ("copied", "current"):
@@ -419,6 +280,24 @@ def always_true(records: list[Json], before: dict[str, Destination], after: dict
     return differences
 
 
+def endings(codes: dict[str, int], records: list[Json]) -> list[str]:
+    """The commands whose exit code does not say what happened, each as a sentence."""
+    looked_at = [record for record in records if record["execution"]]
+    failed = sum(record["error"] is not None for record in looked_at)
+    in_danger = sum(record["outcome"] not in ("copied", "current", "retired") for record in looked_at)
+    wanted = {
+        "run": 0 if not failed else 2 if failed < len(looked_at) else 1,
+        "audit": 0,
+        "audit --html": 0,
+        "status": 2 if in_danger else 0,
+    }
+    return [
+        f"`snapferry {command}` ended with exit code {code}, expected was {wanted[command]}."
+        for command, code in codes.items()
+        if code != wanted[command]
+    ]
+
+
 def report_checks(
     console: Console, differences: list[str], before: dict[str, Destination], after: dict[str, Destination]
 ) -> None:
@@ -434,9 +313,8 @@ def report_checks(
         )
 
 
-def _parse(moment: str) -> float:
-    # Python 3.10 does not know the Z.
-    return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+def _shown(file: Path) -> str:
+    return str(file.relative_to(layout.ROOT) if file.is_relative_to(layout.ROOT) else file)
 
 
 def _seconds(seconds: float) -> str:

@@ -101,6 +101,13 @@ class Runs:
         """Starts a run and waits for its end."""
         return self.wait(self.start(request), seconds)
 
+    def latest(self) -> list[Execution]:
+        """The executions of copy-fleet that are no page of another, those that were started last first."""
+        listed = self.states.list_executions(stateMachineArn=self.copy_fleet, maxResults=100)["executions"]
+        listed.sort(key=lambda one: one["startDate"], reverse=True)
+        found = [self.look(one["executionArn"]) for one in listed]
+        return [execution for execution in found if not execution.parent]
+
     def children(self, run: str) -> list[Execution]:
         """The copy-snapshot executions that a run (or one page of it) started itself, in the order of their start."""
         return self._started_by(run, self.copy_snapshot)

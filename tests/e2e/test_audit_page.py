@@ -1,0 +1,152 @@
+"""The page of `snapferry audit --html`, of a real run, in a real browser: on a phone, on a desk, on paper, in the dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import rules_stack
+from localcloud import browser, command_line, layout, scenarios
+
+pytestmark = [
+    # The fleet of the demo, with the parameters that it is made for.
+    pytest.mark.xdist_group("rules"),
+    pytest.mark.skipif(browser.found() is None, reason=browser.MISSING),
+]
+
+PHONE, DESK = 390, 1280
+"""CSS pixels."""
+
+
+@pytest.fixture(scope="module")
+def page_file(session_cloud, tmp_path_factory) -> Path:
+    """The page after one run of the demo's fleet."""
+    session_cloud.simulator.seed(scenarios.read(layout.SCENARIOS / "demo.json"))
+    session_cloud.set_scale(240)
+    stack = ["--stack", rules_stack(session_cloud)]
+    # Two of its databases fail on purpose.
+    followed = command_line.run(session_cloud, "run", "--follow", *stack, seconds=240)
+    assert followed.returncode == 2, followed.stderr
+    file = tmp_path_factory.mktemp("page") / "audit.html"
+    audit = command_line.run(session_cloud, "audit", "--html", str(file), *stack)
+    assert audit.returncode == 0, audit.stderr
+    return file
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser.started() as started:
+        yield started
+
+
+class Visit:
+    """The page as it is opened once, with all that the browser had to say and to ask."""
+
+    def __init__(self, chromium: Any, file: Path, **how: Any) -> None:
+        self.context = chromium.new_context(**how)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        # Also what the browser itself wants, or a policy of the page forbids.
+        self.context.on("request", lambda request: self.requests.append(request.url))
+        self.context.on("requestfailed", lambda request: self.said.append(f"{request.url}: {request.failure}"))
+        self.url = file.as_uri()
+        self.page.goto(self.url)
+
+
+@pytest.fixture
+def visit(chromium, page_file) -> Iterator[Any]:
+    visits = []
+
+    def visit(width: int = DESK, scheme: str = "light", **how: Any) -> Visit:
+        viewport = {"width": width, "height": 844}
+        visits.append(Visit(chromium, page_file, viewport=viewport, color_scheme=scheme, **how))
+        return visits[-1]
+
+    yield visit
+    for one in visits:
+        one.context.close()
+
+
+def test_it_needs_no_network_and_has_no_errors(visit):
+    opened = visit()
+    opened.page.wait_for_load_state("networkidle")
+    assert opened.requests == [opened.url]
+    assert opened.said == []
+    # It has no scripts, and would run none.
+    opened.page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = 1'}))")
+    assert opened.page.evaluate("window.ran") is None
+    assert any("Content Security Policy" in said for said in opened.said)
+
+
+def test_the_table_is_there_without_javascript(visit, page_file):
+    opened = visit(java_script_enabled=False)
+    page = opened.page
+    assert page.get_by_role("heading", level=1).inner_text() == "Database copies in eu-central-1"
+    assert "databases have no verified copy of data younger than 26 h" in page.locator(".answer").inner_text()
+    rows = page.locator("tbody tr")
+    fleet = scenarios.expectations(layout.SCENARIOS / "demo.json")["outcomes"]
+    looked_at = {name for name, outcome in fleet.items() if outcome != "left out"}
+    assert rows.count() >= len(looked_at)
+    names = page.locator("tbody th").all_inner_texts()
+    assert {name if ":" in name else f"instance:{name}" for name in names} == looked_at
+    # Every copy is a link to its execution.
+    links = page.locator("tbody th a")
+    assert links.count() == rows.count()
+    for at in range(links.count()):
+        assert "/states/home?region=eu-west-1#/v2/executions/details/arn:" in links.nth(at).get_attribute("href")
+    for title in ("Age of the newest verified copy", "The last work", "What happened"):
+        assert page.get_by_role("heading", level=2).filter(has_text=title).count() == 1, title
+    ledger = rows.filter(has=page.get_by_role("rowheader", name="ledger", exact=True)).first
+    assert "CopyFailed" in ledger.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_axe_finds_no_violation(visit, width, scheme):
+    # The page forbids scripts, and axe-core is one.
+    opened = visit(width, scheme, bypass_csp=True)
+    found = browser.axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+    assert [one["id"] for one in found.response["incomplete"]] == []
+    passed = {one["id"] for one in found.response["passes"]}
+    assert {"color-contrast", "document-title", "html-has-lang", "link-name", "list"} <= passed
+    paper = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 21, 26)"}[scheme]
+
+
+@pytest.mark.parametrize("width", [320, PHONE, 600, 768, 1024, DESK])
+def test_nothing_has_to_be_scrolled_sideways(visit, width):
+    page = visit(width).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # Nor is anything cut off.
+    beyond = page.evaluate(
+        """[...document.querySelectorAll('main *, header *')]
+            .filter(one => !one.closest('thead'))
+            .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5)
+            .map(one => one.outerHTML.slice(0, 120))"""
+    )
+    assert beyond == []
+
+
+def test_it_prints(visit):
+    page = visit(scheme="dark").page
+    paper = page.pdf(format="A4")
+    assert paper.startswith(b"%PDF-")
+    pages = paper.count(b"/Type /Page\n")
+    # Of 27 rows, and two charts.
+    assert 1 < pages <= 6, pages
+    page.emulate_media(media="print")
+    # What is dark on a screen is paper on paper.
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+
+
+def test_without_a_browser_it_is_said_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert browser.found() is None
+    assert "apt-get install chromium" in browser.MISSING

@@ -1,0 +1,763 @@
+"""`snapferry`, the program itself: its commands, exit codes, JSON, terminals, and the day when the source region is lost."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jsonschema
+import pytest
+from fleet import cluster, fleet, instance, old_copy, oracle, oracle_group
+from localcloud import command_line, layout
+from localcloud.callers import callers_table
+from localcloud.cloud import LocalCloud
+from terminal import ESCAPES, Terminal
+
+CLOSED = "http://127.0.0.1:9"
+"""Where nobody listens: the port of the discard service."""
+
+ON_THE_DAY = ["--destination", layout.DESTINATION_REGION, "--owner", layout.OWNER_ID]
+
+# The same databases for all tests that only read: good, late, without a copy, and one that no longer exists.
+FLEET = fleet(
+    [instance("orders"), instance("stock-of-the-northern-warehouse"), instance("newborn", snapshots=[])],
+    [cluster("billing")],
+    [
+        old_copy("orders", 5),
+        old_copy("orders", 29),
+        old_copy("stock-of-the-northern-warehouse", 50),
+        old_copy("billing", 7, kind="cluster"),
+        old_copy("long-gone", 900),
+    ],
+)
+
+WELL = fleet([instance("orders")], [cluster("billing")], [old_copy("orders", 5), old_copy("billing", 7, kind="cluster")])
+
+
+def failing(name: str) -> dict[str, Any]:
+    """A database whose copy RDS gives up."""
+    return instance(name, copies={"durationSeconds": 60, "failAtPercent": 50})
+
+
+def of_operator(cloud: LocalCloud) -> dict[str, str]:
+    """The environment of an operator whose shell says nothing of the size of its terminal, nor of colours."""
+    environment = command_line.environment(cloud)
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "TERM"):
+        environment.pop(name, None)
+    return environment
+
+
+@pytest.fixture
+def snapferry(cloud):
+    """Runs the program in pipes."""
+
+    def snapferry(*arguments: str, expect: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        said = subprocess.run(
+            [str(cloud.program), *arguments],
+            env={**of_operator(cloud), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if expect is not None:
+            assert said.returncode == expect, said.stdout + said.stderr
+        return said
+
+    return snapferry
+
+
+@pytest.fixture
+def terminal(cloud) -> Iterator[Any]:
+    """Runs the program in a terminal."""
+    opened = []
+
+    def terminal(*arguments: str, columns: int = 100, **environment: str) -> Terminal:
+        command = [str(cloud.program), *arguments]
+        opened.append(Terminal(command, {**of_operator(cloud), **environment}, columns))
+        return opened[-1]
+
+    yield terminal
+    for one in opened:
+        one.close()
+
+
+# Exit codes
+
+
+def test_status_ends_with_0_2_or_1(seed, snapferry):
+    seed(WELL)
+    said = snapferry("status", expect=0)
+    assert said.stdout.startswith("All 2 databases have a verified copy in eu-central-1 of data not older than 26 h.")
+    assert said.stderr == ""
+    strict = snapferry("status", "--objective", "6h", expect=2)
+    assert strict.stdout.startswith("1 of 2 databases have no verified copy in eu-central-1 of data younger than 6 h.")
+    seed(FLEET)
+    said = snapferry("status", expect=2)
+    rows = [line.split()[:2] for line in said.stdout.splitlines()[3:]]
+    assert rows == [
+        ["newborn", "NO"],
+        ["stock-of-the-northern-warehouse", "LATE"],
+        ["cluster:billing", "good"],
+        ["orders", "good"],
+        ["long-gone", "retired"],
+    ]
+    snapferry("status", "--objective", "soon", expect=1)
+
+
+def test_plan_ends_with_0_2_or_1_and_writes_nothing(seed, snapferry, counts):
+    seed(FLEET)
+    said = snapferry("plan", expect=0)
+    assert "A run would copy 3 of 4 databases to eu-central-1" in said.stdout
+    assert counts.writes() == 0
+    scenario = fleet([instance("orders"), oracle("payroll", "tz")])
+    scenario["regions"][layout.SOURCE_REGION]["optionGroups"] = [oracle_group("tz")]
+    seed(scenario)
+    said = snapferry("plan", expect=2)
+    assert "instance payroll would fail: the copy needs an option group" in said.stdout
+    snapferry("plan", "--stack", "nothing", expect=1)
+
+
+def test_run_ends_with_0_2_or_1(seed, snapferry, runs):
+    seed(WELL)
+    said = snapferry("run", "--only", "orders", expect=0)
+    name = re.match(r"Started (\S+)\.", said.stdout)[1]
+    assert said.stderr == f"To follow it:\n  snapferry run --follow {name}\n"
+    assert "orders: succeeded" in snapferry("run", "--follow", name, expect=0).stderr
+    assert runs.outcomes(runs.latest()[0].arn) == {"instance:orders": "copied"}
+
+    seed(fleet([instance("orders"), failing("ledger")]))
+    said = snapferry("run", "--follow", expect=2)
+    assert "1 copied, 1 failed" in said.stdout
+    assert "instance ledger: CopyFailed" in said.stdout
+    seed(fleet([failing("ledger")]))
+    snapferry("run", "--follow", expect=1)
+
+    snapferry("run", "--follow", "never-started", expect=1)
+    snapferry("run", "--plan", "/nowhere/plan.json", expect=1)
+
+
+def test_a_dry_run_copies_nothing(seed, snapferry, counts):
+    seed(WELL)
+    said = snapferry("run", "--dry-run", "--follow", expect=0)
+    assert "2 planned" in said.stdout
+    assert counts.writes() == 0
+
+
+def test_a_run_takes_a_plan(seed, snapferry, runs, tmp_path):
+    seed(
+        fleet(
+            [instance("orders"), instance("stock"), instance("newborn", snapshots=[])],
+            destination=[old_copy("stock", 3)],
+        )
+    )
+    file = tmp_path / "plan.json"
+    file.write_text(snapferry("plan", "--json", "--only", "orders,newborn", expect=0).stdout)
+    said = snapferry("run", "--plan", str(file), "--follow", expect=0)
+    assert "1 copied" in said.stdout
+    assert runs.outcomes(runs.latest()[0].arn) == {"instance:orders": "copied"}
+    # Everything in it is current now.
+    file.write_text(snapferry("plan", "--json", "--only", "orders", expect=0).stdout)
+    before = len(runs.latest())
+    assert "has nothing to do" in snapferry("run", "--plan", str(file), expect=0).stdout
+    assert len(runs.latest()) == before
+    # It is a plan of one stack.
+    other = json.loads(file.read_text()) | {"stack": "another"}
+    file.write_text(json.dumps(other))
+    assert "The plan is of the stack another" in snapferry("run", "--plan", str(file), expect=1).stderr
+
+
+def test_audit_and_restore_command_end_with_0_or_1(seed, snapferry, tmp_path):
+    seed(FLEET)
+    snapferry("run", "--follow", "--only", "orders", expect=0)
+    said = snapferry("audit", "--since", "1h", expect=0)
+    assert re.search(r"^\S+ \S+ +orders +copied", said.stdout, re.MULTILINE), said.stdout
+    said = snapferry("audit", "--html", str(tmp_path / "audit.html"), expect=0)
+    assert said.stdout == ""
+    assert said.stderr == f"Wrote {tmp_path}/audit.html.\n"
+    assert (tmp_path / "audit.html").read_text().startswith("<!doctype html>")
+    snapferry("audit", "--html", str(tmp_path / "no" / "audit.html"), expect=1)
+    snapferry("audit", "--since", "yesterday", expect=1)
+
+    said = snapferry("restore-command", "cluster:billing", "--as", "billing-drill", expect=0)
+    commands = [shlex.split(step) for step in re.findall(r"^aws .*(?:\n .*)*", said.stdout, re.MULTILINE)]
+    assert commands[0][:3] == ["aws", "rds", "restore-db-cluster-from-snapshot"]
+    assert commands[0][commands[0].index("--snapshot-identifier") + 1] == "acme-billing-7h-old"
+    said = snapferry("restore-command", "newborn", expect=1)
+    assert said.stderr.startswith("error: ")
+
+
+def test_a_database_that_is_gone_stands_in_the_audit(seed, snapferry, cloud, runs):
+    stack = cloud.stack_with("retiring", RetiredKeepDays="30")
+    seed(fleet([instance("orders")], destination=[old_copy("gone", hours) for hours in (1000, 1024, 1048, 1072)]))
+    said = snapferry("run", "--follow", "--stack", stack, expect=0)
+    assert "instance gone (retired): succeeded" in said.stderr
+    entries = json.loads(snapferry("audit", "--stack", stack, "--since", "1h", "--json", expect=0).stdout)["entries"]
+    gone = [entry for entry in entries if entry["database"] == "gone"]
+    assert [(one["retired"], one["outcome"], one["deleted"]) for one in gone] == [
+        (True, "retired", ["acme-gone-1072h-old"])
+    ]
+
+
+def test_what_needs_no_account_asks_none(snapferry):
+    nobody = {"AWS_ENDPOINT_URL": CLOSED, "AWS_ENDPOINT_URL_RDS": CLOSED}
+    for shell in ("bash", "zsh", "fish"):
+        assert "restore-command" in snapferry("completions", shell, expect=0, **nobody).stdout
+    assert snapferry("man", expect=0, **nobody).stdout.startswith(".")
+    snapferry("completions", "none", expect=1, **nobody)
+    snapferry("status", "--nonsense", expect=1, **nobody)
+    snapferry(expect=1, **nobody)
+    for command in ("status", "plan", "run", "audit", "restore-command", "completions", "man"):
+        said = snapferry(command, "--help", expect=0, **nobody).stdout
+        assert "Examples:\n  snapferry " in said, command
+    assert "ObjectiveHours" in snapferry("status", "--help", expect=0, **nobody).stdout
+
+
+# What is wrong is said
+
+
+def test_a_stack_that_is_not_there_and_a_wrong_region_say_so(seed, snapferry):
+    seed(FLEET)
+    for command in (["status"], ["plan"], ["run"], ["audit"], ["restore-command", "orders"]):
+        for options, expected in (
+            (["--stack", "nothing"], "There is no stack nothing in eu-west-1."),
+            (["--region", "eu-north-1"], "There is no stack snapferry in eu-north-1."),
+        ):
+            said = snapferry(*command, *options, expect=1)
+            assert said.stdout == ""
+            assert said.stderr.startswith(f"error: {expected}\n"), said.stderr
+            assert "--stack" in said.stderr and "--region" in said.stderr
+    said = snapferry("status", "--destination", layout.DESTINATION_REGION, expect=1)
+    assert "There are copies of other owners: acme (" in said.stderr
+    said = snapferry("status", "--destination", "eu-north-1", "--owner", layout.OWNER_ID, expect=1)
+    assert said.stderr.startswith("error: There are no copies of the owner acme in eu-north-1.")
+
+
+def test_without_a_permission_its_name_is_said(cloud, seed, snapferry):
+    seed(FLEET)
+    said = snapferry("status", AWS_ACCESS_KEY_ID="stranger", expect=1)
+    assert "CloudFormation in eu-west-1 does not let you" in said.stderr
+    assert "cloudformation:DescribeStacks" in said.stderr
+    known = callers_table(list(cloud.callers.values()))
+    blind = {"arn": f"arn:aws:iam::{layout.ACCOUNT}:user/blind", "policies": []}
+    try:
+        cloud.simulator.set_callers({**known, "blind": blind})
+        for command in (["status"], ["audit"], ["restore-command", "orders"]):
+            said = snapferry(*command, *ON_THE_DAY, AWS_ACCESS_KEY_ID="blind", expect=1)
+            assert "RDS in eu-central-1 does not let you: " in said.stderr, said.stderr
+            assert "rds:DescribeDBSnapshots" in said.stderr
+    finally:
+        cloud.simulator.set_callers(known)
+
+
+def test_a_user_of_the_account_needs_no_other_permission_to_write_than_to_start_a_run(cloud, seed, snapferry):
+    seed(WELL)
+    iam = cloud.client("iam")
+    states = [
+        "states:ListExecutions",
+        "states:DescribeExecution",
+        "states:GetExecutionHistory",
+        "states:StartExecution",
+    ]
+    iam.create_user(UserName="operator")
+    key = iam.create_access_key(UserName="operator")["AccessKey"]
+    keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    known = callers_table(list(cloud.callers.values()))
+    reader = {
+        "arn": f"arn:aws:iam::{layout.ACCOUNT}:user/operator",
+        "policies": [
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": [
+                            "rds:DescribeDBInstances",
+                            "rds:DescribeDBClusters",
+                            "rds:DescribeDBSnapshots",
+                            "rds:DescribeDBClusterSnapshots",
+                        ],
+                        "Resource": "*",
+                    }
+                ],
+            }
+        ],
+    }
+    try:
+        cloud.simulator.set_callers({**known, key["AccessKeyId"]: reader})
+
+        def allow(*actions: str) -> None:
+            document = {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}],
+            }
+            iam.put_user_policy(UserName="operator", PolicyName="operator", PolicyDocument=json.dumps(document))
+
+        allow("cloudformation:DescribeStacks", *states)
+        for command in (["status"], ["plan"], ["run", "--follow"], ["audit"], ["restore-command", "orders"]):
+            snapferry(*command, expect=0, **keys)
+        allow("cloudformation:DescribeStacks", *states[:-1])
+        for command in (["plan"], ["run"]):
+            said = snapferry(*command, expect=1, **keys)
+            assert "Step Functions in eu-west-1 does not let you: " in said.stderr, said.stderr
+            assert "You need states:StartExecution on the machine copy-fleet." in said.stderr
+    finally:
+        cloud.simulator.set_callers(known)
+        iam.delete_user_policy(UserName="operator", PolicyName="operator")
+        iam.delete_access_key(UserName="operator", AccessKeyId=key["AccessKeyId"])
+        iam.delete_user(UserName="operator")
+
+
+# JSON
+
+
+def record(required: dict[str, Any], **optional: Any) -> dict[str, Any]:
+    """The schema of an object that has these members and no others."""
+    return {
+        "type": "object",
+        "properties": {**required, **optional},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def every(schema: Any) -> dict[str, Any]:
+    return {"type": "array", "items": schema}
+
+
+def one_of(*values: Any) -> dict[str, Any]:
+    return {"enum": list(values)}
+
+
+def or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+TEXT = {"type": "string", "minLength": 1}
+NUMBER = {"type": "integer"}
+TRUTH = {"type": "boolean"}
+TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"}
+KIND = one_of("instance", "cluster")
+STAGE = one_of("running", "succeeded", "failed", "stopped", "timed-out")
+REASONED = every(record({"id": TEXT, "reason": TEXT}))
+
+DATABASE = record(
+    {
+        "database": TEXT,
+        "kind": KIND,
+        "state": one_of("no-copy", "late", "good", "retired"),
+        "ageSeconds": or_null(NUMBER),
+        "capturedAt": or_null(TIME),
+        "verifiedAt": or_null(TIME),
+        "copy": or_null(TEXT),
+        "kmsKeyArn": or_null(TEXT),
+        "sizeGib": or_null(NUMBER),
+        "copies": record({"verified": NUMBER, "inProgress": NUMBER, "unverified": NUMBER, "failed": NUMBER}),
+    },
+    resourceId=TEXT,
+    sourceRegion=TEXT,
+    percent=NUMBER,
+    last=record({"stage": STAGE, "at": TIME, "execution": TEXT}, detail=TEXT),
+)
+WHERE = {"version": one_of(1), "now": TIME, "region": TEXT, "owner": TEXT, "objectiveSeconds": NUMBER}
+STATUS = record({**WHERE, "missed": NUMBER, "notes": every(TEXT), "databases": every(DATABASE)}, stack=TEXT)
+ENTRY = record(
+    {
+        "database": TEXT,
+        "kind": KIND,
+        "retired": TRUTH,
+        "outcome": one_of("copied", "current", "nothing", "unsupported", "retired", "failed", "running"),
+        "startedAt": TIME,
+        "endedAt": or_null(TIME),
+        "requestedAt": or_null(TIME),
+        "verifiedAt": or_null(TIME),
+        "capturedAt": or_null(TIME),
+        "source": or_null(TEXT),
+        "engine": or_null(TEXT),
+        "sizeGib": or_null(NUMBER),
+        "copy": or_null(TEXT),
+        "kmsKeyArn": or_null(TEXT),
+        "verifiedFields": every(TEXT),
+        "deleted": every(TEXT),
+        "kept": NUMBER,
+        "link": {"type": "string", "pattern": "^https://"},
+    },
+    error=TEXT,
+    cause=TEXT,
+    execution=TEXT,
+)
+AUDIT = record(
+    {**WHERE, "since": TIME, "databases": every(DATABASE), "entries": every(ENTRY), "notes": every(TEXT)}, stack=TEXT
+)
+PLANNED = record(
+    {
+        "database": TEXT,
+        "kind": KIND,
+        "decision": or_null(one_of("copy", "join", "current", "nothing", "unsupported", "retired")),
+        "reason": TEXT,
+        "delete": REASONED,
+        "keep": REASONED,
+    },
+    error=TEXT,
+    source=record(
+        {"id": TEXT, "arn": TEXT, "createdAt": TIME, "engine": TEXT, "engineVersion": TEXT, "encryption": TEXT},
+        kmsKeyArn=TEXT,
+        sizeGib=NUMBER,
+    ),
+)
+PLAN = record(
+    {
+        "version": one_of(1),
+        "stack": TEXT,
+        "region": TEXT,
+        "destinationRegion": TEXT,
+        "plannedAt": TIME,
+        "execution": TEXT,
+        "databases": every(PLANNED),
+        "leftOut": record(
+            {
+                "count": NUMBER,
+                "reasons": {"type": "object", "additionalProperties": NUMBER},
+                "first": every(record({"kind": KIND, "id": TEXT, "reason": TEXT})),
+            }
+        ),
+        "retired": record(
+            {"databases": NUMBER, "copies": NUMBER, "first": every(record({"kind": KIND, "id": TEXT, "copies": NUMBER}))}
+        ),
+        "warnings": every(TEXT),
+    }
+)
+RESTORE = record(
+    {
+        "version": one_of(1),
+        "database": TEXT,
+        "kind": KIND,
+        "region": TEXT,
+        "copy": TEXT,
+        "capturedAt": TIME,
+        "verifiedAt": or_null(TIME),
+        "ageSeconds": NUMBER,
+        "steps": every(record({"purpose": TEXT, "command": every(TEXT)})),
+        "fillIn": every(TEXT),
+        "notes": every(TEXT),
+    }
+)
+
+
+def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
+    scratch = instance("scratch", tags={"snapferry:copy": "false"})
+    mistaken = instance("mistaken", tags={"snapferry:keep": "many"})
+    seed(
+        fleet(
+            [instance("orders"), failing("ledger"), instance("newborn", snapshots=[]), scratch, mistaken],
+            [cluster("billing")],
+            [old_copy("orders", age) for age in (27, 51, 75, 99)] + [old_copy("gone", 900)],
+        )
+    )
+
+    def read(schema: Any, *arguments: str) -> Any:
+        said = json.loads(snapferry(*arguments, "--json").stdout)
+        jsonschema.validate(said, schema)
+        return said
+
+    plan = read(PLAN, "plan")
+    assert {one["database"]: one["decision"] for one in plan["databases"]} == {
+        "orders": "copy",
+        "ledger": "copy",
+        "newborn": "nothing",
+        "mistaken": "copy",
+        "billing": "copy",
+    }
+    (orders,) = (one for one in plan["databases"] if one["database"] == "orders")
+    # Three are kept, the new one among them.
+    assert {one["id"] for one in orders["delete"]} == {"acme-orders-75h-old", "acme-orders-99h-old"}
+    assert plan["leftOut"]["count"] == 1
+    assert plan["warnings"]
+    snapferry("run", "--follow", expect=2)
+
+    status = read(STATUS, "status")
+    assert status["missed"] == 2
+    assert [one["database"] for one in status["databases"]][:2] == ["ledger", "newborn"]
+    assert status["databases"][0]["last"]["detail"] == "CopyFailed"
+    assert "stack" not in read(STATUS, "status", *ON_THE_DAY)
+
+    audit = read(AUDIT, "audit", "--since", "1h")
+    latest = {}
+    for entry in reversed(audit["entries"]):
+        latest[entry["database"]] = entry
+    assert latest["ledger"]["error"] == "CopyFailed"
+    assert latest["orders"]["verifiedFields"]
+    assert latest["billing"]["kind"] == "cluster"
+    by_copies = read(AUDIT, "audit", *ON_THE_DAY)
+    assert all("execution" not in entry for entry in by_copies["entries"])
+
+    read(RESTORE, "restore-command", "orders")
+    read(RESTORE, "restore-command", "billing", *ON_THE_DAY)
+
+
+# Terminals and pipes
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "audit"])
+def test_it_fits_a_terminal_of_60_columns(seed, terminal, snapferry, command):
+    seed(FLEET)
+    if command == "audit":
+        snapferry("run", "--follow", expect=0)
+    shown = terminal(command, columns=60)
+    assert shown.end() in (0, 2)
+    lines = shown.text.splitlines()
+    # A word that is longer stays whole, so that it can be copied.
+    too_long = [line for line in lines if len(line) > 60 and " " in line.strip()]
+    assert too_long == [], shown.text
+    assert any(line.startswith(("DATABASE", "STARTED")) for line in lines), shown.text
+    assert "\x1b[1m" in shown.said
+    assert shown.is_as_it_was
+
+
+def test_there_are_colours_in_a_terminal_only_and_only_if_they_are_wanted(seed, terminal, snapferry):
+    seed(FLEET)
+
+    def colours(*arguments: str, **environment: str) -> bool:
+        shown = terminal("status", *arguments, **environment)
+        assert shown.end() == 2
+        return bool(ESCAPES.search(shown.said))
+
+    assert colours()
+    assert not colours(NO_COLOR="1")
+    assert not colours("--no-color")
+    assert not colours(TERM="dumb")
+    piped = snapferry("status", expect=2)
+    assert not ESCAPES.search(piped.stdout + piped.stderr)
+    # In a pipe nothing is cut, and a reader may go away.
+    assert "stock-of-the-northern-warehouse" in piped.stdout
+    assert "…" not in piped.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(cloud, seed):
+    seed(FLEET)
+    said = subprocess.run(
+        f"{shlex.quote(str(cloud.program))} status | head -1",
+        shell=True,
+        env=of_operator(cloud),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert said.stdout.count("\n") == 1
+    assert "panicked" not in said.stderr
+
+
+# The day when the source region is lost
+
+
+class Filter(ThreadingHTTPServer):
+    """RDS of which one region is left: calls signed for another end as with a server that is gone."""
+
+    def __init__(self, simulator: str, region: str) -> None:
+        super().__init__(("127.0.0.1", 0), FilteredCall)
+        self.simulator = simulator
+        self.region = region
+        self.passed: list[str] = []
+        self.refused: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class FilteredCall(BaseHTTPRequestHandler):
+    """One call: handed on, or the connection is reset."""
+
+    server: Filter
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        # Credential=KEY/20261122/eu-central-1/rds/aws4_request
+        region = self.headers["authorization"].split("/")[2]
+        if region != self.server.region:
+            self.server.refused.append(region)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+            return
+        self.server.passed.append(region)
+        hop = {"host", "connection", "content-length", "accept-encoding"}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in hop}
+        request = urllib.request.Request(self.server.simulator, data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                status, said = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, said = error.code, error.read()
+        self.send_response(status)
+        self.send_header("content-type", "text/xml")
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def lost(cloud) -> Iterator[Filter]:
+    """RDS with nothing left but the destination region."""
+    server = Filter(cloud.simulator.url, layout.DESTINATION_REGION)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_with_the_source_region_lost_the_destination_alone_answers(seed, snapferry, lost, tmp_path):
+    seed(FLEET)
+    # Every other service of every region refuses connections, RDS of the source region resets them.
+    on_the_day = {"AWS_ENDPOINT_URL": CLOSED, "AWS_ENDPOINT_URL_RDS": lost.url, "AWS_REGION": layout.SOURCE_REGION}
+
+    def say(*arguments: str, expect: int) -> subprocess.CompletedProcess[str]:
+        began = time.monotonic()
+        said = snapferry(*arguments, *ON_THE_DAY, expect=expect, **on_the_day)
+        assert time.monotonic() - began < 5, "nobody waits for a region that is lost"
+        return said
+
+    status = say("status", expect=2)
+    rows = {line.split()[0]: line.split()[1] for line in status.stdout.splitlines()[3:]}
+    # Nobody knows that long-gone no longer exists, nor that there is a newborn.
+    assert rows == {
+        "long-gone": "LATE",
+        "stock-of-the-northern-warehouse": "LATE",
+        "cluster:billing": "good",
+        "orders": "good",
+    }
+    assert status.stderr == ""
+    audit = say("audit", "--since", "30d", expect=0)
+    assert "acme-orders-5h-old" in audit.stdout
+    say("audit", "--html", str(tmp_path / "audit.html"), expect=0)
+    assert "acme-stock-of-the-northern-warehouse-50h-old" in (tmp_path / "audit.html").read_text()
+    restore = say("restore-command", "orders", expect=0)
+    assert "--db-snapshot-identifier acme-orders-5h-old" in restore.stdout
+    assert "--region eu-central-1" in restore.stdout
+    for command in (["status"], ["audit"], ["restore-command", "orders"]):
+        json.loads(say(*command, "--json", expect=2 if command == ["status"] else 0).stdout)
+    assert lost.passed
+    assert lost.refused == [], "the source region was asked"
+
+    # The region of the environment may be unset as well.
+    snapferry("status", *ON_THE_DAY, expect=2, **{**on_the_day, "AWS_REGION": "", "AWS_DEFAULT_REGION": ""})
+    # Through the stack there is no answer, and it says what to do.
+    for command in (["status"], ["audit"], ["restore-command", "orders"], ["plan"], ["run"]):
+        said = snapferry(*command, expect=1, **on_the_day)
+        assert "could not be reached" in said.stderr
+        assert "--destination REGION --owner ID" in said.stderr
+
+
+def test_without_rds_of_the_source_region_the_stack_still_leads_to_the_copies(seed, snapferry, lost):
+    seed(FLEET)
+    said = snapferry("status", expect=2, AWS_ENDPOINT_URL_RDS=lost.url)
+    assert "note: Which databases exist is not known. RDS in eu-west-1 could not be reached" in said.stderr
+    assert "orders" in said.stdout
+    assert lost.refused
+
+
+# Ctrl-C, and worse
+
+
+MOMENTS = ["Started ", " copying, ", "1 of 3 databases done"]
+
+
+def slow_fleet() -> Any:
+    """One database that is done at once, and two that are copied for some seconds."""
+    slow = {"copies": {"durationSeconds": 1200}}
+    return fleet([instance("orders", **slow), instance("newborn", snapshots=[])], [cluster("billing", **slow)])
+
+
+def the_run_goes_on(runs, snapferry, following: str) -> None:
+    """The run is under way although nobody watches; who follows it again sees its end."""
+    name = following.rsplit(" ", 1)[1]
+    (run,) = (run for run in runs.latest() if run.name == name)
+    assert run.running
+    command = shlex.split(following)
+    assert command[0] == "snapferry"
+    said = snapferry(*command[1:], expect=0)
+    assert f"The run {name} ended after" in said.stdout
+    assert "2 copied, 1 nothing" in said.stdout
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_ends_the_following_and_not_the_run(seed, terminal, snapferry, runs, moment):
+    seed(slow_fleet())
+    shown = terminal("run", "--follow")
+    shown.wait_for(moment)
+    assert shown.is_as_it_was
+    shown.press_ctrl_c()
+    assert shown.end(10) == 0
+    following = re.search(r"The run goes on\. To follow it again:\n  (snapferry run --follow \S+)\n", shown.text)
+    assert following, shown.text
+    assert shown.is_as_it_was
+    # Bars are gone: what is left on the screen ends with that sentence.
+    assert shown.text.rstrip().endswith(following[1])
+    the_run_goes_on(runs, snapferry, following[1])
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_program_that_is_killed_loses_no_run_and_breaks_no_terminal(seed, terminal, snapferry, runs, moment):
+    seed(slow_fleet())
+    shown = terminal("run", "--follow")
+    shown.wait_for(moment)
+    shown.process.send_signal(signal.SIGKILL)
+    assert shown.end() == -signal.SIGKILL
+    # It never set a mode that somebody would have to take back.
+    assert shown.is_as_it_was
+    name = re.search(r"Started (\S+)\.", shown.text)[1]
+    the_run_goes_on(runs, snapferry, f"snapferry run --follow {name}")
+
+
+def test_ctrl_c_while_a_run_is_being_started_waits_for_its_name(cloud, seed, snapferry, runs):
+    """Only a moment, and none is lost: at whatever time it is pressed, a run that was started is named or listed."""
+    seed(slow_fleet())
+    for milliseconds in (0, 5, 10, 20, 40, 80):
+        known = {run.name for run in runs.latest()}
+        shown = Terminal([str(cloud.program), "run", "--follow"], of_operator(cloud))
+        try:
+            shown.read(milliseconds / 1000)
+            shown.press_ctrl_c()
+            code = shown.end(10)
+            assert shown.is_as_it_was
+        finally:
+            shown.close()
+        started = [run.name for run in runs.latest() if run.name not in known]
+        # Before it listens it ends as any program does.
+        assert code in (0, 1, -signal.SIGINT), shown.text
+        if started:
+            assert started[0] in shown.text, shown.text
+            assert code == 0
+        else:
+            assert code != 0
+
+
+def test_ctrl_c_ends_a_plan(seed, terminal, cloud):
+    seed(slow_fleet())
+    with cloud.simulator.hold("DescribeDBSnapshots", region=layout.SOURCE_REGION):
+        shown = terminal("plan")
+        shown.read(1.5)
+        shown.press_ctrl_c()
+        assert shown.end(10) == 1
+    assert "The dry run goes on; it changes nothing." in shown.text
+    assert shown.is_as_it_was
