@@ -28,6 +28,7 @@ use simulator_sdk::simulator::State;
 
 use crate::random::Random;
 use crate::record::Record;
+use crate::signature::Named;
 use crate::virtual_time::{Clock, lock};
 use crate::watch::Watch;
 
@@ -80,6 +81,7 @@ pub struct Network {
 
 struct Shared {
     world: World,
+    destination: String,
     clock: Clock,
     record: Record,
     watch: Watch,
@@ -98,12 +100,20 @@ impl std::fmt::Debug for Network {
 }
 
 impl Network {
-    /// A network without faults.
+    /// A network without faults to this world, whose copies are in the region `destination`.
     #[must_use]
-    pub fn new(world: &World, clock: &Clock, record: &Record, watch: &Watch, random: Random) -> Self {
+    pub fn new(
+        world: &World,
+        destination: &str,
+        clock: &Clock,
+        record: &Record,
+        watch: &Watch,
+        random: Random,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 world: world.clone(),
+                destination: destination.to_owned(),
                 clock: clock.clone(),
                 record: record.clone(),
                 watch: watch.clone(),
@@ -162,6 +172,7 @@ impl Network {
         let config = self.shared.world.sdk_config(&settings.destination_region, caller);
         let config = aws_sdk_kms::config::Builder::from(&config)
             .retry_partition(RetryPartition::new(format!("network-{number}-kms")))
+            .push_auth_scheme(Named::new(caller, &settings.destination_region, "kms"))
             .http_client(self.wire(false))
             .time_source(self.shared.clock.clone())
             .sleep_impl(self.shared.clock.clone());
@@ -175,6 +186,7 @@ impl Network {
             let wire = self.wire(region == settings.source_region);
             let client = self.shared.world.client_with(region, caller, |config| {
                 config
+                    .push_auth_scheme(Named::new(caller, region, "rds"))
                     .http_client(wire)
                     .time_source(self.shared.clock.clone())
                     .sleep_impl(self.shared.clock.clone())
@@ -231,11 +243,10 @@ impl Network {
             *request.body_mut() = SdkBody::from(asked);
         }
         // Most writes are copies that are refused for want of a slot, and a copy is judged by what is there afterwards.
-        let state = call.changes_what_is_there().then(|| self.shared.world.state());
+        let state = call.changes_what_is_there().then(|| self.state());
         let reply = wire.call(request).await?;
-        let body = String::from_utf8_lossy(reply.body().bytes().unwrap_or_default()).into_owned();
         let status = reply.status().as_u16();
-        self.observe(&call, state.as_ref(), status, &body);
+        self.observe(&call, state.as_ref(), status, text_of(&reply));
         clock.sleep(after).await;
 
         match fault {
@@ -249,9 +260,14 @@ impl Network {
             _ => {}
         }
         if call.lists_databases() {
-            return answer(status, self.change(&body, Appearance::in_reply));
+            return answer(status, self.change(text_of(&reply), Appearance::in_reply));
         }
         Ok(reply)
+    }
+
+    /// What the judge looks at: the copies.
+    fn state(&self) -> State {
+        self.shared.world.state_of(&self.shared.destination)
     }
 
     /// Notes the fault, and answers in place of RDS if the call does not reach it.
@@ -293,11 +309,7 @@ impl Network {
     /// Tells the judge what the call did.
     fn observe(&self, call: &Call, before: Option<&State>, status: u16, body: &str) {
         let Shared {
-            world,
-            watch,
-            record,
-            clock,
-            ..
+            watch, record, clock, ..
         } = &*self.shared;
         let Call {
             invocation,
@@ -320,11 +332,11 @@ impl Network {
         if call.writes() {
             record.note(&format!("rds {action} {} {code} #{invocation}", subject(form)));
             if status == 200 {
-                let after = world.state();
+                let after = self.state();
                 watch.wrote(*invocation, action, form, before.unwrap_or(&after), &after, clock.now());
             }
         } else if action.contains("Snapshots") && !call.is_source {
-            watch.read(*invocation, clock.now(), || world.state());
+            watch.read(*invocation, clock.now(), || self.state());
         }
     }
 
@@ -398,6 +410,9 @@ impl Appearance {
 
     /// Rewrites the elements of this database, and of its members.
     fn in_reply(&self, body: &str) -> String {
+        if !body.contains(&self.resource_id_within) && !body.contains(&self.id_within) {
+            return body.to_owned();
+        }
         let mut out = String::with_capacity(body.len());
         let mut rest = body;
         loop {
@@ -437,6 +452,10 @@ impl Appearance {
         out.push_str(rest);
         out
     }
+}
+
+fn text_of(reply: &HttpResponse) -> &str {
+    std::str::from_utf8(reply.body().bytes().unwrap_or_default()).unwrap_or_default()
 }
 
 fn answer(status: u16, body: String) -> Reply {

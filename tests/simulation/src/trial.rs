@@ -21,6 +21,7 @@ use crate::network::{Appearance, FaultRates, Network};
 use crate::policies::{self, ALLOWED_KEY, KEY, OPTION_GROUP, OTHER_KEY};
 use crate::random::Random;
 use crate::record::{Record, Report};
+use crate::signature::authorization;
 use crate::step_functions::{Execution, Status, StepFunctions};
 use crate::virtual_time::Tasks;
 use crate::watch::{Taken, Watch};
@@ -146,7 +147,14 @@ impl Trial {
             .into_iter()
             .take(if stack.allows_key { 2 } else { 1 });
         let watch = Watch::new(&settings, keys.map(str::to_owned).collect(), &record);
-        let network = Network::new(&world, tasks.clock(), &record, &watch, Random::new(seed, "network"));
+        let network = Network::new(
+            &world,
+            DESTINATION,
+            tasks.clock(),
+            &record,
+            &watch,
+            Random::new(seed, "network"),
+        );
         let functions = Functions::new(
             &tasks,
             &network,
@@ -651,9 +659,7 @@ impl Trial {
         for (at, key) in removed.iter().enumerate() {
             let _ = write!(removing, "&TagKeys.member.{}={}", at + 1, encoded(key));
         }
-        let operator = format!(
-            "AWS4-HMAC-SHA256 Credential=operator/20261122/{SOURCE}/rds/aws4_request, SignedHeaders=host, Signature=0"
-        );
+        let operator = authorization("operator", SOURCE, "rds");
         for (form, is_empty) in [(adding, database.tags.is_empty()), (removing, removed.is_empty())] {
             if !is_empty {
                 let answer = self
@@ -862,12 +868,15 @@ impl Trial {
         let executions = self.steps.all();
         for record in entries(&cause["failures"]) {
             let is_it = |execution: &&Rc<Execution>| {
+                if record["execution"] != *execution.name {
+                    return false;
+                }
                 let ended = match execution.ended.kept() {
                     Some(Status::Failed(failure)) => failure.error,
                     Some(Status::Aborted) => "ABORTED".to_owned(),
                     _ => String::new(),
                 };
-                record["execution"] == *execution.name && record["error"] == *ended
+                record["error"] == *ended
             };
             let is_page = record["kind"] == "page";
             let throttled = record["error"] == "StepFunctions.ThrottlingException";

@@ -6,11 +6,15 @@
 
 #![allow(missing_docs)]
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use simulation::functions::Broken;
 use simulation::record::Report;
 use simulation::trial::{self, CALLS_UNDER_FAULTS, FAULTS, Options};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds that take about a minute of one core in the dev profile.
 const SEEDS: u64 = 20;
@@ -133,13 +137,18 @@ fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)
     let threads = number("SIM_THREADS").unwrap_or(1).max(1);
     let mut all = Report::default();
     let mut bad = Vec::new();
+    // Seeds differ in length, so whoever is done takes the next.
+    let next = AtomicU64::new(first);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
-            .map(|worker| {
-                scope.spawn(move || {
+            .map(|_| {
+                scope.spawn(|| {
                     let (mut all, mut bad) = (Report::default(), Vec::new());
-                    let step = usize::try_from(threads).expect("few threads");
-                    for seed in (first + worker..first + count).step_by(step) {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= first + count {
+                            return (all, bad);
+                        }
                         let report = run(seed, options);
                         all.add(&report);
                         // A night has a million of them, so only these are kept.
@@ -147,7 +156,6 @@ fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)
                             bad.push((seed, report));
                         }
                     }
-                    (all, bad)
                 })
             })
             .collect();
