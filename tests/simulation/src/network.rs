@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -91,6 +91,9 @@ struct Shared {
     /// Snapshots whose copy was refused for want of a slot, and when.
     waiting: Mutex<BTreeMap<String, Timestamp>>,
     appearances: Mutex<BTreeMap<String, Appearance>>,
+    /// Calls that have changed something.
+    writes: AtomicU64,
+    is_judged: AtomicBool,
 }
 
 impl std::fmt::Debug for Network {
@@ -122,8 +125,17 @@ impl Network {
                 kms_denies: Mutex::default(),
                 waiting: Mutex::default(),
                 appearances: Mutex::default(),
+                writes: AtomicU64::default(),
+                is_judged: AtomicBool::new(true),
             }),
         }
+    }
+
+    /// The judge is told nothing any more: it looks at all copies at every write, and a fleet may have ten thousand.
+    #[must_use]
+    pub fn unjudged(self) -> Self {
+        self.shared.is_judged.store(false, Ordering::Relaxed);
+        self
     }
 
     /// Sets how often calls fail.
@@ -140,6 +152,12 @@ impl Network {
     /// Lets KMS refuse to describe keys, as when somebody has broken their policies; or no longer.
     pub fn set_kms_denies(&self, denies: bool) {
         *lock(&self.shared.kms_denies) = denies;
+    }
+
+    /// How many calls have changed something.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.shared.writes.load(Ordering::Relaxed)
     }
 
     /// The snapshots whose copies wait for a slot: RDS has refused them since `since`, and has not accepted them yet.
@@ -243,7 +261,7 @@ impl Network {
             *request.body_mut() = SdkBody::from(asked);
         }
         // Most writes are copies that are refused for want of a slot, and a copy is judged by what is there afterwards.
-        let state = call.changes_what_is_there().then(|| self.state());
+        let state = (call.changes_what_is_there() && self.is_judged()).then(|| self.state());
         let reply = wire.call(request).await?;
         let status = reply.status().as_u16();
         self.observe(&call, state.as_ref(), status, text_of(&reply));
@@ -263,6 +281,10 @@ impl Network {
             return answer(status, self.change(text_of(&reply), Appearance::in_reply));
         }
         Ok(reply)
+    }
+
+    fn is_judged(&self) -> bool {
+        self.shared.is_judged.load(Ordering::Relaxed)
     }
 
     /// What the judge looks at: the copies.
@@ -308,6 +330,9 @@ impl Network {
 
     /// Tells the judge what the call did.
     fn observe(&self, call: &Call, before: Option<&State>, status: u16, body: &str) {
+        if !self.is_judged() {
+            return;
+        }
         let Shared {
             watch, record, clock, ..
         } = &*self.shared;
@@ -332,6 +357,7 @@ impl Network {
         if call.writes() {
             record.note(&format!("rds {action} {} {code} #{invocation}", subject(form)));
             if status == 200 {
+                self.shared.writes.fetch_add(1, Ordering::Relaxed);
                 let after = self.state();
                 watch.wrote(*invocation, action, form, before.unwrap_or(&after), &after, clock.now());
             }
@@ -410,28 +436,31 @@ impl Appearance {
 
     /// Rewrites the elements of this database, and of its members.
     fn in_reply(&self, body: &str) -> String {
-        if !body.contains(&self.resource_id_within) && !body.contains(&self.id_within) {
+        if find(body, &self.resource_id_within).is_none() && find(body, &self.id_within).is_none() {
             return body.to_owned();
         }
+        let own = format!("ResourceId>{}</", self.resource_id_within);
+        let cluster = format!("<DBClusterIdentifier>{}</", self.id_within);
         let mut out = String::with_capacity(body.len());
         let mut rest = body;
         loop {
-            let next = ["DBInstance", "DBCluster"]
-                .into_iter()
-                .filter_map(|name| Some((rest.find(&format!("<{name}>"))?, name)))
-                .min();
-            let Some((start, name)) = next else { break };
-            let close = format!("</{name}>");
-            let Some(end) = rest[start..].find(&close).map(|at| start + at + close.len()) else {
+            let next = ["<DBInstance>", "<DBCluster>"].map(|open| find(rest, open));
+            let (start, close, is_instance) = match next {
+                [None, None] => break,
+                [Some(instance), cluster] if cluster.is_none_or(|cluster| instance < cluster) => {
+                    (instance, "</DBInstance>", true)
+                }
+                [_, Some(cluster)] => (cluster, "</DBCluster>", false),
+                [Some(_), None] => unreachable!("an instance without a cluster"),
+            };
+            let Some(end) = find(&rest[start..], close).map(|at| start + at + close.len()) else {
                 break;
             };
             out.push_str(&rest[..start]);
             let element = &rest[start..end];
-            let is_it = element.contains(&format!("ResourceId>{}</", self.resource_id_within));
-            let is_member = name == "DBInstance"
-                && element.contains(&format!("<DBClusterIdentifier>{}</", self.id_within))
-                && self.resource_id_within.starts_with("cluster-");
-            match (is_it || is_member, self.is_gone) {
+            let is_member =
+                is_instance && self.resource_id_within.starts_with("cluster-") && find(element, &cluster).is_some();
+            match (is_member || find(element, &own).is_some(), self.is_gone) {
                 (true, true) => {}
                 (true, false) => out.push_str(
                     &element
@@ -440,10 +469,7 @@ impl Appearance {
                             &format!("<DBInstanceIdentifier>{}</", self.id_within),
                             &format!("<DBInstanceIdentifier>{}</", self.id),
                         )
-                        .replace(
-                            &format!("<DBClusterIdentifier>{}</", self.id_within),
-                            &format!("<DBClusterIdentifier>{}</", self.id),
-                        ),
+                        .replace(&cluster, &format!("<DBClusterIdentifier>{}</", self.id)),
                 ),
                 (false, _) => out.push_str(element),
             }
@@ -452,6 +478,10 @@ impl Appearance {
         out.push_str(rest);
         out
     }
+}
+
+fn find(text: &str, part: &str) -> Option<usize> {
+    memchr::memmem::find(text.as_bytes(), part.as_bytes())
 }
 
 fn text_of(reply: &HttpResponse) -> &str {

@@ -473,7 +473,9 @@ impl StepFunctions {
                 if let (true, Some((begin, _))) = (lists, execution.listed.get()) {
                     execution.listed.set(Some((begin, self.tasks.clock().now())));
                 }
-                Ok(json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200 }))
+                let mut result = json!({ "ExecutedVersion": "$LATEST", "StatusCode": 200 });
+                result["Payload"] = payload;
+                Ok(result)
             }
             Some("arn:aws:states:::states:startExecution.sync:2") => self.nested(execution, arguments).await,
             other => panic!("{name}: the runner does not know {other:?}"),

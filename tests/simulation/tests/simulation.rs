@@ -16,7 +16,7 @@ use simulation::trial::{self, CALLS_UNDER_FAULTS, FAULTS, Options};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Seeds that take about a minute of one core in the dev profile.
+/// Seeds that take less than half a minute of one core in the dev profile; `make test` runs 2,000 in another.
 const SEEDS: u64 = 20;
 
 /// Seeds within which each mutation must be caught.
@@ -31,7 +31,7 @@ fn seeds_keep_every_promise() {
     print_report(&all, count, time);
     assert!(bad.is_empty(), "{}", explain(&bad));
 
-    // As many faults as promised, and of every kind: one a seed in twenty, so 100 in 2,000 seeds.
+    // As many faults as promised, and of every kind one in ten seeds: 200 times in the seeds that `make test` runs.
     assert!(
         all.all_faults() * 20 >= all.figures[CALLS_UNDER_FAULTS],
         "{} faults in {} calls",
@@ -40,7 +40,7 @@ fn seeds_keep_every_promise() {
     );
     for kind in FAULTS {
         let there = all.faults.get(kind).copied().unwrap_or(0);
-        assert!(there >= (count / 20).max(1), "{kind}: {there} times in {count} seeds");
+        assert!(there >= (count / 10).max(1), "{kind}: {there} times in {count} seeds");
     }
     for kind in all.faults.keys() {
         assert!(FAULTS.contains(&kind.as_str()), "{kind} is not listed");
