@@ -532,6 +532,7 @@ impl Trial {
         self.network.settle();
         let there = self.world.with(|simulator, now| simulator.expire(now, arn));
         if there {
+            self.watch.expired(arn);
             self.record.note(&format!("{arn} expires"));
         }
     }
