@@ -4,7 +4,7 @@ PYTHON ?= python3
 # x86_64 or arm64: what `make build` builds for.
 ARCH ?= x86_64
 
-# What `make simulate` runs.
+# The worlds that `make test` and `make simulate` run.
 SEEDS ?= 2000
 FIRST ?= 1
 
@@ -15,7 +15,7 @@ LOCALCLOUD := $(BIN)/python tests/localcloud
 TEMPLATE := infra/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo screenshot test test-rust simulate test-python lint format build render local-up local-down local-env local-status clean prerequisites
+.PHONY: help demo screenshot test test-rust simulate scale test-python lint format build render local-up local-down local-env local-status clean prerequisites
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -38,12 +38,18 @@ screenshot: $(INSTALLED) ## Take the README's picture of the page that `make dem
 
 test: test-rust test-python ## Run every test: unit, property, simulated, in the local cloud.
 
+# The simulation in a profile of its own: its build costs less than the seeds gain.
 test-rust: render
-	cargo test --workspace
+	cargo test --workspace --exclude simulation
+	SIM_SEEDS=$(SEEDS) SIM_FIRST=$(FIRST) SIM_THREADS=$$(getconf _NPROCESSORS_ONLN) \
+		cargo test --profile simulation --package simulation -- --nocapture
 
 simulate: render ## Run simulated worlds, SEEDS=2000 from FIRST=1, on every core.
 	SIM_SEEDS=$(SEEDS) SIM_FIRST=$(FIRST) SIM_THREADS=$$(getconf _NPROCESSORS_ONLN) \
 		cargo test --profile simulation --package simulation --test simulation seeds -- --nocapture
+
+scale: render ## Run fleets of 10,000 databases in the simulation, which takes minutes.
+	cargo test --profile simulation --package simulation --test scale -- --include-ignored --nocapture
 
 test-python: $(INSTALLED)
 	$(BIN)/python -m pytest tests/measures tests/simulator/conformance

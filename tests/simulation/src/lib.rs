@@ -11,6 +11,7 @@
 //! - [`step_functions`]: a runner of state machines as AWS runs them, many executions side by side;
 //! - [`functions`]: the five functions as Lambda runs them, killed, repeated, late, under clocks that differ;
 //! - [`network`]: latency and faults between a function and RDS, databases that are renamed, deleted and made again;
+//! - `signature`: who calls, in place of a signature;
 //! - [`virtual_time`]: tasks on one thread whose clock jumps from event to event;
 //! - [`record`]: the transcript, its hash, and the counts.
 //!
@@ -25,6 +26,7 @@ pub mod network;
 pub mod policies;
 pub mod random;
 pub mod record;
+mod signature;
 pub mod step_functions;
 pub mod trial;
 pub mod virtual_time;

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -28,6 +28,7 @@ use simulator_sdk::simulator::State;
 
 use crate::random::Random;
 use crate::record::Record;
+use crate::signature::Named;
 use crate::virtual_time::{Clock, lock};
 use crate::watch::Watch;
 
@@ -80,6 +81,7 @@ pub struct Network {
 
 struct Shared {
     world: World,
+    destination: String,
     clock: Clock,
     record: Record,
     watch: Watch,
@@ -89,6 +91,9 @@ struct Shared {
     /// Snapshots whose copy was refused for want of a slot, and when.
     waiting: Mutex<BTreeMap<String, Timestamp>>,
     appearances: Mutex<BTreeMap<String, Appearance>>,
+    /// Calls that have changed something.
+    writes: AtomicU64,
+    is_judged: AtomicBool,
 }
 
 impl std::fmt::Debug for Network {
@@ -98,12 +103,20 @@ impl std::fmt::Debug for Network {
 }
 
 impl Network {
-    /// A network without faults.
+    /// A network without faults to this world, whose copies are in the region `destination`.
     #[must_use]
-    pub fn new(world: &World, clock: &Clock, record: &Record, watch: &Watch, random: Random) -> Self {
+    pub fn new(
+        world: &World,
+        destination: &str,
+        clock: &Clock,
+        record: &Record,
+        watch: &Watch,
+        random: Random,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 world: world.clone(),
+                destination: destination.to_owned(),
                 clock: clock.clone(),
                 record: record.clone(),
                 watch: watch.clone(),
@@ -112,8 +125,17 @@ impl Network {
                 kms_denies: Mutex::default(),
                 waiting: Mutex::default(),
                 appearances: Mutex::default(),
+                writes: AtomicU64::default(),
+                is_judged: AtomicBool::new(true),
             }),
         }
+    }
+
+    /// The judge is told nothing any more: it looks at all copies at every write, and a fleet may have ten thousand.
+    #[must_use]
+    pub fn unjudged(self) -> Self {
+        self.shared.is_judged.store(false, Ordering::Relaxed);
+        self
     }
 
     /// Sets how often calls fail.
@@ -130,6 +152,12 @@ impl Network {
     /// Lets KMS refuse to describe keys, as when somebody has broken their policies; or no longer.
     pub fn set_kms_denies(&self, denies: bool) {
         *lock(&self.shared.kms_denies) = denies;
+    }
+
+    /// How many calls have changed something.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.shared.writes.load(Ordering::Relaxed)
     }
 
     /// The snapshots whose copies wait for a slot: RDS has refused them since `since`, and has not accepted them yet.
@@ -162,6 +190,7 @@ impl Network {
         let config = self.shared.world.sdk_config(&settings.destination_region, caller);
         let config = aws_sdk_kms::config::Builder::from(&config)
             .retry_partition(RetryPartition::new(format!("network-{number}-kms")))
+            .push_auth_scheme(Named::new(caller, &settings.destination_region, "kms"))
             .http_client(self.wire(false))
             .time_source(self.shared.clock.clone())
             .sleep_impl(self.shared.clock.clone());
@@ -175,6 +204,7 @@ impl Network {
             let wire = self.wire(region == settings.source_region);
             let client = self.shared.world.client_with(region, caller, |config| {
                 config
+                    .push_auth_scheme(Named::new(caller, region, "rds"))
                     .http_client(wire)
                     .time_source(self.shared.clock.clone())
                     .sleep_impl(self.shared.clock.clone())
@@ -231,11 +261,10 @@ impl Network {
             *request.body_mut() = SdkBody::from(asked);
         }
         // Most writes are copies that are refused for want of a slot, and a copy is judged by what is there afterwards.
-        let state = call.changes_what_is_there().then(|| self.shared.world.state());
+        let state = (call.changes_what_is_there() && self.is_judged()).then(|| self.state());
         let reply = wire.call(request).await?;
-        let body = String::from_utf8_lossy(reply.body().bytes().unwrap_or_default()).into_owned();
         let status = reply.status().as_u16();
-        self.observe(&call, state.as_ref(), status, &body);
+        self.observe(&call, state.as_ref(), status, text_of(&reply));
         clock.sleep(after).await;
 
         match fault {
@@ -249,9 +278,18 @@ impl Network {
             _ => {}
         }
         if call.lists_databases() {
-            return answer(status, self.change(&body, Appearance::in_reply));
+            return answer(status, self.change(text_of(&reply), Appearance::in_reply));
         }
         Ok(reply)
+    }
+
+    fn is_judged(&self) -> bool {
+        self.shared.is_judged.load(Ordering::Relaxed)
+    }
+
+    /// What the judge looks at: the copies.
+    fn state(&self) -> State {
+        self.shared.world.state_of(&self.shared.destination)
     }
 
     /// Notes the fault, and answers in place of RDS if the call does not reach it.
@@ -292,12 +330,11 @@ impl Network {
 
     /// Tells the judge what the call did.
     fn observe(&self, call: &Call, before: Option<&State>, status: u16, body: &str) {
+        if !self.is_judged() {
+            return;
+        }
         let Shared {
-            world,
-            watch,
-            record,
-            clock,
-            ..
+            watch, record, clock, ..
         } = &*self.shared;
         let Call {
             invocation,
@@ -320,11 +357,12 @@ impl Network {
         if call.writes() {
             record.note(&format!("rds {action} {} {code} #{invocation}", subject(form)));
             if status == 200 {
-                let after = world.state();
+                self.shared.writes.fetch_add(1, Ordering::Relaxed);
+                let after = self.state();
                 watch.wrote(*invocation, action, form, before.unwrap_or(&after), &after, clock.now());
             }
         } else if action.contains("Snapshots") && !call.is_source {
-            watch.read(*invocation, clock.now(), || world.state());
+            watch.read(*invocation, clock.now(), || self.state());
         }
     }
 
@@ -398,25 +436,31 @@ impl Appearance {
 
     /// Rewrites the elements of this database, and of its members.
     fn in_reply(&self, body: &str) -> String {
+        if find(body, &self.resource_id_within).is_none() && find(body, &self.id_within).is_none() {
+            return body.to_owned();
+        }
+        let own = format!("ResourceId>{}</", self.resource_id_within);
+        let cluster = format!("<DBClusterIdentifier>{}</", self.id_within);
         let mut out = String::with_capacity(body.len());
         let mut rest = body;
         loop {
-            let next = ["DBInstance", "DBCluster"]
-                .into_iter()
-                .filter_map(|name| Some((rest.find(&format!("<{name}>"))?, name)))
-                .min();
-            let Some((start, name)) = next else { break };
-            let close = format!("</{name}>");
-            let Some(end) = rest[start..].find(&close).map(|at| start + at + close.len()) else {
+            let next = ["<DBInstance>", "<DBCluster>"].map(|open| find(rest, open));
+            let (start, close, is_instance) = match next {
+                [None, None] => break,
+                [Some(instance), cluster] if cluster.is_none_or(|cluster| instance < cluster) => {
+                    (instance, "</DBInstance>", true)
+                }
+                [_, Some(cluster)] => (cluster, "</DBCluster>", false),
+                [Some(_), None] => unreachable!("an instance without a cluster"),
+            };
+            let Some(end) = find(&rest[start..], close).map(|at| start + at + close.len()) else {
                 break;
             };
             out.push_str(&rest[..start]);
             let element = &rest[start..end];
-            let is_it = element.contains(&format!("ResourceId>{}</", self.resource_id_within));
-            let is_member = name == "DBInstance"
-                && element.contains(&format!("<DBClusterIdentifier>{}</", self.id_within))
-                && self.resource_id_within.starts_with("cluster-");
-            match (is_it || is_member, self.is_gone) {
+            let is_member =
+                is_instance && self.resource_id_within.starts_with("cluster-") && find(element, &cluster).is_some();
+            match (is_member || find(element, &own).is_some(), self.is_gone) {
                 (true, true) => {}
                 (true, false) => out.push_str(
                     &element
@@ -425,10 +469,7 @@ impl Appearance {
                             &format!("<DBInstanceIdentifier>{}</", self.id_within),
                             &format!("<DBInstanceIdentifier>{}</", self.id),
                         )
-                        .replace(
-                            &format!("<DBClusterIdentifier>{}</", self.id_within),
-                            &format!("<DBClusterIdentifier>{}</", self.id),
-                        ),
+                        .replace(&cluster, &format!("<DBClusterIdentifier>{}</", self.id)),
                 ),
                 (false, _) => out.push_str(element),
             }
@@ -437,6 +478,14 @@ impl Appearance {
         out.push_str(rest);
         out
     }
+}
+
+fn find(text: &str, part: &str) -> Option<usize> {
+    memchr::memmem::find(text.as_bytes(), part.as_bytes())
+}
+
+fn text_of(reply: &HttpResponse) -> &str {
+    std::str::from_utf8(reply.body().bytes().unwrap_or_default()).unwrap_or_default()
 }
 
 fn answer(status: u16, body: String) -> Reply {

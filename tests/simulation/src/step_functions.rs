@@ -118,7 +118,7 @@ impl StepFunctions {
         assert!(name.len() <= 80, "the name {name} is too long");
         let key = (machine.to_owned(), name.to_owned());
         if let Some(there) = self.executions.borrow().get(&key) {
-            return if there.ended.kept().is_none() && there.input == input {
+            return if !there.ended.is_kept() && there.input == input {
                 Ok(Rc::clone(there))
             } else {
                 Err(Failure {
@@ -180,7 +180,7 @@ impl StepFunctions {
 
     /// Stops an execution and the nested ones that it waits for. Functions that run go on.
     pub fn stop(&self, execution: &Rc<Execution>) {
-        if execution.ended.kept().is_some() {
+        if execution.ended.is_kept() {
             return;
         }
         self.tasks.stop(execution.task.get());
@@ -194,7 +194,7 @@ impl StepFunctions {
     #[must_use]
     pub fn running(&self) -> Vec<Rc<Execution>> {
         let executions = self.executions.borrow();
-        let running = executions.values().filter(|execution| execution.ended.kept().is_none());
+        let running = executions.values().filter(|execution| !execution.ended.is_kept());
         running.cloned().collect()
     }
 
@@ -214,11 +214,12 @@ impl StepFunctions {
         Box::pin(async move {
             let mut next = text_of(&scope["StartAt"]);
             let mut data = input;
+            self.measure("the first state", &data)?;
             while let Some(name) = next {
                 let state = &scope["States"][&name];
                 assert!(state.is_object(), "there is no state {name}");
-                self.measure(&name, &data)?;
                 (next, data) = self.step(execution, &name, state, data, variables).await?;
+                // It is the next state's input as well.
                 self.measure(&name, &data)?;
             }
             Ok(data)
@@ -472,7 +473,9 @@ impl StepFunctions {
                 if let (true, Some((begin, _))) = (lists, execution.listed.get()) {
                     execution.listed.set(Some((begin, self.tasks.clock().now())));
                 }
-                Ok(json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200 }))
+                let mut result = json!({ "ExecutedVersion": "$LATEST", "StatusCode": 200 });
+                result["Payload"] = payload;
+                Ok(result)
             }
             Some("arn:aws:states:::states:startExecution.sync:2") => self.nested(execution, arguments).await,
             Some("arn:aws:states:::sns:publish") => self.publish(arguments),
@@ -579,7 +582,7 @@ impl StepFunctions {
     }
 
     fn measure(&self, state: &str, value: &Value) -> Result<(), Failure> {
-        let size = value.to_string().len();
+        let size = length(value);
         self.record.largest("largest payload of a state in bytes", size as u64);
         if size > MOST_BYTES_OF_OURS {
             self.record.violation(&format!("{state} carries {size} bytes"));
@@ -650,6 +653,23 @@ fn refuse_unknown_fields(name: &str, kind: &str, state: &Value) {
             "{name}: the runner does not know the field {field} of {kind}"
         );
     }
+}
+
+/// How many bytes a value has as JSON.
+fn length(value: &Value) -> usize {
+    struct Counter(usize);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).expect("a counter takes everything");
+    counter.0
 }
 
 fn assign(variables: &mut Variables, assigned: Value) {

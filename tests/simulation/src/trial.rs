@@ -1,6 +1,6 @@
 //! One seed: a fleet, some days of overlapping runs under faults, quiet runs, and what must hold then.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::network::{Appearance, FaultRates, Network};
 use crate::policies::{self, ALLOWED_KEY, KEY, OPTION_GROUP, OTHER_KEY};
 use crate::random::Random;
 use crate::record::{Record, Report};
+use crate::signature::authorization;
 use crate::step_functions::{Execution, Status, StepFunctions};
 use crate::virtual_time::Tasks;
 use crate::watch::{Taken, Watch};
@@ -90,6 +91,8 @@ struct Trial {
     databases: RefCell<Vec<Database>>,
     rates: FaultRates,
     quiet: RefCell<bool>,
+    /// How many calls had changed something when the account was last judged.
+    judged: Cell<Option<u64>>,
 }
 
 /// What is not drawn from the seed.
@@ -118,10 +121,11 @@ impl Trial {
     fn new(seed: u64, options: Options) -> Rc<Self> {
         let Options { broken, shown } = options;
         let mut random = Random::new(seed, "world");
-        let slots = [random.of(1..=4), random.of(1..=2)];
+        let slots = [random.of(1..=5), random.of(1..=3)];
         let keep = random.of(1..=3).to_string();
         let deadline = random.one_of(&["1", "3", "72"]).to_string();
-        let page_size = random.one_of(&["3", "7", "500", "500"]).to_string();
+        // Every page lists all databases again, so small pages are few.
+        let page_size = random.one_of(&["3", "7", "500", "500", "500", "500"]).to_string();
         let manual = if random.per_mille(200) { "true" } else { "false" };
         // Judging each call by the deployed roles takes time, so not every seed does it.
         let under_roles = seed.is_multiple_of(4);
@@ -147,7 +151,14 @@ impl Trial {
             .into_iter()
             .take(if stack.allows_key { 2 } else { 1 });
         let watch = Watch::new(&settings, keys.map(str::to_owned).collect(), &record);
-        let network = Network::new(&world, tasks.clock(), &record, &watch, Random::new(seed, "network"));
+        let network = Network::new(
+            &world,
+            DESTINATION,
+            tasks.clock(),
+            &record,
+            &watch,
+            Random::new(seed, "network"),
+        );
         let functions = Functions::new(
             &tasks,
             &network,
@@ -157,7 +168,8 @@ impl Trial {
             Random::new(seed, "functions"),
             broken,
         );
-        let lanes = [slots[0] + random.of(1..=3), slots[1] + random.of(1..=2)];
+        // More than there are slots, as deployed; runs overlap besides, and who waits for a slot asks again and again.
+        let lanes = [slots[0] + random.of(1..=2), slots[1] + 1];
         let steps = StepFunctions::new(
             &tasks,
             &functions,
@@ -187,6 +199,7 @@ impl Trial {
                 of_steps: 80,
             },
             quiet: RefCell::new(false),
+            judged: Cell::default(),
         })
     }
 
@@ -244,8 +257,9 @@ impl Trial {
                 let minute = begin + self.draw(2..=180);
                 self.at(minute, |this| this.expire_while_copied());
             }
-            for _ in 0..self.draw(1..=3) {
-                let minute = begin + self.draw(2..=120);
+            // Often nothing waits, and then nothing expires.
+            for _ in 0..self.draw(2..=5) {
+                let minute = begin + self.draw(2..=90);
                 self.at(minute, |this| this.expire_while_waiting());
             }
             for _ in 0..self.draw(1..=3) {
@@ -519,6 +533,7 @@ impl Trial {
         self.network.settle();
         let there = self.world.with(|simulator, now| simulator.expire(now, arn));
         if there {
+            self.watch.expired(arn);
             self.record.note(&format!("{arn} expires"));
         }
     }
@@ -652,9 +667,7 @@ impl Trial {
         for (at, key) in removed.iter().enumerate() {
             let _ = write!(removing, "&TagKeys.member.{}={}", at + 1, encoded(key));
         }
-        let operator = format!(
-            "AWS4-HMAC-SHA256 Credential=operator/20261122/{SOURCE}/rds/aws4_request, SignedHeaders=host, Signature=0"
-        );
+        let operator = authorization("operator", SOURCE, "rds");
         for (form, is_empty) in [(adding, database.tags.is_empty()), (removing, removed.is_empty())] {
             if !is_empty {
                 let answer = self
@@ -789,7 +802,12 @@ impl Trial {
         self.world.state()
     }
 
+    /// Judges what stands in the account, unless nobody has changed anything since that was done.
     fn judge_moment(&self) {
+        let writes = self.network.writes();
+        if self.judged.replace(Some(writes)) == Some(writes) {
+            return;
+        }
         let state = self.state();
         let counters = self.world.counters();
         let peaks = counters.copies.get(DESTINATION).map_or([(0, 0); 2], |copies| {
@@ -863,12 +881,15 @@ impl Trial {
         let executions = self.steps.all();
         for record in entries(&cause["failures"]) {
             let is_it = |execution: &&Rc<Execution>| {
+                if record["execution"] != *execution.name {
+                    return false;
+                }
                 let ended = match execution.ended.kept() {
                     Some(Status::Failed(failure)) => failure.error,
                     Some(Status::Aborted) => "ABORTED".to_owned(),
                     _ => String::new(),
                 };
-                record["execution"] == *execution.name && record["error"] == *ended
+                record["error"] == *ended
             };
             let is_page = record["kind"] == "page";
             let throttled = record["error"] == "StepFunctions.ThrottlingException";

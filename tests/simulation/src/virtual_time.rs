@@ -253,6 +253,12 @@ impl<T: Clone> Promise<T> {
         }
     }
 
+    /// Whether the value has come.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.shared.borrow().0.is_some()
+    }
+
     /// The value, if it has come.
     #[must_use]
     pub fn kept(&self) -> Option<T> {

@@ -150,6 +150,11 @@ impl Watch {
         }
     }
 
+    /// A snapshot is gone, and not by our doing: somebody has deleted it, if it was a manual one.
+    pub fn expired(&self, arn: &str) {
+        lock(&self.known).others.retain(|(_, other)| other.arn != arn);
+    }
+
     /// How many copies RDS has accepted of snapshots of this database.
     #[must_use]
     pub fn accepted_of(&self, database: &str) -> u32 {

@@ -6,13 +6,17 @@
 
 #![allow(missing_docs)]
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use simulation::functions::Broken;
 use simulation::record::Report;
 use simulation::trial::{self, CALLS_UNDER_FAULTS, FAULTS, Options};
 
-/// Seeds that take about a minute of one core in the dev profile.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Seeds that take less than half a minute of one core in the dev profile; `make test` runs 2,000 in another.
 const SEEDS: u64 = 20;
 
 /// Seeds within which each mutation must be caught.
@@ -27,7 +31,7 @@ fn seeds_keep_every_promise() {
     print_report(&all, count, time);
     assert!(bad.is_empty(), "{}", explain(&bad));
 
-    // As many faults as promised, and of every kind: one a seed in twenty, so 100 in 2,000 seeds.
+    // As many faults as promised, and of every kind one in ten seeds: 200 times in the seeds that `make test` runs.
     assert!(
         all.all_faults() * 20 >= all.figures[CALLS_UNDER_FAULTS],
         "{} faults in {} calls",
@@ -36,7 +40,7 @@ fn seeds_keep_every_promise() {
     );
     for kind in FAULTS {
         let there = all.faults.get(kind).copied().unwrap_or(0);
-        assert!(there >= (count / 20).max(1), "{kind}: {there} times in {count} seeds");
+        assert!(there >= (count / 10).max(1), "{kind}: {there} times in {count} seeds");
     }
     for kind in all.faults.keys() {
         assert!(FAULTS.contains(&kind.as_str()), "{kind} is not listed");
@@ -94,7 +98,7 @@ fn a_pruner_that_overlooks_what_tags_ask_for_is_caught() {
 
 #[test]
 fn a_pruner_that_keeps_less_of_databases_that_are_gone_is_caught() {
-    caught_from(29, Broken::PrunerKeepsOneOfTheGone, "are to be kept");
+    caught_from(43, Broken::PrunerKeepsOneOfTheGone, "are to be kept");
 }
 
 #[test]
@@ -133,13 +137,18 @@ fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)
     let threads = number("SIM_THREADS").unwrap_or(1).max(1);
     let mut all = Report::default();
     let mut bad = Vec::new();
+    // Seeds differ in length, so whoever is done takes the next.
+    let next = AtomicU64::new(first);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
-            .map(|worker| {
-                scope.spawn(move || {
+            .map(|_| {
+                scope.spawn(|| {
                     let (mut all, mut bad) = (Report::default(), Vec::new());
-                    let step = usize::try_from(threads).expect("few threads");
-                    for seed in (first + worker..first + count).step_by(step) {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= first + count {
+                            return (all, bad);
+                        }
                         let report = run(seed, options);
                         all.add(&report);
                         // A night has a million of them, so only these are kept.
@@ -147,7 +156,6 @@ fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)
                             bad.push((seed, report));
                         }
                     }
-                    (all, bad)
                 })
             })
             .collect();

@@ -214,6 +214,12 @@ impl World {
         self.with(Simulator::state)
     }
 
+    /// What stands in one region of it.
+    #[must_use]
+    pub fn state_of(&self, region: &str) -> State {
+        self.with(|simulator, now| simulator.state_of(now, region))
+    }
+
     /// One snapshot of the state.
     #[must_use]
     pub fn snapshot(&self, region: &str, id: &str) -> Option<SnapshotState> {

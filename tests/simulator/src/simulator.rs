@@ -419,7 +419,13 @@ impl Simulator {
     /// Everything that stands in the account.
     pub fn state(&mut self, now: Timestamp) -> State {
         self.settle(now);
-        State::of(self)
+        State::of(self, |_| true)
+    }
+
+    /// What stands in one region of it.
+    pub fn state_of(&mut self, now: Timestamp, region: &str) -> State {
+        self.settle(now);
+        State::of(self, |name| name == region)
     }
 
     /// What was counted since the last seed.

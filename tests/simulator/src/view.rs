@@ -146,10 +146,12 @@ pub struct SnapshotState {
 }
 
 impl State {
-    pub(crate) fn of(simulator: &Simulator) -> Self {
+    /// What stands in the regions of these names.
+    pub(crate) fn of(simulator: &Simulator, is_wanted: impl Fn(&str) -> bool) -> Self {
         let regions = simulator
             .regions
             .values()
+            .filter(|region| is_wanted(&region.name))
             .map(|region| {
                 let databases = Kind::ALL.into_iter().flat_map(|kind| region.databases[kind].values());
                 let snapshots = Kind::ALL.into_iter().flat_map(|kind| region.snapshots[kind].values());

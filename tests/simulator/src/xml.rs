@@ -22,7 +22,8 @@ impl Xml {
     /// Writes an element that holds text.
     pub(crate) fn value(&mut self, name: &str, value: impl Display) {
         self.open(name);
-        self.escape(&value.to_string());
+        // Escaping cannot fail.
+        let _ = write!(Escaping(self), "{value}");
         self.close(name);
     }
 
@@ -81,6 +82,11 @@ impl Xml {
     }
 
     fn escape(&mut self, text: &str) {
+        // Nearly all of it.
+        if !text.bytes().any(|byte| b"&<>\"\r".contains(&byte)) {
+            self.text.push_str(text);
+            return;
+        }
         for character in text.chars() {
             match character {
                 '&' => self.text.push_str("&amp;"),
@@ -92,6 +98,16 @@ impl Xml {
                 other => self.text.push(other),
             }
         }
+    }
+}
+
+/// Writes text into an element.
+struct Escaping<'a>(&'a mut Xml);
+
+impl Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.escape(text);
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
 use jsonata_core::parser;
 use jsonata_core::value::JValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::interpreter::Failure;
@@ -40,6 +40,14 @@ impl<'s> Sight<'s> {
             variables,
         }
     }
+
+    /// The members of `$states`.
+    fn members(&self) -> impl Iterator<Item = (&'static str, &'s Value)> + use<'s> {
+        let always = [("input", self.input), ("context", self.context)];
+        let sometimes = [("result", self.result), ("errorOutput", self.error_output)];
+        let there = sometimes.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        always.into_iter().chain(there)
+    }
 }
 
 /// Evaluates expressions; each is parsed once.
@@ -70,30 +78,29 @@ impl Expressions {
     }
 
     fn evaluate(&self, expression: &str, sight: &Sight<'_>) -> Result<Value, Failure> {
+        // Most expressions only hand on what is there.
+        match plain(expression, sight) {
+            Some(value) => Ok(value.clone()),
+            None => self.interpret(expression, sight),
+        }
+    }
+
+    fn interpret(&self, expression: &str, sight: &Sight<'_>) -> Result<Value, Failure> {
         let failed = |problem: String| Failure::of_expression(format!("{problem} in {expression}"));
-        // The most frequent ones only hand on what is there.
-        match (expression, sight.result, sight.error_output) {
-            ("$states.input", ..) => return Ok(sight.input.clone()),
-            ("$states.errorOutput", _, Some(error_output)) => return Ok(error_output.clone()),
-            ("$states.result.Payload", Some(Value::Object(result)), _) if result.contains_key("Payload") => {
-                return Ok(result["Payload"].clone());
-            }
-            _ => {}
-        }
-        let mut states = json!({ "input": sight.input, "context": sight.context });
-        for (name, value) in [("result", sight.result), ("errorOutput", sight.error_output)] {
-            if let Some(value) = value {
-                states[name] = value.clone();
-            }
-        }
         let mut context = Context::new();
-        // Only those that it mentions: the plan is large, and most expressions do without.
+        // Only what it mentions: the plan and the context are large, and most expressions do without.
         for (name, value) in sight.variables {
             if expression.contains(&format!("${name}")) {
-                context.bind(name.clone(), to_jsonata(value)?);
+                context.bind(name.clone(), JValue::from(value.clone()));
             }
         }
-        context.bind("states".to_owned(), to_jsonata(&states)?);
+        let mut states = Map::new();
+        for (name, value) in sight.members() {
+            if expression.contains(name) {
+                states.insert(name.to_owned(), value.clone());
+            }
+        }
+        context.bind("states".to_owned(), JValue::from(Value::Object(states)));
         let mut evaluator = Evaluator::with_context(context);
         // The two functions of Step Functions that our expressions use beside JSONata's own.
         for (name, function) in [("hash", hash as HostFunction), ("parse", parse)] {
@@ -115,13 +122,31 @@ impl Expressions {
         if value.is_undefined() {
             return Err(failed("no result".to_owned()));
         }
-        let text = value.to_json_string().map_err(|error| failed(error.to_string()))?;
-        serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
+        serde_json::to_value(&value).map_err(|error| failed(error.to_string()))
     }
 }
 
-fn to_jsonata(value: &Value) -> Result<JValue, Failure> {
-    JValue::from_json_str(&value.to_string()).map_err(Failure::of_expression)
+/// What a path such as `$states.input.target.id` comes to, if there is nothing to interpret: it goes through objects
+/// only, and ends with a value that `JSONata` hands on as it is. An array is not: one of a single item loses its
+/// brackets.
+fn plain<'s>(expression: &str, sight: &Sight<'s>) -> Option<&'s Value> {
+    let mut steps = expression.strip_prefix('$')?.split('.');
+    let is_name = |step: &str| step.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let variable = steps.next().filter(|name| is_name(name))?;
+    let mut value = if variable == "states" {
+        let member = steps.next()?;
+        sight.members().find(|(name, _)| *name == member)?.1
+    } else {
+        sight.variables.get(variable)?
+    };
+    for step in steps {
+        value = value.as_object()?.get(step).filter(|_| is_name(step))?;
+    }
+    match value {
+        Value::Object(_) | Value::String(_) | Value::Bool(_) => Some(value),
+        Value::Number(number) if number.is_u64() => Some(value),
+        _ => None,
+    }
 }
 
 type HostFunction = fn(&[JValue]) -> Result<JValue, EvaluatorError>;
@@ -143,4 +168,63 @@ fn hash(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
 fn parse(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
     let text = arguments.first().and_then(JValue::as_str).unwrap_or_default();
     JValue::from_json_str(text).map_err(|error| EvaluatorError::EvaluationError(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_needs_no_interpreter_comes_to_the_same_with_one() {
+        let (input, context) = (
+            json!({ "id": "orders", "target": { "dryRun": true, "list": [1, [2], {}], "none": null }, "wait": { "seconds": 30 },
+                    "one": ["a"], "share": 0.5 }),
+            json!({ "Execution": { "Name": "run", "RedriveCount": 0, "Input": { "only": ["orders"] } } }),
+        );
+        let (result, error_output) = (json!({ "Payload": { "kept": ["x"] } }), json!({ "Error": "E" }));
+        let variables =
+            json!({ "plan": { "retired": { "copies": 3 }, "only": ["a"] }, "found": { "id": "x" }, "times": 2 });
+        let sight = Sight {
+            input: &input,
+            result: Some(&result),
+            error_output: Some(&error_output),
+            context: &context,
+            variables: variables.as_object().unwrap(),
+        };
+        let expressions = Expressions::default();
+        let mut plain_ones = 0;
+        for path in [
+            "$states.input",
+            "$states.input.id",
+            "$states.input.target",
+            "$states.input.target.dryRun",
+            "$states.input.target.list",
+            "$states.input.target.none",
+            "$states.input.wait.seconds",
+            "$states.input.one",
+            "$states.input.share",
+            "$states.input.missing",
+            "$states.input.id.missing",
+            "$states.result.Payload",
+            "$states.result.Payload.kept",
+            "$states.errorOutput.Error",
+            "$states.context.Execution.Name",
+            "$states.context.Execution.Input",
+            "$plan.retired",
+            "$plan.only",
+            "$found",
+            "$times",
+            "$missing",
+        ] {
+            let interpreted = expressions.interpret(path, &sight);
+            if let Some(value) = plain(path, &sight) {
+                assert_eq!(Ok(value), interpreted.as_ref(), "{path}");
+                plain_ones += 1;
+            }
+            assert_eq!(expressions.evaluate(path, &sight), interpreted, "{path}");
+        }
+        assert_eq!(plain_ones, 13, "as many as need no interpreter");
+    }
 }

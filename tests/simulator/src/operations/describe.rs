@@ -1,6 +1,6 @@
 //! The describe calls: selectors, filters, pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authorization::Question;
 use crate::error::ApiError;
@@ -108,8 +108,19 @@ impl Simulator {
             return Err(ApiError::database_not_found(kind, database));
         }
         let resource_id = request.get(by_resource_id);
-        let found: Vec<&Snapshot> = region.snapshots[kind]
-            .values()
+        // Whoever names snapshots gets them without a search through all of them: there may be tens of thousands.
+        let by_name = filters.iter().find(|(name, _)| name.ends_with("-snapshot-id"));
+        let candidates: Vec<&Snapshot> = match by_name {
+            Some((_, ids)) => {
+                let ids: BTreeSet<&String> = ids.iter().collect();
+                ids.into_iter()
+                    .filter_map(|id| region.snapshots[kind].get(id))
+                    .collect()
+            }
+            None => region.snapshots[kind].values().collect(),
+        };
+        let found: Vec<&Snapshot> = candidates
+            .into_iter()
             .filter(|snapshot| id.as_ref().is_none_or(|id| snapshot.id == *id))
             .filter(|snapshot| database.as_ref().is_none_or(|id| snapshot.database == *id))
             .filter(|snapshot| resource_id.is_none_or(|id| snapshot.resource_id.as_deref() == Some(id)))

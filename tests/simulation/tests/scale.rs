@@ -1,0 +1,277 @@
+//! Large fleets without faults: how full the slots are, how long a run takes, how large what is handed on becomes.
+//!
+//! The durations of copies are lognormal (median 20 min, sigma 1.0, at most 12 h), the quota of manual snapshots is
+//! raised far above what AWS grants by default. The best that 20 + 5 slots could do is taken to be the
+//! longest-processing-time schedule of each kind.
+
+#![allow(missing_docs)]
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use fixtures::{DESTINATION, KEY, SOURCE, settings_with};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use simulation::functions::{Broken, Functions};
+use simulation::machines::machines;
+use simulation::network::Network;
+use simulation::random::Random;
+use simulation::record::{Record, Report};
+use simulation::step_functions::{Status, StepFunctions};
+use simulation::virtual_time::Tasks;
+use simulation::watch::Watch;
+use simulator_sdk::scenario::{Database, Scenario};
+use simulator_sdk::simulator::Kind;
+use simulator_sdk::{BEGINNING, World};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Copies that RDS makes at once, of instances and of clusters.
+const SLOTS: [u32; 2] = [20, 5];
+
+/// Databases that the stack works on at once, by default.
+const LANES: [u32; 2] = [24, 7];
+
+const PAGE_SIZE: usize = 500;
+
+/// Of fewer minutes in which all lanes were taken, the share of the slots in use says nothing.
+const LEAST_SAMPLES: u32 = 60;
+
+#[test]
+fn a_thousand_databases() {
+    // In the dev profile one of them takes minutes; `make test` is in another.
+    let shares: &[u64] = if cfg!(debug_assertions) { &[2] } else { &[0, 2, 4] };
+    for clusters_in_ten in shares {
+        check(1_000, *clusters_in_ten);
+    }
+}
+
+#[test]
+#[ignore = "it takes minutes: `make scale`"]
+fn ten_thousand_databases() {
+    for clusters_in_ten in [0, 2, 4] {
+        check(10_000, clusters_in_ten);
+    }
+}
+
+fn check(databases: usize, clusters_in_ten: u64) {
+    let begin = Instant::now();
+    let fleet = Fleet::new(databases, clusters_in_ten);
+    let Ran { report, took, slots } = fleet.run();
+    let bound = fleet.bound();
+    let ratio = took.as_secs_f64() / bound;
+    let of = |figure: &str| report.figures.get(figure).copied().unwrap_or(0);
+    let calls: u64 = report
+        .calls
+        .iter()
+        .filter(|(name, _)| !name.contains(' '))
+        .map(|(_, count)| count)
+        .sum();
+    println!(
+        "{databases} databases, {} % clusters: {:.1} h, {ratio:.3} x the bound; slots {}; {:.1} calls of RDS and KMS and \
+         {:.1} invocations a database; largest payload {} bytes, largest history {} and {} events; {:.0} s",
+        clusters_in_ten * 10,
+        took.as_secs_f64() / 3600.0,
+        slots
+            .map(|slots| format!("{:.1} % in use", 100.0 * slots.use_while_queued()))
+            .join(", "),
+        per(calls, databases),
+        per(invocations(&report), databases),
+        of("largest payload of a state in bytes"),
+        of("largest history of copy-fleet"),
+        of("largest history of copy-snapshot"),
+        begin.elapsed().as_secs_f64(),
+    );
+    assert_eq!(report.violations, Vec::<String>::new());
+    assert!(of("largest payload of a state in bytes") <= 200 * 1024);
+    assert!(of("largest history of copy-fleet") <= 10_000);
+    assert!(of("largest history of copy-snapshot") <= 10_000);
+    for slots in slots.iter().filter(|slots| slots.samples >= LEAST_SAMPLES) {
+        assert!(slots.use_while_queued() >= 0.95, "{slots:?}");
+    }
+    assert!(ratio <= 1.3, "{ratio} x the bound");
+}
+
+fn per(count: u64, databases: usize) -> f64 {
+    f64::from(u32::try_from(count).expect("few enough")) / f64::from(u32::try_from(databases).expect("few enough"))
+}
+
+fn invocations(report: &Report) -> u64 {
+    let of_functions = report.calls.iter().filter(|(name, _)| name.starts_with("invoke "));
+    of_functions.map(|(_, count)| count).sum()
+}
+
+/// Databases, each with one snapshot to copy.
+struct Fleet {
+    /// The kind, and for how many seconds a copy takes.
+    databases: Vec<(Kind, f64)>,
+}
+
+/// What a run came to.
+struct Ran {
+    report: Report,
+    took: SignedDuration,
+    slots: [SlotUse; 2],
+}
+
+/// The slots of a kind, while databases of that kind were queued.
+#[derive(Debug, Clone, Copy, Default)]
+struct SlotUse {
+    /// Seconds that slots were in use, summed over slots, and could have been.
+    used: f64,
+    there: f64,
+    samples: u32,
+}
+
+impl SlotUse {
+    fn use_while_queued(&self) -> f64 {
+        if self.there > 0.0 { self.used / self.there } else { 1.0 }
+    }
+}
+
+impl Fleet {
+    fn new(databases: usize, clusters_in_ten: u64) -> Self {
+        let mut random = Random::new(databases as u64 + clusters_in_ten, "scale");
+        let databases = (0..databases)
+            .map(|_| {
+                let kind = if random.of(1..=10) <= clusters_in_ten {
+                    Kind::Cluster
+                } else {
+                    Kind::Instance
+                };
+                // Box and Muller's way from even numbers to normal ones.
+                let (radius, angle) = (random.between(0.0, 1.0), random.between(0.0, std::f64::consts::TAU));
+                let normal = (-2.0 * (1.0 - radius).ln()).sqrt() * angle.cos();
+                (kind, (20.0 * 60.0 * normal.exp()).min(12.0 * 3600.0))
+            })
+            .collect();
+        Self { databases }
+    }
+
+    fn of_kind(&self, kind: Kind) -> Vec<f64> {
+        let of_kind = self.databases.iter().filter(|(other, _)| *other == kind);
+        of_kind.map(|(_, seconds)| *seconds).collect()
+    }
+
+    /// Seconds of the longest-processing-time schedule; the kinds have slots of their own.
+    fn bound(&self) -> f64 {
+        let kinds = [Kind::Instance, Kind::Cluster].into_iter().zip(SLOTS);
+        kinds
+            .map(|(kind, slots)| {
+                let mut durations = self.of_kind(kind);
+                durations.sort_by(|a, b| b.total_cmp(a));
+                let mut ends = vec![0.0_f64; usize::try_from(slots).expect("few slots")];
+                for duration in durations {
+                    let first = ends.iter_mut().min_by(|a, b| a.total_cmp(b)).expect("a slot");
+                    *first += duration;
+                }
+                ends.into_iter().fold(0.0, f64::max)
+            })
+            .fold(0.0, f64::max)
+    }
+
+    fn world(&self) -> World {
+        let source = |mut region: simulator_sdk::scenario::Region| {
+            for (number, (kind, seconds)) in self.databases.iter().enumerate() {
+                let mut database = Database::new(&format!("database-{number:05}")).snapshots_aged([2.0]);
+                database.copies.duration_seconds = Some(*seconds);
+                region = match kind {
+                    Kind::Instance => region.instance(database.engine("postgres")),
+                    Kind::Cluster => region.cluster(database.engine("aurora-postgresql")),
+                };
+            }
+            region
+        };
+        let destination = |region: simulator_sdk::scenario::Region| {
+            region
+                .key(KEY, "alias/copies")
+                .quota(100_000, 100_000)
+                .slots(SLOTS[0], SLOTS[1])
+        };
+        World::new(&Scenario::new().region(SOURCE, source).region(DESTINATION, destination))
+    }
+
+    /// Copies all of them by one run.
+    fn run(&self) -> Ran {
+        let settings = settings_with(&[("PAGE_SIZE", &PAGE_SIZE.to_string()), ("OWNER_ID", "snapferry")]);
+        let world = self.world();
+        let tasks = Tasks::beginning_at(BEGINNING);
+        let record = Record::new(tasks.clock(), false);
+        let watch = Watch::new(&settings, vec![KEY.to_owned()], &record);
+        let random = |purpose| Random::new(self.databases.len() as u64, purpose);
+        let network = Network::new(&world, DESTINATION, tasks.clock(), &record, &watch, random("network")).unjudged();
+        let functions = Functions::new(
+            &tasks,
+            &network,
+            &record,
+            &watch,
+            &settings,
+            random("functions"),
+            Broken::Nothing,
+        );
+        let machines = machines(LANES[0].into(), LANES[1].into(), Broken::Nothing);
+        let steps = StepFunctions::new(&tasks, &functions, &network, &record, random("steps"), machines);
+        let fleet = steps.start("copy-fleet", "run", json!({})).expect("a new name");
+        let mut slots = [SlotUse::default(); 2];
+        let mut before = Sample::take(&world, &network, &steps);
+        while !fleet.ended.is_kept() {
+            tasks.run(Self::in_a_minute(&tasks), || fleet.ended.is_kept());
+            let now = Sample::take(&world, &network, &steps);
+            for (at, slots) in slots.iter_mut().enumerate() {
+                // Every lane is taken as long as a page's queue is not empty.
+                if [&before, &now].iter().all(|sample| sample.running[at] >= LANES[at]) {
+                    slots.used += now.slot_seconds[at] - before.slot_seconds[at];
+                    slots.there += now.at.duration_since(before.at).as_secs_f64() * f64::from(SLOTS[at]);
+                    slots.samples += 1;
+                }
+            }
+            before = now;
+        }
+        match fleet.ended.kept() {
+            Some(Status::Succeeded(output)) => assert_eq!(output["counts"]["failed"], 0, "{output}"),
+            other => panic!("the run ends as {other:?}"),
+        }
+        Ran {
+            report: record.report(),
+            took: tasks.clock().now().duration_since(BEGINNING),
+            slots,
+        }
+    }
+
+    fn in_a_minute(tasks: &Rc<Tasks>) -> Timestamp {
+        let clock = tasks.clock().clone();
+        // Somebody always waits for the end of the minute, so that it comes.
+        tasks.begin(async move { clock.sleep(Duration::from_secs(60)).await });
+        tasks.clock().now() + SignedDuration::from_secs(60)
+    }
+}
+
+/// How things are at a moment.
+struct Sample {
+    at: Timestamp,
+    /// Executions of copy-snapshot that run, of instances and of clusters.
+    running: [u32; 2],
+    /// Seconds that slots have been in use so far.
+    slot_seconds: [f64; 2],
+}
+
+impl Sample {
+    fn take(world: &World, network: &Network, steps: &StepFunctions) -> Self {
+        network.settle();
+        let counters = world.counters();
+        let running = steps.running();
+        let of_kind = |prefix: &str| {
+            let names = running.iter().filter(|execution| execution.machine == "copy-snapshot");
+            let count = names.filter(|execution| execution.name.starts_with(prefix)).count();
+            u32::try_from(count).expect("few lanes")
+        };
+        Self {
+            at: world.now(),
+            running: [of_kind("i-"), of_kind("c-")],
+            slot_seconds: counters.copies.get(DESTINATION).map_or([0.0; 2], |copies| {
+                [copies.instances.slot_seconds, copies.clusters.slot_seconds]
+            }),
+        }
+    }
+}
