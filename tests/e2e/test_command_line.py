@@ -1,4 +1,4 @@
-"""`snapferry`, the program itself: commands, exit codes, JSON, terminals, and the day when the source region is lost."""
+"""`snapferry`, the program itself: commands, exit codes, JSON, terminals, and the day the source region is lost."""
 
 from __future__ import annotations
 
