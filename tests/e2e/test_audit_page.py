@@ -1,4 +1,4 @@
-"""The page of `snapferry audit --html`, of a real run, in a real browser: on a phone, on a desk, on paper, in the dark."""
+"""The page of `snapferry audit --html`, of a run, in a real browser: on a phone, on a desk, on paper, in the dark."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def test_it_needs_no_network_and_has_no_errors(visit):
     assert opened.requests == [opened.url]
     assert opened.said == []
     # It has no scripts, and would run none.
-    opened.page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = 1'}))")
+    opened.page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = 1'}))"
+    )
     assert opened.page.evaluate("window.ran") is None
     assert any("Content Security Policy" in said for said in opened.said)
 

@@ -1,4 +1,4 @@
-"""`snapferry`, the program itself: its commands, exit codes, JSON, terminals, and the day when the source region is lost."""
+"""`snapferry`, the program itself: commands, exit codes, JSON, terminals, and the day the source region is lost."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ FLEET = fleet(
     ],
 )
 
-WELL = fleet([instance("orders")], [cluster("billing")], [old_copy("orders", 5), old_copy("billing", 7, kind="cluster")])
+WELL = fleet(
+    [instance("orders")], [cluster("billing")], [old_copy("orders", 5), old_copy("billing", 7, kind="cluster")]
+)
 
 
 def failing(name: str) -> dict[str, Any]:
@@ -435,7 +437,11 @@ PLAN = record(
             }
         ),
         "retired": record(
-            {"databases": NUMBER, "copies": NUMBER, "first": every(record({"kind": KIND, "id": TEXT, "copies": NUMBER}))}
+            {
+                "databases": NUMBER,
+                "copies": NUMBER,
+                "first": every(record({"kind": KIND, "id": TEXT, "copies": NUMBER})),
+            }
         ),
         "warnings": every(TEXT),
     }

@@ -111,7 +111,7 @@ def build_simulator(report: Report, folder: Path) -> Path:
 def build_command_line(report: Report, folder: Path) -> Path:
     """The operator's program. Returns its path."""
     return _build_program(
-        report, folder, "the command-line program", "snapferry", "snapferry", hint="two minutes the first time"
+        report, folder, "the command-line program", "snapferry", "snapferry", hint="some minutes the first time"
     )
 
 

@@ -75,8 +75,8 @@ def show(
     differences += always_true(records, before, after) + endings(codes, records)
     report_checks(console, differences, before, after)
     console.print(
-        f"The audit is in [bold]{_shown(audit_file)}[/], and as a page to look at and hand on in [bold]{_shown(page)}[/]. "
-        "Its links lead to the AWS console, where each execution of a real run can be opened."
+        f"The audit is in [bold]{_shown(audit_file)}[/], and as a page to look at and hand on in "
+        f"[bold]{_shown(page)}[/]. Its links lead to the AWS console, where each execution of a real run can be opened."
     )
     return differences
 
@@ -216,7 +216,8 @@ def item(console: Console, text: str, more: str = "") -> None:
 def conclude(console: Console, end: Execution, records: list[Json], expected: Json | None) -> None:
     """Says how the run ended, and explains everything that was not copied."""
     console.print()
-    console.print(f"The run ended as [bold]{' '.join(filter(None, [end.status, end.error]))}[/]. What was not copied, and why:")
+    ended = " ".join(filter(None, [end.status, end.error]))
+    console.print(f"The run ended as [bold]{ended}[/]. What was not copied, and why:")
     explanations = (expected or {}).get("explanations", {})
     for record in records:
         if record["outcome"] in ("copied", "current"):
