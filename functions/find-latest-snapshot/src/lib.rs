@@ -135,11 +135,11 @@ fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snaps
     let all: Vec<OwnCopy> = copies
         .iter()
         .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
-        .filter(|copy| {
-            copy.source_resource_id == found.target.resource_id && keys.contains(&copy.kms_key_arn.as_deref())
-        })
+        .filter(|copy| copy.source_resource_id == found.target.resource_id)
         .collect();
-    let ours: Vec<&OwnCopy> = all.iter().filter(|copy| copy.source_arn == source.arn).collect();
+    let has_key = |copy: &&OwnCopy| keys.contains(&copy.kms_key_arn.as_deref());
+    let of_source = all.iter().filter(|copy| copy.source_arn == source.arn);
+    let ours: Vec<&OwnCopy> = of_source.filter(has_key).collect();
     let standing = |wanted: &[Standing]| ours.iter().find(|copy| wanted.contains(&copy.standing));
     let unless_dry = |outcome| {
         if found.target.dry_run {
@@ -153,7 +153,7 @@ fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snaps
     let of_it = standing(&[Standing::Verified])
         .map(|copy| (*copy, format!("{} is copied and verified as {}", source.id, copy.id)));
     // The newest snapshot may go before older ones, as a hand-made one does. A copy of what is older than the data
-    // that we hold would be pruned as soon as it is complete.
+    // that we hold, under whichever key, would be pruned as soon as it is complete, and copied again by the next run.
     let of_later_data = || {
         let is_later = |copy: &&OwnCopy| copy.standing == Standing::Verified && copy.source_created > source.created_at;
         let copy = all.iter().filter(is_later).max_by_key(|copy| copy.source_created)?;

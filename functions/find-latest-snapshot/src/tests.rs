@@ -294,6 +294,11 @@ async fn a_snapshot_older_than_what_we_hold_is_not_copied() {
         found.reason
     );
 
+    // Nor when the key has been changed since: retention counts that copy all the same.
+    let rotated = settings_with(&[("DESTINATION_KMS_KEY_ARN", fixtures::OTHER_KEY)]);
+    let found = find_with(&deployment_with(&world, "tests", rotated), &world).await;
+    assert_eq!(found.expect("found").decision, Decision::Current);
+
     // A copy that does not count does not stand in the way.
     let world = fixtures::world(|region| region.instance(orders(3.0)));
     seed(&world, [own_copy(&first, 0, "available", Some("mismatch"))]);

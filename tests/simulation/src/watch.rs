@@ -478,14 +478,19 @@ impl Watch {
             .get(resource_id)
             .and_then(|past| past.policies.last()?.1.key);
         let key = key.unwrap_or(&self.keys[0]);
-        let mut copies = self.copies(state);
-        copies.retain(|copy| copy.asked.as_deref() == Some(key).filter(|_| copy.taken.has_key));
-        let of_newest: Vec<&OwnedCopy<'_>> = copies.iter().filter(|copy| copy.source_arn() == newest.arn).collect();
-        // A copy of a later snapshot, which is gone from the source region, serves as well.
+        let copies = self.copies(state);
+        let has_key = |copy: &OwnedCopy<'_>| copy.asked.as_deref() == Some(key).filter(|_| copy.taken.has_key);
+        let of_newest: Vec<&OwnedCopy<'_>> = copies
+            .iter()
+            .filter(|copy| copy.source_arn() == newest.arn && has_key(copy))
+            .collect();
+        // A copy of a later snapshot, which is gone from the source region, serves as well, even under the key that the
+        // database had then.
         if copies.iter().any(|copy| {
             copy.standing == Standing::Verified
                 && copy.taken.resource_id == resource_id
-                && Some(copy.taken.at) >= newest.created_at
+                && (Some(copy.taken.at) > newest.created_at
+                    || Some(copy.taken.at) == newest.created_at && has_key(copy))
                 && self.came_out_right(copy.snapshot)
         }) {
             self.record.add("databases that end with a verified copy", 1);

@@ -242,8 +242,8 @@ impl Fleet {
     fn in_a_minute(tasks: &Rc<Tasks>) -> Timestamp {
         let clock = tasks.clock().clone();
         // Somebody always waits for the end of the minute, so that it comes.
-        tasks.begin(async move { clock.sleep(Duration::from_secs(60)).await });
-        tasks.clock().now() + SignedDuration::from_secs(60)
+        tasks.begin(async move { clock.sleep(Duration::from_mins(1)).await });
+        tasks.clock().now() + SignedDuration::from_mins(1)
     }
 }
 
