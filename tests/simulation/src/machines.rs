@@ -42,6 +42,13 @@ fn read_machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> Mac
                     "${CopySnapshotStateMachineArn}",
                     "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-snapshot",
                 )
+                .replace(
+                    "${AlertsTopicArn}",
+                    "arn:aws:sns:us-east-1:123456789012:snapferry-AlertsTopic",
+                )
+                .replace("${Console}", "console.aws.amazon.com")
+                .replace("${SourceRegion}", fixtures::SOURCE)
+                .replace("${DestinationRegion}", fixtures::DESTINATION)
                 .replace("${InstanceLanes}", &instance_lanes.to_string())
                 .replace("${ClusterLanes}", &cluster_lanes.to_string());
             assert!(!definition.contains("${"), "{name}: a placeholder is left");

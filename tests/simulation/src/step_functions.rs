@@ -83,7 +83,11 @@ pub struct StepFunctions {
     expressions: Expressions,
     machines: BTreeMap<String, Definition>,
     executions: RefCell<BTreeMap<(String, String), Rc<Execution>>>,
+    script: RefCell<Option<Box<Script>>>,
 }
+
+/// What the Tasks come to in the place of functions and nested executions, by the name of the state.
+pub type Script = dyn Fn(&str) -> Result<Value, Failure>;
 
 type Variables = Map<String, Value>;
 
@@ -107,7 +111,13 @@ impl StepFunctions {
             expressions: Expressions::default(),
             machines,
             executions: RefCell::default(),
+            script: RefCell::default(),
         })
+    }
+
+    /// From now on no Task does anything: each comes to what the script says.
+    pub fn follow_script(&self, script: impl Fn(&str) -> Result<Value, Failure> + 'static) {
+        *self.script.borrow_mut() = Some(Box::new(script));
     }
 
     /// Starts an execution. The same name and input as one that runs is that one; a name is used only once.
@@ -452,6 +462,9 @@ impl StepFunctions {
         resource: &Value,
         arguments: &Value,
     ) -> Result<Value, Failure> {
+        if let Some(script) = &*self.script.borrow() {
+            return script(name);
+        }
         match resource.as_str() {
             Some("arn:aws:states:::lambda:invoke") => {
                 let function = arguments["FunctionName"].as_str().unwrap_or_default();

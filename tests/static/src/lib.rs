@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod coverage;
 mod expressions;
 mod interpreter;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+pub use coverage::Coverage;
 pub use expressions::{Expressions, Sight};
 pub use interpreter::{Failure, Interpreter, Sizes};
 

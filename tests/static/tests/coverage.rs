@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
-use static_checks::{Failure, Interpreter, State, entries, machine, root, states};
+use static_checks::{Coverage, Failure, Interpreter, State, entries, machine, root, states};
 
 const SCENARIOS: &str = "tests/coverage/scenarios.json";
 const TABLE: &str = "docs/faults.md";
@@ -133,76 +133,25 @@ fn errors(state: &State) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a Task comes to by the words of a script.
-fn outcome(word: &str, answers: &Map<String, Value>) -> Result<Value, Failure> {
-    let Some(answer) = answers.get(word) else {
-        return Err(match word {
-            // A timeout says nothing.
-            "States.Timeout" => Failure {
-                error: word.to_owned(),
-                cause: None,
-            },
-            word if word.contains('.') => Failure {
-                error: word.to_owned(),
-                cause: Some("As the test wants it.".to_owned()),
-            },
-            word => Failure::of_function(word, "As the test wants it."),
-        });
-    };
-    match answer.get("result") {
-        Some(result) => Ok(result.clone()),
-        None => Err(Failure {
-            error: answer["error"].as_str().expect("an error").to_owned(),
-            cause: answer["cause"].as_str().map(str::to_owned),
-        }),
-    }
-}
-
-/// A digest in a name is of the execution's ARN, which is another one in each interpreter.
-fn without_digests(text: &str) -> String {
-    let mut cleaned = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('-') {
-        let (before, after) = rest.split_at(at + 1);
-        cleaned.push_str(before);
-        let digits = after.bytes().take_while(u8::is_ascii_hexdigit).count();
-        if digits == 8 {
-            cleaned.push_str("########");
-            rest = &after[8..];
-        } else {
-            rest = after;
-        }
-    }
-    cleaned + rest
-}
-
 /// Runs a scenario. Gives the states in order, and how it ended.
-fn run(definition: &Value, name: &str, script: &BTreeMap<String, Vec<String>>, answers: &Map<String, Value>) -> Value {
+fn run(coverage: &Coverage, definition: &Value, name: &str, script: &Value) -> Value {
     let entered: RefCell<BTreeMap<String, usize>> = RefCell::default();
     let mut execution = Interpreter::new(definition, name, "covered", |state, _| {
         let mut entered = entered.borrow_mut();
         let turn = entered.entry(state.to_owned()).or_default();
-        let words = &script[state];
-        let word = words.get(*turn).or(words.last()).expect("a word");
         *turn += 1;
-        outcome(word, answers)
+        coverage.come_to(script, state, *turn - 1)
     });
-    let ended = execution.run(input(name));
+    let ended = execution.run(coverage.input(name));
     let path = execution.path.clone();
     drop(execution);
-    let attempts = entered.into_inner();
     let mut story = match ended {
-        Ok(output) if name == "copy-snapshot" => {
-            json!({ "status": "SUCCEEDED", "output": { "outcome": output["outcome"], "pruned": output["pruned"] } })
-        }
-        Ok(output) => {
-            json!({ "status": "SUCCEEDED", "output": { "counts": output["counts"], "failures": output["failures"] } })
-        }
-        Err(failure) => json!({ "status": "FAILED", "error": failure.error, "cause": failure.cause }),
+        Ok(output) => Coverage::of_success(name, &output),
+        Err(Failure { error, cause }) => json!({ "status": "FAILED", "error": error, "cause": cause }),
     };
     story["path"] = json!(path);
-    story["attempts"] = json!(attempts);
-    serde_json::from_str(&without_digests(&story.to_string())).expect("JSON")
+    story["attempts"] = json!(entered.into_inner());
+    Coverage::without_digests(&story)
 }
 
 fn input(machine: &str) -> Value {
@@ -214,7 +163,7 @@ fn input(machine: &str) -> Value {
 
 /// All scenarios, and what comes of them.
 fn scenarios() -> Vec<Value> {
-    let answers = answers();
+    let coverage = Coverage::read(&file(&[]));
     let mut all = Vec::new();
     for name in ["copy-snapshot", "copy-fleet"] {
         let definition = machine(name);
@@ -242,11 +191,12 @@ fn scenarios() -> Vec<Value> {
                         words.extend(script[state.name].iter().cloned());
                     }
                     script.insert(state.name.to_owned(), words);
-                    let story = run(&definition, name, &script, &answers);
                     let unusual: BTreeMap<&String, &Vec<String>> = script
                         .iter()
                         .filter(|(task, words)| words.as_slice() != usual(task))
                         .collect();
+                    let unusual = json!(unusual);
+                    let story = run(&coverage, &definition, name, &unusual);
                     all.push(json!({
                         "machine": name, "state": state.name, "error": error, "times": times,
                         "script": unusual, "came": story,
@@ -260,8 +210,12 @@ fn scenarios() -> Vec<Value> {
 
 /// The file: the answers, then a line a scenario.
 fn file(scenarios: &[Value]) -> String {
-    let states: BTreeSet<&str> = scenarios.iter().filter_map(|one| one["state"].as_str()).collect();
-    let usual: BTreeMap<&str, &[&str]> = states.into_iter().map(|state| (state, usual(state))).collect();
+    let tasks = ["copy-fleet", "copy-snapshot"].into_iter().flat_map(|name| {
+        let definition = machine(name);
+        let tasks = states(&definition).into_iter().filter(|state| state.kind() == "Task");
+        tasks.map(|state| state.name.to_owned()).collect::<Vec<_>>()
+    });
+    let usual: BTreeMap<String, &[&str]> = tasks.map(|state| (state.clone(), usual(&state))).collect();
     let inputs = json!({ "copy-fleet": input("copy-fleet"), "copy-snapshot": input("copy-snapshot") });
     let mut text = format!(
         "{{\n\"inputs\": {inputs},\n\"usual\": {},\n\"answers\": {{\n",
