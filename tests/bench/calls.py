@@ -57,7 +57,7 @@ def section(binaries: dict[str, Path], rds: Simulator, folder: Path) -> str:
     names = [name if name == "list-targets" else f"{name}, a database" for name in layout.FUNCTIONS]
     return (
         "## Calls of a run\n\n"
-        f"Calls of RDS and KMS, counted by the simulator, of runs over fleets with {CLUSTERS:.0%} clusters and 50 tags on "
+        f"Calls of RDS and KMS, counted by the simulator, of runs over fleets with {CLUSTERS:.0%} clusters and 36 tags on "
         "each database. Copies end at once, so that one look finds each complete; a longer copy adds one call a look (see "
         "below). The first column of calls is of the whole run, the next ones are for each database.\n\n"
         + table(
