@@ -85,9 +85,8 @@ def remapped(cargo_home: Path) -> str:
 
 
 def build(arch: str, flags: str) -> None:
-    command = ["cargo", "lambda", "build", "--release", "--locked", "--target-dir", str(BUILD)]
-    command += ["--lambda-dir", str(BUILD / "lambda"), *(["--arm64"] if arch == "arm64" else [])]
-    run(*command, RUSTFLAGS=flags)
+    command = ["cargo", "lambda", "build", "--release", "--locked", "--lambda-dir", str(BUILD / "lambda")]
+    run(*command, *(["--arm64"] if arch == "arm64" else []), RUSTFLAGS=flags, CARGO_TARGET_DIR=str(BUILD))
 
 
 def write_zip(path: Path, binary: bytes) -> None:
@@ -200,7 +199,7 @@ def component(package: Json, checksum: str | None) -> Json:
         "version": crate[1],
         "purl": reference(crate),
         # Old crates write a slash for "or".
-        "licenses": [{"expression": (package["license"] or "NOASSERTION").replace("/", " OR ")}],
+        "licenses": [{"expression": re.sub(r" */ *", " OR ", package["license"] or "NOASSERTION")}],
     }
     if checksum:
         found["hashes"] = [{"alg": "SHA-256", "content": checksum}]
