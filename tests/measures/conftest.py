@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
-import struct
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,10 +17,10 @@ from localcloud import layout  # noqa: E402
 layout.forget_real_account()
 
 import deployed  # noqa: E402
+import hosting  # noqa: E402
 from localcloud.build import build_functions, build_simulator  # noqa: E402
 from localcloud.report import Report  # noqa: E402
 from localcloud.simulator import Simulator  # noqa: E402
-from localcloud.warden import die_with_parent  # noqa: E402
 from runtime_api import Function  # noqa: E402
 
 FOLDER = layout.WORKSPACE / "measures"
@@ -81,35 +77,7 @@ def binaries(pytestconfig: pytest.Config) -> dict[str, Path]:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         build_functions(Report(sys.stderr), FOLDER)
-    return {name: _set_aside(name) for name in deployed.functions()}
-
-
-def _set_aside(name: str) -> Path:
-    """Copies a function out of where builds put it: one that runs meanwhile would have half a file measured."""
-    built = layout.ROOT / "target" / "lambda" / name / "bootstrap"
-    copy = FOLDER / "functions" / name / "bootstrap"
-    deadline = time.monotonic() + 60
-    content = b""
-    while True:
-        before, content = content, built.read_bytes()
-        if content == before and _is_whole(content):
-            break
-        assert time.monotonic() < deadline, f"{built} keeps changing, or is no whole binary: is a build running?"
-        time.sleep(0.1)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.unlink(missing_ok=True)
-    copy.write_bytes(content)
-    copy.chmod(0o755)
-    return copy
-
-
-def _is_whole(binary: bytes) -> bool:
-    """Whether an ELF file reaches to the end of its section table, which is its end."""
-    if len(binary) < 64 or binary[:4] != b"\x7fELF":
-        return False
-    (table,) = struct.unpack_from("<Q", binary, 0x28)
-    size, count = struct.unpack_from("<HH", binary, 0x3A)
-    return table > 0 and table + size * count <= len(binary)
+    return {name: hosting.set_aside(name, FOLDER) for name in deployed.functions()}
 
 
 @pytest.fixture(scope="session")
@@ -118,59 +86,14 @@ def simulator(pytestconfig: pytest.Config) -> Iterator[Simulator]:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         binary = build_simulator(Report(sys.stderr), FOLDER)
-    with (FOLDER / "simulator.log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(binary), "--listen", "127.0.0.1:0"],
-            env=layout.clean_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            preexec_fn=die_with_parent,
-        )
-    assert process.stdout is not None
-    try:
-        yield Simulator(json.loads(process.stdout.readline())["listening"])
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
+    with hosting.running(binary, FOLDER / "simulator.log") as simulator:
+        yield simulator
 
 
 @pytest.fixture
 def environment(simulator: Simulator) -> dict[str, str]:
     """What Lambda and the stack set for every function, with RDS and KMS at the simulator."""
-    return {
-        "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
-        "LANG": "en_US.UTF-8",
-        "AWS_REGION": layout.SOURCE_REGION,
-        "AWS_DEFAULT_REGION": layout.SOURCE_REGION,
-        "AWS_ACCESS_KEY_ID": layout.OPERATOR_KEY,
-        "AWS_SECRET_ACCESS_KEY": layout.OPERATOR_SECRET,
-        "AWS_SESSION_TOKEN": "any",
-        "AWS_ENDPOINT_URL_RDS": simulator.url,
-        "AWS_ENDPOINT_URL_KMS": simulator.url,
-        "OWNER_ID": layout.OWNER_ID,
-        "DESTINATION_REGION": layout.DESTINATION_REGION,
-        "DESTINATION_KMS_KEY_ARN": layout.KEY_ARN,
-        "ALLOWED_KMS_KEY_ARNS": "",
-        "OPTION_GROUPS": "",
-        "KEEP_COPIES": "3",
-        "KEEP_DAYS": "0",
-        "KEEP_DAILY": "0",
-        "KEEP_WEEKLY": "0",
-        "KEEP_MONTHLY": "0",
-        "KEEP_YEARLY": "0",
-        "RETIRED_KEEP_DAYS": "0",
-        "COPY_DEADLINE_HOURS": "72",
-        "SELECTION": "opt-out",
-        "INCLUDE_MANUAL_SNAPSHOTS": "false",
-        "INCLUDE_NEPTUNE": "false",
-        "INCLUDE_DOCUMENTDB": "false",
-        "DRY_RUN": "false",
-        "PAGE_SIZE": "500",
-        "STACK_NAME": layout.STACK,
-        "DATABASE_METRICS": "true",
-    }
+    return hosting.settings(simulator)
 
 
 @pytest.fixture

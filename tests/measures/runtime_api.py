@@ -17,8 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from localcloud.warden import die_with_parent
-
 Json = Any
 
 VERSION = "/2018-06-01/runtime"
@@ -39,6 +37,7 @@ class Answer:
     """Its output; or, of an error, the object with `errorType` and `errorMessage`."""
     failed: bool
     seconds: float
+    """From handing over the event to the answer; for an event that waited for the process, from the process's start."""
 
     @property
     def output(self) -> Json:
@@ -71,7 +70,7 @@ class Function:
         self.start_seconds = 0.0
         """From the start of the process to its first request for an event."""
         self._events: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
-        self._answers: queue.Queue[tuple[str, bool, Json]] = queue.Queue()
+        self._answers: queue.Queue[tuple[str, bool, Json, float]] = queue.Queue()
         self._asked = threading.Semaphore(0)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -94,9 +93,11 @@ class Function:
 
     def __enter__(self) -> Function:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        began = time.monotonic()
+        # Nothing is run between fork and exec, so that the fork is a cheap one. If this process is killed, the function ends
+        # by itself: its Runtime API is gone.
         try:
             with self.log.open("wb") as output:
+                self._began = time.monotonic()
                 self._process = subprocess.Popen(
                     [str(self._binary)],
                     env=self._environment,
@@ -104,13 +105,12 @@ class Function:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    preexec_fn=die_with_parent,
                 )
             self._wait_until_it_asks(START_SECONDS)
         except BaseException:
             self._close()
             raise
-        self.start_seconds = time.monotonic() - began
+        self.start_seconds = time.monotonic() - self._began
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -123,18 +123,28 @@ class Function:
     def invoke_bytes(self, event: bytes) -> Answer:
         """The same with bytes that may be anything."""
         began = time.monotonic()
-        asked_for = self.send(event)
-        answered, failed, payload = self._take_answer(began + EVENT_SECONDS)
-        seconds = time.monotonic() - began
-        assert answered == asked_for, f"event {asked_for} was answered as {answered}"
+        answer = self._answer(self.send(event), began)
         self._wait_until_it_asks(START_SECONDS)
-        return Answer(payload, failed, seconds)
+        return answer
+
+    def first_answer(self, request: str) -> Answer:
+        """The answer to an event that was handed over before the process was started: a cold start, the whole of it."""
+        return self._answer(request, self._began)
 
     def send(self, event: bytes) -> str:
         """Hands over an event without waiting. Returns its request id."""
         request = str(uuid.uuid4())
         self._events.put((request, event))
         return request
+
+    def send_json(self, event: Json) -> str:
+        """The same with JSON."""
+        return self.send(json.dumps(event).encode())
+
+    def cpu_seconds(self) -> float:
+        """The time that its threads have run so far. Unlike the clock's it does not grow when the machine is busy."""
+        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
     def peak_memory_bytes(self) -> int:
         """The most memory that the process has had resident so far (`VmHWM`)."""
@@ -152,12 +162,15 @@ class Function:
         """Everything that it printed so far."""
         return self.log.read_text(errors="replace")
 
-    def _take_answer(self, deadline: float) -> tuple[str, bool, Json]:
+    def _answer(self, request: str, began: float) -> Answer:
         while True:
             try:
-                return self._answers.get(timeout=0.1)
+                answered, failed, payload, at = self._answers.get(timeout=0.1)
+                break
             except queue.Empty:
-                self._check(deadline, "answered")
+                self._check(began + EVENT_SECONDS, "answered")
+        assert answered == request, f"event {request} was answered as {answered}"
+        return Answer(payload, failed, at - began)
 
     def _wait_until_it_asks(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -186,6 +199,9 @@ def _handler(function: Function) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # A reply in one packet: the second of two would wait for the first to be acknowledged, for up to 40 ms.
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             if self.path != f"{VERSION}/invocation/next":
@@ -213,12 +229,13 @@ def _handler(function: Function) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            at = time.monotonic()
             parts = self.path.removeprefix(f"{VERSION}/").split("/")
             if parts == ["init", "error"]:
                 # The process ends by itself after this, which is what the test gets to see.
                 self._reply(202)
             elif len(parts) == 3 and parts[0] == "invocation" and parts[2] in ("response", "error"):
-                function._answers.put((parts[1], parts[2] == "error", json.loads(body)))
+                function._answers.put((parts[1], parts[2] == "error", json.loads(body), at))
                 self._reply(202)
             else:
                 self._reply(404)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import platform
 import signal
 import struct
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import deployed
+import hosting
 import pytest
 import worlds
 from localcloud import layout
@@ -65,10 +64,7 @@ def test_the_template_has_the_five_functions() -> None:
 
 @EACH
 def test_a_function_zipped_is_small(name: str, binaries: dict[str, Path], figure: Measure) -> None:
-    zipped = io.BytesIO()
-    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        archive.write(binaries[name], "bootstrap")
-    size = len(zipped.getvalue())
+    size = hosting.zipped_bytes(binaries[name])
     unzipped = binaries[name].stat().st_size / 1e6
     figure(f"zipped  {name}", size / 1e6, MOST_ZIPPED_BYTES / 1e6, "MB", f"unzipped {unzipped:.2f} MB")
 

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-mod schedule;
+pub mod schedule;
 mod verify;
 
 use jiff::Timestamp;

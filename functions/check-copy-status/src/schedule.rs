@@ -11,7 +11,8 @@ const MOST_SHORTENED: u32 = 5;
 ///
 /// The sum of the waits asked for counts as well as the clock, so that the schedule is the same where waits are
 /// scaled, and so that a clock that runs backwards cannot stop it.
-pub(crate) fn elapsed_seconds(wait: &Wait, requested: Timestamp, now: Timestamp) -> u64 {
+#[must_use]
+pub fn elapsed_seconds(wait: &Wait, requested: Timestamp, now: Timestamp) -> u64 {
     let by_clock = now.as_second().saturating_sub(requested.as_second());
     wait.waited_seconds.max(u64::try_from(by_clock).unwrap_or(0))
 }
@@ -20,7 +21,8 @@ pub(crate) fn elapsed_seconds(wait: &Wait, requested: Timestamp, now: Timestamp)
 /// longer than `elapsed`, so its completion is noticed within max(30 s, 10 % of its duration).
 ///
 /// If the progress promises an earlier end, the wait is cut short; it is never made longer.
-pub(crate) fn next(wait: &Wait, elapsed: u64, percent: i32) -> Wait {
+#[must_use]
+pub fn next(wait: &Wait, elapsed: u64, percent: i32) -> Wait {
     let regular = (elapsed / 10).max(Wait::SHORTEST_SECONDS);
     let promised = remaining_seconds(elapsed, percent).map(|remaining| remaining.max(Wait::SHORTEST_SECONDS));
     let (seconds, shortened) = match promised {
@@ -37,7 +39,8 @@ pub(crate) fn next(wait: &Wait, elapsed: u64, percent: i32) -> Wait {
 
 /// Seconds to go, if the copy goes on as fast as so far; nothing while RDS reports no progress, as it does for a
 /// copy that it has queued.
-pub(crate) fn remaining_seconds(elapsed: u64, percent: i32) -> Option<u64> {
+#[must_use]
+pub fn remaining_seconds(elapsed: u64, percent: i32) -> Option<u64> {
     let percent = u64::try_from(percent)
         .ok()
         .filter(|percent| (1..=100).contains(percent))?;

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-mod retention;
+pub mod retention;
 
 use jiff::Timestamp;
 use retention::{Rules, Verdict};

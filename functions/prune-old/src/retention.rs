@@ -12,20 +12,21 @@ use shared::{Keep, OwnCopy, Settings, Standing, Target};
 
 /// What decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rules {
+pub struct Rules {
     /// What is kept of the verified copies. The newest one is in any case.
-    pub(crate) keep: Keep,
+    pub keep: Keep,
     /// Whether everything is kept, because a tag of the database that may say more cannot be read.
-    pub(crate) keep_all: bool,
+    pub keep_all: bool,
     /// Age from which a copy in progress is overdue and blocks nothing any more.
-    pub(crate) deadline: SignedDuration,
+    pub deadline: SignedDuration,
 }
 
 impl Rules {
     /// What the stack is configured with, and what may widen it: the target, and the tags of the newest verified copy,
     /// which know what the database's tags asked for when it was made. That copy stays, so a second plan has the same
     /// rules.
-    pub(crate) fn of(settings: &Settings, target: &Target, copies: &[OwnCopy]) -> Self {
+    #[must_use]
+    pub fn of(settings: &Settings, target: &Target, copies: &[OwnCopy]) -> Self {
         let verified = copies.iter().filter(|copy| copy.standing == Standing::Verified);
         let newest = verified.max_by(|a, b| age(a).cmp(&age(b)));
         let when_retired = Keep {
@@ -94,14 +95,18 @@ impl Period {
 
 /// What is to be done with a copy, and the rule that decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Verdict<'a> {
-    pub(crate) copy: &'a OwnCopy,
-    pub(crate) delete: bool,
-    pub(crate) reason: String,
+pub struct Verdict<'a> {
+    /// The copy.
+    pub copy: &'a OwnCopy,
+    /// Whether it goes.
+    pub delete: bool,
+    /// The rule that decided, as a sentence.
+    pub reason: String,
 }
 
 /// A verdict on each copy, the oldest first. All copies must be ours and of one database.
-pub(crate) fn plan<'a>(copies: &'a [OwnCopy], rules: &Rules, now: Timestamp) -> Vec<Verdict<'a>> {
+#[must_use]
+pub fn plan<'a>(copies: &'a [OwnCopy], rules: &Rules, now: Timestamp) -> Vec<Verdict<'a>> {
     let mut by_age: Vec<&OwnCopy> = copies.iter().collect();
     by_age.sort_by(|a, b| age(a).cmp(&age(b)));
 

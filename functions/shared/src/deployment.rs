@@ -1,8 +1,6 @@
 //! Start-up: settings, one client a region, and the loop that serves Lambda.
 
-use std::time::Duration;
-
-use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
+use aws_config::{Region, SdkConfig};
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
@@ -10,7 +8,7 @@ use serde_json::Value;
 use tracing::{Instrument, Span};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{Error, Meter, Owner, Presigner, Rds, Settings};
+use crate::{Error, Meter, Owner, Presigner, Rds, Settings, connection};
 
 /// What a function works with: its settings, RDS in both regions, and where it measures.
 #[derive(Debug, Clone)]
@@ -48,19 +46,9 @@ impl Deployment {
     }
 
     /// The deployment that the environment describes, and the configuration of clients of the destination region.
-    async fn from_env() -> Result<(Self, SdkConfig), Error> {
+    fn from_env() -> Result<(Self, SdkConfig), Error> {
         let settings = Settings::read(|name| std::env::var(name).ok())?;
-        // Three attempts of 15 s each stay below the function's timeout, so that a slow region surfaces under
-        // our error name instead of Lambda's.
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_attempt_timeout(Duration::from_secs(15))
-            .build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(settings.source_region.clone()))
-            .timeout_config(timeouts)
-            .load()
-            .await;
+        let config = connection::config(&settings.source_region);
         let source = Rds::new(aws_sdk_rds::Client::new(&config), &settings.source_region);
         let elsewhere = config
             .into_builder()
@@ -104,9 +92,7 @@ where
     O: Serialize,
 {
     log_as_lambda_asks(|name| std::env::var(name).ok());
-    let started = Deployment::from_env()
-        .await
-        .map(|(deployment, config)| (deployment, make(&config)));
+    let started = Deployment::from_env().map(|(deployment, config)| (deployment, make(&config)));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let span = span(&event);
         let work = async {

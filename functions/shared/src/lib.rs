@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod connection;
 mod deployment;
 mod engines;
 mod error;

@@ -5,8 +5,7 @@ fn good(name: &str) -> Option<String> {
         "AWS_REGION" => "us-east-1",
         "DESTINATION_REGION" => "eu-west-1",
         "DESTINATION_KMS_KEY_ARN" => "arn:aws:kms:eu-west-1:123456789012:key/1111",
-        "OWNER_ID" => "snapferry",
-        "STACK_NAME" => "snapferry",
+        "OWNER_ID" | "STACK_NAME" => "snapferry",
         _ => return None,
     };
     Some(value.to_owned())

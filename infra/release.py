@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Builds what is released, into target/release-artifacts: the same bytes from the same commit, wherever it is built.
+
+  <function>.zip                 one for each function, ready for Lambda
+  template.yaml                  the template, which names the zips and the state machines beside it
+  copy-fleet.asl.json            the state machines
+  copy-snapshot.asl.json
+  <function>.cdx.json            its software bill of materials: what is linked into it (CycloneDX)
+  SHA256SUMS                     of all of them
+
+The same bytes need the same versions of Rust, of the Python packages and of zlib. Paths are not among what has to be the
+same: none of them gets into the binaries, and this checks it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+import zipfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "target" / "release-build"
+"""A target directory of its own: the flags below would have everything built anew, in the usual one and then back."""
+
+ARTIFACTS = ROOT / "target" / "release-artifacts"
+STATE_MACHINES = ["copy-fleet.asl.json", "copy-snapshot.asl.json"]
+TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
+PROCESSORS = {"x86_64": "haswell", "arm64": "neoverse-n1"}
+"""What cargo-lambda builds for, unless there are flags of one's own, as there are here."""
+
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+Json = Any
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--arch", choices=TARGETS, default="x86_64")
+    arch = arguments.parse_args().arch
+    template = (ROOT / "infra" / "template.yaml").read_text()
+    functions = re.findall(r"BuildProperties: *{ *Binary: *([a-z-]+) *}", template)
+
+    cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
+    run("cargo", "fetch", "--locked")
+    build(arch, f"-C target-cpu={PROCESSORS[arch]} {remapped(cargo_home)}")
+    # Nothing of an earlier release stays.
+    shutil.rmtree(ARTIFACTS, ignore_errors=True)
+    ARTIFACTS.mkdir(parents=True)
+    for function in functions:
+        binary = (BUILD / "lambda" / function / "bootstrap").read_bytes()
+        for path in (ROOT, cargo_home, Path.home()):
+            if os.fsencode(path) + b"/" in binary:
+                sys.exit(f"{function} holds the path {path}: it would differ from machine to machine")
+        write_zip(ARTIFACTS / f"{function}.zip", binary)
+    write_materials(functions, arch)
+    (ARTIFACTS / "template.yaml").write_text(packaged(template, arch))
+    for name in STATE_MACHINES:
+        shutil.copyfile(ROOT / "statemachine" / name, ARTIFACTS / name)
+    files = sorted(ARTIFACTS.iterdir())
+    sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
+    (ARTIFACTS / "SHA256SUMS").write_text(sums)
+    print(sums, end="")
+
+
+def run(*command: str, **environment: str) -> str:
+    """What a command prints; its progress goes to the terminal."""
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
+def remapped(cargo_home: Path) -> str:
+    """Flags that take the paths of this machine out of the binaries: panics name the file that they are in."""
+    sources = [(folder, "/crates") for folder in sorted((cargo_home / "registry" / "src").iterdir())]
+    return " ".join(f"--remap-path-prefix={folder}={name}" for folder, name in [*sources, (ROOT, "/snapferry")])
+
+
+def build(arch: str, flags: str) -> None:
+    command = ["cargo", "lambda", "build", "--release", "--locked", "--lambda-dir", str(BUILD / "lambda")]
+    run(*command, *(["--arm64"] if arch == "arm64" else []), RUSTFLAGS=flags, CARGO_TARGET_DIR=str(BUILD))
+
+
+def write_zip(path: Path, binary: bytes) -> None:
+    entry = zipfile.ZipInfo("bootstrap", ZIP_EPOCH)
+    entry.create_system = 3
+    entry.external_attr = 0o100755 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(entry, binary, compresslevel=9)
+
+
+def packaged(template: str, arch: str) -> str:
+    """The template with what it names beside it, instead of how to build that."""
+    template = re.sub(r"^ *CodeUri: \.\./\n", "", template, flags=re.MULTILINE)
+    template = re.sub(
+        r"^    Metadata:\n *BuildMethod: .*\n *BuildProperties: *{ *Binary: *([a-z-]+) *}\n    Properties:\n",
+        r"    Properties:\n      CodeUri: \1.zip\n",
+        template,
+        flags=re.MULTILINE,
+    )
+    template = template.replace("DefinitionUri: ../statemachine/", "DefinitionUri: ")
+    template = re.sub(r"Architectures: \[\w+\]", f"Architectures: [{arch}]", template)
+    left = [word for word in ("../", "BuildMethod") if word in template]
+    if left:
+        sys.exit(f"infra/template.yaml has changed its form: {left} is left in what is released")
+    return template
+
+
+# ---------------------------------------------------------------- bills of materials
+# cargo-cyclonedx writes paths, times and random numbers into them, and what other members of the workspace ask for.
+
+
+def write_materials(functions: list[str], arch: str) -> None:
+    metadata = json.loads(
+        run("cargo", "metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", TARGETS[arch])
+    )
+    packages = {(package["name"], package["version"]): package for package in metadata["packages"]}
+    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
+    commit_time = int(os.environ.get("SOURCE_DATE_EPOCH") or run("git", "log", "-1", "--format=%ct"))
+    compiler = run("rustc", "--version").strip()
+    checksums = lock_checksums((ROOT / "Cargo.lock").read_text())
+    for function, linked in linked_crates(TARGETS[arch]).items():
+        if function not in functions:
+            continue
+        materials = bill(function, sorted(linked), packages, nodes, checksums)
+        materials["metadata"]["timestamp"] = datetime.fromtimestamp(commit_time, timezone.utc).isoformat()
+        materials["metadata"]["properties"] = [
+            {"name": "snapferry:rustc", "value": compiler},
+            {"name": "snapferry:target", "value": TARGETS[arch]},
+        ]
+        content = json.dumps(materials, sort_keys=True).encode()
+        # Made of the content, so that the same bill has the same number.
+        number = uuid.UUID(bytes=hashlib.sha256(content).digest()[:16], version=4)
+        materials["serialNumber"] = f"urn:uuid:{number}"
+        (ARTIFACTS / f"{function}.cdx.json").write_text(json.dumps(materials, indent=2, sort_keys=True) + "\n")
+
+
+def lock_checksums(lock: str) -> dict[tuple[str, str], str]:
+    """SHA-256 of each crate's archive, by name and version."""
+    entry = re.compile(r'name = "(.+)"\nversion = "(.+)"\nsource = ".+"\nchecksum = "(.+)"')
+    return {(name, version): checksum for name, version, checksum in entry.findall(lock)}
+
+
+def linked_crates(target: str) -> dict[str, set[tuple[str, str]]]:
+    """The crates that are linked into each default member, with the features that a build of all of them has."""
+    tree = run(
+        "cargo", "tree", "--locked", "--offline", "--edges", "normal,no-proc-macro", "--target", target,
+        "--prefix", "depth", "--no-dedupe", "--format", " {p}",
+    )  # fmt: skip
+    members: dict[str, set[tuple[str, str]]] = {}
+    for line in filter(None, tree.splitlines()):
+        depth, name, version = line.split()[:3]
+        if depth == "0":
+            linked = members.setdefault(name, set())
+        linked.add((name, version.removeprefix("v")))
+    return members
+
+
+def bill(function: str, linked: list[tuple[str, str]], packages: Json, nodes: Json, checksums: Json) -> Json:
+    """The bill of one function in CycloneDX 1.5."""
+    references = {packages[crate]["id"]: reference(crate) for crate in linked}
+    root = next(crate for crate in linked if crate[0] == function)
+    components = [component(packages[crate], checksums.get(crate)) for crate in linked]
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": next(one for one in components if one["bom-ref"] == reference(root))},
+        "components": [one for one in components if one["bom-ref"] != reference(root)],
+        "dependencies": [
+            {
+                "ref": name,
+                "dependsOn": sorted(
+                    references[to["pkg"]]
+                    for to in nodes[package]["deps"]
+                    if to["pkg"] in references and any(kind["kind"] is None for kind in to["dep_kinds"])
+                ),
+            }
+            for package, name in references.items()
+        ],
+    }
+
+
+def component(package: Json, checksum: str | None) -> Json:
+    crate = (package["name"], package["version"])
+    found = {
+        "type": "library" if checksum else "application",
+        "bom-ref": reference(crate),
+        "name": crate[0],
+        "version": crate[1],
+        "purl": reference(crate),
+        # Old crates write a slash for "or".
+        "licenses": [{"expression": re.sub(r" */ *", " OR ", package["license"] or "NOASSERTION")}],
+    }
+    if checksum:
+        found["hashes"] = [{"alg": "SHA-256", "content": checksum}]
+    return found
+
+
+def reference(crate: tuple[str, str]) -> str:
+    return f"pkg:cargo/{crate[0]}@{crate[1]}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""`make bench`: measures what the functions cost and writes target/bench/report.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+for neighbour in ("localcloud", "measures"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / neighbour))
+
+from localcloud import layout  # noqa: E402
+
+layout.forget_real_account()
+
+import calls  # noqa: E402
+import deployed  # noqa: E402
+import hosting  # noqa: E402
+import processes  # noqa: E402
+from localcloud.build import StepFailed, build_functions, build_simulator, run_step  # noqa: E402
+from localcloud.report import Report  # noqa: E402
+from table import table  # noqa: E402
+
+FOLDER = layout.ROOT / "target" / "bench"
+FLOOR = "floor"
+DOLLARS_PER_TRANSITION = 0.025 / 1000
+
+FIXED_STATES = ["WasAProblemFound", "FindLatestSnapshot", "WhatIsToBeDone", "StartCopy", "PruneOld", "Done"]
+LOOK_STATES = ["WaitForCopy", "CheckCopyStatus", "IsCopyVerified"]
+"""What an execution of copy-snapshot passes once, and what it passes with each look."""
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    say = Report(sys.stderr)
+    try:
+        build_functions(say, FOLDER)
+        cargo(say, "building the floor", ["lambda", "build", "--release", "--package", FLOOR])
+        simulator = build_simulator(say, FOLDER)
+        cargo(say, "building the benchmarks", ["bench", "--package", "bench", "--no-run"])
+        began = time.monotonic()
+        binaries = {name: hosting.set_aside(name, FOLDER) for name in [FLOOR, *deployed.functions()]}
+        sections = [processes_section(say, binaries, simulator)]
+        sections.append(calls_section(say, binaries, simulator))
+        sections.append(polling_section(say))
+        sections.append(pure_section(say))
+    except StepFailed as failed:
+        sys.exit(str(failed))
+    took = time.monotonic() - began
+    report = FOLDER / "report.md"
+    report.write_text("\n\n".join([heading(took), *sections]) + "\n")
+    print(report.read_text())
+    print(f"written to {report.relative_to(layout.ROOT)}")
+
+
+def cargo(say: Report, title: str, arguments: list[str]) -> str:
+    """Runs cargo. Returns what it printed."""
+    log = FOLDER / f"cargo-{title.replace(' ', '-')}.log"
+    return run_step(say, title, ["cargo", *arguments], log, layout.clean_environment())
+
+
+def heading(took: float) -> str:
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=layout.ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    cpu = next(
+        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"# What Snapferry costs\n\n"
+        f"Commit {commit or 'unknown'}, {time.strftime('%Y-%m-%d', time.gmtime())}. {os.cpu_count()} cores of {cpu}, "
+        f"{memory:.0f} GiB, Linux {platform.release().split('-')[0]}; load {os.getloadavg()[1]:.1f} over the last five "
+        f"minutes. Measured in {took:.0f} s."
+    )
+
+
+def processes_section(say: Report, binaries: dict[str, Path], simulator: Path) -> str:
+    """The functions as processes, the whole set twice."""
+    runs = []
+    with hosting.running(simulator, FOLDER / "simulator.log") as rds:
+        for number in (1, 2):
+            with say.step(f"starting the functions, run {number} of 2"):
+                runs.append(processes.measure(binaries, rds, FOLDER))
+    return processes.section(runs, {name: hosting.zipped_bytes(binary) for name, binary in binaries.items()})
+
+
+def calls_section(say: Report, binaries: dict[str, Path], simulator: Path) -> str:
+    """The calls of whole runs."""
+    with hosting.running(simulator, FOLDER / "simulator.log") as rds, say.step("running whole fleets"):
+        return calls.section(binaries, rds, FOLDER)
+
+
+def polling_section(say: Report) -> str:
+    """Our schedule of looks beside fixed ones."""
+    states = json.loads((layout.ROOT / "statemachine" / "copy-snapshot.asl.json").read_text())["States"]
+    unknown = {*FIXED_STATES, *LOOK_STATES} - set(states)
+    assert not unknown, f"copy-snapshot has no states {unknown}: count its transitions again"
+    said = cargo(say, "following copies", ["bench", "--package", "bench", "--bench", "polling"])
+    measured = json.loads(next(line for line in said.splitlines() if line.startswith("[{")))
+    rows = []
+    for row in measured:
+        transitions = len(FIXED_STATES) + len(LOOK_STATES) * row["looks"]
+        minutes = row["duration"] / 60
+        rows.append(
+            [
+                f"{minutes:.0f} min" if minutes < 60 else f"{minutes / 60:.0f} h",
+                row["way"],
+                f"{row['looks']:.1f}",
+                f"{transitions:.0f}",
+                f"{transitions * DOLLARS_PER_TRANSITION:.5f}",
+                f"{row['lag']:.0f}",
+                f"{row['longestLag']}",
+            ]
+        )
+    return (
+        "## Following a copy\n\n"
+        "Looks and state transitions of one copy, what they cost at an assumed $0.025 for 1,000 transitions, and how long "
+        "after its end the copy is noticed. Each row is the mean over durations of 5 % more and less, so that no "
+        f"interval divides them. An execution passes {len(FIXED_STATES)} states once and {len(LOOK_STATES)} with each "
+        "look.\n\n"
+        + table(
+            ["copy takes", "looked at", "looks", "transitions", "dollars", "lag, mean s", "lag, longest s"],
+            rows,
+            left=2,
+        )
+    )
+
+
+def pure_section(say: Report) -> str:
+    """What criterion measured of the parts that take values and give values."""
+    cargo(say, "timing the pure parts", ["bench", "--package", "bench", "--bench", "pure"])
+    rows = []
+    for benchmark in sorted((layout.ROOT / "target" / "criterion").glob("*/new/benchmark.json")):
+        name = json.loads(benchmark.read_text())["full_id"]
+        median = json.loads((benchmark.parent / "estimates.json").read_text())["median"]
+        interval = median["confidence_interval"]
+        rows.append(
+            [name, *(microseconds(ns) for ns in (median["point_estimate"], interval["lower_bound"], interval["upper_bound"]))]
+        )
+    return (
+        "## The pure parts\n\n"
+        "Optimised for size, as deployed. Median and its 95 % interval, by criterion.\n\n"
+        + table(["what", "median µs", "from", "to"], rows)
+    )
+
+
+def microseconds(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1000:,.2f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""How many calls of RDS and KMS a run makes for each database, by the function that makes them."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import hosting
+import worlds
+from localcloud import layout
+from localcloud.simulator import Simulator
+from runtime_api import Function
+from table import table
+
+Json = Any
+
+FLEETS = (1, 100, 500)
+CLUSTERS = 0.2
+"""Of all databases."""
+
+
+def section(binaries: dict[str, Path], rds: Simulator, folder: Path) -> str:
+    """Two runs over each fleet: one that copies every database, and one that finds every copy there."""
+    rows = []
+    for size in FLEETS:
+        with contextlib.ExitStack() as running:
+            functions = {
+                # Each function has a key of its own, by which the simulator counts its calls.
+                name: running.enter_context(
+                    Function(
+                        binary,
+                        hosting.settings(rds) | {"AWS_ACCESS_KEY_ID": f"bench-{name}"},
+                        folder / f"{name}.log",
+                    )
+                )
+                for name, binary in binaries.items()
+                if name in layout.FUNCTIONS
+            }
+            rds.seed(_fleet(size))
+            rds.set_time_scale(1_000_000)
+            for what in ("every database is copied", "every copy is there"):
+                before = _counted(rds)
+                looks = _run(functions, size)
+                after = _counted(rds)
+                made = {name: after.get(name, 0) - before.get(name, 0) for name in functions}
+                rows.append(
+                    [
+                        f"{size:,}",
+                        what,
+                        *(_per_database(name, made[name], size) for name in functions),
+                        f"{sum(made.values()) / size:.2f}",
+                        f"{looks / size:.2f}",
+                        f"{functions['list-targets'].peak_memory_bytes() / 2**20:.1f}",
+                    ]
+                )
+    names = [name if name == "list-targets" else f"{name}, a database" for name in layout.FUNCTIONS]
+    return (
+        "## Calls of a run\n\n"
+        f"Calls of RDS and KMS, counted by the simulator, of runs over fleets with {CLUSTERS:.0%} clusters and 36 tags on "
+        "each database. Copies end at once, so that one look finds each complete; a longer copy adds one call a look (see "
+        "below). The first column of calls is of the whole run, the next ones are for each database.\n\n"
+        + table(
+            ["databases", "run", *names, "all, a database", "looks", "list-targets, MiB"],
+            rows,
+            left=2,
+        )
+    )
+
+
+def _per_database(name: str, made: int, size: int) -> str:
+    return str(made) if name == "list-targets" else f"{made / size:.2f}"
+
+
+def _fleet(size: int) -> Json:
+    clusters = round(size * CLUSTERS)
+    snapshots = {"snapshots": [{"ageHours": 1}, {"ageHours": 25}]}
+    return worlds.scenario(
+        instances=[worlds.database("instance", f"instance-{at:03}") | snapshots for at in range(size - clusters)],
+        clusters=[worlds.database("cluster", f"cluster-{at:03}") | snapshots for at in range(clusters)],
+    )
+
+
+def _run(functions: dict[str, Function], size: int) -> int:
+    """A run, database after database. Returns how many looks its copies took."""
+    plan = functions["list-targets"].invoke({"request": {}, "run": {"execution": "nightly"}}).output
+    targets = plan["instances"] + plan["clusters"]
+    assert len(targets) == size, len(targets)
+    looks = 0
+    for target in targets:
+        baton = functions["find-latest-snapshot"].invoke(target).output
+        if baton["decision"] == "copy":
+            baton = functions["start-copy"].invoke(baton).output
+            while baton.get("status", {}).get("state") != "verified":
+                baton = functions["check-copy-status"].invoke(baton).output
+                looks += 1
+        functions["prune-old"].invoke(baton)
+    return looks
+
+
+def _counted(rds: Simulator) -> dict[str, int]:
+    return {
+        key.removeprefix("bench-"): sum(operations.values()) for key, operations in rds.counters()["callers"].items()
+    }

@@ -1,0 +1,178 @@
+//! What the benchmarks work on: copies of one database, a page of targets, a snapshot with all the tags that there can
+//! be, and ways of following a copy to its end.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+
+use check_copy_status::schedule;
+use jiff::{SignedDuration, Timestamp};
+use shared::{
+    DatabaseKind, Encryption, Keep, LeftOut, OwnCopy, Owner, Retired, Rules, Snapshot, Standing, Target, Wait, tags,
+};
+
+/// The owner of the copies.
+#[must_use]
+pub fn owner() -> Owner {
+    Owner::new("eu-west-1", "snapferry")
+}
+
+/// When all of it happens.
+#[must_use]
+pub fn now() -> Timestamp {
+    Timestamp::constant(1_760_000_000, 0)
+}
+
+/// The ARN of the automated snapshot of so many days ago.
+#[must_use]
+pub fn source_arn(days: u32) -> String {
+    format!("arn:aws:rds:eu-west-1:123456789012:snapshot:rds:orders-2026-11-22-03-{days:04}")
+}
+
+/// So many verified copies of one database, a day apart.
+#[must_use]
+pub fn copies(count: u32) -> Vec<OwnCopy> {
+    let owner = owner();
+    (0..count)
+        .map(|days| {
+            let created = now() - SignedDuration::from_hours(24 * i64::from(days));
+            let source_arn = source_arn(days);
+            let id = owner.copy_id(&source_arn, None, 0);
+            OwnCopy {
+                arn: format!("arn:aws:rds:eu-central-1:123456789012:snapshot:{id}"),
+                id,
+                source_arn,
+                source_resource_id: "db-ORDERS".to_owned(),
+                source_created: created,
+                requested: created,
+                kms_key_arn: None,
+                attempt: 0,
+                keep: Keep::default(),
+                standing: Standing::Verified,
+            }
+        })
+        .collect()
+}
+
+/// Every kind of rule at once, as a stack with a long memory has them.
+#[must_use]
+pub fn rules() -> prune_old::retention::Rules {
+    prune_old::retention::Rules {
+        keep: Keep {
+            copies: 7,
+            days: 14,
+            daily: 30,
+            weekly: 12,
+            monthly: 12,
+            yearly: 7,
+        },
+        keep_all: false,
+        deadline: SignedDuration::from_hours(72),
+    }
+}
+
+/// A snapshot with as many tags as AWS allows, those of a copy of ours among them.
+#[must_use]
+pub fn tagged() -> Snapshot {
+    let ours = [
+        (tags::OWNER, "eu-west-1/snapferry".to_owned()),
+        (tags::SOURCE_ARN, source_arn(0)),
+        (tags::SOURCE_ID, "orders".to_owned()),
+        (tags::SOURCE_RESOURCE_ID, "db-ORDERS".to_owned()),
+        (tags::SOURCE_CREATED, now().to_string()),
+        (tags::REQUESTED, now().to_string()),
+        (tags::ATTEMPT, "0".to_owned()),
+        (tags::KMS_KEY, tags::NO_KEY.to_owned()),
+        (tags::VERIFIED, now().to_string()),
+        (tags::KEEP, "7".to_owned()),
+        (tags::KEEP_MONTHLY, "12".to_owned()),
+    ];
+    let mut all: BTreeMap<String, String> = (ours.len()..50)
+        .map(|number| (format!("team:label-{number}"), format!("{number:.<100}")))
+        .collect();
+    all.extend(ours.map(|(key, value)| (key.to_owned(), value)));
+    let id = owner().copy_id(&source_arn(0), None, 0);
+    Snapshot {
+        kind: DatabaseKind::Instance,
+        arn: format!("arn:aws:rds:eu-central-1:123456789012:snapshot:{id}"),
+        id,
+        database_id: "orders".to_owned(),
+        resource_id: None,
+        snapshot_type: "manual".to_owned(),
+        status: "available".to_owned(),
+        created_at: Some(now()),
+        original_created_at: Some(now()),
+        engine: "postgres".to_owned(),
+        engine_version: "16.4".to_owned(),
+        encryption: Encryption::None,
+        kms_key_arn: None,
+        source_arn: Some(source_arn(0)),
+        size_gib: Some(200),
+        percent: 100,
+        option_group: None,
+        tags: all,
+    }
+}
+
+/// A page of so many targets with names of full length, as list-targets hands it over.
+#[must_use]
+pub fn page(targets: u32) -> String {
+    let target = |number| {
+        Target::new(
+            DatabaseKind::Instance,
+            format!("{number:0>63}"),
+            format!("db-{number:0>26}"),
+        )
+    };
+    let instances: Vec<Target> = (0..targets).map(target).collect();
+    serde_json::json!({
+        "dryRun": false,
+        "rules": Rules::default(),
+        "instances": instances,
+        "clusters": [],
+        "leftOut": LeftOut::default(),
+        "retired": Retired::default(),
+        "warnings": [],
+    })
+    .to_string()
+}
+
+/// A way of following a copy to its end.
+#[derive(Debug, Clone, Copy)]
+pub enum Following {
+    /// Ours, while RDS reports no progress.
+    OursBlind,
+    /// Ours, while RDS reports steady progress.
+    OursTold,
+    /// A look every so many seconds.
+    Every(u64),
+}
+
+impl Following {
+    /// How many looks a copy of `duration` seconds takes, and how many seconds after its end it is noticed.
+    #[must_use]
+    pub fn to_the_end(self, duration: u64) -> (u32, u64) {
+        let mut wait = Wait::first();
+        if let Self::Every(seconds) = self {
+            wait.seconds = seconds;
+        }
+        let mut time = wait.seconds;
+        while time < duration {
+            wait = match self {
+                Self::OursBlind => schedule::next(&wait, time, 0),
+                Self::OursTold => schedule::next(&wait, time, percent(time, duration)),
+                Self::Every(seconds) => Wait {
+                    seconds,
+                    polls: wait.polls + 1,
+                    ..wait
+                },
+            };
+            time += wait.seconds;
+        }
+        (wait.polls + 1, time - duration)
+    }
+}
+
+fn percent(time: u64, duration: u64) -> i32 {
+    i32::try_from(time * 100 / duration).unwrap_or(99).min(99)
+}

@@ -1,0 +1,12 @@
+//! A function that answers each event with the event: the Lambda runtime and nothing else.
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        Ok::<_, Error>(event.payload)
+    }))
+    .await
+}
