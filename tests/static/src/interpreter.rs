@@ -130,6 +130,7 @@ impl<'a> Interpreter<'a> {
 
     /// Runs it to its end.
     pub fn run(&mut self, input: Value) -> Result<Value, Failure> {
+        self.context["Execution"]["Input"] = input.clone();
         self.run_scope(self.definition, input, &mut Map::new())
     }
 
