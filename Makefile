@@ -49,7 +49,7 @@ simulate: render ## Run simulated worlds, SEEDS=2000 from FIRST=1, on every core
 		cargo test --profile simulation --package simulation --test simulation seeds -- --nocapture
 
 scale: render ## Run fleets of 10,000 databases in the simulation, which takes minutes.
-	cargo test --profile simulation --package simulation --test scale -- --include-ignored --nocapture
+	cargo test --profile simulation --package simulation --test scale ten_thousand -- --include-ignored --nocapture
 
 test-python: $(INSTALLED)
 	$(BIN)/python -m pytest tests/measures tests/simulator/conformance

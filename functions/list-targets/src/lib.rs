@@ -61,8 +61,8 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Tim
         .as_ref()
         .map_or(DatabaseKind::ALL.to_vec(), |page| vec![page.kind]);
     let is_first_page = request.page.is_none();
-    // The first page tells of retired databases, and is sorted by age; further ones only list what is to be pruned.
-    let scans = scope == Scope::All && (is_first_page || settings.retired_keep_days > 0);
+    // What the destination holds puts the databases of each page into order, and tells which of them are gone.
+    let scans = scope == Scope::All;
     let (instances, clusters, quotas, held) = tokio::try_join!(
         databases(deployment, DatabaseKind::Instance, &kinds),
         databases(deployment, DatabaseKind::Cluster, &kinds),

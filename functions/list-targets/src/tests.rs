@@ -1,6 +1,6 @@
 use fixtures::{DESTINATION, SOURCE, deployment, deployment_with, metered, settings_with, world, world_with};
 use serde_json::json;
-use shared::{Metric, Page, Target};
+use shared::{Metric, Page, Target, tags};
 use simulator_sdk::World;
 use simulator_sdk::scenario::{Database as Seeded, Fleet, OptionGroup, Region, Snapshot as SeededSnapshot};
 use simulator_sdk::simulator::{Calls, Fault, Kind};
@@ -190,6 +190,48 @@ async fn a_large_fleet_is_read_page_by_page() {
         1,
         "further pages warn of nothing"
     );
+}
+
+#[tokio::test]
+async fn on_every_page_the_database_that_would_lose_most_comes_first() {
+    // With the age of the newest copy in hours. Pages are cut by resource id.
+    let databases = [("a", 30), ("b", 40), ("c", 5), ("d", 90)];
+    let resource_id = |id: &str| format!("db-{}", id.to_uppercase());
+    let in_source = |region| {
+        databases.iter().fold(region, |region: Region, (id, _)| {
+            region.instance(Seeded {
+                resource_id: Some(resource_id(id)),
+                ..Seeded::new(id).snapshots_aged([1.0])
+            })
+        })
+    };
+    let in_destination = |region| {
+        databases.iter().fold(region, |region: Region, (id, age)| {
+            let time = format!("{{time:{age}}}");
+            let copy = SeededSnapshot::manual(&format!("snap-{id}"), f64::from(*age)).of(Kind::Instance, id);
+            region.snapshot(
+                copy.tag(tags::OWNER, "us-east-1/snap")
+                    .tag(
+                        tags::SOURCE_ARN,
+                        &format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:{id}"),
+                    )
+                    .tag(tags::SOURCE_ID, id)
+                    .tag(tags::SOURCE_RESOURCE_ID, &resource_id(id))
+                    .tag(tags::SOURCE_CREATED, &time)
+                    .tag(tags::REQUESTED, &time)
+                    .tag(tags::ATTEMPT, "0")
+                    .tag(tags::KMS_KEY, "none")
+                    .tag(tags::VERIFIED, &time),
+            )
+        })
+    };
+    let world = world_with(in_source, in_destination);
+    let deployment = deployment_with(&world, "tests", settings_with(&[("PAGE_SIZE", "2")]));
+    let first = list_with(&deployment, &world, json!({})).await.expect("a plan");
+    let second = list_with(&deployment, &world, json!({ "page": first.next_instances })).await;
+    let names = |plan: Plan| plan.instances.into_iter().map(|target| target.id).collect::<Vec<_>>();
+    assert_eq!(names(second.expect("a page")), ["d", "c"]);
+    assert_eq!(names(first), ["b", "a"]);
 }
 
 #[tokio::test]
