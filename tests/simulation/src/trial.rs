@@ -121,7 +121,7 @@ impl Trial {
     fn new(seed: u64, options: Options) -> Rc<Self> {
         let Options { broken, shown } = options;
         let mut random = Random::new(seed, "world");
-        let slots = [random.of(1..=5), random.of(1..=3)];
+        let slots = [random.of(2..=6), random.of(1..=4)];
         let keep = random.of(1..=3).to_string();
         let deadline = random.one_of(&["1", "3", "72"]).to_string();
         // Every page lists all databases again, so small pages are few.

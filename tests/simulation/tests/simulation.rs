@@ -98,7 +98,7 @@ fn a_pruner_that_overlooks_what_tags_ask_for_is_caught() {
 
 #[test]
 fn a_pruner_that_keeps_less_of_databases_that_are_gone_is_caught() {
-    caught_from(43, Broken::PrunerKeepsOneOfTheGone, "are to be kept");
+    caught_from(52, Broken::PrunerKeepsOneOfTheGone, "are to be kept");
 }
 
 #[test]
