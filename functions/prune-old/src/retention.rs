@@ -4,7 +4,7 @@
 //! progress; a copy that is in progress stays; only verified copies count. A verified copy goes only if every rule
 //! lets it go, so that one more rule, or a wider one, never deletes more.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -48,14 +48,14 @@ impl Rules {
         SignedDuration::from_hours(i64::from(self.keep.days) * 24)
     }
 
-    /// How many periods of each length keep their last verified copy.
-    fn periods(&self) -> [(Period, u32); 4] {
-        [
-            (Period::Day, self.keep.daily),
-            (Period::Week, self.keep.weekly),
-            (Period::Month, self.keep.monthly),
-            (Period::Year, self.keep.yearly),
-        ]
+    /// How many periods of a length keep their last verified copy.
+    fn periods(&self, of: Period) -> u32 {
+        match of {
+            Period::Day => self.keep.daily,
+            Period::Week => self.keep.weekly,
+            Period::Month => self.keep.monthly,
+            Period::Year => self.keep.yearly,
+        }
     }
 }
 
@@ -69,6 +69,8 @@ pub(crate) enum Period {
 }
 
 impl Period {
+    const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
+
     /// What tells one period from another: the larger number is the later one.
     fn number(self, time: Timestamp) -> i32 {
         let date = time.to_zoned(TimeZone::UTC).date();
@@ -110,21 +112,22 @@ pub fn plan<'a>(copies: &'a [OwnCopy], rules: &Rules, now: Timestamp) -> Vec<Ver
     let mut by_age: Vec<&OwnCopy> = copies.iter().collect();
     by_age.sort_by(|a, b| age(a).cmp(&age(b)));
 
-    // Counted from the newest.
-    let verified: Vec<&OwnCopy> = by_age
-        .iter()
-        .rev()
-        .filter(|copy| copy.standing == Standing::Verified)
-        .copied()
-        .collect();
-    let newest_verified = verified.first().copied();
+    let mut newest_verified = None;
+    // By id: a copy that a listing names twice is not older than itself.
+    let mut newer_than = BTreeMap::new();
+    let mut newer = Newer::default();
+    for &copy in by_age.iter().rev().filter(|copy| copy.standing == Standing::Verified) {
+        newest_verified.get_or_insert(copy);
+        newer_than.entry(&copy.id).or_insert(newer);
+        newer = newer.and(copy);
+    }
     let in_progress = by_age.iter().rev().find(|copy| is_under_way(copy, rules, now)).copied();
 
     by_age
         .iter()
         .map(|&copy| {
             let wish = match copy.standing {
-                Standing::Verified => good(copy, &verified, rules, now),
+                Standing::Verified => good(copy, newer_than[&copy.id], rules, now),
                 Standing::Failed => superseded(copy, newest_verified, "failed"),
                 Standing::Mismatched => superseded(copy, newest_verified, "did not match its source"),
                 Standing::Unverified if now.duration_since(copy.requested) <= rules.deadline => {
@@ -165,45 +168,51 @@ fn is_under_way(copy: &OwnCopy, rules: &Rules, now: Timestamp) -> bool {
 /// `Ok` is the reason to delete, `Err` the reason to keep.
 type Wish = Result<String, String>;
 
-/// A verified copy stays for the first rule that wants it. `verified` is all of them, the newest first.
-fn good(copy: &OwnCopy, verified: &[&OwnCopy], rules: &Rules, now: Timestamp) -> Wish {
+/// The verified copies that are newer than one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Newer {
+    copies: usize,
+    /// Of each length of period: how many have one of them, and the number of the earliest of these.
+    periods: [(u32, Option<i32>); Period::ALL.len()],
+}
+
+impl Newer {
+    /// With the next older copy. Periods follow the order of copies: its own is the last one counted, or a new one.
+    fn and(mut self, copy: &OwnCopy) -> Self {
+        self.copies += 1;
+        for (period, (count, earliest)) in Period::ALL.into_iter().zip(&mut self.periods) {
+            let own = Some(period.number(copy.source_created));
+            if *earliest != own {
+                (*count, *earliest) = (*count + 1, own);
+            }
+        }
+        self
+    }
+}
+
+/// A verified copy stays for the first rule that wants it.
+fn good(copy: &OwnCopy, newer: Newer, rules: &Rules, now: Timestamp) -> Wish {
     let keep = usize::try_from(rules.keep.copies).unwrap_or(usize::MAX).max(1);
-    let rank = verified.iter().position(|other| other.id == copy.id).unwrap_or(0);
-    match rank {
-        0 => return Err("the newest verified copy".to_owned()),
-        _ if rank < keep => return Err(format!("number {} of the {keep} newest verified copies", rank + 1)),
-        _ => {}
+    let number = newer.copies + 1;
+    if number == 1 {
+        return Err("the newest verified copy".to_owned());
+    }
+    if number <= keep {
+        return Err(format!("number {number} of the {keep} newest verified copies"));
     }
     // A copy from the future, by a clock that differs, is younger than any age.
     if rules.keep.days > 0 && now.duration_since(copy.source_created) <= rules.age() {
         return Err(format!("not older than {} days", rules.keep.days));
     }
-    for (period, count) in rules.periods() {
-        if is_last_of_its_period(copy, verified, period, count) {
+    for (period, (later, earliest)) in Period::ALL.into_iter().zip(newer.periods) {
+        let count = rules.periods(period);
+        if later < count && earliest != Some(period.number(copy.source_created)) {
             return Err(format!("the last of its {}, {count} of which are kept", period.name()));
         }
     }
     Ok(format!(
-        "number {} of the verified copies, {keep} are kept, and no other rule wants it",
-        rank + 1
+        "number {number} of the verified copies, {keep} are kept, and no other rule wants it"
     ))
-}
-
-/// Whether no later verified copy is of the same period, and fewer than `count` later periods have one.
-fn is_last_of_its_period(copy: &OwnCopy, verified: &[&OwnCopy], period: Period, count: u32) -> bool {
-    if count == 0 {
-        return false;
-    }
-    let own = period.number(copy.source_created);
-    let mut later = BTreeSet::new();
-    for newer in verified.iter().take_while(|newer| newer.id != copy.id) {
-        let number = period.number(newer.source_created);
-        if number == own {
-            return false;
-        }
-        later.insert(number);
-    }
-    u32::try_from(later.len()).is_ok_and(|later| later < count)
 }
 
 /// A copy that is no good goes once there is a good one of the same or of later data.

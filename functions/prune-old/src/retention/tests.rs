@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -270,6 +272,75 @@ fn without(copies: &[OwnCopy], ids: &[&str]) -> Vec<OwnCopy> {
         .collect()
 }
 
+/// The verdict on one copy by the words of the rules, each time with a look at all copies.
+fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &Rules, now: Timestamp) -> Verdict<'a> {
+    let order = |copy: &OwnCopy| (copy.source_created, copy.requested, copy.id.clone());
+    let verified = || copies.iter().filter(|other| other.standing == Standing::Verified);
+    let newest = verified().max_by_key(|other| order(other));
+    let live = |asked: Timestamp| now.duration_since(asked) <= rules.deadline;
+    let under_way = copies
+        .iter()
+        .filter(|other| other.standing == Standing::InProgress && live(other.requested))
+        .max_by_key(|other| order(other))
+        .filter(|other| order(other) > order(copy));
+
+    let bad = |what: &str| match newest {
+        Some(good) if good.source_created >= copy.source_created => {
+            (true, format!("it {what}, and {} is verified", good.id))
+        }
+        _ => (false, format!("it {what}, and there is no later verified copy yet")),
+    };
+    let (delete, reason) = match copy.standing {
+        Standing::InProgress => (false, "in progress".to_owned()),
+        Standing::Unverified if live(copy.requested) => (
+            false,
+            "complete, to be verified by the run that waits for it".to_owned(),
+        ),
+        Standing::Unverified => bad("was never verified"),
+        Standing::Failed => bad("failed"),
+        Standing::Mismatched => bad("did not match its source"),
+        Standing::Verified => {
+            let newer: Vec<&OwnCopy> = verified().filter(|other| order(other) > order(copy)).collect();
+            let number = u32::try_from(newer.len()).expect("a small number") + 1;
+            let keep = rules.keep.copies.max(1);
+            let days = rules.keep.days;
+            let old = now.duration_since(copy.source_created) > SignedDuration::from_hours(24 * i64::from(days));
+            let last_of = [
+                (Period::Day, rules.keep.daily),
+                (Period::Week, rules.keep.weekly),
+                (Period::Month, rules.keep.monthly),
+                (Period::Year, rules.keep.yearly),
+            ]
+            .into_iter()
+            .find(|(period, count)| {
+                let later: BTreeSet<i32> = newer.iter().map(|other| period.number(other.source_created)).collect();
+                !later.contains(&period.number(copy.source_created)) && later.len() < *count as usize
+            });
+            match last_of {
+                _ if number == 1 => (false, "the newest verified copy".to_owned()),
+                _ if number <= keep => (false, format!("number {number} of the {keep} newest verified copies")),
+                _ if days > 0 && !old => (false, format!("not older than {days} days")),
+                Some((period, count)) => (
+                    false,
+                    format!("the last of its {}, {count} of which are kept", period.name()),
+                ),
+                None => {
+                    let text =
+                        format!("number {number} of the verified copies, {keep} are kept, and no other rule wants it");
+                    (true, text)
+                }
+            }
+        }
+    };
+    let unread = "a tag of the database cannot be read, and nothing goes until it can";
+    let (delete, reason) = match under_way {
+        _ if delete && rules.keep_all => (false, unread.to_owned()),
+        Some(newer) if delete => (false, format!("{} is still in progress", newer.id)),
+        _ => (delete, reason),
+    };
+    Verdict { copy, delete, reason }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
 
@@ -333,6 +404,23 @@ proptest! {
                 .filter(|id| copies.iter().any(|copy| copy.id == *id && copy.standing == Standing::Verified))
                 .count();
             prop_assert_eq!(verified - gone, wanted);
+        }
+    }
+
+    #[test]
+    fn each_verdict_is_the_one_that_the_rules_word_for_word_give(
+        copies in any_copies(), twice in proptest::collection::vec(any::<prop::sample::Index>(), 0..3),
+        rules in any_rules(), now in -500_i64..40_000,
+    ) {
+        // A listing in pages may name a copy twice.
+        let again: Vec<OwnCopy> = twice.iter().filter_map(|at| copies.get(at.index(12)).cloned()).collect();
+        let copies = [copies, again].concat();
+        let verdicts = plan(&copies, &rules, hour(now));
+        prop_assert_eq!(verdicts.len(), copies.len());
+        prop_assert!(verdicts.is_sorted_by_key(|verdict| (verdict.copy.source_created, verdict.copy.requested)));
+        for verdict in verdicts {
+            let expected = by_definition(verdict.copy, &copies, &rules, hour(now));
+            prop_assert_eq!(verdict, expected);
         }
     }
 
