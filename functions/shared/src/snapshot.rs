@@ -129,7 +129,7 @@ pub struct Database {
     pub engine_version: String,
     /// The cluster that an instance is a member of.
     pub member_of: Option<String>,
-    /// Its tags.
+    /// Its tags in our namespace (`snapferry:`).
     pub tags: BTreeMap<String, String>,
     /// Instance class; a cluster has one only if it is a Multi-AZ DB cluster.
     pub class: Option<String>,

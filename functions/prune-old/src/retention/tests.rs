@@ -272,6 +272,22 @@ fn without(copies: &[OwnCopy], ids: &[&str]) -> Vec<OwnCopy> {
         .collect()
 }
 
+#[test]
+fn copies_of_a_database_that_is_gone_are_kept_for_as_long_as_the_stack_says_and_no_others() {
+    let settings = Settings {
+        keep: Keep::default(),
+        retired_keep_days: 7,
+        ..fixtures::settings()
+    };
+    for (retired, days) in [(true, 7), (false, 0)] {
+        let target = Target {
+            retired,
+            ..Target::new(shared::DatabaseKind::Instance, "orders", "db-ORDERS")
+        };
+        assert_eq!(Rules::of(&settings, &target, &[]).keep.days, days);
+    }
+}
+
 /// The verdict on one copy by the words of the rules, each time with a look at all copies.
 fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &Rules, now: Timestamp) -> Verdict<'a> {
     let order = |copy: &OwnCopy| (copy.source_created, copy.requested, copy.id.clone());
