@@ -71,17 +71,16 @@ pub(crate) enum Period {
 impl Period {
     const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
 
-    /// What tells one period from another: the larger number is the later one.
-    fn number(self, time: Timestamp) -> i32 {
+    /// What tells the period of a time from others of its length: a year, and which one of that year.
+    fn of(self, time: Timestamp) -> (i16, i16) {
         let date = time.to_zoned(TimeZone::UTC).date();
         let week = date.iso_week_date();
-        let year = i32::from(date.year());
         match self {
-            Self::Day => year * 1000 + i32::from(date.day_of_year()),
+            Self::Day => (date.year(), date.day_of_year()),
             // A week belongs to the year that has its Thursday.
-            Self::Week => i32::from(week.year()) * 100 + i32::from(week.week()),
-            Self::Month => year * 100 + i32::from(date.month()),
-            Self::Year => year,
+            Self::Week => (week.year(), week.week().into()),
+            Self::Month => (date.year(), date.month().into()),
+            Self::Year => (date.year(), 0),
         }
     }
 
@@ -172,8 +171,8 @@ type Wish = Result<String, String>;
 #[derive(Debug, Clone, Copy, Default)]
 struct Newer {
     copies: usize,
-    /// Of each length of period: how many have one of them, and the number of the earliest of these.
-    periods: [(u32, Option<i32>); Period::ALL.len()],
+    /// Of each length of period: how many have one of them, and the earliest of these.
+    periods: [(u32, Option<(i16, i16)>); Period::ALL.len()],
 }
 
 impl Newer {
@@ -181,7 +180,7 @@ impl Newer {
     fn and(mut self, copy: &OwnCopy) -> Self {
         self.copies += 1;
         for (period, (count, earliest)) in Period::ALL.into_iter().zip(&mut self.periods) {
-            let own = Some(period.number(copy.source_created));
+            let own = Some(period.of(copy.source_created));
             if *earliest != own {
                 (*count, *earliest) = (*count + 1, own);
             }
@@ -206,7 +205,7 @@ fn good(copy: &OwnCopy, newer: Newer, rules: &Rules, now: Timestamp) -> Wish {
     }
     for (period, (later, earliest)) in Period::ALL.into_iter().zip(newer.periods) {
         let count = rules.periods(period);
-        if later < count && earliest != Some(period.number(copy.source_created)) {
+        if later < count && earliest != Some(period.of(copy.source_created)) {
             return Err(format!("the last of its {}, {count} of which are kept", period.name()));
         }
     }

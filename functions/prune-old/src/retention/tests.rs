@@ -209,9 +209,9 @@ fn the_last_copy_of_each_day_week_month_and_year_is_kept() {
 
 #[test]
 fn a_week_belongs_to_the_year_of_its_thursday() {
-    let number = |time: &str| Period::Week.number(time.parse().expect("a time"));
-    assert_eq!(number("2027-01-03T12:00:00Z"), 202_653);
-    assert_eq!(number("2027-01-04T12:00:00Z"), 202_701);
+    let week = |time: &str| Period::Week.of(time.parse().expect("a time"));
+    assert_eq!(week("2027-01-03T12:00:00Z"), (2026, 53));
+    assert_eq!(week("2027-01-04T12:00:00Z"), (2027, 1));
 }
 
 fn any_standing() -> impl Strategy<Value = Standing> {
@@ -329,8 +329,8 @@ fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &Rules, now: 
             ]
             .into_iter()
             .find(|(period, count)| {
-                let later: BTreeSet<i32> = newer.iter().map(|other| period.number(other.source_created)).collect();
-                !later.contains(&period.number(copy.source_created)) && later.len() < *count as usize
+                let later: BTreeSet<(i16, i16)> = newer.iter().map(|other| period.of(other.source_created)).collect();
+                !later.contains(&period.of(copy.source_created)) && later.len() < *count as usize
             });
             match last_of {
                 _ if number == 1 => (false, "the newest verified copy".to_owned()),
