@@ -59,6 +59,28 @@ fn the_clock_cannot_stop_or_shorten_the_schedule() {
 }
 
 #[test]
+fn progress_that_promises_an_earlier_end_cuts_five_waits_short() {
+    let after = |elapsed, shortened, percent| {
+        let wait = Wait {
+            seconds: 30,
+            waited_seconds: elapsed,
+            polls: 3,
+            shortened,
+        };
+        let next = next(&wait, elapsed, percent);
+        assert_eq!(next.polls, 4);
+        (next.seconds, next.shortened)
+    };
+    // After an hour the wait is six minutes; 97 % promise the end in 111 s, 50 % in an hour.
+    assert_eq!(after(3600, 0, 97), (111, 1));
+    assert_eq!(after(3600, 4, 97), (111, 5));
+    assert_eq!(after(3600, 5, 97), (360, 5));
+    assert_eq!(after(3600, 0, 50), (360, 0));
+    // The shortest wait is cut no shorter, and does not count.
+    assert_eq!(after(300, 0, 99), (30, 0));
+}
+
+#[test]
 fn no_progress_promises_nothing() {
     assert_eq!(remaining_seconds(600, 0), None);
     assert_eq!(remaining_seconds(600, -1), None);
