@@ -54,6 +54,21 @@ fn snapshot(id: &str, tags: &[(&str, &str)]) -> Snapshot {
 }
 
 #[test]
+fn the_owner_tag_has_the_source_region_and_the_owner() {
+    assert_eq!(owner("snapferry").tag(), "us-east-1/snapferry");
+}
+
+#[test]
+fn only_copies_of_unencrypted_cluster_snapshots_get_no_key() {
+    for kind in DatabaseKind::ALL {
+        for encryption in [Encryption::None, Encryption::AwsOwned, Encryption::Kms] {
+            let refused = kind == DatabaseKind::Cluster && encryption == Encryption::None;
+            assert_eq!(takes_key(kind, encryption), !refused, "{kind} {encryption:?}");
+        }
+    }
+}
+
+#[test]
 fn a_copy_is_named_after_its_owner_and_its_snapshot() {
     let id = owner("snapferry").copy_id(&arn("rds:orders-2026-11-22-03-10"), Some("key"), 0);
     assert!(id.starts_with("snapferry-orders-2026-11-22-03-10-"), "{id}");
