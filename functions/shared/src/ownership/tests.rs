@@ -132,21 +132,43 @@ fn what_a_copy_claims_of_its_owner_is_checked() {
     }
 }
 
+/// The tags of a copy without a key.
+const COMPLETE: [(&str, &str); 7] = [
+    (tags::OWNER, "us-east-1/snap"),
+    (
+        tags::SOURCE_ARN,
+        "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1",
+    ),
+    (tags::SOURCE_RESOURCE_ID, "db-ORDERS"),
+    (tags::SOURCE_CREATED, "2026-11-22T03:10:00Z"),
+    (tags::REQUESTED, "2026-11-22T04:00:00Z"),
+    (tags::KMS_KEY, "none"),
+    (tags::ATTEMPT, "0"),
+];
+
+#[test]
+fn a_copy_is_of_its_snapshot_under_its_key_and_of_no_other() {
+    let copy = OwnCopy::read(&owner("snap"), &snapshot("snap-orders-1", &COMPLETE)).expect("ours");
+    let source = |name: &str| Source {
+        id: name.to_owned(),
+        arn: arn(name),
+        created_at: copy.source_created,
+        engine: "postgres".to_owned(),
+        engine_version: "16.3".to_owned(),
+        encryption: Encryption::None,
+        kms_key_arn: None,
+        size_gib: None,
+    };
+    assert!(copy.is_of(&source("rds:orders-1"), None));
+    assert!(!copy.is_of(&source("rds:orders-2"), None));
+    assert!(!copy.is_of(&source("rds:orders-1"), Some("key")));
+    assert!(!copy.is_of(&source("rds:orders-2"), Some("key")));
+}
+
 #[test]
 fn a_copy_whose_tags_were_tampered_with_is_not_read_as_ours() {
     let owner = owner("snap");
-    let complete = [
-        (tags::OWNER, "us-east-1/snap"),
-        (
-            tags::SOURCE_ARN,
-            "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1",
-        ),
-        (tags::SOURCE_RESOURCE_ID, "db-ORDERS"),
-        (tags::SOURCE_CREATED, "2026-11-22T03:10:00Z"),
-        (tags::REQUESTED, "2026-11-22T04:00:00Z"),
-        (tags::KMS_KEY, "none"),
-        (tags::ATTEMPT, "0"),
-    ];
+    let complete = COMPLETE;
     let read = OwnCopy::read(&owner, &snapshot("snap-orders-1", &complete)).expect("ours");
     assert_eq!(read.standing, Standing::Unverified);
     assert_eq!(read.kms_key_arn, None);
