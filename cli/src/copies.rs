@@ -98,10 +98,9 @@ pub struct Fleet {
 
 /// Reads the copies of an owner; of databases of `source_region` only, if it is known.
 pub(crate) async fn read(rds: &Rds, owner_id: &str, source_region: Option<&str>) -> Result<Fleet, Failure> {
-    // A region may hold tens of thousands of snapshots with fifty tags each.
     let ours = |mut snapshot: Snapshot| {
         Owner::claimed_by(&snapshot)?;
-        snapshot.tags.retain(|key, _| key.starts_with(tags::PREFIX));
+        tags::retain_ours(&mut snapshot.tags);
         Some(snapshot)
     };
     let (instances, clusters) = tokio::try_join!(

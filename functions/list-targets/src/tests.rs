@@ -41,6 +41,21 @@ fn small(region: Region) -> Region {
         .cluster(Seeded::new("graph").engine("neptune"))
 }
 
+/// A copy of ours of an instance, that nobody verified, of data from so many hours ago.
+fn copy_of(id: &str, resource_id: &str, hours: u32) -> SeededSnapshot {
+    let arn = format!("arn:aws:rds:{SOURCE}:123456789012:snapshot:rds:{id}-old");
+    let time = format!("{{time:{hours}}}");
+    SeededSnapshot::copy_of(&arn, Kind::Instance, &format!("snap-{id}-old"), f64::from(hours))
+        .of(Kind::Instance, id)
+        .tag(tags::OWNER, "us-east-1/snap")
+        .tag(tags::SOURCE_ARN, &arn)
+        .tag(tags::SOURCE_RESOURCE_ID, resource_id)
+        .tag(tags::SOURCE_CREATED, &time)
+        .tag(tags::REQUESTED, &time)
+        .tag(tags::KMS_KEY, "none")
+        .tag(tags::ATTEMPT, "0")
+}
+
 #[tokio::test]
 async fn instances_and_clusters_are_listed_without_members_and_what_is_left_out_is_explained() {
     let world = world(small);
@@ -207,22 +222,8 @@ async fn on_every_page_the_database_that_would_lose_most_comes_first() {
     };
     let in_destination = |region| {
         databases.iter().fold(region, |region: Region, (id, age)| {
-            let time = format!("{{time:{age}}}");
-            let copy = SeededSnapshot::manual(&format!("snap-{id}"), f64::from(*age)).of(Kind::Instance, id);
-            region.snapshot(
-                copy.tag(tags::OWNER, "us-east-1/snap")
-                    .tag(
-                        tags::SOURCE_ARN,
-                        &format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:{id}"),
-                    )
-                    .tag(tags::SOURCE_ID, id)
-                    .tag(tags::SOURCE_RESOURCE_ID, &resource_id(id))
-                    .tag(tags::SOURCE_CREATED, &time)
-                    .tag(tags::REQUESTED, &time)
-                    .tag(tags::ATTEMPT, "0")
-                    .tag(tags::KMS_KEY, "none")
-                    .tag(tags::VERIFIED, &time),
-            )
+            let copy = copy_of(id, &resource_id(id), *age);
+            region.snapshot(copy.tag(tags::VERIFIED, &format!("{{time:{age}}}")))
         })
     };
     let world = world_with(in_source, in_destination);
@@ -447,19 +448,7 @@ async fn of_two_clusters_of_a_global_database_the_primary_is_copied() {
 
 #[tokio::test]
 async fn copies_of_databases_that_are_gone_are_counted_and_pruned_only_if_the_stack_says_so() {
-    let of = |id: &str, resource_id: &str| {
-        let arn = format!("arn:aws:rds:{SOURCE}:123456789012:snapshot:rds:{id}-old");
-        SeededSnapshot::copy_of(&arn, Kind::Instance, &format!("snap-{id}-old"), 500.0)
-            .of(Kind::Instance, id)
-            .tag("snapferry:owner", "us-east-1/snap")
-            .tag("snapferry:source-arn", &arn)
-            .tag("snapferry:source-resource-id", resource_id)
-            .tag("snapferry:source-created", "{time:500}")
-            .tag("snapferry:requested", "{time:500}")
-            .tag("snapferry:kms-key", "none")
-            .tag("snapferry:attempt", "0")
-    };
-    let world = world_with(small, |region| region.snapshot(of("dropped", "db-DROPPED")));
+    let world = world_with(small, |region| region.snapshot(copy_of("dropped", "db-DROPPED", 500)));
     let plan = list(&world, json!({})).await.expect("a plan");
     assert_eq!((plan.retired.databases, plan.retired.copies), (1, 1));
     assert_eq!(plan.retired.first[0].id, "dropped");

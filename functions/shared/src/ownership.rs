@@ -9,6 +9,8 @@ use crate::{DatabaseKind, Encryption, Keep, Progress, Settings, Snapshot, Source
 
 /// The tags that Snapferry writes. Everything under `snapferry:` on a source is dropped when it is copied.
 pub mod tags {
+    use std::collections::BTreeMap;
+
     /// Prefix of all of them.
     pub const PREFIX: &str = "snapferry:";
     /// On a database: whether it is copied, `true` or `false`.
@@ -81,6 +83,11 @@ pub mod tags {
     pub const MISMATCH: &str = "mismatch";
     /// Value of [`KMS_KEY`] on a copy that is not encrypted.
     pub const NO_KEY: &str = "none";
+
+    /// Forgets every tag but ours: 50 on each of thousands of snapshots or databases are more memory than all the rest.
+    pub fn retain_ours(tags: &mut BTreeMap<String, String>) {
+        tags.retain(|key, _| key.starts_with(PREFIX));
+    }
 }
 
 /// Most copies of one snapshot that may fail before we stop trying.

@@ -139,12 +139,14 @@ impl Rds {
 
     /// The snapshots of a kind that `which` selects, in no order.
     ///
-    /// Of many snapshots only our own tags are kept: 50 tags on each of 1,000 are more memory than all the rest.
+    /// Of many snapshots only our own tags are kept.
     pub async fn snapshots(&self, kind: DatabaseKind, which: Which<'_>) -> Result<Vec<Snapshot>, Error> {
         let all_tags = matches!(which, Which::Named { .. });
         let trim = |snapshot: Option<Snapshot>| {
             snapshot.map(|mut snapshot| {
-                snapshot.tags.retain(|key, _| all_tags || key.starts_with(tags::PREFIX));
+                if !all_tags {
+                    tags::retain_ours(&mut snapshot.tags);
+                }
                 snapshot
             })
         };
@@ -469,11 +471,10 @@ fn tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Those that speak to us: 50 tags on each of 10,000 databases are more memory than all the rest.
 fn our_tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
-    let mut all = tags_of(list);
-    all.retain(|key, _| key.starts_with(tags::PREFIX));
-    all
+    let mut found = tags_of(list);
+    tags::retain_ours(&mut found);
+    found
 }
 
 /// The type says more than the flag, which is false for keys that AWS owns; older answers have only the flag.

@@ -168,28 +168,26 @@ fn a_copy_is_of_its_snapshot_under_its_key_and_of_no_other() {
 #[test]
 fn a_copy_whose_tags_were_tampered_with_is_not_read_as_ours() {
     let owner = owner("snap");
-    let complete = COMPLETE;
-    let read = OwnCopy::read(&owner, &snapshot("snap-orders-1", &complete)).expect("ours");
+    let read = OwnCopy::read(&owner, &snapshot("snap-orders-1", &COMPLETE)).expect("ours");
     assert_eq!(read.standing, Standing::Unverified);
     assert_eq!(read.kms_key_arn, None);
-    for missing in 0..complete.len() {
-        let mut tags = complete.to_vec();
+    for (missing, (name, _)) in COMPLETE.iter().enumerate() {
+        let mut tags = COMPLETE.to_vec();
         tags.remove(missing);
         assert_eq!(
             OwnCopy::read(&owner, &snapshot("snap-orders-1", &tags)),
             None,
-            "without {}",
-            complete[missing].0
+            "without {name}"
         );
     }
     for at in [3, 4, 6] {
-        let mut tags = complete.to_vec();
+        let mut tags = COMPLETE.to_vec();
         tags[at].1 = "yesterday";
         assert_eq!(
             OwnCopy::read(&owner, &snapshot("snap-orders-1", &tags)),
             None,
             "with a bad {}",
-            complete[at].0
+            COMPLETE[at].0
         );
     }
 }
@@ -198,18 +196,7 @@ fn a_copy_whose_tags_were_tampered_with_is_not_read_as_ours() {
 fn the_standing_follows_from_status_and_mark() {
     let owner = owner("snap");
     let standing = |status: &str, mark: Option<&str>| {
-        let mut copy = snapshot(
-            "snap-orders-1",
-            &[
-                (tags::OWNER, "us-east-1/snap"),
-                (tags::SOURCE_ARN, "arn"),
-                (tags::SOURCE_RESOURCE_ID, "db-ORDERS"),
-                (tags::SOURCE_CREATED, "2026-11-22T03:10:00Z"),
-                (tags::REQUESTED, "2026-11-22T04:00:00Z"),
-                (tags::KMS_KEY, "none"),
-                (tags::ATTEMPT, "0"),
-            ],
-        );
+        let mut copy = snapshot("snap-orders-1", &COMPLETE);
         status.clone_into(&mut copy.status);
         if let Some(mark) = mark {
             copy.tags.insert(tags::VERIFIED.to_owned(), mark.to_owned());
