@@ -6,8 +6,6 @@
 
 #![allow(missing_docs)]
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -94,7 +92,6 @@ fn check(databases: usize, clusters_in_ten: u64) {
         clusters_percent: clusters_in_ten * 10,
         hours: took.as_secs_f64() / 3600.0,
         of_bound: took.as_secs_f64() / fleet.bound(),
-        // Of fewer minutes in which all lanes were taken, the share says nothing.
         slots_in_use: slots.map(|slots| (slots.samples >= LEAST_SAMPLES).then(|| slots.use_while_queued())),
         calls: calls(|name| !name.contains(' ')),
         invocations: calls(|name| name.starts_with("invoke ")),
@@ -104,7 +101,7 @@ fn check(databases: usize, clusters_in_ten: u64) {
             of("largest history of copy-snapshot"),
         ],
     };
-    figures.tell();
+    println!("{}", serde_json::to_string(&figures).expect("figures"));
     assert_eq!(report.violations, Vec::<String>::new());
     assert!(figures.largest_payload <= 200 * 1024);
     assert!(figures.longest_histories.iter().all(|events| *events <= 10_000));
@@ -118,7 +115,7 @@ fn check(databases: usize, clusters_in_ten: u64) {
     assert!(figures.of_bound <= MOST_OF_BOUND, "{} x the bound", figures.of_bound);
 }
 
-/// What is said of a fleet.
+/// What is said of a fleet; `make bench` makes a table of it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Figures {
@@ -135,18 +132,6 @@ struct Figures {
     largest_payload: u64,
     /// Events of copy-fleet and of copy-snapshot.
     longest_histories: [u64; 2],
-}
-
-impl Figures {
-    /// Prints them, and adds them to the file that `SCALE_REPORT` names: `make bench` makes a table of it.
-    fn tell(&self) {
-        let line = serde_json::to_string(self).expect("figures");
-        println!("{line}");
-        if let Some(path) = std::env::var_os("SCALE_REPORT") {
-            let file = OpenOptions::new().append(true).create(true).open(path);
-            writeln!(file.expect("a file"), "{line}").expect("a line");
-        }
-    }
 }
 
 fn per(count: u64, databases: usize) -> f64 {
