@@ -11,7 +11,7 @@ FIRST ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-LOCALCLOUD := $(BIN)/python tests/localcloud
+LOCALCLOUD := $(BIN)/python tests/aws/local-cloud
 TEMPLATE := infra/template.yaml
 
 .DEFAULT_GOAL := help
@@ -21,20 +21,20 @@ help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 prerequisites:
-	@$(PYTHON) tests/localcloud/localcloud/prerequisites.py
+	@$(PYTHON) tests/aws/local-cloud/localcloud/prerequisites.py
 
-$(INSTALLED): tests/localcloud/requirements.txt
-	@$(PYTHON) tests/localcloud/localcloud/prerequisites.py
+$(INSTALLED): tests/aws/local-cloud/requirements.txt
+	@$(PYTHON) tests/aws/local-cloud/localcloud/prerequisites.py
 	@echo "installing the Python tools into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement tests/localcloud/requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement tests/aws/local-cloud/requirements.txt
 	@touch $@
 
 demo: $(INSTALLED) ## Copy a realistic fleet to another region, on a local AWS, and audit it.
 	@$(LOCALCLOUD) demo
 
 screenshot: $(INSTALLED) ## Take the README's picture of the page that `make demo` left (needs Chromium).
-	@PYTHONPATH=tests/localcloud $(BIN)/python -m localcloud.browser
+	@PYTHONPATH=tests/aws/local-cloud $(BIN)/python -m localcloud.browser
 
 test: test-rust test-python ## Run every test: unit, property, simulated, in the local cloud.
 
@@ -52,7 +52,7 @@ scale: render ## Run fleets of 10,000 databases in the simulation, which takes m
 	cargo test --profile simulation --package simulation --test scale ten_thousand -- --include-ignored --nocapture
 
 test-python: $(INSTALLED)
-	$(BIN)/python -m pytest tests/measures tests/simulator/conformance
+	$(BIN)/python -m pytest tests/bench/measures tests/aws/rds-simulator/conformance
 	$(BIN)/python -m pytest tests/e2e --numprocesses 2 --dist loadgroup
 
 bench: $(INSTALLED) ## Measure the functions, beside one that does nothing, to target/bench/report.md.
@@ -69,7 +69,7 @@ format: ## Format the Rust code.
 	cargo fmt --all
 
 render: $(INSTALLED) ## Write the template and the state machines with their parameters filled in to target/rendered.
-	@$(BIN)/python tests/localcloud/render.py
+	@$(BIN)/python tests/deployment/render.py
 
 build: $(INSTALLED) ## Build what `sam deploy` deploys (ARCH=arm64 for Graviton).
 	@sed 's/Architectures: \[x86_64\]/Architectures: [$(ARCH)]/' $(TEMPLATE) > infra/template.$(ARCH).yaml

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use domain::copy_tags::CopyStatus;
+use domain::kind::DatabaseKind;
+use domain::payload::{CopyProgress, CopyRef, PruneReport, Source, Verification};
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::{Copy, CopyStatus, DatabaseKind, PruneReport, Source, Standing, Verification};
 
 use crate::args::{Audit, Global};
 use crate::copies::{self, Fleet, Place};
@@ -18,10 +20,10 @@ use crate::status::{self, Line};
 use crate::{Cell, Cloud, Column, Ending, Failure, HeldCopy, Screen, Table, Tone, page, words};
 
 /// Most executions that are read.
-const MOST_EXECUTIONS: usize = 20_000;
+const MAX_EXECUTIONS: usize = 20_000;
 
 /// Bars of the timeline.
-const MOST_BARS: usize = 60;
+const MAX_BARS: usize = 60;
 
 /// Hours without any execution that end a stretch of the timeline.
 const GAP_HOURS: i64 = 6;
@@ -99,8 +101,8 @@ pub(crate) struct Report {
 struct Told {
     outcome: Option<String>,
     source: Option<Source>,
-    copy: Option<Copy>,
-    status: Option<CopyStatus>,
+    copy: Option<CopyRef>,
+    status: Option<CopyProgress>,
     verification: Option<Verification>,
     pruned: Option<PruneReport>,
 }
@@ -121,7 +123,7 @@ pub(crate) async fn run(
         Some(stack) => {
             let machines = cloud.machines(&stack.region);
             let all = machines
-                .executions(&stack.copy_snapshot_arn, since, MOST_EXECUTIONS)
+                .executions(&stack.copy_snapshot_arn, since, MAX_EXECUTIONS)
                 .await?;
             of_executions(cloud, &machines, all).await?
         }
@@ -260,7 +262,7 @@ fn join_running(entries: &mut [Entry], fleet: &Fleet) {
         let mut same = databases.filter(|database| (database.kind, &database.id) == (entry.kind, &entry.database));
         let under_way = same.find_map(|database| {
             let mut copies = database.copies.iter();
-            copies.find(|copy| copy.own.standing == Standing::InProgress)
+            copies.find(|copy| copy.own.status == CopyStatus::InProgress)
         });
         let Some(copy) = under_way else { continue };
         entry.requested_at = Some(copy.own.requested);
@@ -282,11 +284,11 @@ fn of_copies(fleet: &Fleet, since: Timestamp) -> Vec<Entry> {
 
 fn of_copy(fleet: &Fleet, database: &copies::DatabaseCopies, copy: &HeldCopy) -> Entry {
     let snapshot = &copy.snapshot;
-    let (outcome, error) = match copy.own.standing {
-        Standing::Verified => ("copied", None),
-        Standing::Unverified | Standing::InProgress => ("running", None),
-        Standing::Failed => ("failed", Some("CopyFailed")),
-        Standing::Mismatched => ("failed", Some("CopyMismatch")),
+    let (outcome, error) = match copy.own.status {
+        CopyStatus::Verified => ("copied", None),
+        CopyStatus::Unverified | CopyStatus::InProgress => ("running", None),
+        CopyStatus::Failed => ("failed", Some("CopyFailed")),
+        CopyStatus::Mismatched => ("failed", Some("CopyMismatch")),
     };
     Entry {
         database: database.id.clone(),
@@ -324,7 +326,7 @@ fn last_stretch(entries: &[Entry], now: Timestamp) -> Vec<usize> {
     for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| worked(entry)) {
         let ends = entry.ended_at.unwrap_or(now);
         let gap = begins.map(|begins| begins.duration_since(ends));
-        if stretch.len() == MOST_BARS || gap.is_some_and(|gap| gap > SignedDuration::from_hours(GAP_HOURS)) {
+        if stretch.len() == MAX_BARS || gap.is_some_and(|gap| gap > SignedDuration::from_hours(GAP_HOURS)) {
             break;
         }
         begins = Some(begins.map_or(entry.started_at, |begins| begins.min(entry.started_at)));

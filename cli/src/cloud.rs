@@ -6,7 +6,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sfn::config::{AsyncSleep, ProvideCredentials};
 use jiff::Timestamp;
-use shared::Rds;
+use rds::Rds;
 
 use crate::Failure;
 use crate::machines::Machines;

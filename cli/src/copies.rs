@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use domain::copy_tags::{CopyStatus, OwnCopy};
+use domain::kind::DatabaseKind;
+use domain::ownership::Owner;
+use domain::snapshot::Snapshot;
+use domain::tags;
 use jiff::{SignedDuration, Timestamp};
-use shared::{DatabaseKind, OwnCopy, Owner, Rds, Snapshot, Standing, Which, tags};
+use rds::{Rds, SnapshotQuery};
 
 use crate::args::{Global, Where};
 use crate::{Cloud, Failure, Stack};
@@ -38,7 +43,7 @@ impl HeldCopy {
     /// When it was verified.
     #[must_use]
     pub fn verified_at(&self) -> Option<Timestamp> {
-        let verified = self.own.standing == Standing::Verified;
+        let verified = self.own.status == CopyStatus::Verified;
         self.tag(tags::VERIFIED)
             .filter(|_| verified)
             .and_then(|time| time.parse().ok())
@@ -49,7 +54,7 @@ impl HeldCopy {
     pub fn remaining(&self, now: Timestamp) -> Option<SignedDuration> {
         let percent = self.snapshot.percent;
         let elapsed = now.duration_since(self.own.requested);
-        (self.own.standing == Standing::InProgress && (1..100).contains(&percent))
+        (self.own.status == CopyStatus::InProgress && (1..100).contains(&percent))
             .then(|| elapsed * (100 - percent) / percent)
     }
 }
@@ -73,13 +78,13 @@ impl DatabaseCopies {
     /// The copy that a restore would take.
     #[must_use]
     pub fn newest_verified(&self) -> Option<&HeldCopy> {
-        self.copies.iter().find(|copy| copy.own.standing == Standing::Verified)
+        self.copies.iter().find(|copy| copy.own.status == CopyStatus::Verified)
     }
 
     /// How many are so.
     #[must_use]
-    pub fn count(&self, standing: Standing) -> usize {
-        self.copies.iter().filter(|copy| copy.own.standing == standing).count()
+    pub fn count(&self, standing: CopyStatus) -> usize {
+        self.copies.iter().filter(|copy| copy.own.status == standing).count()
     }
 }
 
@@ -123,7 +128,7 @@ pub(crate) async fn read_named(
     let names = [id.to_owned()];
     let mut all = Vec::new();
     for kind in kinds {
-        let found = rds.snapshots(*kind, Which::ManualOfNames(&names)).await;
+        let found = rds.snapshots(*kind, SnapshotQuery::ManualOfNames(&names)).await;
         all.extend(found.map_err(|error| Failure::of_rds(rds.region(), NEEDS, &error))?);
     }
     Ok(sort(all.into_iter(), rds.region(), owner_id, source_region))

@@ -60,12 +60,14 @@ impl Failure {
 
     /// RDS in `region` refused to tell, or did not answer. `what` is the operations that the caller needs.
     #[must_use]
-    pub fn of_rds(region: &str, what: &str, error: &shared::Error) -> Self {
+    pub fn of_rds(region: &str, what: &str, error: &domain::error::Error) -> Self {
         // The functions' messages speak of steps and roles, which are not the operator's here.
         match error {
-            shared::Error::RdsUnavailable(said) => Self::unreachable("RDS", region, said),
-            shared::Error::Throttled(said) => Self::throttled("RDS", region, said),
-            shared::Error::AccessDenied(said) => Self::denied("RDS", region, said, &format!("{what} there")),
+            domain::error::Error::RdsUnavailable { reason } => Self::unreachable("RDS", region, reason),
+            domain::error::Error::Throttled { refusal } => Self::throttled("RDS", region, &refusal.to_string()),
+            domain::error::Error::AccessDenied { refusal } => {
+                Self::denied("RDS", region, &refusal.to_string(), &format!("{what} there"))
+            }
             other => Self::new(format!("RDS in {region}: {other}."), "Nothing was changed."),
         }
     }

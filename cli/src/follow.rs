@@ -5,8 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use domain::copy_tags::{CopyStatus, OwnCopy};
+use domain::kind::DatabaseKind;
+use domain::ownership::Owner;
 use jiff::{SignedDuration, Timestamp};
-use shared::{DatabaseKind, OwnCopy, Owner, Rds, Standing, Which};
+use rds::{Rds, SnapshotQuery};
 
 use crate::copies::NEEDS;
 use crate::machines::{Execution, Machines, Named, Record, Stage, execution_arn, suffix_of_run};
@@ -15,13 +18,13 @@ use crate::progress::Progress;
 use crate::{Cloud, Failure, HeldCopy, Screen, Stack};
 
 /// Most executions of one run.
-const MOST_CHILDREN: usize = 50_000;
+const MAX_CHILDREN: usize = 50_000;
 
 /// Most pages of a kind that a run can have.
-const MOST_PAGES: u32 = 100;
+const MAX_PAGES: u32 = 100;
 
 /// Looks in a row that may fail before following ends.
-const MOST_UNANSWERED: u32 = 4;
+const MAX_UNANSWERED: u32 = 4;
 
 /// What a database's execution does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +176,7 @@ impl<'a> Follower<'a> {
                 // Runs last for hours, and networks do not always.
                 Err(failure) => {
                     unanswered += 1;
-                    if unanswered == MOST_UNANSWERED {
+                    if unanswered == MAX_UNANSWERED {
                         return Err(failure);
                     }
                 }
@@ -192,7 +195,7 @@ impl<'a> Follower<'a> {
         let machine = &self.stack.copy_snapshot_arn;
         // The list rounds times to seconds.
         let since = since - SignedDuration::from_secs(1);
-        let mut all = self.machines.executions(machine, since, MOST_CHILDREN).await?;
+        let mut all = self.machines.executions(machine, since, MAX_CHILDREN).await?;
         all.retain(|execution| Named::read(&execution.name).is_some_and(|named| self.suffixes.contains(named.suffix)));
         Ok(all)
     }
@@ -222,7 +225,10 @@ impl<'a> Follower<'a> {
         }
         let now = self.cloud.now();
         for (kind, ids) in running {
-            let copies = self.destination.snapshots(kind, Which::ManualOfNames(&ids)).await;
+            let copies = self
+                .destination
+                .snapshots(kind, SnapshotQuery::ManualOfNames(&ids))
+                .await;
             let copies = copies.map_err(|error| Failure::of_rds(self.destination.region(), NEEDS, &error))?;
             for snapshot in copies {
                 let Some(own) = OwnCopy::read(&self.owner, &snapshot) else {
@@ -233,8 +239,8 @@ impl<'a> Follower<'a> {
                     id: snapshot.database_id.clone(),
                     retired: None,
                 };
-                let doing = match own.standing {
-                    Standing::InProgress => {
+                let doing = match own.status {
+                    CopyStatus::InProgress => {
                         let copy = HeldCopy { own, snapshot };
                         Doing::Copying {
                             percent: copy.snapshot.percent,
@@ -243,7 +249,7 @@ impl<'a> Follower<'a> {
                             remaining: copy.remaining(now),
                         }
                     }
-                    Standing::Unverified => Doing::Finishing,
+                    CopyStatus::Unverified => Doing::Finishing,
                     _ => continue,
                 };
                 databases.insert(key, doing);
@@ -257,7 +263,7 @@ impl<'a> Follower<'a> {
 fn suffixes(machine_arn: &str, run_arn: &str) -> BTreeSet<String> {
     let root = run_arn.rsplit(':').next().unwrap_or_default();
     let begin: String = root.chars().take(70).collect();
-    let pages = (2..=MOST_PAGES).flat_map(|number| [format!("{begin}-pi{number}"), format!("{begin}-pc{number}")]);
+    let pages = (2..=MAX_PAGES).flat_map(|number| [format!("{begin}-pi{number}"), format!("{begin}-pc{number}")]);
     pages
         .map(|page| suffix_of_run(&execution_arn(machine_arn, &page)))
         .chain([suffix_of_run(run_arn)])

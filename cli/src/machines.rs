@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::ExecutionStatus;
+use domain::kind::DatabaseKind;
+use domain::region::partition;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::{DatabaseKind, partition};
 
 use crate::Failure;
 

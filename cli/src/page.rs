@@ -14,10 +14,10 @@ use crate::words;
 const STYLE: &str = include_str!("page.css");
 
 /// Ages beyond so many objectives are drawn alike, or one of them would hide the differences of all others.
-const MOST_OBJECTIVES: i64 = 3;
+const MAX_OBJECTIVES: i64 = 3;
 
 /// Nothing that happened is too short to be seen: percent of the timeline.
-const LEAST_PERCENT: f64 = 0.4;
+const MIN_PERCENT: f64 = 0.4;
 
 /// The page.
 pub(crate) fn page(report: &Report) -> String {
@@ -98,7 +98,7 @@ fn ages(html: &mut String, report: &Report) {
     let oldest = report.databases.iter().filter_map(|line| line.age_seconds).max();
     let scale = oldest
         .unwrap_or_default()
-        .min(limit * MOST_OBJECTIVES)
+        .min(limit * MAX_OBJECTIVES)
         .max(limit * 5 / 4);
     let _ = write!(
         html,
@@ -178,7 +178,7 @@ fn timeline(html: &mut String, report: &Report) {
             .map(|(class, from, to)| Bar {
                 class,
                 from: percent(milliseconds(from.duration_since(begins)), whole),
-                width: percent(milliseconds(to.duration_since(*from)), whole).max(LEAST_PERCENT),
+                width: percent(milliseconds(to.duration_since(*from)), whole).max(MIN_PERCENT),
             })
             .collect();
         let took = entry.ended_at.unwrap_or(report.now).duration_since(entry.started_at);
@@ -226,7 +226,7 @@ fn row(html: &mut String, name: &str, bars: &[Bar], value: &str, class: &str) {
          focusable=\"false\"><rect class=\"track\" width=\"100\" height=\"10\"/>"
     );
     for Bar { class, from, width } in bars {
-        let from = from.clamp(0.0, 100.0 - LEAST_PERCENT);
+        let from = from.clamp(0.0, 100.0 - MIN_PERCENT);
         let width = width.min(100.0 - from);
         let _ = write!(
             html,

@@ -2,10 +2,11 @@
 //!
 //! It is a dry run, followed to its end and read.
 
+use domain::kind::DatabaseKind;
+use domain::payload::{Decision, LeftOut, PruneDecision, PruneReport, Retired, Source};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared::{DatabaseKind, Decision, LeftOut, PruneDecision, PruneReport, Retired, Source};
 
 use crate::args::{Global, Plan as Options};
 use crate::follow::{Followed, Follower};

@@ -10,7 +10,7 @@ use crate::Screen;
 use crate::follow::{Doing, Key, Sight};
 
 /// Most bars at once: a terminal has few lines.
-const MOST_BARS: usize = 20;
+const MAX_BARS: usize = 20;
 
 /// Steps of a percentage that are worth a line.
 const STEP: i32 = 25;
@@ -107,7 +107,7 @@ fn draw(
         return;
     };
     if !bars.contains_key(key) {
-        if bars.len() >= MOST_BARS {
+        if bars.len() >= MAX_BARS {
             return;
         }
         let template = if narrow {

@@ -2,9 +2,12 @@
 //!
 //! Everything comes from the copy and its tags, so that it works when the source region is lost.
 
+use domain::copy_tags::CopyStatus;
+use domain::kind::DatabaseKind;
+use domain::snapshot::Encryption;
+use domain::tags;
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{DatabaseKind, Encryption, Standing, tags};
 
 use crate::args::{Global, RestoreCommand};
 use crate::copies::{self, Place};
@@ -171,7 +174,7 @@ fn choose<'a>(
 }
 
 fn no_verified(database: &DatabaseCopies, region: &str) -> Failure {
-    let unverified = database.count(Standing::Unverified);
+    let unverified = database.count(CopyStatus::Unverified);
     let newest = database
         .copies
         .first()
@@ -183,9 +186,9 @@ fn no_verified(database: &DatabaseCopies, region: &str) -> Failure {
              {} different from their source.",
             database.kind,
             database.id,
-            database.count(Standing::InProgress),
-            database.count(Standing::Failed),
-            database.count(Standing::Mismatched),
+            database.count(CopyStatus::InProgress),
+            database.count(CopyStatus::Failed),
+            database.count(CopyStatus::Mismatched),
         ),
         if unverified > 0 {
             format!(

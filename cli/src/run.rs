@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use domain::payload::{LeftOut, Retired};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shared::{LeftOut, Retired};
 
 use crate::args::{Global, Run};
 use crate::follow::{Followed, Follower};
@@ -22,7 +22,7 @@ use crate::{Cloud, Ending, Failure, Screen, Stack, Tone, words};
 pub(crate) type Interrupt<'a> = &'a mut (dyn Future<Output = ()> + Unpin);
 
 /// Failures that are looked into; a run names no more.
-const MOST_FAILURES: usize = 20;
+const MAX_FAILURES: usize = 20;
 
 /// Starts a run, or goes on following one.
 pub(crate) async fn run(
@@ -277,7 +277,7 @@ async fn report(cloud: &Cloud, stack: &Stack, record: &Record, screen: &mut Scre
     summary.remarks(screen);
 
     let machines = &cloud.machines(&stack.region);
-    let causes = stream::iter(summary.failures.iter().take(MOST_FAILURES))
+    let causes = stream::iter(summary.failures.iter().take(MAX_FAILURES))
         .map(async |failure| {
             let arn = execution_arn(&stack.copy_snapshot_arn, &failure.execution);
             // A page's own failure has no execution of copy-snapshot.

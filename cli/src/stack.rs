@@ -17,10 +17,11 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
+use domain::region::partition;
+use domain::snapshot::Database;
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use roxmltree::{Document, Node};
-use shared::{Database, partition};
 
 use crate::Failure;
 use crate::failure::transport;

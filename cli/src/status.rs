@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use domain::copy_tags::CopyStatus;
+use domain::kind::DatabaseKind;
+use domain::snapshot::Database;
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use shared::{Database, DatabaseKind, Standing};
 
 use crate::args::{Global, Status};
 use crate::copies::{self, Fleet, Place};
@@ -19,10 +21,10 @@ use crate::{Cell, Cloud, Column, DatabaseCopies, Ending, Failure, Screen, Stack,
 pub(crate) const DRY_RUNS: [&str; 2] = ["plan-", "dry-run-"];
 
 /// Most executions that are read: five calls.
-const MOST_EXECUTIONS: usize = 5_000;
+const MAX_EXECUTIONS: usize = 5_000;
 
 /// Most executions that are looked into for the name of their error or their outcome.
-const MOST_RECORDS: usize = 10;
+const MAX_RECORDS: usize = 10;
 
 /// How a database stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -308,8 +310,8 @@ async fn lately(
     let machines = cloud.machines(&stack.region);
     let since = now - (objective * 2).max(SignedDuration::from_hours(48));
     let (copies, runs) = tokio::try_join!(
-        machines.executions(&stack.copy_snapshot_arn, since, MOST_EXECUTIONS),
-        machines.executions(&stack.copy_fleet_arn, since, MOST_EXECUTIONS),
+        machines.executions(&stack.copy_snapshot_arn, since, MAX_EXECUTIONS),
+        machines.executions(&stack.copy_fleet_arn, since, MAX_EXECUTIONS),
     )?;
     let is_dry = |run: &&Execution| DRY_RUNS.iter().any(|begin| run.name.starts_with(begin));
     let dry: BTreeSet<String> = runs.iter().filter(is_dry).map(|run| suffix_of_run(&run.arn)).collect();
@@ -363,7 +365,7 @@ fn judge_one(database: &DatabaseCopies, now: Timestamp, objective: SignedDuratio
     let under_way = database
         .copies
         .iter()
-        .find(|copy| copy.own.standing == Standing::InProgress);
+        .find(|copy| copy.own.status == CopyStatus::InProgress);
     Line {
         database: database.id.clone(),
         kind: database.kind,
@@ -381,10 +383,10 @@ fn judge_one(database: &DatabaseCopies, now: Timestamp, objective: SignedDuratio
         kms_key_arn: newest.and_then(|copy| copy.own.kms_key_arn.clone()),
         size_gib: newest.and_then(|copy| copy.snapshot.size_gib),
         copies: Held {
-            verified: database.count(Standing::Verified),
-            in_progress: database.count(Standing::InProgress),
-            unverified: database.count(Standing::Unverified),
-            failed: database.count(Standing::Failed) + database.count(Standing::Mismatched),
+            verified: database.count(CopyStatus::Verified),
+            in_progress: database.count(CopyStatus::InProgress),
+            unverified: database.count(CopyStatus::Unverified),
+            failed: database.count(CopyStatus::Failed) + database.count(CopyStatus::Mismatched),
         },
         percent: under_way.map(|copy| copy.snapshot.percent),
         last: None,
@@ -400,7 +402,7 @@ async fn look_up(cloud: &Cloud, stack: &Stack, lately: &Lately, lines: &mut [Lin
         let execution = lately.last.get(&(line.kind, line.database.clone()))?;
         (failed || silent).then(|| (at, execution.arn.clone()))
     });
-    let asked: Vec<(usize, String)> = unclear.take(MOST_RECORDS).collect();
+    let asked: Vec<(usize, String)> = unclear.take(MAX_RECORDS).collect();
     let records = stream::iter(asked)
         .map(async |(at, arn)| (at, machines.record(&arn).await))
         .buffer_unordered(8)

@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-for neighbour in ("localcloud", "measures"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / neighbour))
+for neighbour in ("../aws/local-cloud", "measures"):
+    sys.path.insert(0, str((Path(__file__).resolve().parent / neighbour).resolve()))
 
 from localcloud import layout  # noqa: E402
 
@@ -27,7 +27,7 @@ from localcloud.report import Report  # noqa: E402
 from table import table  # noqa: E402
 
 FOLDER = layout.ROOT / "target" / "bench"
-FLOOR = "floor"
+FLOOR = "baseline"
 DOLLARS_PER_TRANSITION = 0.025 / 1000
 
 FIXED_STATES = ["WasAProblemFound", "FindLatestSnapshot", "WhatIsToBeDone", "StartCopy", "PruneOld", "Done"]

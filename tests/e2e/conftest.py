@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "localcloud"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "aws" / "local-cloud"))
 
 from localcloud import layout, scenarios  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""Small fleets for the tests, as the simulator's scenarios (their format: `tests/simulator/src/scenario.rs`)."""
+"""Small fleets for the tests, as the simulator's scenarios (their format: `tests/aws/rds-simulator/src/scenario.rs`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every Task under every error: MiniStack must come to what the interpreters in Rust come to.
 
-The scenarios, what their Tasks answer and what comes of them: `tests/coverage/scenarios.json`, which
-`tests/static/tests/coverage.rs` writes. `docs/faults.md` is the same as a table.
+The scenarios, what their Tasks answer and what comes of them: `tests/deployment/scenarios.json`, which
+`tests/deployment/tests/coverage.rs` writes. `docs/faults.md` is the same as a table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from localcloud import layout
 
-FILE = json.loads((layout.ROOT / "tests" / "coverage" / "scenarios.json").read_text())
+FILE = json.loads((layout.ROOT / "tests" / "deployment" / "scenarios.json").read_text())
 SCENARIOS = FILE["scenarios"]
 STATES = sorted({(one["machine"], one["state"]) for one in SCENARIOS})
 

@@ -24,7 +24,7 @@ from localcloud.cloud import FOLDER_VARIABLE
 from localcloud.runs import Runs
 from terminal import Terminal
 
-COMMAND = [sys.executable, str(layout.ROOT / "tests" / "localcloud")]
+COMMAND = [sys.executable, str(layout.ROOT / "tests" / "aws" / "local-cloud")]
 
 
 def processes_of(folder: Path) -> list[int]:
@@ -230,7 +230,7 @@ def test_a_missing_prerequisite_is_named_in_one_sentence(monkeypatch, tmp_path):
 def test_prerequisites_are_checked_before_anything_is_installed(tmp_path):
     """With a bare interpreter, without site-packages, as the Makefile calls it."""
     checked = subprocess.run(
-        [sys.executable, "-S", "-I", str(layout.ROOT / "tests/localcloud/localcloud/prerequisites.py")],
+        [sys.executable, "-S", "-I", str(layout.ROOT / "tests/aws/local-cloud/localcloud/prerequisites.py")],
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -15,12 +15,13 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use clap::Parser;
+use domain::kind::DatabaseKind;
+use domain::tags;
 use jiff::{SignedDuration, Timestamp};
+use rds_simulator_sdk::World;
+use rds_simulator_sdk::scenario::{self, Region};
+use rds_simulator_sdk::simulator::Kind;
 use serde_json::{Value, json};
-use shared::{DatabaseKind, tags};
-use simulator_sdk::World;
-use simulator_sdk::scenario::{self, Region};
-use simulator_sdk::simulator::Kind;
 use snapferry::{Cli, Cloud, Ending, Failure, Screen};
 
 pub(crate) use fixtures::{DESTINATION, KEY, SOURCE};
@@ -51,7 +52,7 @@ impl Inside {
         self.inputs.push(input.clone());
         let suffix = snapferry::machines::suffix_of_run(&run_arn(name));
         for mut execution in self.follow.clone() {
-            let delay = execution.started.duration_since(simulator_sdk::BEGINNING);
+            let delay = execution.started.duration_since(rds_simulator_sdk::BEGINNING);
             execution.started = now + delay;
             if execution.machine == "snapferry-copy-fleet" {
                 name.clone_into(&mut execution.name);
@@ -495,7 +496,7 @@ pub(crate) fn copy_tagged(
     };
     let arn = format!("arn:aws:rds:{SOURCE}:{ACCOUNT}:{noun}:rds:{database}-{data_age_hours}h");
     let age = Duration::from_secs_f64(data_age_hours * 3600.0);
-    let created = simulator_sdk::BEGINNING - age;
+    let created = rds_simulator_sdk::BEGINNING - age;
     let requested = created + SignedDuration::from_mins(30);
     let id = format!("snap-{database}-{}", data_age_hours.to_string().replace('.', "-"));
     let mut snapshot = scenario::Snapshot::copy_of(&arn, number, &id, data_age_hours - 0.5)

@@ -1,9 +1,9 @@
 //! `snapferry audit`.
 
+use domain::kind::DatabaseKind::{Cluster, Instance};
+use domain::tags;
 use jiff::SignedDuration;
 use serde_json::json;
-use shared::DatabaseKind::{Cluster, Instance};
-use shared::tags;
 use snapferry::Ending;
 
 use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, copy_tagged, database, databases};

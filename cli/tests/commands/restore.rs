@@ -1,9 +1,9 @@
 //! `snapferry restore-command`.
 
 use crate::account::{Account, DESTINATION, SOURCE, copy, copy_tagged, database};
-use shared::DatabaseKind::{Cluster, Instance};
-use shared::tags;
-use simulator_sdk::scenario::Region;
+use domain::kind::DatabaseKind::{Cluster, Instance};
+use domain::tags;
+use rds_simulator_sdk::scenario::Region;
 use snapferry::Ending;
 
 const VERIFIED: (&str, &str) = (tags::VERIFIED, "2026-11-22T11:00:00Z");

@@ -1,8 +1,8 @@
 //! `snapferry run`.
 
+use domain::kind::DatabaseKind::{Cluster, Instance};
 use jiff::SignedDuration;
 use serde_json::json;
-use shared::DatabaseKind::{Cluster, Instance};
 use snapferry::Ending;
 
 use crate::account::{Account, Execution, SOURCE, copy_tagged, databases};

@@ -1,9 +1,9 @@
 //! `snapferry status`.
 
 use crate::account::{Account, DESTINATION, Execution, SOURCE, copy, copy_tagged, database, run_arn};
+use domain::kind::DatabaseKind::{Cluster, Instance};
+use domain::tags;
 use serde_json::json;
-use shared::DatabaseKind::{Cluster, Instance};
-use shared::tags;
 use snapferry::Ending;
 use snapferry::machines::suffix_of_run;
 

@@ -8,11 +8,16 @@
 pub mod schedule;
 mod verify;
 
+use domain::copy_tags::{CopyStatus, OwnCopy};
+use domain::error::Error;
+use domain::kind::DatabaseKind;
+use domain::payload::{Checked, CopyProgress, CopyState, Outcome, Started, Target, Verification};
+use domain::snapshot::{Completion, Snapshot};
+use domain::tags;
 use jiff::Timestamp;
-use shared::{
-    Checked, CopyState, CopyStatus, DatabaseKind, Deployment, Error, Metric, Outcome, OwnCopy, Progress, Snapshot,
-    Standing, Started, Target, Verification, metrics, tags,
-};
+use runtime::deployment::Deployment;
+use runtime::metrics;
+use runtime::metrics::Metric;
 
 /// Looks the copy up and judges what RDS says of it.
 pub async fn handle(deployment: &Deployment, started: Started, now: Timestamp) -> Result<Checked, Error> {
@@ -31,7 +36,7 @@ pub async fn handle(deployment: &Deployment, started: Started, now: Timestamp) -
 fn is_end_of_copy(error: &Error) -> bool {
     matches!(
         error,
-        Error::CopyFailed(_) | Error::CopyMissing(_) | Error::CopyMismatch(_) | Error::CopyOverdue(_)
+        Error::CopyFailed { .. } | Error::CopyMissing { .. } | Error::CopyMismatch { .. } | Error::CopyOverdue { .. }
     )
 }
 
@@ -42,20 +47,21 @@ async fn check(deployment: &Deployment, started: Started, now: Timestamp) -> Res
         .snapshot(started.target.kind, &started.copy.id, "manual")
         .await?;
     let Some(snapshot) = snapshot else {
-        return Err(Error::CopyMissing(started.copy.id));
+        return Err(Error::CopyMissing { copy: started.copy.id });
     };
     let own = OwnCopy::read(&deployment.owner, &snapshot)
         .filter(|own| own.is_of(&started.source, started.copy.kms_key_arn.as_deref()));
     let Some(own) = own else {
-        return Err(Error::NameTaken(started.copy.id));
+        return Err(Error::NameTaken { copy: started.copy.id });
     };
-    match snapshot.progress() {
-        Progress::Failed => Err(Error::CopyFailed(format!(
-            "RDS reports the copy {} of {} as {}",
-            snapshot.id, started.source.id, snapshot.status
-        ))),
-        Progress::Unfinished => go_on_waiting(deployment, started, &snapshot, now),
-        Progress::Complete => conclude(deployment, started, &snapshot, &own, now).await,
+    match snapshot.completion() {
+        Completion::Failed => Err(Error::CopyFailed {
+            copy: snapshot.id,
+            snapshot: started.source.id,
+            status: snapshot.status,
+        }),
+        Completion::Unfinished => go_on_waiting(deployment, started, &snapshot, now),
+        Completion::Complete => conclude(deployment, started, &snapshot, &own, now).await,
     }
 }
 
@@ -69,10 +75,12 @@ fn go_on_waiting(
     let elapsed = schedule::elapsed_seconds(&started.wait, started.copy.requested_at, now);
     let deadline_hours = deployment.settings.copy_deadline_hours;
     if elapsed > u64::from(deadline_hours) * 3600 {
-        return Err(Error::CopyOverdue(format!(
-            "{} is {} at {} % after more than {deadline_hours} hours",
-            snapshot.id, snapshot.status, snapshot.percent
-        )));
+        return Err(Error::CopyOverdue {
+            copy: snapshot.id.clone(),
+            status: snapshot.status.clone(),
+            percent: snapshot.percent,
+            hours: deadline_hours,
+        });
     }
     let wait = schedule::next(&started.wait, elapsed, snapshot.percent);
     tracing::info!(
@@ -83,7 +91,7 @@ fn go_on_waiting(
         wait_seconds = wait.seconds,
         "copy in progress"
     );
-    let status = CopyStatus {
+    let status = CopyProgress {
         state: CopyState::Copying,
         percent: snapshot.percent,
         remaining_seconds: schedule::remaining_seconds(elapsed, snapshot.percent),
@@ -111,19 +119,19 @@ async fn conclude(
         tags::MISMATCH.to_owned()
     };
     // A copy that is marked already keeps its mark: the time of its first verification, or its mismatch.
-    if own.standing == Standing::Unverified {
+    if own.status == CopyStatus::Unverified {
         deployment.destination.tag(&snapshot.arn, tags::VERIFIED, &mark).await?;
     }
-    if own.standing == Standing::Mismatched || !verification.differ.is_empty() {
+    if own.status == CopyStatus::Mismatched || !verification.differ.is_empty() {
         return Err(mismatch(&snapshot.id, &verification));
     }
     tracing::info!(copy = snapshot.id, not_reported = ?verification.not_reported, "copy verified");
-    if own.standing == Standing::Unverified {
+    if own.status == CopyStatus::Unverified {
         measure(deployment, &started, snapshot, now);
     }
     started.outcome = Outcome::Copied;
     started.wait.polls += 1;
-    let status = CopyStatus {
+    let status = CopyProgress {
         state: CopyState::Verified,
         percent: 100,
         remaining_seconds: None,
@@ -154,11 +162,14 @@ fn measure(deployment: &Deployment, started: &Started, snapshot: &Snapshot, now:
 }
 
 fn mismatch(id: &str, verification: &Verification) -> Error {
-    let differ = match verification.differ.as_slice() {
+    let differences = match verification.differ.as_slice() {
         [] => "an earlier check found it different from its source".to_owned(),
         differ => differ.join("; "),
     };
-    Error::CopyMismatch(format!("{id} is complete, but {differ}"))
+    Error::CopyMismatch {
+        copy: id.to_owned(),
+        differences,
+    }
 }
 
 #[cfg(test)]

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::serve(check_copy_status::handle).await
+    runtime::serve::serve(check_copy_status::handle).await
 }

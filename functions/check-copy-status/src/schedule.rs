@@ -1,11 +1,11 @@
 //! When to look again: the waits grow with the copy's age, so that the looks grow with its logarithm only.
 
+use domain::payload::Wait;
 use jiff::Timestamp;
-use shared::Wait;
 
 /// How many waits of one copy may be cut short. Each costs one more look, so progress that stands still at 99 %
 /// must not turn into a look every half minute.
-const MOST_SHORTENED: u32 = 5;
+const MAX_SHORTENED: u32 = 5;
 
 /// How long the copy has been under way, in seconds.
 ///
@@ -23,10 +23,10 @@ pub fn elapsed_seconds(wait: &Wait, requested: Timestamp, now: Timestamp) -> u64
 /// If the progress promises an earlier end, the wait is cut short; it is never made longer.
 #[must_use]
 pub fn next(wait: &Wait, elapsed: u64, percent: i32) -> Wait {
-    let regular = (elapsed / 10).max(Wait::SHORTEST_SECONDS);
-    let promised = remaining_seconds(elapsed, percent).map(|remaining| remaining.max(Wait::SHORTEST_SECONDS));
+    let regular = (elapsed / 10).max(Wait::MIN_SECONDS);
+    let promised = remaining_seconds(elapsed, percent).map(|remaining| remaining.max(Wait::MIN_SECONDS));
     let (seconds, shortened) = match promised {
-        Some(promised) if promised < regular && wait.shortened < MOST_SHORTENED => (promised, wait.shortened + 1),
+        Some(promised) if promised < regular && wait.shortened < MAX_SHORTENED => (promised, wait.shortened + 1),
         _ => (regular, wait.shortened),
     };
     Wait {

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
+use domain::kind::DatabaseKind;
+use domain::payload::{Decision, Source, Wait};
 use fixtures::{DESTINATION, KEY, OTHER_KEY, SOURCE, deployment, metered, target, world};
-use shared::{CopyRequest, DatabaseKind, Decision, Source, Wait, Which};
-use simulator_sdk::World;
-use simulator_sdk::scenario::{Becomes, Database};
-use simulator_sdk::simulator::{Calls, Fault};
+use rds::{CopyRequest, SnapshotQuery};
+use rds_simulator_sdk::World;
+use rds_simulator_sdk::scenario::{Becomes, Database};
+use rds_simulator_sdk::simulator::{Calls, Fault};
 
 use super::*;
 
@@ -19,7 +21,7 @@ fn orders() -> Database {
 async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
     let deployment = deployment(world);
     let target = target(world, kind, id);
-    let which = Which::OfDatabase {
+    let which = SnapshotQuery::OfDatabase {
         resource_id: &target.resource_id,
         snapshot_type: "automated",
     };
@@ -64,7 +66,7 @@ async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
             kms_key_arn: None,
             size_gib: snapshot.size_gib,
         },
-        copy: shared::Copy {
+        copy: domain::payload::CopyRef {
             id: copy.id,
             arn: copy.arn,
             region: DESTINATION.to_owned(),
@@ -98,7 +100,7 @@ async fn follow(world: &World, mut started: Started) -> Result<Checked, Error> {
             return Ok(checked);
         }
         let json = serde_json::to_value(&checked).expect("JSON");
-        started = shared::parse(json).expect("its own output is its input");
+        started = runtime::input::parse(json).expect("its own output is its input");
     }
 }
 
@@ -271,7 +273,7 @@ async fn an_unknown_status_means_wait() {
         };
         let checked = go_on_waiting(&deployment(&world), started.clone(), &odd, world.now()).expect("waits");
         assert_eq!(checked.status.state, CopyState::Copying);
-        assert_eq!(odd.progress(), Progress::Unfinished);
+        assert_eq!(odd.completion(), Completion::Unfinished);
     }
 }
 
@@ -312,7 +314,7 @@ async fn a_copy_of_which_nothing_comes_is_measured_and_a_look_that_fails_is_not(
     assert!(measured.values(Metric::COPIES_FAILED).is_empty());
     world.clear_faults();
     let gone = Started {
-        copy: shared::Copy {
+        copy: domain::payload::CopyRef {
             id: "snap-orders-gone".to_owned(),
             ..started.copy.clone()
         },

@@ -1,6 +1,8 @@
 //! Whether a complete copy is what was asked for.
 
-use shared::{DatabaseKind, Encryption, Snapshot, Source, Verification};
+use domain::kind::DatabaseKind;
+use domain::payload::{Source, Verification};
+use domain::snapshot::{Encryption, Snapshot};
 
 /// Compares `copy` with the snapshot that it is a copy of and the key that was asked for.
 ///

@@ -1,7 +1,9 @@
 //! Which snapshot is the newest one that may be copied.
 
+use domain::payload::Target;
+use domain::snapshot::{Completion, Snapshot};
+use domain::tags;
 use jiff::Timestamp;
-use shared::{Progress, Snapshot, Target, tags};
 
 /// The snapshot to copy.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub(crate) struct Newest<'a> {
 pub(crate) fn newest<'a>(target: &Target, snapshots: &'a [Snapshot]) -> Result<Newest<'a>, String> {
     let eligible = || snapshots.iter().filter(|snapshot| is_eligible(target, snapshot));
     eligible()
-        .filter(|snapshot| snapshot.progress() == Progress::Complete)
+        .filter(|snapshot| snapshot.completion() == Completion::Complete)
         .filter_map(|snapshot| {
             Some(Newest {
                 captured_at: snapshot.captured_at()?,

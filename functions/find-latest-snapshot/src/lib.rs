@@ -6,11 +6,16 @@
 
 mod choose;
 
+use domain::copy_tags::{CopyStatus, OwnCopy};
+use domain::error::Error;
+use domain::ownership::MAX_ATTEMPTS;
+use domain::payload::{Decision, Found, Outcome, Source, Target, Wait};
+use domain::rds_rules::{takes_key, why_unsupported};
+use domain::snapshot::{Encryption, Snapshot};
 use jiff::Timestamp;
-use shared::{
-    Decision, Deployment, Encryption, Error, Found, MOST_ATTEMPTS, Metric, Outcome, OwnCopy, Snapshot, Source,
-    Standing, Target, Wait, Which, takes_key, why_unsupported,
-};
+use rds::SnapshotQuery;
+use runtime::deployment::Deployment;
+use runtime::metrics::Metric;
 
 /// Asks both regions at once, then decides.
 pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp) -> Result<Found, Error> {
@@ -22,7 +27,9 @@ pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp)
     let id = [target.id.clone()];
     let (snapshots, copies) = tokio::try_join!(
         source_snapshots(deployment, &target),
-        deployment.destination.snapshots(target.kind, Which::ManualOfNames(&id)),
+        deployment
+            .destination
+            .snapshots(target.kind, SnapshotQuery::ManualOfNames(&id)),
     )?;
 
     // Copies made before the database was renamed carry the names that it had then.
@@ -32,7 +39,7 @@ pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp)
         copies.extend(
             deployment
                 .destination
-                .snapshots(target.kind, Which::ManualOfNames(&former_ids))
+                .snapshots(target.kind, SnapshotQuery::ManualOfNames(&former_ids))
                 .await?,
         );
     }
@@ -58,7 +65,7 @@ fn measure(deployment: &Deployment, found: &Found, now: Timestamp) {
 /// The snapshots that may be copied: automated ones, and hand-made ones if the stack says so.
 async fn source_snapshots(deployment: &Deployment, target: &Target) -> Result<Vec<Snapshot>, Error> {
     let of_type = |snapshot_type| {
-        let which = Which::OfDatabase {
+        let which = SnapshotQuery::OfDatabase {
             resource_id: &target.resource_id,
             snapshot_type,
         };
@@ -140,7 +147,7 @@ fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snaps
     let has_key = |copy: &&OwnCopy| keys.contains(&copy.kms_key_arn.as_deref());
     let of_source = all.iter().filter(|copy| copy.source_arn == source.arn);
     let ours: Vec<&OwnCopy> = of_source.filter(has_key).collect();
-    let standing = |wanted: &[Standing]| ours.iter().find(|copy| wanted.contains(&copy.standing));
+    let status = |wanted: &[CopyStatus]| ours.iter().find(|copy| wanted.contains(&copy.status));
     let unless_dry = |outcome| {
         if found.target.dry_run {
             Outcome::Planned
@@ -150,12 +157,12 @@ fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snaps
     };
     let region = deployment.destination.region();
 
-    let of_it = standing(&[Standing::Verified])
+    let of_it = status(&[CopyStatus::Verified])
         .map(|copy| (*copy, format!("{} is copied and verified as {}", source.id, copy.id)));
     // The newest snapshot may go before older ones, as a hand-made one does. A copy of what is older than the data
     // that we hold, under whichever key, would be pruned as soon as it is complete, and copied again by the next run.
     let of_later_data = || {
-        let is_later = |copy: &&OwnCopy| copy.standing == Standing::Verified && copy.source_created > source.created_at;
+        let is_later = |copy: &&OwnCopy| copy.status == CopyStatus::Verified && copy.source_created > source.created_at;
         let copy = all.iter().filter(is_later).max_by_key(|copy| copy.source_created)?;
         let reason = format!(
             "{} is older than the verified copy {}, whose snapshot is gone",
@@ -168,18 +175,18 @@ fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snaps
             decision: Decision::Current,
             outcome: Outcome::Current,
             reason,
-            copy: Some(copy.to_wire(region)),
+            copy: Some(copy.to_ref(region)),
             source: Some(source),
             ..found
         });
     }
-    if let Some(copy) = standing(&[Standing::InProgress, Standing::Unverified]) {
+    if let Some(copy) = status(&[CopyStatus::InProgress, CopyStatus::Unverified]) {
         return Ok(Found {
             decision: Decision::Join,
             outcome: unless_dry(Outcome::Pending),
             reason: format!("{} is being copied as {}", source.id, copy.id),
             attempt: copy.attempt,
-            copy: Some(copy.to_wire(region)),
+            copy: Some(copy.to_ref(region)),
             // No wait before the first look: the copy may be complete already.
             wait: Some(Wait {
                 seconds: 0,
@@ -192,12 +199,12 @@ fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snaps
         });
     }
 
-    let attempt = u32::try_from(ours.len()).unwrap_or(MOST_ATTEMPTS);
-    if attempt >= MOST_ATTEMPTS {
-        return Err(Error::AttemptsUsedUp(format!(
-            "{attempt} copies of {} failed or did not match it, so it is not tried again until there is a newer snapshot",
-            source.id
-        )));
+    let attempt = u32::try_from(ours.len()).unwrap_or(MAX_ATTEMPTS);
+    if attempt >= MAX_ATTEMPTS {
+        return Err(Error::AttemptsUsedUp {
+            attempts: attempt,
+            snapshot: source.id,
+        });
     }
     Ok(Found {
         decision: Decision::Copy,

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::serve(find_latest_snapshot::handle).await
+    runtime::serve::serve(find_latest_snapshot::handle).await
 }

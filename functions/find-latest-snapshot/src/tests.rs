@@ -1,8 +1,9 @@
+use domain::kind::DatabaseKind;
+use domain::tags;
 use fixtures::{DESTINATION, deployment, deployment_with, metered, settings_with, target, world};
-use shared::{DatabaseKind, tags};
-use simulator_sdk::World;
-use simulator_sdk::scenario::{Database, Region, Scenario, Snapshot as Seeded};
-use simulator_sdk::simulator::Kind;
+use rds_simulator_sdk::World;
+use rds_simulator_sdk::scenario::{Database, Region, Scenario, Snapshot as Seeded};
+use rds_simulator_sdk::simulator::Kind;
 
 use super::*;
 
@@ -25,7 +26,11 @@ async fn find_with(deployment: &Deployment, world: &World) -> Result<Found, Erro
 /// A copy of the newest snapshot as this stack would have made it.
 fn own_copy(found: &Found, attempt: u32, status: &str, verified: Option<&str>) -> Seeded {
     let source = found.source.as_ref().expect("a source");
-    let id = shared::Owner::of(&fixtures::settings()).copy_id(&source.arn, Some(fixtures::KEY), attempt);
+    let id = domain::ownership::Owner::from_settings(&fixtures::settings()).copy_id(
+        &source.arn,
+        Some(fixtures::KEY),
+        attempt,
+    );
     let mut copy = Seeded::copy_of(&source.arn, Kind::Instance, &id, 1.0)
         .encrypted_with(fixtures::KEY)
         .status(status)
@@ -177,7 +182,7 @@ async fn a_hand_made_input_can_not_choose_region_key_or_fewer_copies() {
             r#"{{"kind":"instance","id":"orders","resourceId":"{}","Comment":"by hand","rules":{rules}}}"#,
             target.resource_id
         );
-        let parsed = shared::parse::<Target>(serde_json::from_str(&input).expect("JSON"));
+        let parsed = runtime::input::parse::<Target>(serde_json::from_str(&input).expect("JSON"));
         let deployment = deployment(&world);
         let now = world.now();
         async move { handle(&deployment, parsed?, now).await }
@@ -217,7 +222,7 @@ async fn a_hand_made_input_can_not_choose_region_key_or_fewer_copies() {
 #[tokio::test]
 async fn an_input_without_a_resource_id_says_how_to_start_instead() {
     let missing =
-        shared::parse::<Target>(serde_json::json!({"kind": "instance", "id": "orders"})).expect_err("missing");
+        runtime::input::parse::<Target>(serde_json::json!({"kind": "instance", "id": "orders"})).expect_err("missing");
     assert!(missing.to_string().contains("missing field `resourceId`"), "{missing}");
     let world = world(|region| region.instance(orders(3.0)));
     let empty = Target {

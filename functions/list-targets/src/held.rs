@@ -3,10 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::copy_tags::{CopyStatus, OwnCopy};
+use domain::kind::DatabaseKind;
+use domain::ownership::Owner;
+use domain::payload::{Retired, RetiredDatabase, Target};
+use domain::snapshot::{Database, Snapshot};
 use jiff::Timestamp;
-use shared::{Database, DatabaseKind, OwnCopy, Owner, Retired, RetiredDatabase, Snapshot, Standing, Target};
 
-use crate::select::MOST_NAMED;
+use crate::select::MAX_NAMED;
 
 /// What a run remembers of a snapshot; a region may hold tens of thousands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +41,9 @@ impl Held {
                 resource_id: copy.source_resource_id,
                 name: snapshot.database_id,
                 created: copy.source_created,
-                is_verified: copy.standing == Standing::Verified,
+                is_verified: copy.status == CopyStatus::Verified,
             })),
-            None => owner.names(&snapshot.id).then_some(Self::Stranger(snapshot.id)),
+            None => owner.is_copy_name(&snapshot.id).then_some(Self::Stranger(snapshot.id)),
         }
     }
 }
@@ -88,7 +92,7 @@ impl Holdings {
             .retired
             .first
             .sort_by(|a, b| (&a.id, a.kind).cmp(&(&b.id, b.kind)));
-        holdings.retired.first.truncate(MOST_NAMED);
+        holdings.retired.first.truncate(MAX_NAMED);
         holdings
     }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::operation::describe_key::DescribeKeyError;
 use aws_sdk_kms::types::{KeyMetadata, KeySpec, KeyState, KeyUsageType};
-use shared::{Database, Error, KmsKey, Settings, tags};
+use domain::error::Error;
+use domain::settings::{KmsKey, Settings};
+use domain::snapshot::Database;
+use domain::tags;
 
 /// KMS in the destination region.
 #[derive(Debug, Clone)]
@@ -96,7 +99,7 @@ impl Keys {
         if is_alias {
             let checked = self.check(name).await?;
             // An alias that may not be looked at may well stand for an allowed key: another one would be wrong.
-            let unknown = matches!(checked.problem, Some(Error::AccessDenied(_)));
+            let unknown = matches!(checked.problem, Some(Error::AccessDenied { .. }));
             return Ok(Some(checked).filter(|key| unknown || key.arn.as_deref().is_some_and(allowed)));
         }
         let stack = match &settings.kms_key {
@@ -121,18 +124,20 @@ impl Keys {
                     .as_service_error()
                     .is_some_and(DescribeKeyError::is_not_found_exception) =>
             {
-                Error::KeyNotUsable(format!("there is no {name} in the destination region"))
+                Error::KeyNotUsable {
+                    reason: format!("there is no {name} in the destination region"),
+                }
             }
-            Err(error) => match Error::from(error) {
-                denied @ Error::AccessDenied(_) => denied,
+            Err(error) => match rds::codes::error(error) {
+                denied @ Error::AccessDenied { .. } => denied,
                 other => return Err(other),
             },
         };
         Ok(match (arn_if_known, refused) {
             // RDS may be allowed what this function is not, so the copy decides.
-            (Some(arn), Error::AccessDenied(said)) => Checked {
+            (Some(arn), Error::AccessDenied { refusal }) => Checked {
                 warning: Some(format!(
-                    "the key {arn} could not be checked before the copies: {said}. Let its policy admit the role of \
+                    "the key {arn} could not be checked before the copies: {refusal}. Let its policy admit the role of \
                      list-targets (kms:DescribeKey)"
                 )),
                 arn: Some(arn),
@@ -165,7 +170,9 @@ fn judge(name: &str, key: Option<&KeyMetadata>) -> Checked {
     };
     Checked {
         arn,
-        problem: wrong.map(|wrong| Error::KeyNotUsable(format!("{name} {wrong}"))),
+        problem: wrong.map(|wrong| Error::KeyNotUsable {
+            reason: format!("{name} {wrong}"),
+        }),
         warning: None,
     }
 }

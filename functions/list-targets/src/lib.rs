@@ -17,18 +17,23 @@ mod select;
 
 use std::collections::BTreeMap;
 
+use domain::error::Error;
+use domain::kind::DatabaseKind;
+use domain::payload::{Plan, RunRules, Target};
+use domain::snapshot::Database;
 use held::{Held, Holdings};
 use jiff::Timestamp;
 pub use keys::Keys;
 use preflight::Preflight;
+use rds::Quota;
 use request::{Request, Scope};
+use runtime::deployment::Deployment;
 use select::Selected;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::{Database, DatabaseKind, Deployment, Error, Plan, Quota, Rules, Target};
 
 /// Most warnings of a run: they travel with its output.
-const MOST_WARNINGS: usize = 60;
+const MAX_WARNINGS: usize = 60;
 
 /// What the state machine hands over.
 #[derive(Debug, Deserialize)]
@@ -122,7 +127,7 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Tim
     );
     Ok(Plan {
         dry_run: request.dry_run || settings.dry_run,
-        rules: Rules {
+        rules: RunRules {
             destination_region: Some(settings.destination_region.clone()),
             kms_key_arn: preflight.kms_key_arn().map(str::to_owned),
             keep_copies: Some(settings.keep.copies),
@@ -139,12 +144,12 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Tim
         left_out: if is_first_page {
             left_out
         } else {
-            shared::LeftOut::default()
+            domain::payload::LeftOut::default()
         },
         retired: if is_first_page {
             holdings.retired
         } else {
-            shared::Retired::default()
+            domain::payload::Retired::default()
         },
         warnings: if is_first_page { warnings } else { Vec::new() },
     })
@@ -165,7 +170,7 @@ async fn databases(
 /// The quotas of the destination. Only the first page warns of them, so only it asks.
 async fn quotas(deployment: &Deployment, wanted: bool) -> Result<BTreeMap<DatabaseKind, Quota>, Error> {
     if wanted {
-        deployment.destination.manual_snapshots().await
+        deployment.destination.snapshot_quotas().await
     } else {
         Ok(BTreeMap::new())
     }
@@ -195,9 +200,9 @@ async fn global_writers(deployment: &Deployment, databases: &[Database]) -> Resu
 }
 
 fn cap(warnings: &mut Vec<String>) {
-    if warnings.len() > MOST_WARNINGS {
-        let more = warnings.len() - MOST_WARNINGS;
-        warnings.truncate(MOST_WARNINGS);
+    if warnings.len() > MAX_WARNINGS {
+        let more = warnings.len() - MAX_WARNINGS;
+        warnings.truncate(MAX_WARNINGS);
         warnings.push(format!("and {more} more; the log of list-targets has them all"));
     }
 }

@@ -4,7 +4,7 @@ use list_targets::Keys;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::serve_with(
+    runtime::serve::serve_with(
         |config| Keys::new(aws_sdk_kms::Client::new(config)),
         list_targets::handle,
     )

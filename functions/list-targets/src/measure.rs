@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use domain::kind::DatabaseKind;
+use domain::rds_rules::why_unsupported;
+use domain::snapshot::Database;
 use jiff::Timestamp;
-use shared::metrics::{Metric, hours};
-use shared::{Database, DatabaseKind, Deployment, Quota, why_unsupported};
+use rds::Quota;
+use runtime::deployment::Deployment;
+use runtime::metrics::{Metric, hours};
 
 use crate::held::Holdings;
 

@@ -1,6 +1,9 @@
 //! Whether the copies of an instance need an option group in the destination region, and have one.
 
-use shared::{Database, Error, OptionGroup, Settings, takes_option_group};
+use domain::error::Error;
+use domain::rds_rules::takes_option_group;
+use domain::settings::Settings;
+use domain::snapshot::{Database, OptionGroup};
 
 /// The option groups that somebody made, in both regions.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +51,7 @@ pub(crate) fn problem(
         .filter(|(_, needed)| **needed)
         .map(|(name, _)| name.as_str())
         .collect();
-    let missing = |said: String| Some(Error::OptionGroupMissing(said));
+    let missing = |reason: String| Some(Error::OptionGroupMissing { reason });
     let Some(name) = chosen(database, picked, settings) else {
         if needed.is_empty() {
             return None;

@@ -3,13 +3,15 @@
 //! Each kind has its own chain of pages, so that slow clusters never hold up instances. A page begins after the
 //! resource id that the page before ended with, so that a fleet that changes meanwhile shifts nothing.
 
-use shared::{DatabaseKind, Error, Page, Target};
+use domain::error::Error;
+use domain::kind::DatabaseKind;
+use domain::payload::{Page, Target};
 
 /// Most bytes that the targets of one page may take: half of what a state may carry.
-const MOST_BYTES: usize = 128 * 1024;
+const MAX_BYTES: usize = 128 * 1024;
 
 /// Most pages of a run. 100 pages are 50,000 databases of a kind; more is a cursor that went wrong.
-const MOST_PAGES: u32 = 100;
+const MAX_PAGES: u32 = 100;
 
 /// One page.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,13 +25,13 @@ pub(crate) struct Cut {
 /// The page that `page` asks for, or the first one, which holds both kinds.
 pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, page_size: usize) -> Result<Cut, Error> {
     if let Some(page) = page
-        && page.number > MOST_PAGES
+        && page.number > MAX_PAGES
     {
-        return Err(Error::PageLimit(format!(
-            "page {} of {}: a run has {MOST_PAGES} pages at most. Narrow the runs with the tag snapferry:copy, or raise \
-             PageSize.",
-            page.number, page.root
-        )));
+        return Err(Error::PageLimit {
+            page: page.number,
+            run: page.root.clone(),
+            max: MAX_PAGES,
+        });
     }
     let (clusters, instances): (Vec<_>, Vec<_>) = targets
         .into_iter()
@@ -40,7 +42,7 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, pa
             let half = page_size.div_ceil(2);
             let for_clusters = page_size.saturating_sub(instances.len().min(half)).max(1);
             let for_instances = page_size.saturating_sub(clusters.len().min(page_size / 2)).max(1);
-            let first = |targets, kind, size| take(targets, kind, None, execution, size, MOST_BYTES * size / page_size);
+            let first = |targets, kind, size| take(targets, kind, None, execution, size, MAX_BYTES * size / page_size);
             let (instances, next_instances) = first(instances, DatabaseKind::Instance, for_instances);
             let (clusters, next_clusters) = first(clusters, DatabaseKind::Cluster, for_clusters);
             Cut {
@@ -53,7 +55,7 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, pa
         Some(page) => match page.kind {
             DatabaseKind::Instance => {
                 let (instances, next_instances) =
-                    take(instances, page.kind, Some(page), execution, page_size, MOST_BYTES);
+                    take(instances, page.kind, Some(page), execution, page_size, MAX_BYTES);
                 Cut {
                     instances,
                     next_instances,
@@ -61,7 +63,7 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, pa
                 }
             }
             DatabaseKind::Cluster => {
-                let (clusters, next_clusters) = take(clusters, page.kind, Some(page), execution, page_size, MOST_BYTES);
+                let (clusters, next_clusters) = take(clusters, page.kind, Some(page), execution, page_size, MAX_BYTES);
                 Cut {
                     clusters,
                     next_clusters,

@@ -3,13 +3,18 @@
 //! A tag may ask for more than the stack keeps, and pick a key that the stack allows. One that cannot be read counts
 //! as absent, and until it is right nothing of that database is deleted: it may have asked for more.
 
-use shared::{Database, Keep, OptionGroups, Policy, Settings, tags};
+use domain::option_groups::OptionGroups;
+use domain::payload::Policy;
+use domain::retention_rules::RetentionRules;
+use domain::settings::Settings;
+use domain::snapshot::Database;
+use domain::tags;
 
 use crate::keys::{Keyring, Pick};
 
 /// What the tags ask for, and sentences about what is wrong with them. No sentence has a tag's value in it.
 pub(crate) fn of(database: &Database, keyring: &Keyring, settings: &Settings) -> (Policy, Vec<String>) {
-    let (keep, mut wrong) = Keep::of_tags(&database.tags);
+    let (keep, mut wrong) = RetentionRules::from_tags(&database.tags);
     let mut policy = Policy {
         keep,
         ..Policy::default()
@@ -38,7 +43,7 @@ pub(crate) fn of(database: &Database, keyring: &Keyring, settings: &Settings) ->
         .map(|key| (key.as_str(), "is not a tag that Snapferry knows".to_owned()));
     let wrong: Vec<(&str, String)> = wrong.into_iter().chain(unknown).collect();
 
-    policy.keep_all = !wrong.is_empty();
+    policy.hold_all = !wrong.is_empty();
     let of = |tag: &str, problem: &str| format!("{} {}: the tag {tag} {problem}", database.kind, database.id);
     let wrong = wrong.iter().map(|(tag, problem)| {
         of(tag, problem) + "; it is ignored, and no copy of this database is deleted until it is right"

@@ -5,7 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use shared::{Database, DatabaseKind, Deployment, Error, Problem, Quota, Target, takes_key};
+use domain::error::Error;
+use domain::kind::DatabaseKind;
+use domain::payload::{Problem, Target};
+use domain::rds_rules::takes_key;
+use domain::snapshot::Database;
+use rds::Quota;
+use runtime::deployment::Deployment;
 
 use crate::keys::{Keyring, Keys};
 use crate::options::{self, Groups};
@@ -23,7 +29,7 @@ impl Preflight {
     pub(crate) async fn of(deployment: &Deployment, keys: &Keys, databases: &[Database]) -> Result<Self, Error> {
         let settings = &deployment.settings;
         let matters = |database: &Database| {
-            options::matter_to(database, settings) || database.tags.contains_key(shared::tags::OPTION_GROUP)
+            options::matter_to(database, settings) || database.tags.contains_key(domain::tags::OPTION_GROUP)
         };
         let (keyring, groups) = tokio::try_join!(
             keys.keyring(databases, settings),
@@ -64,7 +70,7 @@ impl Preflight {
             said.push(format!("{name} will not be copied: {problem}"));
         }
         let target = Target {
-            policy: Some(policy).filter(|policy| *policy != shared::Policy::default()),
+            policy: Some(policy).filter(|policy| *policy != domain::payload::Policy::default()),
             problem: problem.as_ref().map(Problem::from),
             ..Target::new(database.kind, database.id, database.resource_id)
         };

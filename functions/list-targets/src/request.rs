@@ -1,8 +1,12 @@
 //! The three shapes that an execution's input can have, made one.
 
+use domain::error::Error;
+use domain::kind::DatabaseKind;
+use domain::payload::Page;
+use domain::settings::Settings;
+use runtime::input::parse;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::{DatabaseKind, Error, Page, Settings, parse};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use shared::{Database, DatabaseKind, Deployment, Error, LeftOut, LeftOutDatabase, Selection, Settings, tags};
+use domain::error::Error;
+use domain::kind::DatabaseKind;
+use domain::payload::{LeftOut, LeftOutDatabase};
+use domain::settings::{Selection, Settings};
+use domain::snapshot::Database;
+use domain::tags;
+use runtime::deployment::Deployment;
 
 use crate::request::{Name, Scope};
 
 /// Most databases that a summary names.
-pub(crate) const MOST_NAMED: usize = 50;
+pub(crate) const MAX_NAMED: usize = 50;
 
 /// What the request and the tags select.
 #[derive(Debug, Default)]
@@ -20,11 +26,11 @@ pub(crate) struct Selected {
 /// The database that an automated snapshot is of.
 pub(crate) async fn database_of(deployment: &Deployment, kind: DatabaseKind, id: &str) -> Result<Name, Error> {
     let snapshot = deployment.source.snapshot(kind, id, "automated").await?;
-    let snapshot = snapshot.ok_or_else(|| {
-        Error::SnapshotNotFound(format!(
+    let snapshot = snapshot.ok_or_else(|| Error::SnapshotNotFound {
+        reason: format!(
             "detail.SourceIdentifier: there is no automated {kind} snapshot {id} in {}",
             deployment.settings.source_region
-        ))
+        ),
     })?;
     Ok(Name {
         kind: Some(kind),
@@ -132,7 +138,7 @@ fn summary(mut databases: Vec<LeftOutDatabase>) -> LeftOut {
     for database in &databases {
         *left_out.reasons.entry(database.reason.clone()).or_default() += 1;
     }
-    databases.truncate(MOST_NAMED);
+    databases.truncate(MAX_NAMED);
     left_out.first = databases;
     left_out
 }

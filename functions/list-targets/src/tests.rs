@@ -1,9 +1,11 @@
+use domain::payload::{Page, Target};
+use domain::tags;
 use fixtures::{DESTINATION, SOURCE, deployment, deployment_with, metered, settings_with, world, world_with};
+use rds_simulator_sdk::World;
+use rds_simulator_sdk::scenario::{Database as Seeded, Fleet, OptionGroup, Region, Snapshot as SeededSnapshot};
+use rds_simulator_sdk::simulator::{Calls, Fault, Kind};
+use runtime::metrics::Metric;
 use serde_json::json;
-use shared::{Metric, Page, Target, tags};
-use simulator_sdk::World;
-use simulator_sdk::scenario::{Database as Seeded, Fleet, OptionGroup, Region, Snapshot as SeededSnapshot};
-use simulator_sdk::simulator::{Calls, Fault, Kind};
 
 use super::*;
 
@@ -123,7 +125,7 @@ async fn an_rds_event_copies_the_database_of_its_snapshot() {
     let world = world(small);
     let state = world.state();
     let snapshot = |database: &str| {
-        let of = |snapshot: &&simulator_sdk::simulator::SnapshotState| snapshot.database == database;
+        let of = |snapshot: &&rds_simulator_sdk::simulator::SnapshotState| snapshot.database == database;
         state.snapshots(SOURCE).iter().find(of).expect("a snapshot").id.clone()
     };
     let instance = event("RDS DB Snapshot Event", "RDS-EVENT-0091", &snapshot("orders"));
@@ -138,7 +140,8 @@ async fn an_rds_event_copies_the_database_of_its_snapshot() {
 async fn an_rds_event_of_a_snapshot_or_database_that_is_gone_says_so() {
     let world = world(|region| {
         small(region).snapshot(
-            simulator_sdk::scenario::Snapshot::automated(1.0).of(simulator_sdk::simulator::Kind::Instance, "dropped"),
+            rds_simulator_sdk::scenario::Snapshot::automated(1.0)
+                .of(rds_simulator_sdk::simulator::Kind::Instance, "dropped"),
         )
     });
     let gone = event("RDS DB Snapshot Event", "RDS-EVENT-0091", "rds:orders-2020-01-01-00-00");
@@ -275,7 +278,7 @@ async fn a_page_fits_a_state_when_every_target_has_a_policy_and_a_problem() {
     assert!(plan.instances.len() > 100 && next.number == 2);
     assert_eq!(
         plan.warnings.len(),
-        MOST_WARNINGS + 1,
+        MAX_WARNINGS + 1,
         "the first warnings and how many there are more"
     );
 }
@@ -291,7 +294,7 @@ fn encrypted(id: &str) -> Seeded {
     Seeded::new(id).encrypted_with("alias/aws/rds").snapshots_aged([3.0])
 }
 
-fn problem_of<'a>(plan: &'a Plan, id: &str) -> Option<&'a shared::Problem> {
+fn problem_of<'a>(plan: &'a Plan, id: &str) -> Option<&'a domain::payload::Problem> {
     let mut targets = plan.instances.iter().chain(&plan.clusters);
     targets
         .find(|target| target.id == id)
@@ -433,7 +436,7 @@ async fn a_database_with_permanent_options_and_no_option_group_is_found_out_befo
 #[tokio::test]
 async fn of_two_clusters_of_a_global_database_the_primary_is_copied() {
     let world = World::new(
-        &simulator_sdk::scenario::Scenario::new()
+        &rds_simulator_sdk::scenario::Scenario::new()
             .region(SOURCE, |region| region.cluster(encrypted("shop-us").global("shop")))
             .region(DESTINATION, |region| {
                 region
@@ -476,7 +479,7 @@ async fn unreadable_tags_are_reported_and_nothing_of_that_database_is_deleted() 
         &[],
     )
     .await;
-    assert!(plan.instances[0].policy.as_ref().is_some_and(|policy| policy.keep_all));
+    assert!(plan.instances[0].policy.as_ref().is_some_and(|policy| policy.hold_all));
     assert!(plan.warnings[0].starts_with("instance orders: the tag snapferry:keep-days is not a whole number"));
     assert!(!plan.warnings[0].contains("year"));
 }

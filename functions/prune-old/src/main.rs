@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::serve(prune_old::handle).await
+    runtime::serve::serve(prune_old::handle).await
 }

@@ -6,17 +6,20 @@
 
 use std::collections::BTreeMap;
 
+use domain::copy_tags::{CopyStatus, OwnCopy};
+use domain::payload::Target;
+use domain::retention_rules::RetentionRules;
+use domain::settings::Settings;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use shared::{Keep, OwnCopy, Settings, Standing, Target};
 
 /// What decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// What is kept of the verified copies. The newest one is in any case.
-    pub keep: Keep,
+    pub keep: RetentionRules,
     /// Whether everything is kept, because a tag of the database that may say more cannot be read.
-    pub keep_all: bool,
+    pub hold_all: bool,
     /// Age from which a copy in progress is overdue and blocks nothing any more.
     pub deadline: SignedDuration,
 }
@@ -27,18 +30,18 @@ impl Rules {
     /// rules.
     #[must_use]
     pub fn of(settings: &Settings, target: &Target, copies: &[OwnCopy]) -> Self {
-        let verified = copies.iter().filter(|copy| copy.standing == Standing::Verified);
+        let verified = copies.iter().filter(|copy| copy.status == CopyStatus::Verified);
         let newest = verified.max_by(|a, b| age(a).cmp(&age(b)));
-        let when_retired = Keep {
+        let when_retired = RetentionRules {
             days: if target.retired { settings.retired_keep_days } else { 0 },
-            ..Keep::default()
+            ..RetentionRules::default()
         };
         Self {
             keep: target
                 .keep(settings)
-                .or_more(newest.map(|copy| copy.keep).unwrap_or_default())
-                .or_more(when_retired),
-            keep_all: target.policy.as_ref().is_some_and(|policy| policy.keep_all),
+                .widest(newest.map(|copy| copy.retention).unwrap_or_default())
+                .widest(when_retired),
+            hold_all: target.policy.as_ref().is_some_and(|policy| policy.hold_all),
             deadline: SignedDuration::from_hours(i64::from(settings.copy_deadline_hours)),
         }
     }
@@ -115,7 +118,7 @@ pub fn plan<'a>(copies: &'a [OwnCopy], rules: &Rules, now: Timestamp) -> Vec<Ver
     // By id: a copy that a listing names twice is not older than itself.
     let mut newer_than = BTreeMap::new();
     let mut newer = Newer::default();
-    for &copy in by_age.iter().rev().filter(|copy| copy.standing == Standing::Verified) {
+    for &copy in by_age.iter().rev().filter(|copy| copy.status == CopyStatus::Verified) {
         newest_verified.get_or_insert(copy);
         newer_than.entry(&copy.id).or_insert(newer);
         newer = newer.and(copy);
@@ -125,18 +128,18 @@ pub fn plan<'a>(copies: &'a [OwnCopy], rules: &Rules, now: Timestamp) -> Vec<Ver
     by_age
         .iter()
         .map(|&copy| {
-            let wish = match copy.standing {
-                Standing::Verified => good(copy, newer_than[&copy.id], rules, now),
-                Standing::Failed => superseded(copy, newest_verified, "failed"),
-                Standing::Mismatched => superseded(copy, newest_verified, "did not match its source"),
-                Standing::Unverified if now.duration_since(copy.requested) <= rules.deadline => {
+            let wish = match copy.status {
+                CopyStatus::Verified => good(copy, newer_than[&copy.id], rules, now),
+                CopyStatus::Failed => superseded(copy, newest_verified, "failed"),
+                CopyStatus::Mismatched => superseded(copy, newest_verified, "did not match its source"),
+                CopyStatus::Unverified if now.duration_since(copy.requested) <= rules.deadline => {
                     Err("complete, to be verified by the run that waits for it".to_owned())
                 }
-                Standing::Unverified => superseded(copy, newest_verified, "was never verified"),
-                Standing::InProgress => Err("in progress".to_owned()),
+                CopyStatus::Unverified => superseded(copy, newest_verified, "was never verified"),
+                CopyStatus::InProgress => Err("in progress".to_owned()),
             };
             match (wish, in_progress) {
-                (Ok(_), _) if rules.keep_all => keep(
+                (Ok(_), _) if rules.hold_all => keep(
                     copy,
                     "a tag of the database cannot be read, and nothing goes until it can".to_owned(),
                 ),
@@ -161,7 +164,7 @@ fn age(copy: &OwnCopy) -> (Timestamp, Timestamp, &str) {
 
 /// Whether a copy may still complete. One that was asked for in the future, by a clock that differs, may.
 fn is_under_way(copy: &OwnCopy, rules: &Rules, now: Timestamp) -> bool {
-    copy.standing == Standing::InProgress && now.duration_since(copy.requested) <= rules.deadline
+    copy.status == CopyStatus::InProgress && now.duration_since(copy.requested) <= rules.deadline
 }
 
 /// `Ok` is the reason to delete, `Err` the reason to keep.

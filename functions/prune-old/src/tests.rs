@@ -1,9 +1,10 @@
+use domain::kind::DatabaseKind;
+use domain::tags;
 use fixtures::{DESTINATION, copies, deployment, deployment_with, metered, settings_with, target, world_with};
+use rds_simulator_sdk::World;
+use rds_simulator_sdk::scenario::{Database, Snapshot};
+use rds_simulator_sdk::simulator::{Action, Calls, Fault, Kind};
 use serde_json::{Value, json};
-use shared::{DatabaseKind, tags};
-use simulator_sdk::World;
-use simulator_sdk::scenario::{Database, Snapshot};
-use simulator_sdk::simulator::{Action, Calls, Fault, Kind};
 
 use super::*;
 
@@ -43,20 +44,20 @@ fn world(there: impl IntoIterator<Item = Snapshot>) -> World {
         |region| {
             there
                 .into_iter()
-                .fold(region, simulator_sdk::scenario::Region::snapshot)
+                .fold(region, rds_simulator_sdk::scenario::Region::snapshot)
         },
     )
 }
 
-fn baton(world: &World, more: &Value) -> Prunable {
-    let mut baton = json!({"target": target(world, DatabaseKind::Instance, "orders")});
+fn payload(world: &World, more: &Value) -> Prunable {
+    let mut payload = json!({"target": target(world, DatabaseKind::Instance, "orders")});
     let fields = more.as_object().expect("an object").clone();
-    baton.as_object_mut().expect("an object").extend(fields);
-    shared::parse(baton).expect("a baton")
+    payload.as_object_mut().expect("an object").extend(fields);
+    runtime::input::parse(payload).expect("a payload")
 }
 
 async fn prune(world: &World) -> Result<Pruned, Error> {
-    handle(&deployment(world), baton(world, &json!({})), world.now()).await
+    handle(&deployment(world), payload(world, &json!({})), world.now()).await
 }
 
 fn left(world: &World) -> Vec<String> {
@@ -116,14 +117,14 @@ async fn what_snapferry_does_not_own_is_neither_counted_nor_deleted() {
 #[tokio::test]
 async fn a_dry_run_says_what_would_go_and_deletes_nothing() {
     let world = world((1..=5).map(copy));
-    let mut dry = baton(&world, &json!({}));
+    let mut dry = payload(&world, &json!({}));
     dry.target.dry_run = true;
     let by_hand = handle(&deployment(&world), dry, world.now())
         .await
         .expect("planned")
         .pruned;
     let stack = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
-    let by_stack = handle(&stack, baton(&world, &json!({})), world.now())
+    let by_stack = handle(&stack, payload(&world, &json!({})), world.now())
         .await
         .expect("planned")
         .pruned;
@@ -173,12 +174,12 @@ async fn a_copy_that_is_gone_already_counts_as_deleted() {
 async fn an_input_can_keep_more_but_not_fewer() {
     let world = world((1..=5).map(copy));
     let with_keep = |keep: u32| {
-        let mut baton = baton(&world, &json!({}));
-        baton.target.rules = Some(shared::Rules {
+        let mut payload = payload(&world, &json!({}));
+        payload.target.rules = Some(domain::payload::RunRules {
             keep_copies: Some(keep),
-            ..shared::Rules::default()
+            ..domain::payload::RunRules::default()
         });
-        baton
+        payload
     };
     let error = handle(&deployment(&world), with_keep(1), world.now())
         .await
@@ -199,11 +200,11 @@ async fn an_input_can_keep_more_but_not_fewer() {
 #[tokio::test]
 async fn the_rest_of_the_baton_is_handed_on() {
     let world = world((1..=4).map(copy));
-    let baton = baton(
+    let payload = payload(
         &world,
         &json!({"decision": "current", "outcome": "current", "copy": {"id": "snap-orders-1"}}),
     );
-    let pruned = handle(&deployment(&world), baton, world.now()).await.expect("pruned");
+    let pruned = handle(&deployment(&world), payload, world.now()).await.expect("pruned");
     let json = serde_json::to_value(&pruned).expect("JSON");
     assert_eq!(json["outcome"], "current");
     assert_eq!(json["copy"]["id"], "snap-orders-1");
@@ -222,7 +223,7 @@ async fn the_record_lists_a_hundred_decisions_and_counts_the_rest() {
         |region| {
             (1..=250)
                 .map(copy)
-                .fold(region.quota(500, 100), simulator_sdk::scenario::Region::snapshot)
+                .fold(region.quota(500, 100), rds_simulator_sdk::scenario::Region::snapshot)
         },
     );
     let pruned = prune(&world).await.expect("pruned").pruned;
@@ -252,10 +253,10 @@ async fn where_the_role_may_not_delete_what_is_gone_it_counts_as_deleted_and_wha
 async fn what_was_deleted_is_measured_and_what_would_be_is_not() {
     let world = world((1..=5).map(copy));
     let (deployment, measured) = metered(deployment(&world));
-    let mut planned = baton(&world, &json!({}));
+    let mut planned = payload(&world, &json!({}));
     planned.target.dry_run = true;
-    for baton in [planned, baton(&world, &json!({})), baton(&world, &json!({}))] {
-        handle(&deployment, baton, world.now()).await.expect("pruned");
+    for payload in [planned, payload(&world, &json!({})), payload(&world, &json!({}))] {
+        handle(&deployment, payload, world.now()).await.expect("pruned");
     }
     assert_eq!(measured.values(Metric::COPIES_DELETED), [2.0]);
 }

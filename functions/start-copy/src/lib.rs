@@ -5,13 +5,21 @@
 
 #![forbid(unsafe_code)]
 
-mod label;
+mod tag_set;
 
+use domain::copy_tags::{CopyStatus, CopyTags, OwnCopy};
+use domain::error::{Error, Refusal};
+use domain::kind::DatabaseKind;
+use domain::ownership::MAX_ATTEMPTS;
+use domain::payload::{CopyRef, Found, Source, Started, Target, Wait};
+use domain::rds_rules::takes_option_group;
+use domain::settings::Settings;
+use domain::snapshot::{Database, Snapshot};
 use jiff::Timestamp;
-use shared::{
-    Copy, CopyRequest, Database, DatabaseKind, Deployment, Error, Found, MOST_ATTEMPTS, Metric, OwnCopy, Presigner,
-    Settings, Snapshot, Source, Standing, Started, Target, Wait, takes_option_group,
-};
+use rds::CopyRequest;
+use rds::presign::Presigner;
+use runtime::deployment::Deployment;
+use runtime::metrics::Metric;
 
 /// Asks for the copy under the next free name.
 pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Result<Started, Error> {
@@ -24,13 +32,13 @@ pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Re
 
     let mut refused = None;
     for key in keys {
-        let wish = Wish {
+        let options = CopyOptions {
             source: &source,
             snapshot: &snapshot,
             database: database.as_ref(),
             key,
         };
-        match start(deployment, &found, &wish, now).await {
+        match start(deployment, &found, &options, now).await {
             // Without the key there may be a copy yet; if not, the first refusal says more.
             Err(error) if error.is_refused_parameter() => refused = refused.or(Some(error)),
             Err(error) => return Err(error),
@@ -40,11 +48,13 @@ pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Re
             }
         }
     }
-    Err(refused.unwrap_or_else(|| Error::RdsError(format!("there is no way to copy {}", source.id))))
+    Err(refused.unwrap_or_else(|| Error::RdsError {
+        refusal: Refusal::without_code(format!("there is no way to copy {}", source.id)),
+    }))
 }
 
 /// What is copied, and with which key.
-struct Wish<'a> {
+struct CopyOptions<'a> {
     source: &'a Source,
     snapshot: &'a Snapshot,
     database: Option<&'a Database>,
@@ -52,15 +62,25 @@ struct Wish<'a> {
 }
 
 /// Asks for the copy under the next free name.
-async fn start(deployment: &Deployment, found: &Found, wish: &Wish<'_>, now: Timestamp) -> Result<Copy, Error> {
-    let Wish {
+async fn start(
+    deployment: &Deployment,
+    found: &Found,
+    options: &CopyOptions<'_>,
+    now: Timestamp,
+) -> Result<CopyRef, Error> {
+    let CopyOptions {
         source,
         snapshot,
         database,
         key,
-    } = *wish;
+    } = *options;
     let settings = &deployment.settings;
-    for attempt in found.attempt..MOST_ATTEMPTS {
+    for attempt in found.attempt..MAX_ATTEMPTS {
+        let ours = CopyTags {
+            attempt,
+            kms_key_arn: key.map(str::to_owned),
+            ..tag_set::ours(&found.target, source, snapshot, database, now)
+        };
         let request = CopyRequest {
             kind: found.target.kind,
             source_arn: source.arn.clone(),
@@ -68,29 +88,19 @@ async fn start(deployment: &Deployment, found: &Found, wish: &Wish<'_>, now: Tim
             kms_key_arn: key.map(|key| requested_key(settings, key).to_owned()),
             option_group: option_group(settings, &found.target, snapshot).map(str::to_owned),
             presigned: Presigner::is_needed(&settings.source_region, &source.engine),
-            tags: label::tags(&label::Label {
-                owner: &deployment.owner,
-                target: &found.target,
-                source,
-                key,
-                attempt,
-                requested: now,
-                inherited: &snapshot.tags,
-                database,
-                option_group: snapshot.option_group.as_deref(),
-            }),
+            tags: tag_set::all(&snapshot.tags, &ours, &deployment.owner),
         };
         if let Some(copy) = copy_or_join(deployment, &request, source, key, attempt, now).await? {
             return Ok(copy);
         }
     }
-    Err(Error::AttemptsUsedUp(format!(
-        "{MOST_ATTEMPTS} copies of {} failed",
-        source.id
-    )))
+    Err(Error::AttemptsUsedUp {
+        attempts: MAX_ATTEMPTS,
+        snapshot: source.id.clone(),
+    })
 }
 
-/// What RDS is asked for in the place of `key`. An alias is asked for as such: the key that the baton says it stands
+/// What RDS is asked for in the place of `key`. An alias is asked for as such: the key that the payload says it stands
 /// for is only what the copy is compared with.
 fn requested_key<'a>(settings: &'a Settings, key: &'a str) -> &'a str {
     if settings.allows_key(key) {
@@ -113,7 +123,7 @@ fn option_group<'a>(settings: &'a Settings, target: &'a Target, snapshot: &Snaps
     })
 }
 
-/// Refuses a baton that this function must not act on, whatever was decided before.
+/// Refuses a payload that this function must not act on, whatever was decided before.
 fn check<'a>(deployment: &Deployment, found: &'a Found) -> Result<&'a Source, Error> {
     found.target.check(&deployment.settings)?;
     if found.target.dry_run || deployment.settings.dry_run {
@@ -132,7 +142,7 @@ fn check<'a>(deployment: &Deployment, found: &'a Found) -> Result<&'a Source, Er
     })
 }
 
-/// The snapshot with its tags, which the baton does not carry.
+/// The snapshot with its tags, which the payload does not carry.
 async fn source_snapshot(deployment: &Deployment, found: &Found, source: &Source) -> Result<Snapshot, Error> {
     let snapshot_type = if source.id.starts_with("rds:") {
         "automated"
@@ -145,11 +155,9 @@ async fn source_snapshot(deployment: &Deployment, found: &Found, source: &Source
         .await?;
     match snapshot {
         Some(snapshot) if snapshot.arn == source.arn => Ok(snapshot),
-        _ => Err(Error::SnapshotNotFound(format!(
-            "{} is gone from {}",
-            source.id,
-            deployment.source.region()
-        ))),
+        _ => Err(Error::SnapshotNotFound {
+            reason: format!("{} is gone from {}", source.id, deployment.source.region()),
+        }),
     }
 }
 
@@ -174,13 +182,13 @@ async fn copy_or_join(
     key: Option<&str>,
     attempt: u32,
     now: Timestamp,
-) -> Result<Option<Copy>, Error> {
+) -> Result<Option<CopyRef>, Error> {
     let region = deployment.destination.region();
     match deployment.destination.copy(request, now).await {
         Ok(copy) => {
             let about = [("Copy", copy.id.as_str()), ("Snapshot", source.id.as_str())];
             deployment.meter.stack(now, &[(Metric::COPIES_STARTED, 1.0)], &about);
-            Ok(Some(Copy {
+            Ok(Some(CopyRef {
                 id: copy.id,
                 arn: copy.arn,
                 region: region.to_owned(),
@@ -189,23 +197,26 @@ async fn copy_or_join(
                 attempt,
             }))
         }
-        Err(Error::NameTaken(_)) => {
+        Err(Error::NameTaken { .. }) => {
             let there = deployment
                 .destination
                 .snapshot(request.kind, &request.id, "manual")
                 .await?;
             let Some(there) = there else {
-                return Err(Error::SnapshotNotReady(format!(
-                    "{} was there a moment ago and is gone",
-                    request.id
-                )));
+                return Err(Error::SnapshotNotReady {
+                    reason: format!("{} was there a moment ago and is gone", request.id),
+                });
             };
             match OwnCopy::read(&deployment.owner, &there) {
-                Some(own) if own.is_of(source, key) => match own.standing {
-                    Standing::Failed | Standing::Mismatched => Ok(None),
-                    Standing::Verified | Standing::Unverified | Standing::InProgress => Ok(Some(own.to_wire(region))),
+                Some(own) if own.is_of(source, key) => match own.status {
+                    CopyStatus::Failed | CopyStatus::Mismatched => Ok(None),
+                    CopyStatus::Verified | CopyStatus::Unverified | CopyStatus::InProgress => {
+                        Ok(Some(own.to_ref(region)))
+                    }
                 },
-                _ => Err(Error::NameTaken(request.id.clone())),
+                _ => Err(Error::NameTaken {
+                    copy: request.id.clone(),
+                }),
             }
         }
         Err(error) if error.is_unclear_quota() => Err(which_quota(deployment, request.kind, error).await?),
@@ -216,17 +227,19 @@ async fn copy_or_join(
 /// Which limit RDS meant, when its text does not say: the quota of manual snapshots if it is used up, else the
 /// copies in flight.
 async fn which_quota(deployment: &Deployment, kind: DatabaseKind, refusal: Error) -> Result<Error, Error> {
-    let quotas = deployment.destination.manual_snapshots().await?;
+    let quotas = deployment.destination.snapshot_quotas().await?;
     Ok(match quotas.get(&kind) {
-        Some(quota) if quota.used >= quota.max => {
-            Error::SnapshotQuotaFull(format!("{} of {} manual {kind} snapshots exist", quota.used, quota.max))
-        }
-        Some(_) => Error::CopySlotsFull(refusal.to_string()),
+        Some(quota) if quota.used >= quota.max => Error::SnapshotQuotaFull {
+            reason: format!("{} of {} manual {kind} snapshots exist", quota.used, quota.max),
+        },
+        Some(_) => Error::CopySlotsFull {
+            reason: refusal.to_string(),
+        },
         None => refusal,
     })
 }
 
-fn started(found: Found, source: Source, copy: Copy) -> Started {
+fn started(found: Found, source: Source, copy: CopyRef) -> Started {
     Started {
         target: found.target,
         former_ids: found.former_ids,

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::serve(start_copy::handle).await
+    runtime::serve::serve(start_copy::handle).await
 }

@@ -1,13 +1,16 @@
 use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
+use domain::payload::{Decision, Outcome, Policy};
+use domain::snapshot::Encryption;
+use domain::tags;
 use fixtures::{
     DESTINATION, KEY, OTHER_KEY, SOURCE, deployment, deployment_with, metered, settings_with, target, world, world_with,
 };
-use shared::{Decision, Encryption, Outcome, Policy, Presigner, tags};
-use simulator_sdk::World;
-use simulator_sdk::scenario::{
+use rds::presign::Presigner;
+use rds_simulator_sdk::World;
+use rds_simulator_sdk::scenario::{
     Database as Seeded, OptionGroup, Region, Scenario, Settings, Snapshot as SeededSnapshot, SseRdsCopies,
 };
-use simulator_sdk::simulator::{Action, Calls, Fault, Kind};
+use rds_simulator_sdk::simulator::{Action, Calls, Fault, Kind};
 
 use super::*;
 
@@ -259,12 +262,12 @@ async fn nothing_is_copied_in_a_dry_run_whatever_was_decided() {
 #[tokio::test]
 async fn a_baton_that_names_another_region_is_refused() {
     let world = world(|region| region.instance(orders()));
-    let mut baton = found_orders(&world);
-    baton.target.rules = Some(shared::Rules {
+    let mut payload = found_orders(&world);
+    payload.target.rules = Some(domain::payload::RunRules {
         destination_region: Some("eu-north-1".to_owned()),
-        ..shared::Rules::default()
+        ..domain::payload::RunRules::default()
     });
-    assert_eq!(start(&world, baton).await.expect_err("refused").name(), "BadInput");
+    assert_eq!(start(&world, payload).await.expect_err("refused").name(), "BadInput");
     assert!(world.writes().is_empty());
 }
 
@@ -354,9 +357,9 @@ async fn where_the_stacks_key_is_an_alias_rds_is_asked_for_the_alias_whatever_th
     assert!(error.to_string().starts_with("rules.kmsKeyArn: is missing"), "{error}");
 
     let mut lying = found_orders(&world);
-    lying.target.rules = Some(shared::Rules {
+    lying.target.rules = Some(domain::payload::RunRules {
         kms_key_arn: Some(OTHER_KEY.to_owned()),
-        ..shared::Rules::default()
+        ..domain::payload::RunRules::default()
     });
     let started = handle(&deployment, lying, world.now()).await.expect("started");
     let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
@@ -436,9 +439,9 @@ async fn a_copy_carries_what_its_databases_tags_asked_to_be_kept() {
     let world = world(|region| region.instance(orders()));
     let mut found = found_orders(&world);
     found.target.policy = Some(Policy {
-        keep: shared::Keep {
+        keep: domain::retention_rules::RetentionRules {
             days: 365,
-            ..shared::Keep::default()
+            ..domain::retention_rules::RetentionRules::default()
         },
         ..Policy::default()
     });

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bench::{Following, copies, now, owner, page, rules, source_arn, tagged};
 use criterion::{Criterion, criterion_group, criterion_main};
+use domain::copy_tags::OwnCopy;
+use domain::payload::Plan;
 use prune_old::retention;
-use shared::{OwnCopy, Plan};
 
 fn pure(criterion: &mut Criterion) {
     let owner = owner();

@@ -6,10 +6,14 @@
 use std::collections::BTreeMap;
 
 use check_copy_status::schedule;
+use domain::copy_tags::{CopyStatus, OwnCopy};
+use domain::kind::DatabaseKind;
+use domain::ownership::Owner;
+use domain::payload::{LeftOut, Retired, RunRules, Target, Wait};
+use domain::retention_rules::RetentionRules;
+use domain::snapshot::{Encryption, Snapshot};
+use domain::tags;
 use jiff::{SignedDuration, Timestamp};
-use shared::{
-    DatabaseKind, Encryption, Keep, LeftOut, OwnCopy, Owner, Retired, Rules, Snapshot, Standing, Target, Wait, tags,
-};
 
 /// The owner of the copies.
 #[must_use]
@@ -47,8 +51,8 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
                 requested: created,
                 kms_key_arn: None,
                 attempt: 0,
-                keep: Keep::default(),
-                standing: Standing::Verified,
+                retention: RetentionRules::default(),
+                status: CopyStatus::Verified,
             }
         })
         .collect()
@@ -58,7 +62,7 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
 #[must_use]
 pub fn rules() -> prune_old::retention::Rules {
     prune_old::retention::Rules {
-        keep: Keep {
+        keep: RetentionRules {
             copies: 7,
             days: 14,
             daily: 30,
@@ -66,7 +70,7 @@ pub fn rules() -> prune_old::retention::Rules {
             monthly: 12,
             yearly: 7,
         },
-        keep_all: false,
+        hold_all: false,
         deadline: SignedDuration::from_hours(72),
     }
 }
@@ -127,7 +131,7 @@ pub fn page(targets: u32) -> String {
     let instances: Vec<Target> = (0..targets).map(target).collect();
     serde_json::json!({
         "dryRun": false,
-        "rules": Rules::default(),
+        "rules": RunRules::default(),
         "instances": instances,
         "clusters": [],
         "leftOut": LeftOut::default(),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fixtures::{DESTINATION, SOURCE};
-use simulator_sdk::scenario::{self, OptionGroup, Scenario, SseRdsCopies};
-use simulator_sdk::simulator::Kind;
+use rds_simulator_sdk::scenario::{self, OptionGroup, Scenario, SseRdsCopies};
+use rds_simulator_sdk::simulator::Kind;
 
 use crate::policies::{self, ALLOWED_ALIAS, ALLOWED_KEY, KEY, KEY_ALIAS, OPTION_GROUP, OTHER_KEY, Policy};
 use crate::random::Random;

@@ -5,20 +5,24 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use deployment::Failure;
+use domain::copy_tags::CopyStatus;
+use domain::error::Error;
+use domain::payload::{Found, Prunable};
 use jiff::{SignedDuration, Timestamp};
 use list_targets::Keys;
+use rds::SnapshotQuery;
+use runtime::deployment::Deployment;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shared::{Deployment, Error, Found, Prunable, Standing, Which};
-use static_checks::Failure;
 
 use crate::network::{Network, as_invocation, skewed};
 use crate::policies::OTHER_KEY;
 use crate::random::Random;
 use crate::record::Record;
 use crate::virtual_time::{Promise, Tasks, before};
-use crate::watch::{MOST_SKEW, Watch};
+use crate::watch::{MAX_SKEW, Watch};
 
 /// Something that is broken on purpose, to see that the simulation notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -116,7 +120,7 @@ impl Functions {
         network: &Network,
         record: &Record,
         watch: &Watch,
-        settings: &shared::Settings,
+        settings: &domain::settings::Settings,
         random: Random,
         broken: Broken,
     ) -> Rc<Self> {
@@ -227,7 +231,7 @@ impl Functions {
         let skew = skews.entry(function.to_owned()).or_default();
         let mut random = self.random.borrow_mut();
         if is_on && random.per_mille(50) {
-            let most = u64::try_from(MOST_SKEW.as_secs()).unwrap_or_default() / 2;
+            let most = u64::try_from(MAX_SKEW.as_secs()).unwrap_or_default() / 2;
             let seconds = i64::try_from(random.of(0..=2 * most)).unwrap_or_default() - i64::try_from(most).unwrap_or(0);
             *skew = SignedDuration::from_secs(seconds);
             self.record.fault("clock set", &format!("{function} {seconds} s"));
@@ -301,29 +305,29 @@ impl Functions {
             }
             "check-copy-status" => answer(payload, |started| check_copy_status::handle(deployment, started, now)).await,
             _ => {
-                answer(payload, async |mut baton: Prunable| {
+                answer(payload, async |mut payload: Prunable| {
                     match self.broken {
-                        Broken::PrunerDeletesNewest => delete_from(deployment, &baton, 0, 1).await?,
-                        Broken::PrunerOverlooksTags if !baton.target.dry_run => {
+                        Broken::PrunerDeletesNewest => delete_from(deployment, &payload, 0, 1).await?,
+                        Broken::PrunerOverlooksTags if !payload.target.dry_run => {
                             let kept = usize::try_from(deployment.settings.keep.copies).unwrap_or(1);
-                            delete_from(deployment, &baton, kept, usize::MAX).await?;
+                            delete_from(deployment, &payload, kept, usize::MAX).await?;
                         }
                         Broken::PrunerOverlooksUnreadableTags => {
-                            baton
+                            payload
                                 .target
                                 .policy
                                 .iter_mut()
-                                .for_each(|policy| policy.keep_all = false);
+                                .for_each(|policy| policy.hold_all = false);
                         }
-                        Broken::PrunerKeepsOneOfTheGone if baton.target.retired => {
+                        Broken::PrunerKeepsOneOfTheGone if payload.target.retired => {
                             let mut deployment = deployment.clone();
                             deployment.settings.keep.copies = 1;
-                            baton.target.rules = None;
-                            return prune_old::handle(&deployment, baton, now).await;
+                            payload.target.rules = None;
+                            return prune_old::handle(&deployment, payload, now).await;
                         }
                         _ => {}
                     }
-                    prune_old::handle(deployment, baton, now).await
+                    prune_old::handle(deployment, payload, now).await
                 })
                 .await
             }
@@ -336,7 +340,7 @@ async fn answer<I: DeserializeOwned, O: Serialize>(
     payload: Value,
     handle: impl AsyncFnOnce(I) -> Result<O, Error>,
 ) -> Ended {
-    let ended = match shared::parse(payload) {
+    let ended = match runtime::input::parse(payload) {
         Ok(input) => Box::pin(handle(input)).await,
         Err(error) => Err(error),
     };
@@ -359,7 +363,7 @@ async fn pass_over(deployment: &Deployment, found: &mut Found) -> Result<(), Err
             .snapshot(found.target.kind, &id, "manual")
             .await?;
         if there.is_some() {
-            found.attempt = (found.attempt + 1) % shared::MOST_ATTEMPTS;
+            found.attempt = (found.attempt + 1) % domain::ownership::MAX_ATTEMPTS;
         }
     }
     Ok(())
@@ -374,20 +378,20 @@ fn pick_foreign_key(deployment: &Deployment, found: &mut Found) -> Deployment {
 }
 
 /// The broken prune-old: of the verified copies, the newest first, so many go after so many that stay.
-async fn delete_from(deployment: &Deployment, baton: &Prunable, stay: usize, go: usize) -> Result<(), Error> {
-    let names = [baton.target.id.clone()];
+async fn delete_from(deployment: &Deployment, payload: &Prunable, stay: usize, go: usize) -> Result<(), Error> {
+    let names = [payload.target.id.clone()];
     let there = deployment
         .destination
-        .snapshots(baton.target.kind, Which::ManualOfNames(&names))
+        .snapshots(payload.target.kind, SnapshotQuery::ManualOfNames(&names))
         .await?;
-    let mut copies: Vec<shared::OwnCopy> = there
+    let mut copies: Vec<domain::copy_tags::OwnCopy> = there
         .iter()
-        .filter_map(|copy| shared::OwnCopy::read(&deployment.owner, copy))
-        .filter(|copy| copy.standing == Standing::Verified && copy.source_resource_id == baton.target.resource_id)
+        .filter_map(|copy| domain::copy_tags::OwnCopy::read(&deployment.owner, copy))
+        .filter(|copy| copy.status == CopyStatus::Verified && copy.source_resource_id == payload.target.resource_id)
         .collect();
     copies.sort_by_key(|copy| std::cmp::Reverse(copy.source_created));
     for copy in copies.iter().skip(stay).take(go) {
-        deployment.destination.delete(baton.target.kind, &copy.id).await?;
+        deployment.destination.delete(payload.target.kind, &copy.id).await?;
     }
     Ok(())
 }

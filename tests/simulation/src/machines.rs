@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use deployment::{states, text};
 use serde_json::Value;
-use static_checks::{states, text};
 
 use crate::functions::{Broken, Functions};
 use crate::step_functions::Definition;
@@ -26,7 +26,7 @@ pub fn machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> Mach
 }
 
 fn read_machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> Machines {
-    static_checks::MACHINES
+    deployment::MACHINES
         .into_iter()
         .map(|name| {
             let mut definition = text(&format!("statemachine/{name}.asl.json"));

@@ -20,11 +20,13 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use domain::settings::Settings;
 use jiff::{SignedDuration, Timestamp};
 use list_targets::Keys;
-use shared::{Deployment, Rds, Settings};
-use simulator_sdk::World;
-use simulator_sdk::simulator::State;
+use rds::Rds;
+use rds_simulator_sdk::World;
+use rds_simulator_sdk::simulator::State;
+use runtime::deployment::Deployment;
 
 use crate::random::Random;
 use crate::record::Record;

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use deployment::{Expressions, Failure, Sight, entries};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use static_checks::{Expressions, Failure, Sight, entries};
 
 use crate::functions::{Functions, Listed};
 use crate::network::Network;
@@ -20,16 +20,16 @@ use crate::record::Record;
 use crate::virtual_time::{Lane, Promise, Tasks, before, side_by_side};
 
 /// Bytes that a state's input or output may have.
-const MOST_BYTES: usize = 262_144;
+const MAX_BYTES: usize = 262_144;
 
 /// Bytes that ours should stay below.
-const MOST_BYTES_OF_OURS: usize = 200 * 1024;
+const MAX_BYTES_OF_OURS: usize = 200 * 1024;
 
 /// Events that a history may have.
-const MOST_EVENTS: u64 = 25_000;
+const MAX_EVENTS: u64 = 25_000;
 
 /// Characters of a Cause.
-const LONGEST_CAUSE: usize = 32_768;
+const MAX_CAUSE: usize = 32_768;
 
 /// Errors that `States.ALL` does not catch.
 const BEYOND_CATCHING: [&str; 2] = ["States.DataLimitExceeded", "States.Runtime"];
@@ -560,7 +560,7 @@ impl StepFunctions {
                 }
             }
             let mut cause = description.to_string();
-            let mut end = cause.len().min(LONGEST_CAUSE);
+            let mut end = cause.len().min(MAX_CAUSE);
             while !cause.is_char_boundary(end) {
                 end -= 1;
             }
@@ -583,9 +583,9 @@ impl StepFunctions {
 
     fn events(&self, execution: &Execution, count: u64) -> Result<(), Failure> {
         execution.events.set(execution.events.get() + count);
-        if execution.events.get() >= MOST_EVENTS {
+        if execution.events.get() >= MAX_EVENTS {
             self.record
-                .violation(&format!("{} has more than {MOST_EVENTS} events", execution.name));
+                .violation(&format!("{} has more than {MAX_EVENTS} events", execution.name));
             return Err(Failure {
                 error: "States.Runtime".to_owned(),
                 cause: Some("The execution reached the maximum number of history events (25000).".to_owned()),
@@ -597,10 +597,10 @@ impl StepFunctions {
     fn measure(&self, state: &str, value: &Value) -> Result<(), Failure> {
         let size = length(value);
         self.record.largest("largest payload of a state in bytes", size as u64);
-        if size > MOST_BYTES_OF_OURS {
+        if size > MAX_BYTES_OF_OURS {
             self.record.violation(&format!("{state} carries {size} bytes"));
         }
-        if size > MOST_BYTES {
+        if size > MAX_BYTES {
             return Err(Failure {
                 error: "States.DataLimitExceeded".to_owned(),
                 cause: Some(format!("The state {state} carries {size} bytes")),

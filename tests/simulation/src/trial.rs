@@ -5,14 +5,14 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
+use deployment::{Failure, entries, rendered};
+use domain::error::Error;
 use fixtures::{DESTINATION, SOURCE, settings_with};
 use jiff::{SignedDuration, Timestamp};
+use rds_simulator_sdk::scenario::{self, Becomes, CopyBehaviour, Scenario};
+use rds_simulator_sdk::simulator::{Kind, State};
+use rds_simulator_sdk::{BEGINNING, World};
 use serde_json::{Value, json};
-use shared::Error;
-use simulator_sdk::scenario::{self, Becomes, CopyBehaviour, Scenario};
-use simulator_sdk::simulator::{Kind, State};
-use simulator_sdk::{BEGINNING, World};
-use static_checks::{Failure, entries, rendered};
 
 use crate::fleet::{self, Database, SOURCE_KEY, Stack};
 use crate::functions::{Broken, Functions};
@@ -75,7 +75,7 @@ const DAYS: u64 = 2;
 
 /// Most quiet runs at the end until one finds nothing to do: a snapshot may need three attempts, and each of them two
 /// runs where the deadline is shorter than the copy.
-const MOST_QUIET_RUNS: u64 = 8;
+const MAX_QUIET_RUNS: u64 = 8;
 
 /// Everything of one seed.
 struct Trial {
@@ -329,7 +329,7 @@ impl Trial {
         self.record.add(CALLS_UNDER_FAULTS, so_far.all_calls());
         let limit = self.now() + SignedDuration::from_hours(20 * 24);
         self.wait_for_executions(limit);
-        for number in 1..=MOST_QUIET_RUNS {
+        for number in 1..=MAX_QUIET_RUNS {
             let before = self.all_names();
             let _ = self.start(
                 &format!("quiet-{number}"),
@@ -343,7 +343,7 @@ impl Trial {
                 self.record.add("quiet runs", number);
                 break;
             }
-            if number == MOST_QUIET_RUNS {
+            if number == MAX_QUIET_RUNS {
                 self.record.violation(&format!(
                     "no end: quiet run {number}: {}",
                     did_something.unwrap_or_default()
@@ -358,7 +358,7 @@ impl Trial {
         let before = self.all_names();
         let _ = self.start("late", json!({ "Comment": "Started by the schedule." }));
         self.wait_for_executions(self.now() + SignedDuration::from_hours(24));
-        if let Some(something) = self.judge_quiet(MOST_QUIET_RUNS + 1, &before) {
+        if let Some(something) = self.judge_quiet(MAX_QUIET_RUNS + 1, &before) {
             self.record.violation(&format!("the late run: {something}"));
         }
         self.judge_moment();

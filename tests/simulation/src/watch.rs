@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use domain::settings::Settings;
+use domain::tags;
 use jiff::{SignedDuration, Timestamp};
-use shared::{Settings, tags};
-use simulator_sdk::simulator::{Kind, SnapshotState, State};
+use rds_simulator_sdk::simulator::{Kind, SnapshotState, State};
 
 use crate::functions::Listed;
 use crate::network::{parameter, subject};
@@ -17,7 +18,7 @@ use crate::record::Record;
 use crate::virtual_time::lock;
 
 /// By how much a function's clock may be off.
-pub const MOST_SKEW: SignedDuration = SignedDuration::from_mins(5);
+pub const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// A snapshot of the source region, as it really is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,43 +200,43 @@ impl Watch {
             self.record.violation(&format!("{id} was deleted and is not ours"));
             return;
         };
-        self.record.add(&format!("deleted: {:?}", deleted.standing), 1);
+        self.record.add(&format!("deleted: {:?}", deleted.status), 1);
         let of_database = || {
             copies
                 .iter()
                 .filter(|copy| copy.taken.resource_id == deleted.taken.resource_id)
         };
         let newer_verified = of_database()
-            .filter(|copy| copy.standing == Standing::Verified && copy.age() > deleted.age())
+            .filter(|copy| copy.status == CopyStatus::Verified && copy.age() > deleted.age())
             .count();
-        match deleted.standing {
-            Standing::Verified if newer_verified == 0 => {
+        match deleted.status {
+            CopyStatus::Verified if newer_verified == 0 => {
                 self.record
                     .violation(&format!("{id} was deleted, the newest verified copy of its database"));
             }
-            Standing::InProgress => self.record.violation(&format!("{id} was deleted while it was copied")),
-            Standing::Failed | Standing::Mismatched | Standing::Unverified => {
+            CopyStatus::InProgress => self.record.violation(&format!("{id} was deleted while it was copied")),
+            CopyStatus::Failed | CopyStatus::Mismatched | CopyStatus::Unverified => {
                 let better =
-                    of_database().any(|copy| copy.standing == Standing::Verified && copy.taken.at >= deleted.taken.at);
+                    of_database().any(|copy| copy.status == CopyStatus::Verified && copy.taken.at >= deleted.taken.at);
                 if !better {
                     self.record.violation(&format!(
                         "{id} ({:?}) was deleted without a better copy",
-                        deleted.standing
+                        deleted.status
                     ));
                 }
             }
-            Standing::Verified => {}
+            CopyStatus::Verified => {}
         }
         self.judge_retention(invocation, deleted, now);
         let mut known = lock(&self.known);
-        if deleted.standing == Standing::Verified {
+        if deleted.status == CopyStatus::Verified {
             known.pruned.insert(deleted.source_arn().to_owned());
         }
         let read = known.invocations.get(&invocation).map_or(now, |invoked| invoked.read);
-        let deadline = SignedDuration::from_hours(i64::from(self.settings.copy_deadline_hours)) - MOST_SKEW;
+        let deadline = SignedDuration::from_hours(i64::from(self.settings.copy_deadline_hours)) - MAX_SKEW;
         let blocking = of_database().find(|copy| {
             let accepted = known.accepted.get(&copy.snapshot.id).copied().unwrap_or(Timestamp::MIN);
-            copy.standing == Standing::InProgress
+            copy.status == CopyStatus::InProgress
                 && copy.age() > deleted.age()
                 // One that began after the function had looked cannot be known to it.
                 && accepted < read
@@ -264,7 +265,7 @@ impl Watch {
         let copies = self.copies(&seen);
         let mut verified: Vec<&OwnedCopy<'_>> = copies
             .iter()
-            .filter(|copy| copy.standing == Standing::Verified && copy.taken.resource_id == *resource_id)
+            .filter(|copy| copy.status == CopyStatus::Verified && copy.taken.resource_id == *resource_id)
             .collect();
         verified.sort_by_key(|copy| copy.age());
         let known = lock(&self.known);
@@ -289,7 +290,7 @@ impl Watch {
             }
             keep = keep.at_most(past.keep(listed));
         }
-        if deleted.standing != Standing::Verified {
+        if deleted.status != CopyStatus::Verified {
             return;
         }
         let wanted = |why: String| self.record.violation(&format!("{id} was deleted, {why}"));
@@ -301,7 +302,7 @@ impl Watch {
                 keep.copies
             ));
         }
-        let age = now.duration_since(deleted.taken.at) + MOST_SKEW;
+        let age = now.duration_since(deleted.taken.at) + MAX_SKEW;
         if age < SignedDuration::from_hours(i64::from(keep.days) * 24) {
             wanted(format!("at an age of {age:#}, {} days are to be kept", keep.days));
         }
@@ -365,7 +366,7 @@ impl Watch {
                 .iter()
                 .filter(|other| other.source_arn() == copy.source_arn() && other.asked == copy.asked)
         };
-        let good = same().filter(|other| other.standing.may_be_good()).count();
+        let good = same().filter(|other| other.status.may_be_good()).count();
         if good > 1 {
             self.record.violation(&format!(
                 "{} is copied {good} times, the last time as {id}",
@@ -394,14 +395,14 @@ impl Watch {
         }
         let now_is = self.copies(after).into_iter().find(|copy| copy.snapshot.arn == arn);
         if let Some(now_is) = now_is
-            && now_is.standing == Standing::Verified
+            && now_is.status == CopyStatus::Verified
         {
             let right = self.came_out_right(copy.snapshot);
             if !right {
                 self.record
                     .violation(&format!("{arn} was verified and is not what was asked for"));
             }
-            if copy.standing == Standing::Mismatched {
+            if copy.status == CopyStatus::Mismatched {
                 self.record
                     .violation(&format!("{arn} was a mismatch and is verified now"));
             }
@@ -447,8 +448,8 @@ impl Watch {
             let twin = copies[..at].iter().find(|other| {
                 other.source_arn() == copy.source_arn()
                     && other.asked == copy.asked
-                    && other.standing.may_be_good()
-                    && copy.standing.may_be_good()
+                    && other.status.may_be_good()
+                    && copy.status.may_be_good()
             });
             if let Some(twin) = twin {
                 self.record.violation(&format!(
@@ -487,7 +488,7 @@ impl Watch {
         // A copy of a later snapshot, which is gone from the source region, serves as well, even under the key that the
         // database had then.
         if copies.iter().any(|copy| {
-            copy.standing == Standing::Verified
+            copy.status == CopyStatus::Verified
                 && copy.taken.resource_id == resource_id
                 && (Some(copy.taken.at) > newest.created_at
                     || Some(copy.taken.at) == newest.created_at && has_key(copy))
@@ -498,7 +499,7 @@ impl Watch {
         }
         let failed = of_newest
             .iter()
-            .filter(|copy| matches!(copy.standing, Standing::Failed | Standing::Mismatched))
+            .filter(|copy| matches!(copy.status, CopyStatus::Failed | CopyStatus::Mismatched))
             .count();
         if failed >= 3 {
             self.record.add("databases that end with three failed attempts", 1);
@@ -506,7 +507,7 @@ impl Watch {
         }
         let there: Vec<String> = of_newest
             .iter()
-            .map(|copy| format!("{} {:?}", copy.snapshot.id, copy.standing))
+            .map(|copy| format!("{} {:?}", copy.snapshot.id, copy.status))
             .collect();
         self.record.violation(&format!(
             "{id} ends without a verified copy of {}; there is [{}]",
@@ -530,7 +531,7 @@ impl Watch {
         for resource_id in gone {
             let mut verified: Vec<&OwnedCopy<'_>> = copies
                 .iter()
-                .filter(|copy| copy.standing == Standing::Verified && copy.taken.resource_id == resource_id)
+                .filter(|copy| copy.status == CopyStatus::Verified && copy.taken.resource_id == resource_id)
                 .collect();
             verified.sort_by_key(|copy| std::cmp::Reverse(copy.age()));
             self.record
@@ -570,17 +571,17 @@ impl Watch {
             .filter_map(|snapshot| {
                 let taken = known.taken.get(snapshot.tags.get(tags::SOURCE_ARN)?)?.clone();
                 let verified = snapshot.tags.get(tags::VERIFIED).map(String::as_str);
-                let standing = match (snapshot.status.as_str(), verified) {
-                    ("available", Some(tags::MISMATCH)) => Standing::Mismatched,
-                    ("available", Some(_)) => Standing::Verified,
-                    ("available", None) => Standing::Unverified,
-                    ("failed", _) => Standing::Failed,
-                    _ => Standing::InProgress,
+                let status = match (snapshot.status.as_str(), verified) {
+                    ("available", Some(tags::MISMATCH)) => CopyStatus::Mismatched,
+                    ("available", Some(_)) => CopyStatus::Verified,
+                    ("available", None) => CopyStatus::Unverified,
+                    ("failed", _) => CopyStatus::Failed,
+                    _ => CopyStatus::InProgress,
                 };
                 Some(OwnedCopy {
                     snapshot,
                     taken,
-                    standing,
+                    status,
                     asked: known.asked.get(&snapshot.id).and_then(|(key, _)| key.clone()),
                     accepted: known.accepted.get(&snapshot.id).copied().unwrap_or(Timestamp::MIN),
                 })
@@ -590,7 +591,7 @@ impl Watch {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum CopyStatus {
     Verified,
     Unverified,
     InProgress,
@@ -598,7 +599,7 @@ enum Standing {
     Mismatched,
 }
 
-impl Standing {
+impl CopyStatus {
     fn may_be_good(self) -> bool {
         matches!(self, Self::Verified | Self::Unverified | Self::InProgress)
     }
@@ -607,7 +608,7 @@ impl Standing {
 struct OwnedCopy<'a> {
     snapshot: &'a SnapshotState,
     taken: Taken,
-    standing: Standing,
+    status: CopyStatus,
     /// The key that RDS was asked for.
     asked: Option<String>,
     accepted: Timestamp,

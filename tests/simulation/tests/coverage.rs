@@ -1,4 +1,4 @@
-//! Every Task under every error: the runner of the simulation must come to what `tests/coverage/scenarios.json` says,
+//! Every Task under every error: the runner of the simulation must come to what `tests/deployment/scenarios.json` says,
 //! as the interpreter of the static tests and MiniStack do.
 
 #![allow(missing_docs)]
@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use deployment::{Coverage, Failure, text};
 use fixtures::{DESTINATION, KEY, settings_with, world};
+use rds_simulator_sdk::BEGINNING;
 use serde_json::{Value, json};
 use simulation::functions::{Broken, Functions};
 use simulation::machines::machines;
@@ -17,8 +19,6 @@ use simulation::record::Record;
 use simulation::step_functions::{Status, StepFunctions};
 use simulation::virtual_time::Tasks;
 use simulation::watch::Watch;
-use simulator_sdk::BEGINNING;
-use static_checks::{Coverage, Failure, text};
 
 /// What came of a scenario.
 fn story(coverage: &Rc<Coverage>, scenario: &Value) -> Value {
@@ -73,7 +73,7 @@ fn story(coverage: &Rc<Coverage>, scenario: &Value) -> Value {
 
 #[test]
 fn the_runner_comes_to_what_the_other_interpreters_come_to() {
-    let coverage = Rc::new(Coverage::read(&text("tests/coverage/scenarios.json")));
+    let coverage = Rc::new(Coverage::read(&text("tests/deployment/scenarios.json")));
     let scenarios = coverage.scenarios();
     assert!(scenarios.len() > 200, "{}", scenarios.len());
     for scenario in scenarios {

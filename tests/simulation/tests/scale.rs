@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use fixtures::{DESTINATION, KEY, SOURCE, settings_with};
 use jiff::{SignedDuration, Timestamp};
+use rds_simulator_sdk::scenario::{Database, Scenario};
+use rds_simulator_sdk::simulator::Kind;
+use rds_simulator_sdk::{BEGINNING, World};
 use serde::Serialize;
 use serde_json::json;
 use simulation::functions::{Broken, Functions};
@@ -21,9 +24,6 @@ use simulation::record::{Record, Report};
 use simulation::step_functions::{Status, StepFunctions};
 use simulation::virtual_time::Tasks;
 use simulation::watch::Watch;
-use simulator_sdk::scenario::{Database, Scenario};
-use simulator_sdk::simulator::Kind;
-use simulator_sdk::{BEGINNING, World};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,11 +37,11 @@ const LANES: [u32; 2] = [24, 7];
 const PAGE_SIZE: usize = 500;
 
 /// Of fewer minutes in which all lanes were taken, the share of the slots in use says nothing.
-const LEAST_SAMPLES: u32 = 60;
+const MIN_SAMPLES: u32 = 60;
 
 /// How much longer than the best schedule a run may take. If each page waited for the longest copy of the one before, a
 /// thousand instances would take 1.25 times as long.
-const MOST_OF_BOUND: f64 = 1.1;
+const MAX_OF_BOUND: f64 = 1.1;
 
 // In the dev profile one of them takes minutes; `make test` is in another.
 #[test]
@@ -92,7 +92,7 @@ fn check(databases: usize, clusters_in_ten: u64) {
         clusters_percent: clusters_in_ten * 10,
         hours: took.as_secs_f64() / 3600.0,
         of_bound: took.as_secs_f64() / fleet.bound(),
-        slots_in_use: slots.map(|slots| (slots.samples >= LEAST_SAMPLES).then(|| slots.use_while_queued())),
+        slots_in_use: slots.map(|slots| (slots.samples >= MIN_SAMPLES).then(|| slots.use_while_queued())),
         calls: calls(|name| !name.contains(' ')),
         invocations: calls(|name| name.starts_with("invoke ")),
         largest_payload: of("largest payload of a state in bytes"),
@@ -112,7 +112,7 @@ fn check(databases: usize, clusters_in_ten: u64) {
     for in_use in figures.slots_in_use.iter().flatten() {
         assert!(*in_use >= 0.95, "{in_use}");
     }
-    assert!(figures.of_bound <= MOST_OF_BOUND, "{} x the bound", figures.of_bound);
+    assert!(figures.of_bound <= MAX_OF_BOUND, "{} x the bound", figures.of_bound);
 }
 
 /// What is said of a fleet; `make bench` makes a table of it.
@@ -208,7 +208,7 @@ impl Fleet {
     }
 
     fn world(&self) -> World {
-        let source = |mut region: simulator_sdk::scenario::Region| {
+        let source = |mut region: rds_simulator_sdk::scenario::Region| {
             for (number, (kind, seconds)) in self.databases.iter().enumerate() {
                 let mut database = Database::new(&format!("database-{number:05}")).snapshots_aged([2.0]);
                 database.copies.duration_seconds = Some(*seconds);
@@ -219,7 +219,7 @@ impl Fleet {
             }
             region
         };
-        let destination = |region: simulator_sdk::scenario::Region| {
+        let destination = |region: rds_simulator_sdk::scenario::Region| {
             region
                 .key(KEY, "alias/copies")
                 .quota(100_000, 100_000)

@@ -113,7 +113,7 @@ proptest! {
         let with = next(&wait, elapsed, percent);
         let without = next(&wait, elapsed, 0);
         prop_assert!(with.seconds <= without.seconds);
-        prop_assert!(with.seconds >= Wait::SHORTEST_SECONDS);
+        prop_assert!(with.seconds >= Wait::MIN_SECONDS);
         prop_assert_eq!(with.waited_seconds, elapsed + with.seconds);
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use shared::DatabaseKind;
+use domain::kind::DatabaseKind;
 
 use super::*;
 

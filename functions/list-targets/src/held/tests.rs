@@ -1,9 +1,9 @@
-use shared::tags;
+use domain::tags;
 
 use super::*;
 
 fn owner() -> Owner {
-    Owner::of(&fixtures::settings())
+    Owner::from_settings(&fixtures::settings())
 }
 
 fn holdings(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database]) -> Holdings {

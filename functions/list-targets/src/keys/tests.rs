@@ -1,6 +1,6 @@
+use domain::kind::DatabaseKind;
 use fixtures::{DESTINATION, KEY, OTHER_KEY, settings_with, world};
-use shared::DatabaseKind;
-use simulator_sdk::World;
+use rds_simulator_sdk::World;
 
 use super::*;
 

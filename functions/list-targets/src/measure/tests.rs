@@ -1,7 +1,7 @@
+use domain::kind::DatabaseKind::{Cluster, Instance};
 use fixtures::{Measured, database, deployment, metered, world};
 use jiff::SignedDuration;
 use serde_json::json;
-use shared::DatabaseKind::{Cluster, Instance};
 
 use super::*;
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
+use domain::kind::DatabaseKind;
 use fixtures::settings_with;
-use shared::DatabaseKind;
 
 use super::*;
 

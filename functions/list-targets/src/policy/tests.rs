@@ -1,6 +1,6 @@
+use domain::kind::DatabaseKind;
 use fixtures::settings;
 use proptest::prelude::*;
-use shared::DatabaseKind;
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn tags_ask_for_longer_retention_and_for_an_option_group() {
     assert!(said.is_empty(), "{said:?}");
     assert_eq!((policy.keep.days, policy.keep.monthly), (365, 12));
     assert_eq!(policy.option_group.as_deref(), Some("copies-tz"));
-    assert!(!policy.keep_all);
+    assert!(!policy.hold_all);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_tag_that_cannot_be_read_is_named_without_its_value_and_nothing_is_deleted()
         ("snapferry:kep-days", "is not a tag that Snapferry knows"),
     ] {
         let (policy, said) = of_tags(&[(tag, "s3cret!")]);
-        assert!(policy.keep_all, "{tag}");
+        assert!(policy.hold_all, "{tag}");
         assert_eq!(said.len(), 1);
         assert!(
             said[0].starts_with(&format!("instance orders: the tag {tag} {problem}")),
@@ -51,7 +51,7 @@ fn a_tag_that_cannot_be_read_is_named_without_its_value_and_nothing_is_deleted()
         );
         assert!(!said[0].contains("s3cret"));
         let nothing = Policy {
-            keep_all: true,
+            hold_all: true,
             ..Policy::default()
         };
         assert_eq!(policy, nothing, "{tag} counts as absent");
@@ -61,14 +61,14 @@ fn a_tag_that_cannot_be_read_is_named_without_its_value_and_nothing_is_deleted()
 #[test]
 fn asking_for_less_than_the_stack_keeps_is_said_and_harmless() {
     let (policy, said) = of_tags(&[("snapferry:keep", "1")]);
-    assert!(!policy.keep_all);
+    assert!(!policy.hold_all);
     assert_eq!(
         said,
         ["instance orders: the tag snapferry:keep asks for less than the stack keeps, which holds"]
     );
-    let target = shared::Target {
+    let target = domain::payload::Target {
         policy: Some(policy),
-        ..shared::Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
+        ..domain::payload::Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
     };
     assert_eq!(target.keep(&settings()), settings().keep);
 }
@@ -100,12 +100,12 @@ proptest! {
         };
         let (policy, _) = of(&database, &Keyring::default(), &settings());
         prop_assert_eq!(&policy.kms_key_arn, &None);
-        let target = shared::Target {
+        let target = domain::payload::Target {
             policy: Some(policy),
-            ..shared::Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
+            ..domain::payload::Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
         };
         prop_assert_eq!(target.check(&settings()), Ok(()));
         let keep = target.keep(&settings());
-        prop_assert_eq!(keep.or_more(settings().keep), keep);
+        prop_assert_eq!(keep.widest(settings().keep), keep);
     }
 }

@@ -10,7 +10,7 @@ fn hour(hour: i64) -> Timestamp {
     Timestamp::from_second(1_760_000_000 + hour * 3600).expect("in range")
 }
 
-fn copy(id: &str, hour_of_data: i64, standing: Standing) -> OwnCopy {
+fn copy(id: &str, hour_of_data: i64, status: CopyStatus) -> OwnCopy {
     OwnCopy {
         id: id.to_owned(),
         arn: format!("arn:aws:rds:eu-west-1:123456789012:snapshot:{id}"),
@@ -20,19 +20,19 @@ fn copy(id: &str, hour_of_data: i64, standing: Standing) -> OwnCopy {
         requested: hour(hour_of_data + 1),
         kms_key_arn: None,
         attempt: 0,
-        keep: Keep::default(),
-        standing,
+        retention: RetentionRules::default(),
+        status,
     }
 }
 
 /// Keeps so many copies, by no other rule.
 fn only(copies: u32) -> Rules {
     Rules {
-        keep: Keep {
+        keep: RetentionRules {
             copies,
-            ..Keep::default()
+            ..RetentionRules::default()
         },
-        keep_all: false,
+        hold_all: false,
         deadline: DEADLINE,
     }
 }
@@ -48,7 +48,7 @@ fn deleted(copies: &[OwnCopy], keep: u32, now: Timestamp) -> Vec<&str> {
 #[test]
 fn the_newest_verified_copies_are_kept() {
     let copies: Vec<OwnCopy> = (0..5)
-        .map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified))
+        .map(|day| copy(&format!("day-{day}"), day * 24, CopyStatus::Verified))
         .collect();
     assert_eq!(deleted(&copies, 3, hour(200)), ["day-0", "day-1"]);
     assert_eq!(deleted(&copies, 1, hour(200)), ["day-0", "day-1", "day-2", "day-3"]);
@@ -62,18 +62,18 @@ fn the_newest_verified_copies_are_kept() {
 
 #[test]
 fn the_order_is_that_of_the_data_not_of_the_copying() {
-    let mut late = copy("copied-late", 0, Standing::Verified);
+    let mut late = copy("copied-late", 0, CopyStatus::Verified);
     late.requested = hour(500);
-    let copies = [late, copy("copied-early", 24, Standing::Verified)];
+    let copies = [late, copy("copied-early", 24, CopyStatus::Verified)];
     assert_eq!(deleted(&copies, 1, hour(600)), ["copied-late"]);
 }
 
 #[test]
 fn nothing_goes_while_a_newer_copy_is_in_progress() {
     let mut copies: Vec<OwnCopy> = (0..5)
-        .map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified))
+        .map(|day| copy(&format!("day-{day}"), day * 24, CopyStatus::Verified))
         .collect();
-    copies.push(copy("under-way", 120, Standing::InProgress));
+    copies.push(copy("under-way", 120, CopyStatus::InProgress));
     assert!(deleted(&copies, 1, hour(125)).is_empty());
     // Past the deadline it blocks nothing any more, and still is not deleted itself.
     assert_eq!(deleted(&copies, 4, hour(121 + 73)), ["day-0"]);
@@ -82,9 +82,9 @@ fn nothing_goes_while_a_newer_copy_is_in_progress() {
 #[test]
 fn a_copy_in_progress_does_not_hold_up_copies_newer_than_itself() {
     let copies = [
-        copy("under-way", 0, Standing::InProgress),
-        copy("failed", 24, Standing::Failed),
-        copy("good", 48, Standing::Verified),
+        copy("under-way", 0, CopyStatus::InProgress),
+        copy("failed", 24, CopyStatus::Failed),
+        copy("good", 48, CopyStatus::Verified),
     ];
     assert_eq!(deleted(&copies, 1, hour(49)), ["failed"]);
 }
@@ -92,24 +92,24 @@ fn a_copy_in_progress_does_not_hold_up_copies_newer_than_itself() {
 #[test]
 fn copies_that_are_no_good_do_not_count_and_go_once_a_later_good_one_exists() {
     let bad = [
-        copy("good", 0, Standing::Verified),
-        copy("failed", 24, Standing::Failed),
-        copy("mismatched", 48, Standing::Mismatched),
+        copy("good", 0, CopyStatus::Verified),
+        copy("failed", 24, CopyStatus::Failed),
+        copy("mismatched", 48, CopyStatus::Mismatched),
     ];
     assert!(
         deleted(&bad, 1, hour(400)).is_empty(),
         "when copying breaks, retention stops too"
     );
     let mut mended = bad.to_vec();
-    mended.push(copy("later", 72, Standing::Verified));
+    mended.push(copy("later", 72, CopyStatus::Verified));
     assert_eq!(deleted(&mended, 2, hour(400)), ["failed", "mismatched"]);
 }
 
 #[test]
 fn a_good_copy_of_the_same_snapshot_supersedes_the_failed_one() {
     let copies = [
-        copy("first-try", 0, Standing::Failed),
-        copy("second-try", 0, Standing::Verified),
+        copy("first-try", 0, CopyStatus::Failed),
+        copy("second-try", 0, CopyStatus::Verified),
     ];
     assert_eq!(deleted(&copies, 3, hour(10)), ["first-try"]);
 }
@@ -117,8 +117,8 @@ fn a_good_copy_of_the_same_snapshot_supersedes_the_failed_one() {
 #[test]
 fn a_complete_copy_waits_for_its_verification_until_the_deadline() {
     let copies = [
-        copy("unverified", 0, Standing::Unverified),
-        copy("later", 24, Standing::Verified),
+        copy("unverified", 0, CopyStatus::Unverified),
+        copy("later", 24, CopyStatus::Verified),
     ];
     assert!(deleted(&copies, 1, hour(30)).is_empty());
     assert_eq!(deleted(&copies, 1, hour(1 + 73)), ["unverified"]);
@@ -127,9 +127,9 @@ fn a_complete_copy_waits_for_its_verification_until_the_deadline() {
 #[test]
 fn every_verdict_has_a_reason() {
     let copies = [
-        copy("old", 0, Standing::Verified),
-        copy("newest", 24, Standing::Verified),
-        copy("failed", 36, Standing::Failed),
+        copy("old", 0, CopyStatus::Verified),
+        copy("newest", 24, CopyStatus::Verified),
+        copy("failed", 36, CopyStatus::Failed),
     ];
     let reasons: Vec<String> = plan(&copies, &only(1), hour(50))
         .into_iter()
@@ -148,7 +148,7 @@ fn every_verdict_has_a_reason() {
 #[test]
 fn copies_up_to_an_age_are_kept_and_one_from_the_future_is_young() {
     let copies: Vec<OwnCopy> = (0..6)
-        .map(|day| copy(&format!("day-{day}"), day * 24, Standing::Verified))
+        .map(|day| copy(&format!("day-{day}"), day * 24, CopyStatus::Verified))
         .collect();
     let mut rules = only(1);
     rules.keep.days = 2;
@@ -169,12 +169,12 @@ fn the_last_copy_of_each_day_week_month_and_year_is_kept() {
                 id: created.strftime("%Y-%m-%dT%H").to_string(),
                 source_created: created,
                 requested: created,
-                ..copy("", 0, Standing::Verified)
+                ..copy("", 0, CopyStatus::Verified)
             }
         })
         .collect();
     let rules = Rules {
-        keep: Keep {
+        keep: RetentionRules {
             copies: 1,
             days: 0,
             daily: 3,
@@ -214,13 +214,13 @@ fn a_week_belongs_to_the_year_of_its_thursday() {
     assert_eq!(week("2027-01-04T12:00:00Z"), (2027, 1));
 }
 
-fn any_standing() -> impl Strategy<Value = Standing> {
+fn any_standing() -> impl Strategy<Value = CopyStatus> {
     prop_oneof![
-        4 => Just(Standing::Verified),
-        1 => Just(Standing::Unverified),
-        1 => Just(Standing::InProgress),
-        1 => Just(Standing::Failed),
-        1 => Just(Standing::Mismatched),
+        4 => Just(CopyStatus::Verified),
+        1 => Just(CopyStatus::Unverified),
+        1 => Just(CopyStatus::InProgress),
+        1 => Just(CopyStatus::Failed),
+        1 => Just(CopyStatus::Mismatched),
     ]
 }
 
@@ -234,18 +234,18 @@ fn any_copies() -> impl Strategy<Value = Vec<OwnCopy>> {
         entries
             .into_iter()
             .enumerate()
-            .map(|(at, (data, delay, standing))| OwnCopy {
+            .map(|(at, (data, delay, status))| OwnCopy {
                 requested: hour(data + delay),
-                ..copy(&format!("copy-{at}"), data, standing)
+                ..copy(&format!("copy-{at}"), data, status)
             })
             .collect()
     })
 }
 
-fn any_keep() -> impl Strategy<Value = Keep> {
+fn any_keep() -> impl Strategy<Value = RetentionRules> {
     let days = prop_oneof![Just(0_u32), 1_u32..20];
     let counts = [0_u32..4, 0..4, 0..4, 0..4];
-    (0_u32..8, days, counts).prop_map(|(copies, days, [daily, weekly, monthly, yearly])| Keep {
+    (0_u32..8, days, counts).prop_map(|(copies, days, [daily, weekly, monthly, yearly])| RetentionRules {
         copies,
         days,
         daily,
@@ -256,10 +256,10 @@ fn any_keep() -> impl Strategy<Value = Keep> {
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    let keep_all = prop::bool::weighted(0.1);
-    (any_keep(), keep_all, 0_i64..400).prop_map(|(keep, keep_all, deadline)| Rules {
+    let hold_all = prop::bool::weighted(0.1);
+    (any_keep(), hold_all, 0_i64..400).prop_map(|(keep, hold_all, deadline)| Rules {
         keep,
-        keep_all,
+        hold_all,
         deadline: SignedDuration::from_hours(deadline),
     })
 }
@@ -275,14 +275,14 @@ fn without(copies: &[OwnCopy], ids: &[&str]) -> Vec<OwnCopy> {
 #[test]
 fn copies_of_a_database_that_is_gone_are_kept_for_as_long_as_the_stack_says_and_no_others() {
     let settings = Settings {
-        keep: Keep::default(),
+        keep: RetentionRules::default(),
         retired_keep_days: 7,
         ..fixtures::settings()
     };
     for (retired, days) in [(true, 7), (false, 0)] {
         let target = Target {
             retired,
-            ..Target::new(shared::DatabaseKind::Instance, "orders", "db-ORDERS")
+            ..Target::new(domain::kind::DatabaseKind::Instance, "orders", "db-ORDERS")
         };
         assert_eq!(Rules::of(&settings, &target, &[]).keep.days, days);
     }
@@ -291,12 +291,12 @@ fn copies_of_a_database_that_is_gone_are_kept_for_as_long_as_the_stack_says_and_
 /// The verdict on one copy by the words of the rules, each time with a look at all copies.
 fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &Rules, now: Timestamp) -> Verdict<'a> {
     let order = |copy: &OwnCopy| (copy.source_created, copy.requested, copy.id.clone());
-    let verified = || copies.iter().filter(|other| other.standing == Standing::Verified);
+    let verified = || copies.iter().filter(|other| other.status == CopyStatus::Verified);
     let newest = verified().max_by_key(|other| order(other));
     let live = |asked: Timestamp| now.duration_since(asked) <= rules.deadline;
     let under_way = copies
         .iter()
-        .filter(|other| other.standing == Standing::InProgress && live(other.requested))
+        .filter(|other| other.status == CopyStatus::InProgress && live(other.requested))
         .max_by_key(|other| order(other))
         .filter(|other| order(other) > order(copy));
 
@@ -306,16 +306,16 @@ fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &Rules, now: 
         }
         _ => (false, format!("it {what}, and there is no later verified copy yet")),
     };
-    let (delete, reason) = match copy.standing {
-        Standing::InProgress => (false, "in progress".to_owned()),
-        Standing::Unverified if live(copy.requested) => (
+    let (delete, reason) = match copy.status {
+        CopyStatus::InProgress => (false, "in progress".to_owned()),
+        CopyStatus::Unverified if live(copy.requested) => (
             false,
             "complete, to be verified by the run that waits for it".to_owned(),
         ),
-        Standing::Unverified => bad("was never verified"),
-        Standing::Failed => bad("failed"),
-        Standing::Mismatched => bad("did not match its source"),
-        Standing::Verified => {
+        CopyStatus::Unverified => bad("was never verified"),
+        CopyStatus::Failed => bad("failed"),
+        CopyStatus::Mismatched => bad("did not match its source"),
+        CopyStatus::Verified => {
             let newer: Vec<&OwnCopy> = verified().filter(|other| order(other) > order(copy)).collect();
             let number = u32::try_from(newer.len()).expect("a small number") + 1;
             let keep = rules.keep.copies.max(1);
@@ -350,7 +350,7 @@ fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &Rules, now: 
     };
     let unread = "a tag of the database cannot be read, and nothing goes until it can";
     let (delete, reason) = match under_way {
-        _ if delete && rules.keep_all => (false, unread.to_owned()),
+        _ if delete && rules.hold_all => (false, unread.to_owned()),
         Some(newer) if delete => (false, format!("{} is still in progress", newer.id)),
         _ => (delete, reason),
     };
@@ -364,10 +364,10 @@ proptest! {
     fn the_newest_verified_copy_is_never_deleted(
         copies in any_copies(), rules in any_rules(), now in -500_i64..40_000,
     ) {
-        let newest = copies.iter().filter(|copy| copy.standing == Standing::Verified).map(|copy| copy.source_created).max();
+        let newest = copies.iter().filter(|copy| copy.status == CopyStatus::Verified).map(|copy| copy.source_created).max();
         if let Some(newest) = newest {
             let left = plan(&copies, &rules, hour(now)).into_iter()
-                .filter(|verdict| !verdict.delete && verdict.copy.standing == Standing::Verified)
+                .filter(|verdict| !verdict.delete && verdict.copy.status == CopyStatus::Verified)
                 .any(|verdict| verdict.copy.source_created == newest);
             prop_assert!(left);
         }
@@ -379,9 +379,9 @@ proptest! {
     ) {
         let now = hour(now);
         for verdict in plan(&copies, &rules, now).iter().filter(|verdict| verdict.delete) {
-            prop_assert_ne!(verdict.copy.standing, Standing::InProgress);
+            prop_assert_ne!(verdict.copy.status, CopyStatus::InProgress);
             let held_up = copies.iter().any(|other| {
-                other.standing == Standing::InProgress
+                other.status == CopyStatus::InProgress
                     && now.duration_since(other.requested) <= rules.deadline
                     && other.source_created > verdict.copy.source_created
             });
@@ -397,7 +397,7 @@ proptest! {
         for gone in verdicts.iter().filter(|verdict| verdict.delete) {
             let good = verdicts.iter().any(|stays| {
                 !stays.delete
-                    && stays.copy.standing == Standing::Verified
+                    && stays.copy.status == CopyStatus::Verified
                     && stays.copy.source_created >= gone.copy.source_created
             });
             prop_assert!(good, "{}", gone.copy.id);
@@ -408,16 +408,16 @@ proptest! {
     fn at_least_keep_verified_copies_stay_and_exactly_that_many_when_nothing_is_in_progress(
         copies in any_copies(), rules in any_rules(), now in -500_i64..40_000,
     ) {
-        let verified = copies.iter().filter(|copy| copy.standing == Standing::Verified).count();
+        let verified = copies.iter().filter(|copy| copy.status == CopyStatus::Verified).count();
         let stay = plan(&copies, &rules, hour(now)).iter()
-            .filter(|verdict| !verdict.delete && verdict.copy.standing == Standing::Verified)
+            .filter(|verdict| !verdict.delete && verdict.copy.status == CopyStatus::Verified)
             .count();
         let wanted = verified.min(usize::try_from(rules.keep.copies).expect("a small number").max(1));
         prop_assert!(stay >= wanted);
         let by_number_only = Rules { deadline: rules.deadline, ..only(rules.keep.copies) };
-        if copies.iter().all(|copy| copy.standing != Standing::InProgress) {
+        if copies.iter().all(|copy| copy.status != CopyStatus::InProgress) {
             let gone = deleted_by(&copies, &by_number_only, now).into_iter()
-                .filter(|id| copies.iter().any(|copy| copy.id == *id && copy.standing == Standing::Verified))
+                .filter(|id| copies.iter().any(|copy| copy.id == *id && copy.status == CopyStatus::Verified))
                 .count();
             prop_assert_eq!(verified - gone, wanted);
         }
@@ -445,7 +445,7 @@ proptest! {
         copies in any_copies(), rules in any_rules(), more in any_keep(), now in -500_i64..40_000,
     ) {
         let fewer = deleted_by(&copies, &rules, now);
-        let wider = Rules { keep: rules.keep.or_more(more), ..rules };
+        let wider = Rules { keep: rules.keep.widest(more), ..rules };
         for id in deleted_by(&copies, &wider, now) {
             prop_assert!(fewer.contains(&id));
         }
@@ -469,7 +469,7 @@ proptest! {
 
     #[test]
     fn where_a_tag_cannot_be_read_nothing_goes(copies in any_copies(), rules in any_rules(), now in -500_i64..40_000) {
-        let rules = Rules { keep_all: true, ..rules };
+        let rules = Rules { hold_all: true, ..rules };
         prop_assert!(deleted_by(&copies, &rules, now).is_empty());
     }
 
@@ -481,10 +481,10 @@ proptest! {
         let settings = Settings { keep: stack, retired_keep_days: 7, ..fixtures::settings() };
         let target = Target {
             retired,
-            policy: Some(shared::Policy { keep: asked, ..shared::Policy::default() }),
-            ..Target::new(shared::DatabaseKind::Instance, "orders", "db-ORDERS")
+            policy: Some(domain::payload::Policy { keep: asked, ..domain::payload::Policy::default() }),
+            ..Target::new(domain::kind::DatabaseKind::Instance, "orders", "db-ORDERS")
         };
-        let copies: Vec<OwnCopy> = copies.into_iter().zip(keeps).map(|(copy, keep)| OwnCopy { keep, ..copy }).collect();
+        let copies: Vec<OwnCopy> = copies.into_iter().zip(keeps).map(|(copy, keep)| OwnCopy { retention: keep, ..copy }).collect();
         let rules = Rules::of(&settings, &target, &copies);
         let by_stack = Rules { keep: stack, ..rules };
         let gone = deleted_by(&copies, &rules, now);

@@ -1,0 +1,195 @@
+//! Everything that can go wrong, under names that the state machines match on.
+
+use std::fmt;
+
+use strum::{IntoStaticStr, VariantNames};
+
+/// What went wrong. The variant's name is what Step Functions shows as `Error` and what Retry and Catch match on; the
+/// message says what happened and what to do next.
+///
+/// No variant carries a tag value or a credential: messages end in the execution history.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, IntoStaticStr, VariantNames)]
+#[expect(missing_docs, reason = "a field is what its name says, as the message shows it")]
+pub enum Error {
+    /// The input of an execution or a function is not what it should be.
+    #[error("{field}: {problem}. {remedy}")]
+    BadInput {
+        field: String,
+        problem: String,
+        remedy: String,
+    },
+    /// An environment variable of the function is missing or wrong.
+    #[error("{variable}: {problem}. {remedy}")]
+    BadSettings {
+        variable: String,
+        problem: String,
+        remedy: String,
+    },
+    /// RDS asks to slow down; the state machine retries.
+    #[error("RDS asks to slow down, the step is retried: {refusal}")]
+    Throttled { refusal: Refusal },
+    /// RDS could not be reached or answered with a server error; the state machine retries.
+    #[error("RDS did not answer, the step is retried: {reason}")]
+    RdsUnavailable { reason: String },
+    /// The role of the function lacks a permission.
+    #[error(
+        "{refusal}. Compare the function's role with the one in infra/template.yaml, and look for a service control \
+         policy that restricts regions."
+    )]
+    AccessDenied { refusal: Refusal },
+    /// As many copies as RDS allows are in flight to the destination region. A wait, not a failure.
+    #[error("every copy slot of the destination region is taken, waiting for one: {reason}")]
+    CopySlotsFull { reason: String },
+    /// The manual snapshots of the destination region have reached their quota.
+    #[error(
+        "the destination region can hold no more manual snapshots: {reason}. Delete manual snapshots there that nobody \
+         needs, lower KeepCopies, or ask for a higher quota (Service Quotas: RDS, Manual snapshots)."
+    )]
+    SnapshotQuotaFull { reason: String },
+    /// The snapshot cannot be used yet, or its cluster is busy; the state machine retries for a while.
+    #[error("the snapshot is not ready yet: {reason}")]
+    SnapshotNotReady { reason: String },
+    /// The snapshot does not exist (any more).
+    #[error(
+        "the snapshot does not exist: {reason}. It may have expired; the next run copies the one that is newest then."
+    )]
+    SnapshotNotFound { reason: String },
+    /// RDS cannot use the key of the source or of the destination.
+    #[error(
+        "RDS cannot use a KMS key: {reason}. Check that the key exists in its region and is enabled, and that its policy \
+         admits the roles of list-targets and start-copy (README, key policy)."
+    )]
+    KeyNotUsable { reason: String },
+    /// The database has permanent options that the destination needs an option group for.
+    #[error(
+        "the copy needs an option group in the destination region: {reason}. Create one there with those options, and \
+         name it in the parameter OptionGroups or in the database's tag snapferry:option-group."
+    )]
+    OptionGroupMissing { reason: String },
+    /// The name of the copy belongs to a snapshot that is not ours.
+    #[error(
+        "{copy} exists in the destination region and is not a copy that this stack made of this snapshot. Rename or \
+         delete it, or choose another OwnerId."
+    )]
+    NameTaken { copy: String },
+    /// As many copies of this snapshot failed as may; the next snapshot starts afresh.
+    #[error(
+        "{attempts} copies of {snapshot} failed or did not match it, so it is not tried again until there is a newer \
+         snapshot. Look at the failed copies in the destination region; to try this snapshot again, delete them."
+    )]
+    AttemptsUsedUp { attempts: u32, snapshot: String },
+    /// RDS says that the copy failed.
+    #[error(
+        "RDS reports the copy {copy} of {snapshot} as {status}. The next run tries again, three times at most for one \
+         snapshot."
+    )]
+    CopyFailed {
+        copy: String,
+        snapshot: String,
+        status: String,
+    },
+    /// The copy was there and is gone.
+    #[error("{copy} is gone: somebody deleted or cancelled it. The next run copies again.")]
+    CopyMissing { copy: String },
+    /// The finished copy is not what was asked for.
+    #[error(
+        "{copy} is complete, but {differences}. The copy is marked as a mismatch and does not count; the next run copies \
+         again."
+    )]
+    CopyMismatch { copy: String, differences: String },
+    /// The copy is not complete after `CopyDeadlineHours`.
+    #[error(
+        "{copy} is {status} at {percent} % after more than {hours} hours. It no longer blocks pruning. If it is stuck, \
+         delete it in the destination region; the next run copies again."
+    )]
+    CopyOverdue {
+        copy: String,
+        status: String,
+        percent: i32,
+        hours: u32,
+    },
+    /// A fleet of more pages than there can be, or a cursor that does not grow.
+    #[error(
+        "page {page} of {run}: a run has {max} pages at most. Narrow the runs with the tag snapferry:copy, or raise \
+         PageSize."
+    )]
+    PageLimit { page: u32, run: String, max: u32 },
+    /// Any other refusal by RDS, in its own words.
+    #[error("RDS refused: {refusal}")]
+    RdsError { refusal: Refusal },
+}
+
+/// What AWS said when it refused a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error code; empty where the refusal is not one of AWS's own.
+    pub code: String,
+    /// The message.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal without a code of AWS.
+    #[must_use]
+    pub fn without_code(message: impl Into<String>) -> Self {
+        Self {
+            code: String::new(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.code.is_empty() {
+            write!(f, "{}: ", self.code)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl Error {
+    /// Every name that [`Error::name`] can give.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
+
+    /// The stable name of this error in the state machines.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+
+    /// A field of the input is wrong: which one, in what way, and what would be right.
+    #[must_use]
+    pub fn bad_input(field: &str, problem: &str, remedy: &str) -> Self {
+        Self::BadInput {
+            field: field.to_owned(),
+            problem: problem.to_owned(),
+            remedy: remedy.to_owned(),
+        }
+    }
+
+    /// Whether RDS refused a parameter, or the parameters together, for a reason that has no name of its own.
+    #[must_use]
+    pub fn is_refused_parameter(&self) -> bool {
+        matches!(self, Self::RdsError { refusal } if refusal.code.starts_with("InvalidParameter"))
+    }
+
+    /// Whether RDS refused with its quota code, in words that name neither limit.
+    #[must_use]
+    pub fn is_unclear_quota(&self) -> bool {
+        matches!(self, Self::RdsError { refusal } if refusal.code == "SnapshotQuotaExceeded")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_name_of_its_variant_and_says_what_to_do() {
+        let error = Error::bad_input("only[0]", "no such database", "Check the name.");
+        assert_eq!(error.name(), "BadInput");
+        assert_eq!(error.to_string(), "only[0]: no such database. Check the name.");
+        assert!(Error::NAMES.contains(&"BadInput"));
+    }
+}

@@ -1,0 +1,19 @@
+//! What Snapferry knows and decides without I/O: values in, values out.
+//!
+//! Import from the module that defines a thing (`domain::payload::Target`), so that the layers show.
+
+#![forbid(unsafe_code)]
+
+pub mod authorize;
+pub mod copy_tags;
+pub mod error;
+pub mod kind;
+pub mod option_groups;
+pub mod ownership;
+pub mod payload;
+pub mod rds_rules;
+pub mod region;
+pub mod retention_rules;
+pub mod settings;
+pub mod snapshot;
+pub mod tags;

@@ -1,0 +1,472 @@
+//! The payload: every type that crosses a state boundary.
+//!
+//! Each function takes what the previous one gave and adds to it: [`Plan`] lists targets, and for each
+//! [`Target`] come [`Found`], [`Started`], [`Checked`] and [`Pruned`]. The state machines only pass it on.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::kind::DatabaseKind;
+use crate::retention_rules::RetentionRules;
+use crate::snapshot::Encryption;
+
+/// What a run was configured with. An input may repeat it, but not change it: [`Target::check`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunRules {
+    /// Region of the copies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination_region: Option<String>,
+    /// ARN of the key that copies are encrypted with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    /// Verified copies to keep. More than configured is taken, fewer is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_copies: Option<u32>,
+}
+
+/// What a database's tags ask for. They may ask for more than the stack keeps, and for a key that it allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Policy {
+    /// ARN of the key, of those that the stack allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    /// Option group of the destination region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub option_group: Option<String>,
+    /// What is kept, where it is more than the stack keeps.
+    #[serde(skip_serializing_if = "RetentionRules::is_empty")]
+    pub keep: RetentionRules,
+    /// Whether nothing may be deleted, because one of the tags cannot be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hold_all: bool,
+}
+
+/// Why a database is not copied in this run, found before the first copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// The name of the error: one of [`Error::NAMES`].
+    pub error: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        Self {
+            error: error.name().to_owned(),
+            message: error.to_string(),
+        }
+    }
+}
+
+/// One database to be copied: an item of the Map, and the input of copy-snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Target {
+    /// Instance or cluster.
+    pub kind: DatabaseKind,
+    /// The database's identifier: at most 63 characters, and it may change.
+    pub id: String,
+    /// `DbiResourceId` or `DbClusterResourceId`: never changes, and tells re-created databases of one name apart.
+    pub resource_id: String,
+    /// Whether nothing may be written, only said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Whether the database no longer exists, so that its copies are only pruned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
+    /// Other names that a retired database's copies know it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_ids: Vec<String>,
+    /// What its tags ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// Why it is not copied in this run. The state machine ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// What the run was configured with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RunRules>,
+}
+
+impl Target {
+    /// A target of which nothing else is known.
+    #[must_use]
+    pub fn new(kind: DatabaseKind, id: impl Into<String>, resource_id: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            resource_id: resource_id.into(),
+            dry_run: false,
+            retired: false,
+            former_ids: Vec::new(),
+            policy: None,
+            problem: None,
+            rules: None,
+        }
+    }
+}
+
+/// Where the next page of a run begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Page {
+    /// The kind of the page's targets: each kind has its own chain of pages.
+    pub kind: DatabaseKind,
+    /// The last resource id of the page before: this page's are greater.
+    pub cursor: String,
+    /// Number of the page, from 2.
+    pub number: u32,
+    /// Name of the run's first execution.
+    pub root: String,
+}
+
+/// A database that the run leaves alone, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutDatabase {
+    /// Instance or cluster.
+    pub kind: DatabaseKind,
+    /// The database's identifier.
+    pub id: String,
+    /// Why, in words that repeat for every database left out for that reason.
+    pub reason: String,
+}
+
+/// The databases that the run leaves alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// How many.
+    pub count: usize,
+    /// How many for each reason.
+    pub reasons: std::collections::BTreeMap<String, usize>,
+    /// The first 50 by name.
+    pub first: Vec<LeftOutDatabase>,
+}
+
+/// The copies of databases that no longer exist.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// How many databases.
+    pub databases: usize,
+    /// How many copies.
+    pub copies: usize,
+    /// The first 50 databases by name.
+    pub first: Vec<RetiredDatabase>,
+}
+
+/// A database that no longer exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredDatabase {
+    /// Instance or cluster.
+    pub kind: DatabaseKind,
+    /// What it was called last.
+    pub id: String,
+    /// How many copies there are of it.
+    pub copies: usize,
+}
+
+/// One page of a run: what `list-targets` gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Whether the run only says what it would do.
+    pub dry_run: bool,
+    /// What each target is to be copied with.
+    pub rules: RunRules,
+    /// Instances of this page, by resource id.
+    pub instances: Vec<Target>,
+    /// Clusters of this page, by resource id.
+    pub clusters: Vec<Target>,
+    /// The next page of instances, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_instances: Option<Page>,
+    /// The next page of clusters, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_clusters: Option<Page>,
+    /// The names that the run is narrowed to, for the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<Vec<String>>,
+    /// What is left out, and why.
+    pub left_out: LeftOut,
+    /// Databases that are gone, and whose copies are not.
+    pub retired: Retired,
+    /// Sentences for the operator.
+    pub warnings: Vec<String>,
+}
+
+/// What is to be done with a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Its newest snapshot has no copy of ours: start one.
+    Copy,
+    /// A copy of ours is in progress, or complete and not yet verified: go on with it.
+    Join,
+    /// The newest snapshot has a verified copy.
+    Current,
+    /// There is no snapshot to copy yet.
+    Nothing,
+    /// AWS cannot copy its snapshots.
+    Unsupported,
+    /// It no longer exists: its copies are pruned, by the rules for such.
+    Retired,
+}
+
+/// How it ended for a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Not ended yet.
+    Pending,
+    /// The newest snapshot was copied and the copy verified.
+    Copied,
+    /// The newest snapshot had a verified copy already.
+    Current,
+    /// There was nothing to copy yet.
+    Nothing,
+    /// AWS cannot copy its snapshots.
+    Unsupported,
+    /// A dry run: it would have been copied.
+    Planned,
+    /// It no longer exists; its copies were pruned.
+    Retired,
+}
+
+/// The snapshot that is copied, in the source region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// The snapshot's identifier, `rds:...` if automated.
+    pub id: String,
+    /// The snapshot's ARN.
+    pub arn: String,
+    /// When the data was first captured.
+    pub created_at: Timestamp,
+    /// Engine, as RDS spells it.
+    pub engine: String,
+    /// Engine version.
+    pub engine_version: String,
+    /// How it is encrypted.
+    pub encryption: Encryption,
+    /// Key that it is encrypted with, if RDS says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    /// Allocated storage in GiB, if RDS says; Aurora always says 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_gib: Option<i32>,
+}
+
+/// Our copy, in the destination region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyRef {
+    /// The copy's identifier.
+    pub id: String,
+    /// The copy's ARN.
+    pub arn: String,
+    /// The destination region.
+    pub region: String,
+    /// The key that was asked for; none for an unencrypted cluster, which RDS copies unencrypted only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    /// When the copy was asked for.
+    pub requested_at: Timestamp,
+    /// How many copies of the same snapshot failed before this one.
+    pub attempt: u32,
+}
+
+/// The next wait, and what the waits so far came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wait {
+    /// Seconds until the next look.
+    pub seconds: u64,
+    /// Seconds asked for so far, the next wait included.
+    pub waited_seconds: u64,
+    /// Looks taken so far.
+    pub polls: u32,
+    /// Waits that were cut short because the copy's progress said so.
+    pub shortened: u32,
+}
+
+impl Wait {
+    /// The shortest wait, in seconds.
+    pub const MIN_SECONDS: u64 = 30;
+
+    /// The wait before the first look.
+    #[must_use]
+    pub fn first() -> Self {
+        Self {
+            seconds: Self::MIN_SECONDS,
+            waited_seconds: Self::MIN_SECONDS,
+            polls: 0,
+            shortened: 0,
+        }
+    }
+}
+
+/// What `find-latest-snapshot` gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    /// The database.
+    pub target: Target,
+    /// Names that the database had when its snapshots were taken, if others than its present one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_ids: Vec<String>,
+    /// What is to be done.
+    pub decision: Decision,
+    /// How it ended, if it has.
+    pub outcome: Outcome,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Sentences for the operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The newest snapshot, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// How many copies of that snapshot failed so far.
+    pub attempt: u32,
+    /// Our copy of it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyRef>,
+    /// The wait that goes with a copy in progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+}
+
+/// What `start-copy` gives. A [`Found`] that joins a copy reads as one too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Started {
+    /// The database.
+    pub target: Target,
+    /// Names that the database had before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_ids: Vec<String>,
+    /// What was to be done.
+    pub decision: Decision,
+    /// How it ended, if it has.
+    pub outcome: Outcome,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Sentences for the operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The snapshot that is copied.
+    pub source: Source,
+    /// The copy.
+    pub copy: CopyRef,
+    /// The next wait.
+    pub wait: Wait,
+}
+
+/// Whether a copy is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CopyState {
+    /// Not complete: wait and look again.
+    Copying,
+    /// Complete, compared with its source and marked as good.
+    Verified,
+}
+
+/// How a copy is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyProgress {
+    /// Whether it is done.
+    pub state: CopyState,
+    /// Percentage of the data transferred; 0 while RDS queues the copy.
+    pub percent: i32,
+    /// Seconds to go, if the progress says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_seconds: Option<u64>,
+    /// When it was found complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What was compared between a copy and its source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    /// Fields that agree.
+    pub agree: Vec<String>,
+    /// Fields that RDS did not report: not a mismatch, but not proof either.
+    pub not_reported: Vec<String>,
+    /// What differs, each as a sentence.
+    pub differ: Vec<String>,
+}
+
+/// What `check-copy-status` gives; it reads again as its own input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// What was started.
+    #[serde(flatten)]
+    pub started: Started,
+    /// How the copy is doing.
+    pub status: CopyProgress,
+    /// What was compared, once the copy is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
+}
+
+/// What `prune-old` takes: any payload from [`Found`] on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Prunable {
+    /// The database.
+    pub target: Target,
+    /// Names that the database had before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_ids: Vec<String>,
+    /// What was to be done, as far as the payload has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// The newest snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The rest of the payload, handed on untouched.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// What was decided about a copy, and by which rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PruneDecision {
+    /// The copy's identifier.
+    pub id: String,
+    /// The rule that decided, in a sentence.
+    pub reason: String,
+}
+
+/// What pruning did, or in a dry run would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PruneReport {
+    /// Deleted copies.
+    pub deleted: Vec<PruneDecision>,
+    /// Kept copies.
+    pub kept: Vec<PruneDecision>,
+    /// Decisions beyond the first 100, which are only counted here; the function's log has them all.
+    pub omitted: usize,
+    /// Whether nothing was really deleted.
+    pub dry_run: bool,
+}
+
+/// What `prune-old` gives: the audit record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// The payload so far.
+    #[serde(flatten)]
+    pub payload: Prunable,
+    /// What pruning did.
+    pub pruned: PruneReport,
+}

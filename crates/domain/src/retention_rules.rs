@@ -1,0 +1,196 @@
+//! How many of a database's copies are kept: the stack's parameters, and the tags that may ask for more.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tags;
+
+/// What is kept of a database's verified copies. A copy goes only if every rule lets it go; 0 is no such rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct RetentionRules {
+    /// The newest so many.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub copies: u32,
+    /// Those of data not older than so many days.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub days: u32,
+    /// The last of each day (UTC), of so many days that have one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub daily: u32,
+    /// The last of each week (ISO 8601, UTC).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub weekly: u32,
+    /// The last of each month.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub monthly: u32,
+    /// The last of each year.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub yearly: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// One of the rules: what it is called where, and how far it goes.
+#[derive(Debug)]
+pub struct RetentionRule {
+    /// The tag, on a database and on its copies.
+    pub tag: &'static str,
+    /// The environment variable.
+    pub(crate) variable: &'static str,
+    /// The largest value.
+    pub(crate) most: u32,
+    field: fn(&mut RetentionRules) -> &mut u32,
+}
+
+impl RetentionRules {
+    /// Every rule.
+    pub const RULES: [RetentionRule; 6] = [
+        rule(tags::KEEP, "KEEP_COPIES", 100, |keep| &mut keep.copies),
+        rule(tags::KEEP_DAYS, "KEEP_DAYS", 3650, |keep| &mut keep.days),
+        rule(tags::KEEP_DAILY, "KEEP_DAILY", 100, |keep| &mut keep.daily),
+        rule(tags::KEEP_WEEKLY, "KEEP_WEEKLY", 100, |keep| &mut keep.weekly),
+        rule(tags::KEEP_MONTHLY, "KEEP_MONTHLY", 100, |keep| &mut keep.monthly),
+        rule(tags::KEEP_YEARLY, "KEEP_YEARLY", 100, |keep| &mut keep.yearly),
+    ];
+
+    /// What a database's tags, or those of its copy, ask for, and what is wrong with them: the tag and a remedy,
+    /// never the value.
+    #[must_use]
+    pub fn from_tags(tags: &BTreeMap<String, String>) -> (Self, Vec<(&'static str, String)>) {
+        let mut keep = Self::default();
+        let mut wrong = Vec::new();
+        for rule in &Self::RULES {
+            let Some(value) = tags.get(rule.tag) else { continue };
+            match value.trim().parse() {
+                Ok(number) if (1..=rule.most).contains(&number) => *(rule.field)(&mut keep) = number,
+                _ => wrong.push((rule.tag, format!("is not a whole number from 1 to {}", rule.most))),
+            }
+        }
+        (keep, wrong)
+    }
+
+    /// The tags that say the same.
+    pub fn to_tags(mut self) -> impl Iterator<Item = (&'static str, String)> {
+        Self::RULES
+            .into_iter()
+            .map(move |rule| (rule.tag, *(rule.field)(&mut self)))
+            .filter(|(_, number)| *number > 0)
+            .map(|(tag, number)| (tag, number.to_string()))
+    }
+
+    /// By each rule, what keeps more.
+    #[must_use]
+    pub fn widest(mut self, mut other: Self) -> Self {
+        for rule in &Self::RULES {
+            let field = (rule.field)(&mut self);
+            *field = (*field).max(*(rule.field)(&mut other));
+        }
+        self
+    }
+
+    /// The tags of the rules that ask for something, and for less than `other`.
+    pub fn less_than(mut self, other: &Self) -> impl Iterator<Item = &'static str> {
+        let mut other = *other;
+        Self::RULES.into_iter().filter_map(move |rule| {
+            let asked = *(rule.field)(&mut self);
+            (asked > 0 && asked < *(rule.field)(&mut other)).then_some(rule.tag)
+        })
+    }
+
+    /// Whether no rule is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Sets the rule to a number.
+    pub(crate) fn set(&mut self, rule: &RetentionRule, number: u32) {
+        *(rule.field)(self) = number;
+    }
+}
+
+const fn rule(
+    tag: &'static str,
+    variable: &'static str,
+    most: u32,
+    field: fn(&mut RetentionRules) -> &mut u32,
+) -> RetentionRule {
+    RetentionRule {
+        tag,
+        variable,
+        most,
+        field,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn tags_ask_for_what_is_kept_and_say_so_again() {
+        let asked = tags(&[
+            ("snapferry:keep", "7"),
+            ("snapferry:keep-days", " 365 "),
+            ("team", "shop"),
+        ]);
+        let (keep, wrong) = RetentionRules::from_tags(&asked);
+        assert!(wrong.is_empty());
+        let expected = RetentionRules {
+            copies: 7,
+            days: 365,
+            ..RetentionRules::default()
+        };
+        assert_eq!(keep, expected);
+        let again: BTreeMap<String, String> = keep.to_tags().map(|(tag, value)| (tag.to_owned(), value)).collect();
+        assert_eq!(again, tags(&[("snapferry:keep", "7"), ("snapferry:keep-days", "365")]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_without_its_value_and_asks_for_nothing() {
+        for value in ["0", "-1", "101", "ten", "", "4294967296", "1.5"] {
+            let (keep, wrong) = RetentionRules::from_tags(&tags(&[("snapferry:keep-weekly", value)]));
+            assert!(keep.is_empty());
+            let expected = (
+                "snapferry:keep-weekly",
+                "is not a whole number from 1 to 100".to_owned(),
+            );
+            assert_eq!(wrong, [expected], "{value:?}");
+        }
+    }
+
+    #[test]
+    fn more_is_what_keeps_more_by_each_rule() {
+        let stack = RetentionRules {
+            copies: 3,
+            monthly: 12,
+            ..RetentionRules::default()
+        };
+        let tags = RetentionRules {
+            copies: 1,
+            days: 30,
+            monthly: 24,
+            ..RetentionRules::default()
+        };
+        let expected = RetentionRules {
+            copies: 3,
+            days: 30,
+            monthly: 24,
+            ..RetentionRules::default()
+        };
+        assert_eq!(stack.widest(tags), expected);
+        assert_eq!(tags.widest(stack), expected);
+    }
+}

@@ -1,0 +1,172 @@
+//! What AWS's error codes mean to us: the one list of them, for the functions and the command line.
+//!
+//! Codes: RDS API model 2014-10-31, and the common errors of AWS's Query and JSON protocols. Some end in `Fault` and
+//! some do not.
+
+use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
+use domain::error::{Error, Refusal};
+
+/// Whether AWS asks to slow down.
+#[must_use]
+pub fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling"
+            | "ThrottlingException"
+            | "RequestLimitExceeded"
+            | "SlowDown"
+            | "TooManyRequestsException"
+            | "RequestThrottled"
+    )
+}
+
+/// Whether the caller may not do this, or AWS does not know the caller.
+#[must_use]
+pub fn is_denial(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDenied"
+            | "AccessDeniedException"
+            | "UnauthorizedOperation"
+            | "OptInRequired"
+            | "InvalidClientTokenId"
+            | "UnrecognizedClientException"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "SignatureDoesNotMatch"
+    )
+}
+
+/// Whether a snapshot of the wanted name exists already.
+pub(crate) fn is_name_taken(code: &str) -> bool {
+    matches!(code, "DBSnapshotAlreadyExists" | "DBClusterSnapshotAlreadyExistsFault")
+}
+
+/// What a refused call means, by the code that RDS gave.
+#[must_use]
+pub fn refused(code: &str, message: &str) -> Error {
+    let refusal = Refusal {
+        code: code.to_owned(),
+        message: message.to_owned(),
+    };
+    let reason = refusal.to_string();
+    match code {
+        _ if is_throttling(code) => Error::Throttled { refusal },
+        _ if is_denial(code) => Error::AccessDenied { refusal },
+        "InternalFailure" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" => {
+            Error::RdsUnavailable { reason }
+        }
+        "SnapshotQuotaExceeded" => quota(refusal),
+        "InvalidDBSnapshotState" | "InvalidDBClusterSnapshotStateFault" | "InvalidDBClusterStateFault" => {
+            Error::SnapshotNotReady { reason }
+        }
+        "DBSnapshotNotFound" | "DBClusterSnapshotNotFoundFault" => Error::SnapshotNotFound { reason },
+        "KMSKeyNotAccessibleFault" => Error::KeyNotUsable { reason },
+        "InvalidParameterValue" | "InvalidParameterCombination" if message.contains("option group") => {
+            Error::OptionGroupMissing { reason }
+        }
+        "OptionGroupNotFoundFault" => Error::OptionGroupMissing { reason },
+        _ => Error::RdsError { refusal },
+    }
+}
+
+/// RDS answers with one code for two limits, and only the text tells them apart: "Cannot copy more than 5 snapshots
+/// across regions" is a wait, "Cannot create more than 100 manual snapshots" is not. A text that is neither gives
+/// [`Error::RdsError`], and the caller counts the snapshots.
+fn quota(refusal: Refusal) -> Error {
+    let text = refusal.message.to_ascii_lowercase();
+    let copying = text.contains("cannot copy") || text.contains("across region");
+    let storing = text.contains("cannot create") || text.contains("manual");
+    match (copying, storing) {
+        (true, false) => Error::CopySlotsFull {
+            reason: refusal.to_string(),
+        },
+        (false, true) => Error::SnapshotQuotaFull {
+            reason: refusal.to_string(),
+        },
+        _ => Error::RdsError { refusal },
+    }
+}
+
+/// What a refused or failed call of any service's SDK means: `call.send().await.map_err(codes::error)?`.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+#[must_use]
+pub fn error<E>(error: SdkError<E>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    // `SdkError` displays as just "service error", so take what RDS said.
+    if let Some(code) = error.code() {
+        let message = error.message().unwrap_or("no message");
+        return match status {
+            Some(500..) => Error::RdsUnavailable {
+                reason: format!("{code}: {message}"),
+            },
+            _ => refused(code, message),
+        };
+    }
+    // Without a code there is only the transport to speak of. The raw response stays out of the message: it may hold
+    // tag values.
+    let reason = match (&error, status) {
+        (_, Some(status)) => format!("HTTP status {status} without an error code"),
+        (SdkError::TimeoutError(_), _) => "the call timed out".to_owned(),
+        (SdkError::DispatchFailure(failure), _) => failure
+            .as_connector_error()
+            .map_or_else(|| "the call was not sent".to_owned(), ToString::to_string),
+        _ => "the call could not be made".to_owned(),
+    };
+    Error::RdsUnavailable { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_quota_errors_are_told_apart_by_their_text() {
+        let name = |message| refused("SnapshotQuotaExceeded", message).name();
+        assert_eq!(
+            name("Cannot copy more than 5 snapshots across regions"),
+            "CopySlotsFull"
+        );
+        assert_eq!(
+            name("Cannot copy more than 20 snapshots across regions."),
+            "CopySlotsFull"
+        );
+        assert_eq!(
+            name("Cannot create more than 100 manual snapshots"),
+            "SnapshotQuotaFull"
+        );
+        assert_eq!(name("You have reached your limit"), "RdsError");
+        assert!(refused("SnapshotQuotaExceeded", "You have reached your limit").is_unclear_quota());
+    }
+
+    #[test]
+    fn codes_become_the_names_that_the_state_machines_match_on() {
+        for (code, name) in [
+            ("Throttling", "Throttled"),
+            ("ThrottlingException", "Throttled"),
+            ("AccessDenied", "AccessDenied"),
+            ("OptInRequired", "AccessDenied"),
+            ("OptionGroupNotFoundFault", "OptionGroupMissing"),
+            ("InvalidDBSnapshotState", "SnapshotNotReady"),
+            ("InvalidDBClusterSnapshotStateFault", "SnapshotNotReady"),
+            ("DBSnapshotNotFound", "SnapshotNotFound"),
+            ("DBClusterSnapshotNotFoundFault", "SnapshotNotFound"),
+            ("KMSKeyNotAccessibleFault", "KeyNotUsable"),
+            ("InvalidParameterValue", "RdsError"),
+            ("SomethingNew", "RdsError"),
+        ] {
+            assert_eq!(refused(code, "text").name(), name, "{code}");
+        }
+        let timezone = "The snapshot requires a target option group with the following options: [Timezone]";
+        assert_eq!(refused("InvalidParameterValue", timezone).name(), "OptionGroupMissing");
+    }
+
+    #[test]
+    fn a_refused_parameter_is_known_by_its_code_and_not_by_the_words_before_it() {
+        assert!(refused("InvalidParameterCombination", "You can't").is_refused_parameter());
+        assert!(!refused("SomethingNew", "InvalidParameterValue").is_refused_parameter());
+    }
+}

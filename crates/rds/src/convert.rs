@@ -1,0 +1,152 @@
+//! From the SDK's types to those of the domain: how each kind is spelled in answers.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::types::{
+    DbCluster, DbClusterSnapshot, DbInstance, DbSnapshot, OptionGroup as SdkOptionGroup, StorageEncryptionType, Tag,
+};
+use domain::kind::DatabaseKind;
+use domain::snapshot::{Database, Encryption, OptionGroup, Snapshot};
+use domain::tags;
+use jiff::Timestamp;
+
+pub(crate) fn instance(found: DbInstance) -> Option<Database> {
+    Some(Database {
+        kind: DatabaseKind::Instance,
+        id: found.db_instance_identifier?,
+        arn: found.db_instance_arn?,
+        resource_id: found.dbi_resource_id?,
+        created_at: found.instance_create_time.and_then(timestamp),
+        encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
+        global_cluster: None,
+        engine: found.engine.unwrap_or_default(),
+        engine_version: found.engine_version.unwrap_or_default(),
+        member_of: found.db_cluster_identifier,
+        tags: our_tags_of(found.tag_list),
+        class: found.db_instance_class,
+        parameter_group: found
+            .db_parameter_groups
+            .and_then(|groups| groups.into_iter().next())
+            .and_then(|group| group.db_parameter_group_name),
+        option_group: found
+            .option_group_memberships
+            .and_then(|groups| groups.into_iter().next())
+            .and_then(|group| group.option_group_name),
+        multi_az: found.multi_az.unwrap_or_default(),
+    })
+}
+
+pub(crate) fn cluster(found: DbCluster) -> Option<Database> {
+    Some(Database {
+        kind: DatabaseKind::Cluster,
+        id: found.db_cluster_identifier?,
+        arn: found.db_cluster_arn?,
+        resource_id: found.db_cluster_resource_id?,
+        created_at: found.cluster_create_time.and_then(timestamp),
+        encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
+        global_cluster: found.global_cluster_identifier.filter(|id| !id.is_empty()),
+        engine: found.engine.unwrap_or_default(),
+        engine_version: found.engine_version.unwrap_or_default(),
+        member_of: None,
+        tags: our_tags_of(found.tag_list),
+        class: found.db_cluster_instance_class,
+        parameter_group: found.db_cluster_parameter_group,
+        option_group: found
+            .db_cluster_option_group_memberships
+            .and_then(|groups| groups.into_iter().next())
+            .and_then(|group| group.db_cluster_option_group_name),
+        multi_az: found.multi_az.unwrap_or_default(),
+    })
+}
+
+pub(crate) fn instance_snapshot(found: DbSnapshot) -> Option<Snapshot> {
+    Some(Snapshot {
+        kind: DatabaseKind::Instance,
+        id: found.db_snapshot_identifier?,
+        arn: found.db_snapshot_arn?,
+        database_id: found.db_instance_identifier.unwrap_or_default(),
+        resource_id: found.dbi_resource_id,
+        snapshot_type: found.snapshot_type.unwrap_or_default(),
+        status: found.status.unwrap_or_default(),
+        created_at: found.snapshot_create_time.and_then(timestamp),
+        original_created_at: found.original_snapshot_create_time.and_then(timestamp),
+        engine: found.engine.unwrap_or_default(),
+        engine_version: found.engine_version.unwrap_or_default(),
+        encryption: encryption(found.storage_encryption_type.as_ref(), found.encrypted),
+        kms_key_arn: found.kms_key_id,
+        source_arn: found.source_db_snapshot_identifier.filter(|arn| !arn.is_empty()),
+        size_gib: found.allocated_storage,
+        percent: found.percent_progress.unwrap_or_default(),
+        option_group: found.option_group_name,
+        tags: tags_of(found.tag_list),
+    })
+}
+
+pub(crate) fn cluster_snapshot(found: DbClusterSnapshot) -> Option<Snapshot> {
+    Some(Snapshot {
+        kind: DatabaseKind::Cluster,
+        id: found.db_cluster_snapshot_identifier?,
+        arn: found.db_cluster_snapshot_arn?,
+        database_id: found.db_cluster_identifier.unwrap_or_default(),
+        resource_id: found.db_cluster_resource_id,
+        snapshot_type: found.snapshot_type.unwrap_or_default(),
+        status: found.status.unwrap_or_default(),
+        created_at: found.snapshot_create_time.and_then(timestamp),
+        original_created_at: None,
+        engine: found.engine.unwrap_or_default(),
+        engine_version: found.engine_version.unwrap_or_default(),
+        encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
+        kms_key_arn: found.kms_key_id,
+        source_arn: found.source_db_cluster_snapshot_arn.filter(|arn| !arn.is_empty()),
+        size_gib: found.allocated_storage,
+        percent: found.percent_progress.unwrap_or_default(),
+        option_group: None,
+        tags: tags_of(found.tag_list),
+    })
+}
+
+/// Transparent data encryption, of Oracle and of SQL Server: a snapshot cannot do without it (API reference,
+/// `CopyDBSnapshot`, `OptionGroupName`), though SQL Server's is not called permanent.
+const ENCRYPTION_OPTIONS: [&str; 2] = ["TDE", "TRANSPARENT_DATA_ENCRYPTION"];
+
+pub(crate) fn option_group(found: SdkOptionGroup) -> Option<OptionGroup> {
+    let options = found.options.unwrap_or_default().into_iter();
+    Some(OptionGroup {
+        name: found.option_group_name?,
+        engine: found.engine_name.unwrap_or_default(),
+        major_version: found.major_engine_version.unwrap_or_default(),
+        options: options
+            .filter_map(|option| {
+                let name = option.option_name?;
+                let needed = option.permanent.unwrap_or_default() || ENCRYPTION_OPTIONS.contains(&name.as_str());
+                Some((name, needed))
+            })
+            .collect(),
+    })
+}
+
+fn tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
+    list.into_iter()
+        .flatten()
+        .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
+        .collect()
+}
+
+fn our_tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
+    let mut found = tags_of(list);
+    tags::retain_ours(&mut found);
+    found
+}
+
+/// The type says more than the flag, which is false for keys that AWS owns; older answers have only the flag.
+fn encryption(kind: Option<&StorageEncryptionType>, flag: Option<bool>) -> Encryption {
+    match (kind, flag) {
+        (Some(StorageEncryptionType::Sse), _) => Encryption::AwsOwned,
+        (Some(StorageEncryptionType::Cmk), _) | (_, Some(true)) => Encryption::Kms,
+        _ => Encryption::None,
+    }
+}
+
+fn timestamp(time: aws_sdk_rds::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
+}

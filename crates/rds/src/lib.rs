@@ -1,0 +1,381 @@
+//! The gateway to RDS in one region: the only place that knows SDK types and how each kind is spelled.
+
+pub mod codes;
+mod convert;
+pub mod presign;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::Client;
+use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_rds::types::{Filter, GlobalCluster, Tag};
+use convert::{cluster, cluster_snapshot, instance, instance_snapshot, option_group};
+use domain::error::{Error, Refusal};
+use domain::kind::DatabaseKind;
+use domain::snapshot::{Database, OptionGroup, Snapshot};
+use domain::tags;
+use jiff::Timestamp;
+
+use crate::presign::Presigner;
+
+/// RDS in one region.
+#[derive(Debug, Clone)]
+pub struct Rds {
+    client: Client,
+    region: String,
+    presigner: Option<Presigner>,
+}
+
+/// Which snapshots to list.
+#[derive(Debug, Clone, Copy)]
+pub enum SnapshotQuery<'a> {
+    /// Those of one database, by its resource id, of one type (`automated` or `manual`).
+    OfDatabase {
+        /// `DbiResourceId` or `DbClusterResourceId`.
+        resource_id: &'a str,
+        /// `automated` or `manual`.
+        snapshot_type: &'a str,
+    },
+    /// Manual ones of databases of these names. By filter: the identifier argument must match an existing
+    /// database, and in the destination region there is none.
+    ManualOfNames(&'a [String]),
+    /// The one with this identifier. RDS wants the type to be named for automated ones.
+    Named {
+        /// The snapshot's identifier.
+        id: &'a str,
+        /// `automated` or `manual`.
+        snapshot_type: &'a str,
+    },
+}
+
+/// What a copy is asked for with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyRequest {
+    /// Of an instance or of a cluster.
+    pub kind: DatabaseKind,
+    /// ARN of the snapshot to copy.
+    pub source_arn: String,
+    /// Identifier of the copy.
+    pub id: String,
+    /// ARN of a key of the destination region, or of an alias; none for an unencrypted cluster.
+    pub kms_key_arn: Option<String>,
+    /// Option group of the destination region, for the copy of an instance.
+    pub option_group: Option<String>,
+    /// Whether a pre-signed URL must go with it.
+    pub presigned: bool,
+    /// All tags of the copy.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// How many manual snapshots of a kind a region holds, and may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Manual snapshots that exist.
+    pub used: i64,
+    /// Most manual snapshots that may exist.
+    pub max: i64,
+}
+
+/// Lists all pages of a call, each item converted on arrival, so that one page at a time is held.
+macro_rules! collect_pages {
+    ($call:expr, $convert:expr) => {{
+        let mut items = $call.into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(item) = items.next().await {
+            found.extend($convert(item.map_err(codes::error)?));
+        }
+        found
+    }};
+}
+
+impl Rds {
+    /// RDS in `region`, through `client`, which must be of that region.
+    #[must_use]
+    pub fn new(client: Client, region: impl Into<String>) -> Self {
+        Self {
+            client,
+            region: region.into(),
+            presigner: None,
+        }
+    }
+
+    /// The same, able to send a pre-signed URL with a copy.
+    #[must_use]
+    pub fn presigning(self, presigner: Presigner) -> Self {
+        Self {
+            presigner: Some(presigner),
+            ..self
+        }
+    }
+
+    /// The region's code.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Every database of a kind. Members of clusters appear among the instances: see [`Database::member_of`].
+    pub async fn databases(&self, kind: DatabaseKind) -> Result<Vec<Database>, Error> {
+        Ok(match kind {
+            DatabaseKind::Instance => collect_pages!(self.client.describe_db_instances(), instance),
+            DatabaseKind::Cluster => collect_pages!(self.client.describe_db_clusters(), cluster),
+        })
+    }
+
+    /// The database with this resource id, if it still exists.
+    pub async fn database(&self, kind: DatabaseKind, resource_id: &str) -> Result<Option<Database>, Error> {
+        let found = match kind {
+            DatabaseKind::Instance => {
+                let filter = filter("dbi-resource-id", [resource_id]);
+                collect_pages!(self.client.describe_db_instances().filters(filter), instance)
+            }
+            DatabaseKind::Cluster => {
+                let filter = filter("db-cluster-resource-id", [resource_id]);
+                collect_pages!(self.client.describe_db_clusters().filters(filter), cluster)
+            }
+        };
+        Ok(found.into_iter().next())
+    }
+
+    /// The members of a cluster, by name.
+    pub async fn members(&self, cluster_id: &str) -> Result<Vec<Database>, Error> {
+        let filter = filter("db-cluster-id", [cluster_id]);
+        let mut members = collect_pages!(self.client.describe_db_instances().filters(filter), instance);
+        members.sort_by(|a: &Database, b| a.id.cmp(&b.id));
+        Ok(members)
+    }
+
+    /// The snapshots of a kind that `which` selects, in no order.
+    ///
+    /// Of many snapshots only our own tags are kept.
+    pub async fn snapshots(&self, kind: DatabaseKind, which: SnapshotQuery<'_>) -> Result<Vec<Snapshot>, Error> {
+        let all_tags = matches!(which, SnapshotQuery::Named { .. });
+        let trim = |snapshot: Option<Snapshot>| {
+            snapshot.map(|mut snapshot| {
+                if !all_tags {
+                    tags::retain_ours(&mut snapshot.tags);
+                }
+                snapshot
+            })
+        };
+        let instance_snapshot = |found| trim(instance_snapshot(found));
+        let cluster_snapshot = |found| trim(cluster_snapshot(found));
+        Ok(match kind {
+            DatabaseKind::Instance => {
+                let call = self.client.describe_db_snapshots();
+                let call = match which {
+                    SnapshotQuery::OfDatabase {
+                        resource_id,
+                        snapshot_type,
+                    } => call.dbi_resource_id(resource_id).snapshot_type(snapshot_type),
+                    SnapshotQuery::ManualOfNames(names) => {
+                        call.filters(filter("db-instance-id", names)).snapshot_type("manual")
+                    }
+                    SnapshotQuery::Named { id, snapshot_type } => call
+                        .filters(filter("db-snapshot-id", [id]))
+                        .snapshot_type(snapshot_type),
+                };
+                collect_pages!(call, instance_snapshot)
+            }
+            DatabaseKind::Cluster => {
+                let call = self.client.describe_db_cluster_snapshots();
+                let call = match which {
+                    SnapshotQuery::OfDatabase {
+                        resource_id,
+                        snapshot_type,
+                    } => call.db_cluster_resource_id(resource_id).snapshot_type(snapshot_type),
+                    SnapshotQuery::ManualOfNames(names) => {
+                        call.filters(filter("db-cluster-id", names)).snapshot_type("manual")
+                    }
+                    SnapshotQuery::Named { id, snapshot_type } => call
+                        .filters(filter("db-cluster-snapshot-id", [id]))
+                        .snapshot_type(snapshot_type),
+                };
+                collect_pages!(call, cluster_snapshot)
+            }
+        })
+    }
+
+    /// What `keep` makes of each manual snapshot of a kind, in no order. There may be tens of thousands, so each is let
+    /// go before the next page comes.
+    pub async fn scan_manual_snapshots<T>(
+        &self,
+        kind: DatabaseKind,
+        keep: impl Fn(Snapshot) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        Ok(match kind {
+            DatabaseKind::Instance => {
+                let call = self.client.describe_db_snapshots().snapshot_type("manual");
+                collect_pages!(call, |found| instance_snapshot(found).and_then(&keep))
+            }
+            DatabaseKind::Cluster => {
+                let call = self.client.describe_db_cluster_snapshots().snapshot_type("manual");
+                collect_pages!(call, |found| cluster_snapshot(found).and_then(&keep))
+            }
+        })
+    }
+
+    /// The snapshot of that identifier, if it exists. Whether RDS answers an unknown one with an empty list or
+    /// with an error is documented nowhere, so both count.
+    pub async fn snapshot(&self, kind: DatabaseKind, id: &str, snapshot_type: &str) -> Result<Option<Snapshot>, Error> {
+        match self.snapshots(kind, SnapshotQuery::Named { id, snapshot_type }).await {
+            Ok(found) => Ok(found.into_iter().find(|snapshot| snapshot.id == id)),
+            Err(Error::SnapshotNotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for a copy; called in the destination region, the snapshot is named by its ARN.
+    ///
+    /// `CopyTags` stays off: with it, RDS refuses sources that carry `aws:` tags, and ignores it beside `Tags`.
+    pub async fn copy(&self, request: &CopyRequest, now: Timestamp) -> Result<Snapshot, Error> {
+        let presigned_url = match &self.presigner {
+            Some(presigner) if request.presigned => Some(presigner.url(request, &self.region, now.into()).await?),
+            _ => None,
+        };
+        let tags = request
+            .tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let copy = match request.kind {
+            DatabaseKind::Instance => self
+                .client
+                .copy_db_snapshot()
+                .source_db_snapshot_identifier(&request.source_arn)
+                .target_db_snapshot_identifier(&request.id)
+                .set_kms_key_id(request.kms_key_arn.clone())
+                .set_option_group_name(request.option_group.clone())
+                .set_tags(Some(tags.collect()))
+                .copy_tags(false)
+                .set_pre_signed_url(presigned_url)
+                .send()
+                .await
+                .map_err(|error| copy_error(request, error))?
+                .db_snapshot
+                .and_then(instance_snapshot),
+            DatabaseKind::Cluster => self
+                .client
+                .copy_db_cluster_snapshot()
+                .source_db_cluster_snapshot_identifier(&request.source_arn)
+                .target_db_cluster_snapshot_identifier(&request.id)
+                .set_kms_key_id(request.kms_key_arn.clone())
+                .set_tags(Some(tags.collect()))
+                .copy_tags(false)
+                .set_pre_signed_url(presigned_url)
+                .send()
+                .await
+                .map_err(|error| copy_error(request, error))?
+                .db_cluster_snapshot
+                .and_then(cluster_snapshot),
+        };
+        copy.ok_or_else(|| Error::RdsError {
+            refusal: Refusal::without_code(format!(
+                "no snapshot in the answer to the copy of {}",
+                request.source_arn
+            )),
+        })
+    }
+
+    /// Sets one tag of a snapshot.
+    pub async fn tag(&self, snapshot_arn: &str, key: &str, value: &str) -> Result<(), Error> {
+        let tag = Tag::builder().key(key).value(value).build();
+        self.client
+            .add_tags_to_resource()
+            .resource_name(snapshot_arn)
+            .tags(tag)
+            .send()
+            .await
+            .map_err(codes::error)?;
+        Ok(())
+    }
+
+    /// Deletes a snapshot; one that is gone already is deleted.
+    pub async fn delete(&self, kind: DatabaseKind, id: &str) -> Result<(), Error> {
+        let deleted = match kind {
+            DatabaseKind::Instance => self
+                .client
+                .delete_db_snapshot()
+                .db_snapshot_identifier(id)
+                .send()
+                .await
+                .map(drop)
+                .map_err(codes::error),
+            DatabaseKind::Cluster => self
+                .client
+                .delete_db_cluster_snapshot()
+                .db_cluster_snapshot_identifier(id)
+                .send()
+                .await
+                .map(drop)
+                .map_err(codes::error),
+        };
+        match deleted {
+            Err(Error::SnapshotNotFound { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Every option group that somebody made. Those that RDS made (`default:...`) have no options.
+    pub async fn option_groups(&self) -> Result<Vec<OptionGroup>, Error> {
+        Ok(collect_pages!(self.client.describe_option_groups(), option_group))
+    }
+
+    /// ARN of the cluster that is written to, by the global database that it belongs to.
+    pub async fn global_writers(&self) -> Result<BTreeMap<String, String>, Error> {
+        let writer = |global: GlobalCluster| {
+            let members = global.global_cluster_members.unwrap_or_default();
+            let writer = members.into_iter().find(|member| member.is_writer == Some(true))?;
+            Some((global.global_cluster_identifier?, writer.db_cluster_arn?))
+        };
+        let writers: Vec<_> = collect_pages!(self.client.describe_global_clusters(), writer);
+        Ok(writers.into_iter().collect())
+    }
+
+    /// The region's manual snapshots of a kind, against their quota; none if RDS reports none.
+    pub async fn snapshot_quotas(&self) -> Result<BTreeMap<DatabaseKind, Quota>, Error> {
+        let answer = self
+            .client
+            .describe_account_attributes()
+            .send()
+            .await
+            .map_err(codes::error)?;
+        let quota = |name: &str| {
+            answer
+                .account_quotas()
+                .iter()
+                .find(|quota| quota.account_quota_name() == Some(name))
+                .map(|quota| Quota {
+                    used: quota.used().unwrap_or_default(),
+                    max: quota.max().unwrap_or_default(),
+                })
+        };
+        let of_kind = [
+            (DatabaseKind::Instance, quota("ManualSnapshots")),
+            (DatabaseKind::Cluster, quota("ManualClusterSnapshots")),
+        ];
+        Ok(of_kind
+            .into_iter()
+            .filter_map(|(kind, quota)| Some((kind, quota?)))
+            .collect())
+    }
+}
+
+/// The refusal of a copy. Only here is it known which name is taken.
+fn copy_error<E>(request: &CopyRequest, error: SdkError<E>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    if error.code().is_some_and(codes::is_name_taken) {
+        return Error::NameTaken {
+            copy: request.id.clone(),
+        };
+    }
+    codes::error(error)
+}
+
+fn filter<T: Into<String>>(name: &str, values: impl IntoIterator<Item = T>) -> Filter {
+    Filter::builder()
+        .name(name)
+        .set_values(Some(values.into_iter().map(Into::into).collect()))
+        .build()
+}

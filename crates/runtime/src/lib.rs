@@ -1,0 +1,9 @@
+//! What makes a binary a Lambda function.
+
+#![forbid(unsafe_code)]
+
+mod connection;
+pub mod deployment;
+pub mod input;
+pub mod metrics;
+pub mod serve;

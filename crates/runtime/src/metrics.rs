@@ -1,0 +1,233 @@
+//! Metrics, written to the log in CloudWatch's Embedded Metric Format: one JSON line a measurement, and no API call.
+//!
+//! The format: CloudWatch user guide, Specification: Embedded metric format.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use domain::kind::DatabaseKind;
+
+/// What CloudWatch files the metrics under.
+pub const NAMESPACE: &str = "Snapferry";
+
+/// A metric: its name, and CloudWatch's word for its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Name in CloudWatch.
+    pub name: &'static str,
+    /// Unit in CloudWatch, which knows no hours: those are `None`, and the name says it.
+    pub unit: &'static str,
+}
+
+/// Declares the metrics in one place, so that none can be forgotten.
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $constant:ident = $name:literal in $unit:literal;)+) => {
+        impl Metric {
+            /// Every metric that the functions write.
+            pub const ALL: &[Self] = &[$(Self::$constant),+];
+
+            $($(#[doc = $doc])+ pub const $constant: Self = Self { name: $name, unit: $unit };)+
+        }
+    };
+}
+
+metrics! {
+    /// A copy was asked for.
+    COPIES_STARTED = "CopiesStarted" in "Count";
+    /// A copy was found complete, and verified.
+    COPIES_COMPLETED = "CopiesCompleted" in "Count";
+    /// A copy failed, vanished, is overdue or is not what was asked for.
+    COPIES_FAILED = "CopiesFailed" in "Count";
+    /// A database was looked at, and there was nothing to copy.
+    COPIES_SKIPPED = "CopiesSkipped" in "Count";
+    /// Old copies were deleted.
+    COPIES_DELETED = "CopiesDeleted" in "Count";
+    /// From the request of a copy until it was found complete.
+    COPY_DURATION = "CopyDuration" in "Seconds";
+    /// Allocated storage of a copied instance. Of clusters RDS does not say.
+    COPIED_GIGABYTES = "CopiedGigabytes" in "Gigabytes";
+    /// Age of the data of a database's newest verified copy; without a copy, age of the database.
+    RECOVERY_POINT_AGE = "RecoveryPointAgeHours" in "None";
+    /// The greatest of these ages.
+    OLDEST_RECOVERY_POINT_AGE = "OldestRecoveryPointAgeHours" in "None";
+    /// Databases that the stack is to copy, and RDS can.
+    DATABASES = "Databases" in "Count";
+    /// Those of them that have no verified copy at all.
+    DATABASES_WITHOUT_COPY = "DatabasesWithoutCopy" in "Count";
+    /// Manual snapshots of the destination region, as a part of what it may hold.
+    SNAPSHOT_QUOTA_USE = "SnapshotQuotaUse" in "Percent";
+}
+
+/// A duration in the unit of the ages.
+#[must_use]
+pub fn hours(duration: SignedDuration) -> f64 {
+    duration.as_secs_f64() / 3600.0
+}
+
+/// Writes measurements of a stack.
+#[derive(Clone)]
+pub struct Meter {
+    stack: String,
+    of_databases: bool,
+    write: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meter")
+            .field("stack", &self.stack)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Meter {
+    /// A meter that gives each line to `write`. Metrics that CloudWatch keeps for each database are written only if
+    /// `of_databases`; the lines of the log stay the same.
+    #[must_use]
+    pub fn new(stack: &str, of_databases: bool, write: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self {
+            stack: stack.to_owned(),
+            of_databases,
+            write: Arc::new(write),
+        }
+    }
+
+    /// A meter that writes nothing.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self::new("", false, |_| ())
+    }
+
+    /// Measures something of the stack as a whole. `about` is for the log only.
+    pub fn stack(&self, now: Timestamp, values: &[(Metric, f64)], about: &[(&str, &str)]) {
+        self.write(now, &["Stack"], values, about);
+    }
+
+    /// Measures something of each kind of database apart.
+    pub fn kind(&self, now: Timestamp, kind: DatabaseKind, values: &[(Metric, f64)]) {
+        self.write(now, &["Stack", "Kind"], values, &[("Kind", &kind.to_string())]);
+    }
+
+    /// Measures something of one database. CloudWatch bills for every database, so the stack may do without, and has it
+    /// in the log only.
+    pub fn database(&self, now: Timestamp, kind: DatabaseKind, id: &str, values: &[(Metric, f64)]) {
+        let dimensions: &[&str] = if self.of_databases {
+            &["Stack", "Kind", "Database"]
+        } else {
+            &[]
+        };
+        self.write(
+            now,
+            dimensions,
+            values,
+            &[("Kind", &kind.to_string()), ("Database", id)],
+        );
+    }
+
+    /// Without dimensions the line is one of the log, and no metric.
+    fn write(&self, now: Timestamp, dimensions: &[&str], values: &[(Metric, f64)], about: &[(&str, &str)]) {
+        let mut line = Map::new();
+        if !dimensions.is_empty() {
+            let metrics: Vec<Value> = values
+                .iter()
+                .map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit}))
+                .collect();
+            line.insert(
+                "_aws".to_owned(),
+                json!({
+                    "Timestamp": now.as_millisecond(),
+                    "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics}],
+                }),
+            );
+        }
+        line.insert("Stack".to_owned(), json!(self.stack));
+        for (name, value) in about {
+            line.insert((*name).to_owned(), json!(value));
+        }
+        for (metric, value) in values {
+            line.insert(metric.name.to_owned(), json!(value));
+        }
+        (self.write)(&Value::Object(line).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn written(of_databases: bool, measure: impl Fn(&Meter)) -> Vec<Value> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let meter = Meter::new("snapferry", of_databases, move |line| {
+            let line = serde_json::from_str(line).expect("one line of JSON");
+            sink.lock().expect("no panic").push(line);
+        });
+        measure(&meter);
+        let lines = lines.lock().expect("no panic");
+        lines.clone()
+    }
+
+    #[test]
+    fn a_line_declares_what_it_measures() {
+        let values = [(Metric::COPIES_COMPLETED, 1.0), (Metric::COPY_DURATION, 90.5)];
+        let lines = written(true, |meter| meter.stack(NOW, &values, &[("Database", "orders")]));
+        assert_eq!(
+            lines,
+            [json!({
+                "_aws": {
+                    "Timestamp": 0,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "Snapferry",
+                        "Dimensions": [["Stack"]],
+                        "Metrics": [
+                            {"Name": "CopiesCompleted", "Unit": "Count"},
+                            {"Name": "CopyDuration", "Unit": "Seconds"},
+                        ],
+                    }],
+                },
+                "Stack": "snapferry",
+                "Database": "orders",
+                "CopiesCompleted": 1.0,
+                "CopyDuration": 90.5,
+            })]
+        );
+    }
+
+    #[test]
+    fn ages_of_databases_are_metrics_only_if_the_stack_wants_them() {
+        let measure = |meter: &Meter| {
+            meter.database(NOW, DatabaseKind::Cluster, "web", &[(Metric::RECOVERY_POINT_AGE, 3.25)]);
+        };
+        let [with] = &written(true, measure)[..] else {
+            panic!("one line")
+        };
+        assert_eq!(
+            with["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["Stack", "Kind", "Database"]])
+        );
+        let without =
+            json!({"Stack": "snapferry", "Kind": "cluster", "Database": "web", "RecoveryPointAgeHours": 3.25});
+        assert_eq!(written(false, measure), [without]);
+    }
+
+    #[test]
+    fn no_two_metrics_share_a_name_and_all_units_are_known_to_cloudwatch() {
+        let mut names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Metric::ALL.len());
+        for metric in Metric::ALL {
+            assert!(
+                ["Count", "Seconds", "Gigabytes", "Percent", "None"].contains(&metric.unit),
+                "{metric:?}"
+            );
+        }
+    }
+}

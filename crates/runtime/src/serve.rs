@@ -1,0 +1,96 @@
+//! Serves Lambda: start-up, logging, and errors under their stable names.
+
+use aws_config::SdkConfig;
+use domain::error::Error;
+use jiff::Timestamp;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tracing::{Instrument, Span};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::deployment::Deployment;
+use crate::input::parse;
+
+/// Serves Lambda with `handle`, which gets the deployment, the input and the time.
+///
+/// Settings are read once. Bad ones do not stop the function from starting, because a crash has no stable name in
+/// the state machine: they are the answer to every event.
+pub async fn serve<I, O>(
+    handle: impl AsyncFn(&Deployment, I, Timestamp) -> Result<O, Error>,
+) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+{
+    serve_with(
+        |_| (),
+        async |deployment, (): &(), input, now| handle(deployment, input, now).await,
+    )
+    .await
+}
+
+/// The same for a function that needs one more thing, which `make` makes once, of the configuration of clients of the
+/// destination region.
+pub async fn serve_with<T, I, O>(
+    make: impl FnOnce(&SdkConfig) -> T,
+    handle: impl AsyncFn(&Deployment, &T, I, Timestamp) -> Result<O, Error>,
+) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+{
+    log_as_lambda_asks(|name| std::env::var(name).ok());
+    let started = Deployment::from_env().map(|(deployment, config)| (deployment, make(&config)));
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        let span = span(&event);
+        let work = async {
+            let (deployment, more) = started.as_ref().map_err(Error::clone)?;
+            handle(deployment, more, parse(event.payload)?, Timestamp::now()).await
+        };
+        // Boxed: the nested calls of the SDK are a type too deep for the compiler's recursion limit.
+        let ended: Result<O, Error> = Box::pin(work.instrument(span.clone())).await;
+        if let Err(error) = &ended {
+            // A warning only: the state machine may try again, or wait.
+            span.in_scope(|| tracing::warn!(error = error.name(), "{error}"));
+        }
+        // The error's name is what the state machine matches on.
+        ended.map_err(|error| Diagnostic {
+            error_type: error.name().to_owned(),
+            error_message: error.to_string(),
+        })
+    }))
+    .await
+}
+
+/// What every line of an invocation's log carries, so that one copy can be followed through all functions: which
+/// execution asked, of which run, for which database.
+fn span(event: &LambdaEvent<Value>) -> Span {
+    let text = |path: &str| event.payload.pointer(path).and_then(Value::as_str);
+    // The first function of a chain gets the target itself, the others get it inside the payload.
+    let of_target = |field: &str| text(&format!("/target/{field}")).or_else(|| text(&format!("/{field}")));
+    tracing::info_span!(
+        "invocation",
+        request = event.context.request_id,
+        run = text("/log/run"),
+        execution = text("/log/execution"),
+        kind = of_target("kind"),
+        database = of_target("id"),
+    )
+}
+
+/// One JSON line an event; the level is Lambda's own control (`LoggingConfig` in the template).
+fn log_as_lambda_asks(variable: impl Fn(&str) -> Option<String>) {
+    let level = variable("AWS_LAMBDA_LOG_LEVEL")
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO);
+    // CloudWatch has its own time.
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_target(false)
+        .without_time()
+        .with_max_level(level)
+        .init();
+}

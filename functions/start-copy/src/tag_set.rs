@@ -1,0 +1,77 @@
+//! Every tag that a copy is made with: ours, and those that its source carries.
+
+use std::collections::BTreeMap;
+
+use domain::copy_tags::{CopyTags, RestoreHints};
+use domain::ownership::Owner;
+use domain::payload::{Source, Target};
+use domain::retention_rules::RetentionRules;
+use domain::snapshot::{Database, Snapshot};
+use domain::tags;
+use jiff::Timestamp;
+
+/// Most tags that a snapshot may have.
+const MAX_TAGS: usize = 50;
+
+/// What our tags of the copy of `snapshot` say, but for the key and the attempt. `database` is the database as it is
+/// now, if it still exists.
+pub(crate) fn ours(
+    target: &Target,
+    source: &Source,
+    snapshot: &Snapshot,
+    database: Option<&Database>,
+    requested: Timestamp,
+) -> CopyTags {
+    // So that a copy is kept as its database wanted when the database, and its tags, are gone. Both are asked, because
+    // an input that was made by hand has no policy.
+    let by_policy = target.policy.as_ref().map(|policy| policy.keep);
+    let by_tags = database.map(|database| RetentionRules::from_tags(&database.tags).0);
+    CopyTags {
+        source_arn: source.arn.clone(),
+        source_id: target.id.clone(),
+        source_resource_id: target.resource_id.clone(),
+        source_created: source.created_at,
+        requested,
+        attempt: 0,
+        kms_key_arn: None,
+        retention: by_policy.unwrap_or_default().widest(by_tags.unwrap_or_default()),
+        restore: RestoreHints {
+            engine_version: Some(source.engine_version.clone()),
+            class: database.and_then(|database| database.class.clone()),
+            parameter_group: database.and_then(|database| database.parameter_group.clone()),
+            option_group: database
+                .and_then(|database| database.option_group.clone())
+                .or_else(|| snapshot.option_group.clone()),
+            multi_az: database.map(|database| database.multi_az),
+        },
+    }
+}
+
+/// All tags of the copy: what the source carries, then ours over it, so that a source can forge none of ours.
+///
+/// RDS refuses keys and values that begin with `aws:` or `rds:`. Where there are more than a snapshot may have, the
+/// inherited ones give way.
+pub(crate) fn all(inherited: &BTreeMap<String, String>, ours: &CopyTags, owner: &Owner) -> BTreeMap<String, String> {
+    let ours = ours.to_tags(owner);
+    let mut all: BTreeMap<String, String> = inherited
+        .iter()
+        .filter(|(key, value)| is_allowed(key) && is_allowed(value) && !is_ours(key))
+        .take(MAX_TAGS - ours.len())
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    all.extend(ours);
+    all
+}
+
+/// The prefix is reserved in any case (`AWS:` is refused as well).
+fn is_allowed(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    !text.starts_with("aws:") && !text.starts_with("rds:")
+}
+
+fn is_ours(key: &str) -> bool {
+    key.to_ascii_lowercase().starts_with(tags::PREFIX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use domain::kind::DatabaseKind;
+use fixtures::source;
+use proptest::prelude::*;
+
+use super::*;
+
+fn owner() -> Owner {
+    Owner::from_settings(&fixtures::settings())
+}
+
+fn database() -> Database {
+    Database {
+        class: Some("db.r6g.large".to_owned()),
+        parameter_group: Some("orders-16".to_owned()),
+        option_group: Some("default:postgres-16".to_owned()),
+        multi_az: true,
+        ..fixtures::database(DatabaseKind::Instance, "orders")
+    }
+}
+
+fn tags(inherited: &BTreeMap<String, String>, database: Option<&Database>) -> BTreeMap<String, String> {
+    let target = Target::new(DatabaseKind::Instance, "orders", "db-ORDERS");
+    let snapshot = Snapshot {
+        option_group: Some("of-the-snapshot".to_owned()),
+        ..fixtures::snapshot("rds:orders-1")
+    };
+    let requested = "2026-11-22T04:00:00Z".parse().expect("a time");
+    let ours = CopyTags {
+        kms_key_arn: Some("arn:aws:kms:eu-west-1:123456789012:key/1111".to_owned()),
+        attempt: 1,
+        ..ours(&target, &source(), &snapshot, database, requested)
+    };
+    all(inherited, &ours, &owner())
+}
+
+#[test]
+fn a_copy_says_whose_it_is_what_it_is_of_and_what_a_restore_needs() {
+    let tags = tags(&BTreeMap::new(), Some(&database()));
+    let expected = [
+        ("snapferry:attempt", "1"),
+        ("snapferry:class", "db.r6g.large"),
+        ("snapferry:engine-version", "16.3"),
+        ("snapferry:kms-key", "arn:aws:kms:eu-west-1:123456789012:key/1111"),
+        ("snapferry:multi-az", "true"),
+        ("snapferry:option-group", "default:postgres-16"),
+        ("snapferry:owner", "us-east-1/snap"),
+        ("snapferry:parameter-group", "orders-16"),
+        ("snapferry:requested", "2026-11-22T04:00:00Z"),
+        (
+            "snapferry:source-arn",
+            "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1",
+        ),
+        ("snapferry:source-created", "2026-11-22T03:10:00Z"),
+        ("snapferry:source-id", "orders"),
+        ("snapferry:source-resource-id", "db-ORDERS"),
+    ];
+    let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(tags, expected);
+}
+
+#[test]
+fn a_database_that_is_gone_still_leaves_what_its_snapshot_knows() {
+    let tags = tags(&BTreeMap::new(), None);
+    assert_eq!(tags["snapferry:option-group"], "of-the-snapshot");
+    assert_eq!(tags["snapferry:engine-version"], "16.3");
+    assert!(!tags.contains_key("snapferry:class"));
+}
+
+#[test]
+fn inherited_tags_are_carried_over_without_the_reserved_ones() {
+    let inherited = [
+        ("team", "payments"),
+        ("aws:cloudformation:stack-name", "orders"),
+        ("AWS:odd", "x"),
+        ("rds:something", "x"),
+        ("note", "rds:orders-1"),
+        ("origin", "aws:elsewhere"),
+        ("snapferry:owner", "eu-west-1/mallory"),
+        ("Snapferry:Verified", "2026-11-22T03:10:00Z"),
+    ];
+    let inherited = inherited.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let tags = tags(&inherited, Some(&database()));
+    let kept: Vec<&str> = tags
+        .keys()
+        .map(String::as_str)
+        .filter(|key| !key.starts_with("snapferry:"))
+        .collect();
+    assert_eq!(kept, ["team"]);
+    assert_eq!(tags["snapferry:owner"], "us-east-1/snap");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
+
+    #[test]
+    fn no_source_tag_can_forge_ours_or_push_them_out(
+        inherited in proptest::collection::btree_map("(snapferry:|SNAPFERRY:|aws:|rds:)?[a-z:-]{1,12}", "[a-z:]{0,8}", 0..70),
+    ) {
+        let plain = tags(&BTreeMap::new(), Some(&database()));
+        let tags = tags(&inherited, Some(&database()));
+        prop_assert!(tags.len() <= 50);
+        for (key, value) in &plain {
+            prop_assert_eq!(tags.get(key), Some(value));
+        }
+        for (key, value) in tags.iter().filter(|(key, _)| !plain.contains_key(*key)) {
+            prop_assert!(!key.to_lowercase().starts_with("snapferry:"));
+            for text in [key, value] {
+                prop_assert!(!text.starts_with("aws:") && !text.starts_with("rds:"));
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Amazon RDS, simulated: snapshots of instances and clusters, and their copies across the regions of one account.
+//!
+//! It speaks the Query protocol, so that any AWS SDK and the `aws` command talk to it unchanged. No free emulator has
+//! copies that take time, copy slots and faults, and none judges a call by the tags in the caller's policies. What AWS
+//! KMS has to say of the keys of those copies comes from the same account and the same address.
+//!
+//! # The shape
+//! - [`Simulator`] is a state machine without I/O: [`Simulator::handle`] takes the time and a [`Request`], and gives
+//!   an [`Answer`]. It owns everything: regions, databases, snapshots, copies at work, callers, faults, holds,
+//!   counters.
+//! - [`server`] puts it behind HTTP on loopback; the binary is `rds-simulator` (`--help` has examples).
+//! - The crate `rds-simulator-sdk` puts it behind `aws_sdk_rds::Client` and `aws_sdk_kms::Client`, in process and in virtual
+//!   time.
+//! - [`scenario`] is what it is seeded with.
+//!
+//! # What it can do
+//! `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBSnapshots`, `DescribeDBClusterSnapshots`,
+//! `CopyDBSnapshot`, `CopyDBClusterSnapshot`, `CreateDBSnapshot`, `CreateDBClusterSnapshot`, `DeleteDBSnapshot`,
+//! `DeleteDBClusterSnapshot`, `AddTagsToResource`, `RemoveTagsFromResource`, `ListTagsForResource`,
+//! `DescribeAccountAttributes`, `DescribeOptionGroups`, `DescribeGlobalClusters`; and of KMS, which is what a call with
+//! the header `X-Amz-Target` is for, `DescribeKey`. The region of a call is that of its signature; the signature itself
+//! is not verified. A parameter that the operation does not have is refused (`UnknownParameter`), where AWS would
+//! overlook it.
+//!
+//! # The control API
+//! JSON under `/_control/`; an error is `{"error": "…"}` with status 400 or 404.
+//!
+//! | Call | What it does |
+//! | --- | --- |
+//! | `POST seed` | replaces everything by a scenario; callers and time scale stay unless it has its own |
+//! | `POST add` | adds what a scenario holds: a new day's snapshots, a database, a key |
+//! | `POST expire {"arn"}` | removes a snapshot as the end of its retention does |
+//! | `POST key-state {"region", "key", "state"}` | disables a key (`Disabled`), enables it (`Enabled`), and so on |
+//! | `POST delete-key {"region", "key"}` | removes a key and its aliases, as at the end of its waiting period |
+//! | `POST drop-database {"region", "name"}` | deletes a database, its members and its automated snapshots |
+//! | `POST delete-option-group {"region", "name"}` | removes an option group |
+//! | `GET state` | everything that stands in the account ([`State`]) |
+//! | `GET counters` | calls, refusals, copies in flight, slot use ([`Counters`]) |
+//! | `GET writes` | the last ten thousand calls that were meant to change something ([`Write`]) |
+//! | `POST faults`, `GET faults`, `DELETE faults` | orders one [`Fault`], lists them, ends all |
+//! | `POST holds`, `GET holds`, `DELETE holds/N` | holds replies back ([`Calls`]), lists, releases |
+//! | `PUT callers`, `DELETE callers` | sets the whole [`CallerTable`]; lets everybody do everything again |
+//! | `PUT time-scale {"scale": 200}` | simulated seconds of copying in a second |
+//!
+//! A fault, every condition optional, `*` standing for any text:
+//! ```json
+//! { "operation": "CopyDBSnapshot", "region": "eu-central-1", "caller": "ASIA0123456789ABCDEF",
+//!   "match": { "TargetDBSnapshotIdentifier": "acme-*" }, "skip": 1, "times": 2, "action": "throttle" }
+//! ```
+//! The action is one of `{"error": {"code": "…", "message": "…", "status": 400}}`, `"throttle"`, `{"status": 503}`,
+//! `{"delaySeconds": 2.5}` and `"dropReply"`; with the last two the call has its effect. A hold takes the same
+//! conditions. A call to KMS is met by its operation and the members of its JSON (`"match": { "KeyId": "alias/*" }`).
+//!
+//! # Callers
+//! Before a table is set, everybody may do everything. Then each access key may do what its policies allow, `null` in
+//! the place of a caller means everything, and an access key that is not listed is refused, unless there is an entry
+//! `*`:
+//! ```json
+//! { "ASIA0123456789ABCDEF": { "arn": "arn:aws:iam::123456789012:role/start-copy", "policies": [ { "Version": "2012-10-17",
+//!     "Statement": [ { "Effect": "Allow", "Action": "rds:Describe*", "Resource": "*" } ] } ] },
+//!   "operator": null }
+//! ```
+//! `{"*": null}` switches the judging off.
+//!
+//! # Time
+//! Times are those of the machine (or of the test); only the work of copies is scaled. A copy takes two minutes and
+//! six seconds a GiB unless the scenario says otherwise, is `pending` behind another copy of the same instance,
+//! `creating` below one percent, then `copying`. It tells no `SnapshotCreateTime` while it is `pending`.
+//!
+//! # What is a guess
+//! AWS does not say, or nobody could try it:
+//! - A cluster snapshot of type `sse-rds` needs a key to be copied to another region, like an encrypted one; or it
+//!   refuses one, like an unencrypted one ([`scenario::Settings::sse_rds_copies`]).
+//! - Copies of `docdb` cluster snapshots need no pre-signed URL; or they do
+//!   ([`scenario::Settings::docdb_needs_presigned_url`]). Encrypted ones between `GovCloud` regions do. A URL is good if it
+//!   has the same source, target and key, the destination region, the source region in its scope, and time left: its
+//!   signature is not verified.
+//! - The texts and codes for: a key for an unencrypted cluster snapshot (`InvalidParameterCombination`), a Multi-AZ
+//!   DB cluster and RDS Custom for Oracle (`InvalidParameterValue`), a copy of a snapshot that is not available, the
+//!   full copy slots ("Cannot copy more than 20 snapshots across regions"; the text with 5 was seen), an option group
+//!   of another engine or major version, any option group for RDS Custom, `CopyOptionGroup` within the account (all
+//!   `InvalidParameterCombination`), an option group without the permanent options (as no option group), a copy to
+//!   another partition or between the regions of China (`InvalidParameterValue`).
+//! - Transparent encryption needs an option group in SQL Server too, where it is persistent but not permanent.
+//! - A key of another usage or spec is refused like a disabled one (`KMSKeyNotAccessibleFault`). Copies that are under
+//!   way when their key or option group goes are finished.
+//! - KMS says that there is no such key before it looks whether the caller may know.
+//! - A global cluster is told in every region of its partition, whether or not it has a cluster there.
+//! - `DescribeOptionGroups` tells the default groups that are in use, and any other when it is asked for by name.
+//! - `DBInstanceIdentifier` of a describe call for snapshots that matches no database is `DBInstanceNotFound`.
+//! - An automated snapshot that is described by id without its type is not found.
+//! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`]).
+//! - Instance and cluster copies have separate slots; only copies from another region take one, waiting ones too.
+//! - The order in which a copy is checked: name, rights, source, target, keys, pre-signed URL, tags, options, quota,
+//!   slots.
+//! - What a copy asks of its caller, above all of keys: see the module `authorization`.
+//!
+//! Not simulated: sharing, Outposts, key policies, other keys of a multi-Region key, copies across accounts, restoring,
+//! the time that a deletion takes, the request limits of KMS.
+
+mod authorization;
+mod control;
+mod copying;
+mod counters;
+mod error;
+mod faults;
+mod hash;
+mod identifier;
+mod model;
+mod operations;
+mod option_groups;
+mod request;
+pub mod scenario;
+mod seed;
+pub mod server;
+mod simulator;
+mod view;
+mod xml;
+
+pub use authorization::{Caller, CallerTable};
+pub use control::control;
+pub use counters::{CopyCounters, Counters, Refusals, Write};
+pub use faults::{Action, Calls, Fault, Hold, InjectedError};
+pub use model::{Kind, PerKind, Tags};
+pub use request::{Request, Service};
+pub use scenario::{Scenario, ScenarioError};
+pub use simulator::{Answer, Delivery, Response, Simulator};
+pub use view::{DatabaseState, KeyState, OptionGroupState, RegionState, SnapshotState, State};

@@ -1,0 +1,349 @@
+//! Every Task of the state machines under every error that its Retry or Catch names, and one that neither names.
+//!
+//! The scenarios and what came of them stand in `tests/deployment/scenarios.json`, and the table of them in
+//! `docs/faults.md`. The same scenarios are run by the interpreter of the simulation and, in the local cloud, by
+//! MiniStack; all three must come to what the file says. `UPDATE=1 cargo test -p deployment --test coverage` writes
+//! both files anew.
+
+#![allow(missing_docs)]
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use deployment::{Coverage, Failure, Interpreter, State, entries, machine, root, states};
+use serde_json::{Map, Value, json};
+
+const SCENARIOS: &str = "tests/deployment/scenarios.json";
+const TABLE: &str = "docs/faults.md";
+
+/// What the Tasks come to, by name: an answer, or an error with its cause. Everything else that a script names is the
+/// error of a function.
+fn answers() -> Map<String, Value> {
+    let target = json!({ "kind": "instance", "id": "orders", "resourceId": "db-ORDERS" });
+    let found =
+        json!({ "target": target, "decision": "copy", "outcome": "pending", "reason": "no copy yet", "attempt": 0 });
+    let with = |more: Value| {
+        let mut payload = found.clone();
+        for (field, value) in more.as_object().expect("an object") {
+            payload[field] = value.clone();
+        }
+        json!({ "result": { "Payload": payload, "StatusCode": 200 } })
+    };
+    let plan = |more: Value| {
+        let mut plan = json!({
+            "dryRun": false, "rules": { "destinationRegion": "eu-west-1" },
+            "instances": [target], "clusters": [{ "kind": "cluster", "id": "billing", "resourceId": "cluster-BILLING" }],
+            "leftOut": { "count": 0, "reasons": {}, "first": [] },
+            "retired": { "databases": 0, "copies": 0, "first": [] }, "warnings": [],
+        });
+        for (field, value) in more.as_object().expect("an object") {
+            plan[field] = value.clone();
+        }
+        json!({ "result": { "Payload": plan, "StatusCode": 200 } })
+    };
+    let page = |kind: &str| json!({ "kind": kind, "cursor": "z", "number": 2, "root": "covered" });
+    let child = |status: &str, inner: Option<(&str, &str)>| {
+        let inner = inner.map(|(error, cause)| Failure {
+            error: error.to_owned(),
+            cause: Some(cause.to_owned()),
+        });
+        let failure = Failure::of_nested_execution(status, inner.as_ref());
+        json!({ "error": failure.error, "cause": failure.cause })
+    };
+    let told = json!({
+        "summary": "1 of 1 databases were not copied: cluster far (KeyNotUsable)", "counts": { "failed": 1 },
+        "failures": [{ "outcome": "failed", "kind": "cluster", "id": "far", "error": "KeyNotUsable", "execution": "c-far-0a1b2c3d" }],
+    });
+    let waited = json!({ "seconds": 30, "waitedSeconds": 30, "polls": 0, "shortened": 0 });
+    let answers = json!({
+        "found": with(json!({})),
+        "started": with(json!({ "copy": { "id": "snapferry-orders" }, "wait": waited })),
+        "copying": with(json!({ "wait": waited, "status": { "state": "copying" } })),
+        "verified": with(json!({ "wait": waited, "status": { "state": "verified" }, "outcome": "copied" })),
+        "room": with(json!({ "pruned": { "deleted": [{ "id": "first" }], "kept": [] } })),
+        "pruned": with(json!({ "outcome": "copied", "pruned": { "deleted": [{ "id": "second" }], "kept": [] } })),
+        "plan": plan(json!({})),
+        "plan with pages": plan(json!({ "nextInstances": page("instance"), "nextClusters": page("cluster") })),
+        "copied": { "result": { "Output": { "outcome": "copied" } } },
+        "page": { "result": { "Output": { "counts": { "copied": 7 }, "failures": [] } } },
+        "told": { "result": { "MessageId": "1" } },
+        "child failed": child("FAILED", Some(("KeyNotUsable", "The key is disabled."))),
+        "child stopped": child("ABORTED", None),
+        "child timed out": child("TIMED_OUT", None),
+        "page with failures": child("FAILED", Some(("CopiesFailed", &told.to_string()))),
+    });
+    answers.as_object().expect("an object").clone()
+}
+
+/// What each Task answers while all goes well; the last one again and again.
+fn usual(state: &str) -> &'static [&'static str] {
+    match state {
+        "FindLatestSnapshot" => &["found"],
+        "StartCopy" => &["started"],
+        "CheckCopyStatus" => &["copying", "verified"],
+        "MakeRoom" => &["room"],
+        "PruneOld" => &["pruned"],
+        "ListTargets" => &["plan"],
+        "CopyInstance" | "CopyCluster" => &["copied"],
+        "NextInstances" | "NextClusters" => &["page"],
+        "TellWhatFailed" | "TellListingFailed" => &["told"],
+        other => panic!("what does {other} answer?"),
+    }
+}
+
+/// What has to happen for a Task to be reached at all.
+fn reaching(state: &str) -> Vec<(&'static str, Vec<&'static str>)> {
+    match state {
+        "MakeRoom" => vec![("StartCopy", vec!["SnapshotQuotaFull", "started"])],
+        "NextInstances" | "NextClusters" => vec![("ListTargets", vec!["plan with pages"])],
+        "TellWhatFailed" => vec![("CopyCluster", vec!["child failed"])],
+        "TellListingFailed" => vec![("ListTargets", vec!["AccessDenied"])],
+        _ => vec![],
+    }
+}
+
+/// Errors beside those that its Retry and Catch name.
+fn further(state: &State) -> Vec<&'static str> {
+    if state.invokes_function() {
+        // Never tried again, whatever it is.
+        vec!["AccessDenied", "States.DataLimitExceeded"]
+    } else if state.name.starts_with("Next") {
+        vec![
+            "child failed",
+            "page with failures",
+            "child stopped",
+            "child timed out",
+            "States.Timeout",
+        ]
+    } else if state.runs_execution() {
+        vec!["child failed", "child stopped", "child timed out", "States.Timeout"]
+    } else {
+        vec!["States.DataLimitExceeded"]
+    }
+}
+
+/// Every error that a Task is to be tried with.
+fn errors(state: &State) -> BTreeSet<String> {
+    let named = state.errors("Retry").into_iter().chain(state.errors("Catch")).flatten();
+    named
+        .chain(further(state))
+        .filter(|error| *error != "States.ALL")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Runs a scenario. Gives the states in order, and how it ended.
+fn run(coverage: &Coverage, definition: &Value, name: &str, script: &Value) -> Value {
+    let entered: RefCell<BTreeMap<String, usize>> = RefCell::default();
+    let mut execution = Interpreter::new(definition, name, "covered", |state, _| {
+        let mut entered = entered.borrow_mut();
+        let turn = entered.entry(state.to_owned()).or_default();
+        *turn += 1;
+        coverage.come_to(script, state, *turn - 1)
+    });
+    let ended = execution.run(coverage.input(name));
+    let path = execution.path.clone();
+    drop(execution);
+    let mut story = match ended {
+        Ok(output) => Coverage::of_success(name, &output),
+        Err(Failure { error, cause }) => json!({ "status": "FAILED", "error": error, "cause": cause }),
+    };
+    story["path"] = json!(path);
+    story["attempts"] = json!(entered.into_inner());
+    Coverage::without_digests(&story)
+}
+
+fn input(machine: &str) -> Value {
+    match machine {
+        "copy-fleet" => json!({}),
+        _ => json!({ "kind": "instance", "id": "orders", "resourceId": "db-ORDERS" }),
+    }
+}
+
+/// All scenarios, and what comes of them.
+fn scenarios() -> Vec<Value> {
+    let coverage = Coverage::read(&file(&[]));
+    let mut all = Vec::new();
+    for name in ["copy-snapshot", "copy-fleet"] {
+        let definition = machine(name);
+        let tasks: Vec<State> = states(&definition)
+            .into_iter()
+            .filter(|state| state.kind() == "Task")
+            .collect();
+        for state in &tasks {
+            for error in errors(state) {
+                for times in ["once", "always"] {
+                    let mut script: BTreeMap<String, Vec<String>> = tasks
+                        .iter()
+                        .map(|task| {
+                            (
+                                task.name.to_owned(),
+                                usual(task.name).iter().map(|word| (*word).to_owned()).collect(),
+                            )
+                        })
+                        .collect();
+                    for (task, words) in reaching(state.name) {
+                        script.insert(task.to_owned(), words.into_iter().map(str::to_owned).collect());
+                    }
+                    let mut words = vec![error.clone()];
+                    if times == "once" {
+                        words.extend(script[state.name].iter().cloned());
+                    }
+                    script.insert(state.name.to_owned(), words);
+                    let unusual: BTreeMap<&String, &Vec<String>> = script
+                        .iter()
+                        .filter(|(task, words)| words.as_slice() != usual(task))
+                        .collect();
+                    let unusual = json!(unusual);
+                    let story = run(&coverage, &definition, name, &unusual);
+                    all.push(json!({
+                        "machine": name, "state": state.name, "error": error, "times": times,
+                        "script": unusual, "came": story,
+                    }));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The file: the answers, then a line a scenario.
+fn file(scenarios: &[Value]) -> String {
+    let tasks = ["copy-fleet", "copy-snapshot"].into_iter().flat_map(|name| {
+        let definition = machine(name);
+        let tasks = states(&definition).into_iter().filter(|state| state.kind() == "Task");
+        tasks.map(|state| state.name.to_owned()).collect::<Vec<_>>()
+    });
+    let usual: BTreeMap<String, &[&str]> = tasks.map(|state| (state.clone(), usual(&state))).collect();
+    let inputs = json!({ "copy-fleet": input("copy-fleet"), "copy-snapshot": input("copy-snapshot") });
+    let mut text = format!(
+        "{{\n\"inputs\": {inputs},\n\"usual\": {},\n\"answers\": {{\n",
+        json!(usual)
+    );
+    let answers: Vec<String> = answers()
+        .iter()
+        .map(|(name, answer)| format!("  {}: {answer}", json!(name)))
+        .collect();
+    let lines: Vec<String> = scenarios.iter().map(|one| format!("  {one}")).collect();
+    let _ = write!(
+        text,
+        "{}\n}},\n\"scenarios\": [\n{}\n]\n}}\n",
+        answers.join(",\n"),
+        lines.join(",\n")
+    );
+    text
+}
+
+/// What happened, in a few words.
+fn in_words(scenario: &Value) -> String {
+    let came = &scenario["came"];
+    let state = scenario["state"].as_str().expect("a state");
+    let attempts = came["attempts"][state].as_u64().expect("a number");
+    let tried = match attempts {
+        1 => "not tried again".to_owned(),
+        2 => "tried again".to_owned(),
+        more => format!("tried {more} times"),
+    };
+    let path: Vec<&str> = entries(&came["path"]).iter().filter_map(Value::as_str).collect();
+    let by_way: Vec<&str> = ["MakeRoom", "LookAgain"]
+        .into_iter()
+        .filter(|way| path.contains(way) && *way != state)
+        .collect();
+    let by_way = if by_way.is_empty() {
+        String::new()
+    } else {
+        format!(", by way of {}", by_way.join(", "))
+    };
+    let end = if came["status"] == "SUCCEEDED" {
+        "succeeds".to_owned()
+    } else if came["error"] == "CopiesFailed" {
+        let cause: Value = serde_json::from_str(came["cause"].as_str().expect("a cause")).expect("JSON");
+        let failures = entries(&cause["failures"]).iter();
+        let named: Vec<String> = failures
+            .map(|failure| format!("{} {}: {}", failure["kind"], failure["id"], failure["error"]).replace('"', ""))
+            .collect();
+        format!("CopiesFailed ({})", named.join("; "))
+    } else {
+        format!("fails with {}", came["error"].as_str().expect("an error"))
+    };
+    format!("{tried}{by_way}; {end}")
+}
+
+fn table(scenarios: &[Value]) -> String {
+    let mut text =
+        "# Faults\n\nWhat each Task of the state machines does with each error that its Retry or Catch names, \
+                    and with some that neither names: when it comes once, and when it comes every time.\n\
+                    The table is written by a test (`tests/deployment/tests/coverage.rs`), which executes the deployed \
+                    definitions. The interpreter of the simulation and MiniStack run the same scenarios \
+                    (`tests/deployment/scenarios.json`) and must come to the same end.\n"
+            .to_owned();
+    let mut last = String::new();
+    for pair in scenarios.chunks(2) {
+        let [once, always] = pair else { panic!("in pairs") };
+        let state = format!("{}, {}", once["machine"], once["state"]).replace('"', "");
+        if state != last {
+            let _ = write!(text, "\n## {state}\n\n| Error | once | every time |\n|---|---|---|\n");
+            last = state;
+        }
+        let error = once["error"].as_str().expect("an error");
+        let error = if error.contains(' ') {
+            error.to_owned()
+        } else {
+            format!("`{error}`")
+        };
+        let _ = writeln!(text, "| {error} | {} | {} |", in_words(once), in_words(always));
+    }
+    text
+}
+
+#[test]
+fn every_task_under_every_error_comes_to_what_the_files_say() {
+    let scenarios = scenarios();
+    for (path, text) in [(SCENARIOS, file(&scenarios)), (TABLE, table(&scenarios))] {
+        let path = root().join(path);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &text).expect("written");
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == text,
+            "{} is out of date. Look at what changed, then: UPDATE=1 cargo test -p deployment --test coverage",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn an_error_that_passes_does_no_harm_and_one_that_stays_ends_under_its_own_name() {
+    let mut retried = BTreeSet::new();
+    for scenario in scenarios() {
+        let (state, error) = (&scenario["state"], scenario["error"].as_str().expect("an error"));
+        let came = &scenario["came"];
+        let attempts = came["attempts"][state.as_str().expect("a state")].as_u64();
+        let place = format!("{state} {error} {}", scenario["times"]);
+        if scenario["machine"] == "copy-snapshot" && scenario["times"] == "always" {
+            assert_eq!(came["error"], error, "{place}");
+        }
+        if attempts > Some(1) {
+            retried.insert((state.clone().to_string(), error.to_owned()));
+        }
+        // A message is the only thing whose failure changes nothing.
+        if scenario["times"] == "always" && !place.contains("\"Tell") {
+            assert_eq!(came["status"], "FAILED", "{place}");
+        }
+    }
+    // Every error that a Retry names is really tried again.
+    for name in ["copy-snapshot", "copy-fleet"] {
+        let definition = machine(name);
+        for state in states(&definition).into_iter().filter(|state| state.kind() == "Task") {
+            for error in state.errors("Retry").into_iter().flatten() {
+                assert!(
+                    retried.contains(&(json!(state.name).to_string(), error.to_owned())),
+                    "{}: {error} is not tried again",
+                    state.name
+                );
+            }
+        }
+    }
+}

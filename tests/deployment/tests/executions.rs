@@ -1,0 +1,1105 @@
+//! The state machines executed, with Tasks that answer as the test says and nested executions that fail as on AWS.
+
+#![allow(missing_docs)]
+
+use std::cell::{Cell, RefCell};
+
+use deployment::{Failure, Interpreter, entries, machine, state};
+use domain::error::Error;
+use serde_json::{Value, json};
+
+/// 200 KiB, well below the 256 KiB at which Step Functions ends an execution.
+const LARGEST_PAYLOAD: usize = 200 * 1024;
+
+fn target(dry_run: bool) -> Value {
+    json!({ "kind": "instance", "id": "orders", "resourceId": "db-ORDERS", "dryRun": dry_run })
+}
+
+fn found(decision: &str, dry_run: bool) -> Value {
+    json!({ "target": target(dry_run), "decision": decision, "outcome": "pending", "reason": "because", "attempt": 0 })
+}
+
+/// `base` with the fields of `more`.
+fn with(base: &Value, more: &Value) -> Value {
+    let mut merged = base.clone();
+    for (name, value) in more.as_object().expect("an object") {
+        merged[name] = value.clone();
+    }
+    merged
+}
+
+/// What a function gets but for `log`, which it tells its log only.
+fn payload_of(arguments: &Value) -> Value {
+    let mut payload = arguments["Payload"].clone();
+    let log = payload.as_object_mut().expect("an object").remove("log");
+    let log = log.expect("a log");
+    assert!(log["run"].is_string() && log["execution"].is_string(), "{log}");
+    payload
+}
+
+/// What the functions of copy-snapshot answer when all goes well and RDS needs two looks.
+fn answer(state: &str, arguments: &Value, decision: &str) -> Value {
+    let payload = &payload_of(arguments);
+    let payload = match state {
+        "FindLatestSnapshot" => with(
+            &found(decision, payload["dryRun"] == true),
+            &json!({ "target": payload, "outcome": if decision == "retired" { "retired" } else { "pending" } }),
+        ),
+        "StartCopy" => with(
+            payload,
+            &json!({ "copy": { "id": "snapferry-orders" }, "wait": { "seconds": 30, "polls": 0 } }),
+        ),
+        "CheckCopyStatus" if payload["wait"]["polls"] == 1 => with(
+            payload,
+            &json!({ "status": { "state": "verified" }, "outcome": "copied", "wait": { "seconds": 0, "polls": 2 } }),
+        ),
+        "CheckCopyStatus" => with(
+            payload,
+            &json!({ "status": { "state": "copying" }, "wait": { "seconds": 45, "polls": 1 } }),
+        ),
+        "MakeRoom" => with(
+            payload,
+            &json!({ "pruned": { "deleted": [{ "id": "first" }], "kept": [] } }),
+        ),
+        "PruneOld" => with(
+            payload,
+            &json!({ "pruned": { "deleted": [{ "id": "second" }], "kept": [] } }),
+        ),
+        other => panic!("{other} is no Task of copy-snapshot"),
+    };
+    json!({ "Payload": payload, "StatusCode": 200 })
+}
+
+/// Runs copy-snapshot; `fails` may make a Task fail.
+fn copy_snapshot(
+    decision: &str,
+    dry_run: bool,
+    fails: impl Fn(&str) -> Option<Failure>,
+) -> (Result<Value, Failure>, Vec<String>, Vec<u64>) {
+    let definition = machine("copy-snapshot");
+    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+        fails(state).map_or_else(|| Ok(answer(state, arguments, decision)), Err)
+    });
+    let ended = execution.run(target(dry_run));
+    (ended, execution.path, execution.waits)
+}
+
+#[test]
+fn a_copy_is_started_waited_for_verified_and_followed_by_pruning() {
+    let (ended, path, waits) = copy_snapshot("copy", false, |_| None);
+    let audit = ended.expect("a copy");
+    assert_eq!(
+        path,
+        [
+            "WasAProblemFound",
+            "FindLatestSnapshot",
+            "WhatIsToBeDone",
+            "StartCopy",
+            "WaitForCopy",
+            "CheckCopyStatus",
+            "IsCopyVerified",
+            "WaitForCopy",
+            "CheckCopyStatus",
+            "IsCopyVerified",
+            "PruneOld",
+            "Done"
+        ]
+    );
+    assert_eq!(waits, [30, 45], "the functions choose the waits");
+    assert_eq!(audit["outcome"], "copied");
+    assert_eq!(audit["pruned"]["deleted"], json!([{ "id": "second" }]));
+}
+
+#[test]
+fn each_decision_takes_its_path() {
+    for (decision, dry_run, after_the_choice) in [
+        ("join", false, "CheckCopyStatus"),
+        ("current", false, "PruneOld"),
+        ("retired", false, "PruneOld"),
+        ("nothing", false, "NothingToCopy"),
+        ("unsupported", false, "NothingToCopy"),
+        ("copy", true, "PruneOld"),
+        ("join", true, "PruneOld"),
+        ("current", true, "PruneOld"),
+        ("retired", true, "PruneOld"),
+        ("nothing", true, "NothingToCopy"),
+        ("unsupported", true, "NothingToCopy"),
+    ] {
+        let (ended, path, _) = copy_snapshot(decision, dry_run, |_| None);
+        assert!(ended.is_ok(), "{decision}: {ended:?}");
+        assert_eq!(path[3], after_the_choice, "{decision}, dry run {dry_run}");
+        assert!(!(dry_run && path.contains(&"StartCopy".to_owned())));
+    }
+}
+
+#[test]
+fn a_decision_or_status_that_is_not_known_fails() {
+    let (ended, ..) = copy_snapshot("celebrate", false, |_| None);
+    assert_eq!(ended.expect_err("unknown").error, "DecisionUnknown");
+
+    let definition = machine("copy-snapshot");
+    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+        let mut result = answer(state, arguments, "join");
+        if state == "CheckCopyStatus" {
+            result["Payload"]["status"]["state"] = json!("sleeping");
+        }
+        Ok(result)
+    });
+    assert_eq!(
+        execution.run(target(false)).expect_err("unknown").error,
+        "StatusUnknown"
+    );
+}
+
+#[test]
+fn a_full_queue_is_waited_for_and_ends_as_a_failure_only_after_hours() {
+    let refusals = Cell::new(0);
+    let full_for = |times: u64| {
+        refusals.set(0);
+        copy_snapshot("copy", false, |state| {
+            (state == "StartCopy" && refusals.get() < times).then(|| {
+                refusals.set(refusals.get() + 1);
+                Failure::of_function("CopySlotsFull", "wait")
+            })
+        })
+    };
+    assert_eq!(full_for(900).0.expect("a slot in the end")["outcome"], "copied");
+    assert_eq!(full_for(u64::MAX).0.expect_err("still full").error, "CopySlotsFull");
+}
+
+#[test]
+fn a_full_quota_prunes_once_tries_once_more_and_then_fails() {
+    let refusals = Cell::new(0);
+    let full_for = |times: u32| {
+        refusals.set(0);
+        copy_snapshot("copy", false, |state| {
+            (state == "StartCopy" && refusals.get() < times).then(|| {
+                refusals.set(refusals.get() + 1);
+                Failure::of_function("SnapshotQuotaFull", "100 of 100 manual snapshots. Delete some.")
+            })
+        })
+    };
+    let (ended, path, _) = full_for(1);
+    let audit = ended.expect("room was made");
+    assert_eq!(path[3..7], ["StartCopy", "CanRoomBeMade", "MakeRoom", "StartCopy"]);
+    assert_eq!(
+        audit["pruned"]["deleted"],
+        json!([{ "id": "first" }, { "id": "second" }]),
+        "both prunes are told"
+    );
+
+    let (ended, path, _) = full_for(2);
+    let failure = ended.expect_err("still full");
+    assert_eq!(failure.error, "SnapshotQuotaFull");
+    assert_eq!(
+        failure.cause.as_deref(),
+        Some("100 of 100 manual snapshots. Delete some.")
+    );
+    assert_eq!(path.iter().filter(|state| *state == "MakeRoom").count(), 1);
+}
+
+#[test]
+fn a_problem_that_was_found_before_is_the_failure_and_nothing_is_tried() {
+    let definition = machine("copy-snapshot");
+    let message = "orders has the permanent option Timezone. Create an option group with it in eu-west-1.";
+    for dry_run in [false, true] {
+        let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, _| {
+            panic!("{state} is asked")
+        });
+        let problem = json!({ "problem": { "error": "OptionGroupMissing", "message": message } });
+        let failure = execution.run(with(&target(dry_run), &problem)).expect_err("a problem");
+        assert_eq!(failure.error, "OptionGroupMissing");
+        assert_eq!(failure.cause.as_deref(), Some(message));
+        assert_eq!(execution.path, ["WasAProblemFound", "ProblemFound"]);
+    }
+}
+
+/// Runs copy-snapshot where `StartCopy` fails so often because the snapshot is gone, and `quota_at` says whether that
+/// attempt fails because of the quota instead. Gives the end, the path and what `FindLatestSnapshot` was asked.
+fn copy_of_vanishing_snapshots(
+    target: &Value,
+    times: u32,
+    quota_at: impl Fn(u32) -> bool,
+) -> (Result<Value, Failure>, Vec<String>, Vec<Value>) {
+    let definition = machine("copy-snapshot");
+    let asked = RefCell::new(Vec::new());
+    let attempts = Cell::new(0);
+    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+        if state == "FindLatestSnapshot" {
+            asked.borrow_mut().push(payload_of(arguments));
+        }
+        if state == "StartCopy" {
+            let attempt = attempts.get();
+            attempts.set(attempt + 1);
+            if quota_at(attempt) {
+                return Err(Failure::of_function("SnapshotQuotaFull", "full"));
+            }
+            if attempt < times {
+                return Err(Failure::of_function("SnapshotNotFound", "rds:orders-1 is gone."));
+            }
+        }
+        Ok(answer(state, arguments, "copy"))
+    });
+    let ended = execution.run(target.clone());
+    let path = execution.path.clone();
+    drop(execution);
+    (ended, path, asked.into_inner())
+}
+
+#[test]
+fn a_snapshot_that_expires_while_its_copy_waits_is_looked_for_again_three_times_at_most() {
+    let policy = json!({
+        "policy": { "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/2", "keep": { "days": 30 } },
+        "rules": { "destinationRegion": "eu-west-1" },
+    });
+    let target = with(&target(false), &policy);
+    for times in 0..=3 {
+        let (ended, path, asked) = copy_of_vanishing_snapshots(&target, times, |_| false);
+        assert_eq!(ended.expect("a copy")["outcome"], "copied");
+        assert_eq!(asked.len(), 1 + times as usize);
+        assert!(
+            asked.iter().all(|one| *one == target),
+            "each look gets the target whole: {asked:?}"
+        );
+        let looks = path.iter().filter(|state| *state == "LookAgain").count();
+        assert_eq!(looks, times as usize);
+    }
+    let (ended, path, asked) = copy_of_vanishing_snapshots(&target, u32::MAX, |_| false);
+    let failure = ended.expect_err("gone for good");
+    assert_eq!(failure.error, "SnapshotNotFound");
+    assert_eq!(failure.cause.as_deref(), Some("rds:orders-1 is gone."));
+    assert_eq!(asked.len(), 4);
+    assert_eq!(path[path.len() - 2..], ["CanAnotherBeFound", "TargetFailed"]);
+}
+
+#[test]
+fn room_is_made_once_however_often_a_snapshot_vanishes_and_is_told_of_in_the_end() {
+    // Room is made after the first snapshot has gone, and then two more of them go.
+    let (ended, path, _) = copy_of_vanishing_snapshots(&target(false), 4, |attempt| attempt == 1);
+    let count = |name: &str| path.iter().filter(|state| *state == name).count();
+    assert_eq!((count("MakeRoom"), count("LookAgain"), count("StartCopy")), (1, 3, 5));
+    assert_eq!(
+        ended.expect("a copy")["pruned"]["deleted"],
+        json!([{ "id": "first" }, { "id": "second" }])
+    );
+    // The quota is full again: no second prune, whatever has been looked for in between.
+    let (ended, path, _) = copy_of_vanishing_snapshots(&target(false), 4, |attempt| attempt == 1 || attempt == 3);
+    assert_eq!(ended.expect_err("full").error, "SnapshotQuotaFull");
+    assert_eq!(path.iter().filter(|state| *state == "MakeRoom").count(), 1);
+}
+
+#[test]
+fn start_copy_begins_five_times_at_most() {
+    // The timeout of a nested execution counts on it.
+    let (_, path, _) = copy_of_vanishing_snapshots(&target(false), u32::MAX, |attempt| attempt == 2);
+    assert_eq!(path.iter().filter(|state| *state == "StartCopy").count(), 1 + 3 + 1);
+}
+
+#[test]
+fn every_error_of_every_function_ends_the_copy_under_its_own_name_and_message() {
+    for failing in [
+        "FindLatestSnapshot",
+        "StartCopy",
+        "CheckCopyStatus",
+        "MakeRoom",
+        "PruneOld",
+    ] {
+        for name in Error::NAMES {
+            let (ended, ..) = copy_snapshot("copy", false, |state| {
+                if failing == "MakeRoom" && state == "StartCopy" {
+                    return Some(Failure::of_function("SnapshotQuotaFull", "full"));
+                }
+                (state == failing).then(|| Failure::of_function(name, "only[0]: {no} \"such\" database.\nCheck it."))
+            });
+            let failure = ended.expect_err(failing);
+            assert_eq!(failure.error, *name, "{failing}");
+            assert_eq!(
+                failure.cause.as_deref(),
+                Some("only[0]: {no} \"such\" database.\nCheck it.")
+            );
+        }
+    }
+}
+
+#[test]
+fn a_failure_without_a_readable_cause_still_says_something() {
+    for (cause, said) in [
+        (None, "No cause was given"),
+        (Some(""), "No cause was given"),
+        (Some("Rate exceeded"), "Rate exceeded"),
+        (Some("{ no JSON }"), "{ no JSON }"),
+    ] {
+        let (ended, ..) = copy_snapshot("copy", false, |_| {
+            Some(Failure {
+                error: "States.Timeout".to_owned(),
+                cause: cause.map(str::to_owned),
+            })
+        });
+        let failure = ended.expect_err("failed");
+        assert_eq!(failure.error, "States.Timeout");
+        assert!(failure.cause.expect("a cause").starts_with(said), "{cause:?}");
+    }
+    let long = "x".repeat(40_000);
+    let (ended, ..) = copy_snapshot("copy", false, |_| Some(Failure::of_function("RdsError", &long)));
+    assert_eq!(ended.expect_err("failed").cause.expect("a cause").len(), 4_000);
+}
+
+/// A plan with so many targets of each kind; `more` replaces fields.
+fn plan(instances: &[&str], clusters: &[&str], more: &Value) -> Value {
+    let targets = |kind: &str, ids: &[&str]| -> Value {
+        ids.iter()
+            .map(|id| json!({ "kind": kind, "id": id, "resourceId": format!("db-{id}") }))
+            .collect()
+    };
+    let plan = json!({
+        "dryRun": false,
+        "rules": { "destinationRegion": "eu-west-1", "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1", "keepCopies": 3 },
+        "instances": targets("instance", instances),
+        "clusters": targets("cluster", clusters),
+        "leftOut": { "count": 0, "reasons": {}, "first": [] },
+        "retired": { "databases": 0, "copies": 0, "first": [] },
+        "warnings": [],
+    });
+    json!({ "Payload": with(&plan, more) })
+}
+
+/// A child that did as it says.
+fn child(outcome: &str) -> Value {
+    json!({ "Name": "child", "Status": "SUCCEEDED", "Output": { "outcome": outcome, "reason": "because" } })
+}
+
+/// What a failed execution of copy-snapshot looks like to its parent.
+fn failed_child(error: &str) -> Failure {
+    Failure::of_nested_execution(
+        "FAILED",
+        Some(&Failure {
+            error: error.to_owned(),
+            cause: Some("RDS said \"no\".".to_owned()),
+        }),
+    )
+}
+
+/// Runs copy-fleet on a plan; `tasks` answers for the other Tasks.
+fn copy_fleet(
+    plan: &Value,
+    tasks: impl Fn(&str, &Value) -> Result<Value, Failure>,
+) -> (Result<Value, Failure>, deployment::Sizes) {
+    let definition = machine("copy-fleet");
+    let mut execution = Interpreter::new(&definition, "copy-fleet", "nightly", |state, arguments| match state {
+        "ListTargets" => Ok(plan.clone()),
+        "TellWhatFailed" => Ok(json!({ "MessageId": "1" })),
+        _ => tasks(state, arguments),
+    });
+    let ended = execution.run(json!({}));
+    (ended, execution.sizes)
+}
+
+fn told(failure: &Failure) -> Value {
+    assert_eq!(failure.error, "CopiesFailed");
+    let cause = failure.cause.as_deref().expect("a cause");
+    assert!(
+        cause.starts_with("{\"summary\":"),
+        "an operator reads the summary first: {cause}"
+    );
+    assert!(cause.chars().count() <= 32_768);
+    serde_json::from_str(cause).expect("JSON")
+}
+
+#[test]
+fn a_run_counts_what_became_of_each_database() {
+    let outcomes = [
+        ("a", "copied"),
+        ("b", "current"),
+        ("c", "nothing"),
+        ("d", "unsupported"),
+        ("e", "planned"),
+        ("f", "copied"),
+        ("g", "retired"),
+        ("h", "retired"),
+        ("i", "retired"),
+    ];
+    let left_out =
+        json!({ "count": 1, "reasons": { "tag": 1 }, "first": [{ "kind": "instance", "id": "x", "reason": "tag" }] });
+    let retired = json!({ "databases": 3, "copies": 12, "first": [{ "kind": "instance", "id": "g", "copies": 12 }] });
+    let plan = plan(
+        &["a", "b", "c", "g", "h"],
+        &["d", "e", "f", "i"],
+        &json!({ "leftOut": left_out, "retired": retired, "warnings": ["The quota is near."] }),
+    );
+    let (ended, _) = copy_fleet(&plan, |_, arguments| {
+        let id = &arguments["Input"]["id"];
+        let (_, outcome) = outcomes.iter().find(|(name, _)| id == name).expect("an id");
+        Ok(child(outcome))
+    });
+    assert_eq!(
+        ended.expect("all well"),
+        json!({
+            "counts": {
+                "copied": 2, "current": 1, "nothing": 1, "unsupported": 1, "planned": 1, "retired": 3, "failed": 0
+            },
+            "failures": [],
+            "leftOut": left_out,
+            "retired": retired,
+            "warnings": ["The quota is near."],
+            "dryRun": false,
+        })
+    );
+}
+
+#[test]
+fn a_list_of_one_or_none_stays_a_list() {
+    for (instances, clusters) in [(&[][..], &[][..]), (&["a"][..], &[][..]), (&[][..], &["b"][..])] {
+        let (ended, _) = copy_fleet(&plan(instances, clusters, &json!({})), |_, _| Ok(child("copied")));
+        let summary = ended.expect("all well");
+        assert_eq!(summary["counts"]["copied"], json!(instances.len() + clusters.len()));
+        assert_eq!((&summary["failures"], &summary["warnings"]), (&json!([]), &json!([])));
+    }
+    let (ended, _) = copy_fleet(&plan(&["a"], &[], &json!({ "warnings": ["one"] })), |_, _| {
+        Err(failed_child("CopyFailed"))
+    });
+    assert_eq!(
+        told(&ended.expect_err("one failed"))["failures"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_failed_copy_stops_no_other_and_is_named_in_the_end() {
+    let copied = Cell::new(0);
+    let (ended, _) = copy_fleet(&plan(&["a", "bad", "c"], &["d"], &json!({})), |_, arguments| {
+        if arguments["Input"]["id"] == "bad" {
+            return Err(failed_child("KeyNotUsable"));
+        }
+        copied.set(copied.get() + 1);
+        Ok(child("copied"))
+    });
+    let told = told(&ended.expect_err("one failed"));
+    assert_eq!(copied.get(), 3);
+    assert_eq!(
+        told["summary"],
+        "1 of 4 databases were not copied: instance bad (KeyNotUsable)"
+    );
+    assert_eq!(told["counts"]["copied"], 3);
+    let failure = &told["failures"][0];
+    assert_eq!(
+        (&failure["kind"], &failure["id"], &failure["error"]),
+        (&json!("instance"), &json!("bad"), &json!("KeyNotUsable"))
+    );
+    assert!(
+        failure["execution"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("i-bad-"))
+    );
+}
+
+#[test]
+fn a_problem_of_one_database_fails_that_one_alone() {
+    let (children, problems) = (
+        machine("copy-snapshot"),
+        json!({
+            "instances": [
+                { "kind": "instance", "id": "orders", "resourceId": "db-ORDERS" },
+                {
+                    "kind": "instance", "id": "erp", "resourceId": "db-ERP",
+                    "problem": { "error": "OptionGroupMissing", "message": "erp has the permanent option \"Timezone\"." },
+                },
+                { "kind": "instance", "id": "old", "resourceId": "db-OLD", "retired": true, "formerIds": ["older"] },
+            ],
+            "clusters": [
+                {
+                    "kind": "cluster", "id": "billing", "resourceId": "cluster-BILLING",
+                    "problem": { "error": "KeyNotUsable", "message": "The key that its tag picks is disabled." },
+                },
+                { "kind": "cluster", "id": "crm", "resourceId": "cluster-CRM" },
+            ],
+        }),
+    );
+    // The children are executions of the other machine, with functions that find what there is to find.
+    let (ended, _) = copy_fleet(&plan(&[], &[], &problems), |_, arguments| {
+        let decision = if arguments["Input"]["retired"] == true {
+            "retired"
+        } else {
+            "copy"
+        };
+        let mut child = Interpreter::new(&children, "copy-snapshot", "child", |state, arguments| {
+            Ok(answer(state, arguments, decision))
+        });
+        match child.run(arguments["Input"].clone()) {
+            Ok(output) => Ok(json!({ "Status": "SUCCEEDED", "Output": output })),
+            Err(failure) => Err(Failure::of_nested_execution("FAILED", Some(&failure))),
+        }
+    });
+    let told = told(&ended.expect_err("two problems"));
+    assert_eq!(
+        told["summary"],
+        "2 of 5 databases were not copied: instance erp (OptionGroupMissing), cluster billing (KeyNotUsable)"
+    );
+    assert_eq!(
+        told["counts"],
+        json!({ "copied": 2, "current": 0, "nothing": 0, "unsupported": 0, "planned": 0, "retired": 1, "failed": 2 })
+    );
+}
+
+#[test]
+fn however_a_child_fails_its_error_has_a_name() {
+    let plain = |error: &str, cause: Option<&str>| Failure {
+        error: error.to_owned(),
+        cause: cause.map(str::to_owned),
+    };
+    for (failure, name) in [
+        (failed_child("CopyOverdue"), "CopyOverdue"),
+        (Failure::of_nested_execution("ABORTED", None), "ABORTED"),
+        (Failure::of_nested_execution("TIMED_OUT", None), "TIMED_OUT"),
+        // As an emulator reports it: the child's own error and cause.
+        (plain("CopyMismatch", Some("The engine differs.")), "CopyMismatch"),
+        (plain("CopyMismatch", Some("{not} \"JSON\" {at all}")), "CopyMismatch"),
+        (plain("States.Timeout", None), "States.Timeout"),
+        (
+            plain(
+                "StepFunctions.ExecutionAlreadyExistsException",
+                Some("Execution Already Exists: 'arn:...'"),
+            ),
+            "StepFunctions.ExecutionAlreadyExistsException",
+        ),
+    ] {
+        let (ended, _) = copy_fleet(&plan(&["a"], &[], &json!({})), |_, _| Err(failure.clone()));
+        assert_eq!(
+            told(&ended.expect_err(name))["failures"][0]["error"],
+            name,
+            "{failure:?}"
+        );
+    }
+}
+
+#[test]
+fn a_page_of_500_long_names_that_all_fail_stays_small() {
+    let ids: Vec<String> = (0..500).map(|n| format!("{n:x<63}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let first: Vec<Value> = (0..50)
+        .map(|n| json!({ "kind": "instance", "id": format!("{n:x<63}"), "reason": "r".repeat(80) }))
+        .collect();
+    let more = json!({
+        "leftOut": { "count": 9_000, "reasons": { "tag snapferry:copy=false": 9_000 }, "first": first },
+        "warnings": ["w".repeat(300), "v".repeat(300)],
+        "nextInstances": { "kind": "instance", "cursor": "db-X", "number": 2, "root": "nightly" },
+        "nextClusters": { "kind": "cluster", "cursor": "db-X", "number": 2, "root": "nightly" },
+    });
+    let longest = Error::NAMES.iter().max_by_key(|name| name.len()).expect("a name");
+    // The next pages have failed as well, with as many names as a Cause holds.
+    let (page, _) = copy_fleet(&plan(&ids[..30], &[], &json!({})), |_, _| Err(failed_child(longest)));
+    let page = Failure::of_nested_execution("FAILED", Some(&page.expect_err("all failed")));
+    for (instances, clusters) in [(&ids[..], &[][..]), (&[][..], &ids[..])] {
+        let (ended, sizes) = copy_fleet(&plan(instances, clusters, &more), |state, _| match state {
+            "NextInstances" | "NextClusters" => Err(page.clone()),
+            _ => Err(failed_child(longest)),
+        });
+        for ((state, what), size) in sizes {
+            assert!(size <= LARGEST_PAYLOAD, "{what} of {state}: {size} bytes");
+        }
+        let told = told(&ended.expect_err("all failed"));
+        assert_eq!(
+            (&told["counts"]["failed"], entries(&told["failures"]).len()),
+            (&json!(560), 20)
+        );
+        assert!(
+            told["summary"]
+                .as_str()
+                .is_some_and(|said| said.ends_with(", and 540 more")),
+            "{}",
+            told["summary"]
+        );
+    }
+}
+
+#[test]
+fn a_page_as_large_as_list_targets_makes_it_stays_small() {
+    // Items with all that they may hold, up to the 128 KiB at which list-targets ends a page.
+    let item = |number: usize| {
+        json!({
+            "kind": "instance", "id": format!("{number:x<63}"), "resourceId": format!("db-{number:X<26}"),
+            "policy": {
+                "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+                "optionGroup": "g".repeat(60),
+                "keep": { "copies": 100, "days": 3650, "daily": 100, "weekly": 100, "monthly": 100, "yearly": 100 },
+                "holdAll": true,
+            },
+            "problem": { "error": "OptionGroupMissing", "message": "m".repeat(300) },
+        })
+    };
+    let items: Vec<Value> = (0..128 * 1024 / item(0).to_string().len()).map(item).collect();
+    assert!(items.len() > 150, "{}", items.len());
+    let first: Vec<Value> = (0..50)
+        .map(|n| json!({ "kind": "instance", "id": format!("{n:x<63}"), "reason": "r".repeat(80), "copies": 100 }))
+        .collect();
+    let more = json!({
+        "instances": items,
+        "leftOut": { "count": 9_000, "reasons": { "tag snapferry:copy=false": 9_000 }, "first": first },
+        "retired": { "databases": 9_000, "copies": 27_000, "first": first },
+        "warnings": ["w".repeat(300), "v".repeat(300)],
+    });
+    let (ended, sizes) = copy_fleet(&plan(&[], &[], &more), |_, arguments| {
+        assert_eq!(arguments["Input"]["problem"]["error"], "OptionGroupMissing");
+        Ok(child("copied"))
+    });
+    assert_eq!(ended.expect("all well")["retired"], more["retired"]);
+    for ((state, what), size) in sizes {
+        assert!(size <= LARGEST_PAYLOAD, "{what} of {state}: {size} bytes");
+    }
+}
+
+#[test]
+fn a_record_of_a_failure_has_300_bytes_at_most() {
+    let definition = machine("copy-fleet");
+    let id = "x".repeat(63);
+    let plan = plan(&[&id], &[&id], &json!({}));
+    let error = "E".repeat(256);
+    let (_, sizes) = copy_fleet(&plan, |_, _| Err(failed_child(&error)));
+    for name in ["CopyInstance", "CopyCluster"] {
+        assert!(state(&definition, name).runs_execution());
+        let size = sizes[&(name.to_owned(), "output")];
+        assert!(size <= 300, "{name}: {size}");
+    }
+}
+
+#[test]
+fn a_child_gets_its_target_the_rules_and_who_started_it() {
+    let seen = RefCell::new(Value::Null);
+    let _ = copy_fleet(&plan(&["orders"], &[], &json!({ "dryRun": true })), |_, arguments| {
+        seen.replace(arguments.clone());
+        Ok(child("planned"))
+    });
+    assert_eq!(
+        seen.into_inner()["Input"],
+        json!({
+            "kind": "instance",
+            "id": "orders",
+            "resourceId": "db-orders",
+            "dryRun": true,
+            "rules": { "destinationRegion": "eu-west-1", "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1", "keepCopies": 3 },
+            "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly",
+        })
+    );
+}
+
+/// The names of the children of a run that was redriven so often, the first attempt of each failing to start.
+fn child_names(execution: &str, redrives: u32) -> Vec<String> {
+    let definition = machine("copy-fleet");
+    let id = "x".repeat(63);
+    let names = RefCell::new(Vec::new());
+    let plan = plan(&[&id], &[&id], &json!({}));
+    let mut run = Interpreter::new(&definition, "copy-fleet", execution, |state, arguments| {
+        if state == "ListTargets" {
+            return Ok(plan.clone());
+        }
+        let name = arguments["Name"].as_str().expect("a name").to_owned();
+        let again = names.borrow().contains(&name);
+        names.borrow_mut().push(name);
+        if again {
+            Ok(child("copied"))
+        } else {
+            Err(Failure {
+                error: "StepFunctions.ThrottlingException".to_owned(),
+                cause: None,
+            })
+        }
+    })
+    .redriven(redrives);
+    run.run(json!({})).expect("all well");
+    drop(run);
+    names.into_inner()
+}
+
+#[test]
+fn a_child_has_a_legal_name_that_a_retry_repeats_and_another_run_does_not() {
+    let names = child_names("nightly", 0);
+    assert_eq!(names.len(), 4, "two children, each started twice");
+    assert_eq!(
+        (&names[0], &names[2]),
+        (&names[1], &names[3]),
+        "a retry asks for the same execution"
+    );
+    assert!(names[0].starts_with("i-xxx") && names[2].starts_with("c-xxx"));
+    for name in &names {
+        assert!(name.len() <= 80, "{name}");
+        assert!(
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+            "{name}"
+        );
+    }
+    assert_ne!(names[0], child_names("weekly", 0)[0]);
+    assert_ne!(names[0], child_names("nightly", 1)[0]);
+}
+
+#[test]
+fn databases_of_one_name_have_executions_of_their_own_though_some_are_gone() {
+    let id = "x".repeat(63);
+    let of = |kind: &str, resource_id: &str, retired: bool| {
+        let item = json!({ "kind": kind, "id": id, "resourceId": resource_id });
+        if retired {
+            with(&item, &json!({ "retired": true }))
+        } else {
+            item
+        }
+    };
+    let all = |kind: &str| {
+        json!([
+            of(kind, "living", false),
+            of(kind, "gone", true),
+            of(kind, "long-gone", true)
+        ])
+    };
+    let names = RefCell::new(Vec::new());
+    let both = json!({ "instances": all("instance"), "clusters": all("cluster") });
+    let (ended, _) = copy_fleet(&plan(&[], &[], &both), |_, arguments| {
+        names
+            .borrow_mut()
+            .push(arguments["Name"].as_str().expect("a name").to_owned());
+        Err(failed_child("CopyFailed"))
+    });
+    let names = names.into_inner();
+    let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+    assert_eq!((names.len(), distinct.len()), (6, 6), "{names:?}");
+    assert!(names.iter().all(|name| name.len() <= 80));
+    // Of what lives the name ends with the run, by which an operator finds all that belongs to it.
+    assert_eq!(names[0].rsplit('-').next(), names[3].rsplit('-').next());
+    let told = ended.expect_err("all failed").cause.expect("a cause");
+    assert!(names.iter().all(|name| told.contains(&format!("\"{name}\""))), "{told}");
+}
+
+#[test]
+fn a_failed_child_is_recorded_under_the_name_that_it_was_started_with() {
+    let started = RefCell::new(String::new());
+    let (ended, _) = copy_fleet(&plan(&[], &["billing"], &json!({})), |_, arguments| {
+        started.replace(arguments["Name"].as_str().expect("a name").to_owned());
+        Err(failed_child("CopyFailed"))
+    });
+    assert_eq!(
+        told(&ended.expect_err("failed"))["failures"][0]["execution"],
+        started.into_inner()
+    );
+}
+
+fn next_pages(root: &str) -> Value {
+    json!({
+        "only": ["orders"],
+        "nextInstances": { "kind": "instance", "cursor": "db-X", "number": 100, "root": root },
+        "nextClusters": { "kind": "cluster", "cursor": "cluster-X", "number": 2, "root": root },
+    })
+}
+
+#[test]
+fn the_next_page_of_each_kind_is_a_run_of_the_same_machine() {
+    let root = "r".repeat(80);
+    let pages = RefCell::new(Vec::new());
+    let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &next_pages(&root)), |state, arguments| {
+        if !state.starts_with("Next") {
+            return Ok(child("copied"));
+        }
+        pages.borrow_mut().push(arguments.clone());
+        let page = json!({ "counts": { "copied": 10, "current": 5, "failed": 0 }, "failures": [], "leftOut": {}, "warnings": [] });
+        Ok(json!({ "Output": page }))
+    });
+    let counts = &ended.expect("all well")["counts"];
+    assert_eq!((&counts["copied"], &counts["current"]), (&json!(22), &json!(10)));
+
+    let pages = pages.into_inner();
+    let names: Vec<&str> = pages.iter().filter_map(|page| page["Name"].as_str()).collect();
+    assert_eq!(
+        names,
+        [format!("{}-pi100", &root[..70]), format!("{}-pc2", &root[..70])]
+    );
+    assert_eq!(
+        pages[0]["StateMachineArn"],
+        "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet"
+    );
+    assert_eq!(
+        pages[0]["Input"],
+        json!({
+            "page": next_pages(&root)["nextInstances"],
+            "dryRun": false,
+            "only": ["orders"],
+            "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly",
+        })
+    );
+}
+
+#[test]
+fn a_page_of_a_run_of_all_databases_names_none() {
+    let mut more = next_pages("nightly");
+    more.as_object_mut().expect("an object").remove("only");
+    let _ = copy_fleet(&plan(&[], &[], &more), |_, arguments| {
+        assert_eq!(arguments["Input"].get("only"), None);
+        Ok(json!({ "Output": { "counts": {}, "failures": [] } }))
+    });
+}
+
+#[test]
+fn failures_of_later_pages_are_counted_and_named_by_the_first() {
+    let page = copy_fleet(
+        &plan(&["x", "y", "z", "q"], &[], &json!({})),
+        |_, arguments| match arguments["Input"]["id"].as_str() {
+            Some("z") => Ok(child("current")),
+            Some("q") => Ok(child("retired")),
+            _ => Err(failed_child("CopyFailed")),
+        },
+    );
+    let of_page = page.0.expect_err("two failed");
+    for failure in [Failure::of_nested_execution("FAILED", Some(&of_page)), of_page.clone()] {
+        let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &next_pages("nightly")), |state, _| match state {
+            "NextInstances" => Err(failure.clone()),
+            "NextClusters" => Ok(json!({ "Output": { "counts": { "copied": 7, "retired": 1 }, "failures": [] } })),
+            _ => Ok(child("copied")),
+        });
+        let told = told(&ended.expect_err("two failed"));
+        assert_eq!(
+            told["summary"],
+            "2 of 14 databases were not copied: instance x (CopyFailed), instance y (CopyFailed)"
+        );
+        assert_eq!(
+            told["counts"],
+            json!({
+                "copied": 9, "current": 1, "nothing": 0, "unsupported": 0, "planned": 0, "retired": 2, "failed": 2
+            })
+        );
+    }
+}
+
+#[test]
+fn a_page_that_dies_counts_as_a_failure() {
+    let plain = |error: &str, cause: &str| Failure {
+        error: error.to_owned(),
+        cause: Some(cause.to_owned()),
+    };
+    for (failure, error) in [
+        (failed_child("AccessDenied"), "AccessDenied"),
+        (Failure::of_nested_execution("ABORTED", None), "ABORTED"),
+        (plain("PageLimit", "{100} pages"), "PageLimit"),
+        (plain("CopiesFailed", "{\"summary\": \"cut off"), "CopiesFailed"),
+        (
+            Failure {
+                error: "States.Timeout".to_owned(),
+                cause: None,
+            },
+            "States.Timeout",
+        ),
+    ] {
+        let (ended, _) = copy_fleet(&plan(&["a"], &[], &next_pages("nightly")), |state, _| match state {
+            "NextClusters" => Err(failure.clone()),
+            "NextInstances" => Ok(json!({ "Output": { "counts": { "copied": 1 }, "failures": [] } })),
+            _ => Ok(child("copied")),
+        });
+        let told = told(&ended.expect_err("a page died"));
+        assert_eq!(told["counts"]["failed"], 1);
+        assert_eq!(
+            told["failures"],
+            json!([{ "outcome": "failed", "kind": "page", "id": "clusters", "error": error, "execution": "nightly-pc2" }])
+        );
+    }
+}
+
+#[test]
+fn a_kind_whose_iterations_break_does_not_hold_up_the_other() {
+    // A target without an id, which list-targets never gives: not even its failure can be recorded.
+    let more = json!({ "instances": [{ "kind": "instance" }] });
+    let (ended, _) = copy_fleet(&plan(&[], &["b"], &more), |state, _| match state {
+        "CopyInstance" => Err(failed_child("BadInput")),
+        _ => Ok(child("copied")),
+    });
+    let told = told(&ended.expect_err("broken"));
+    assert_eq!(told["counts"]["copied"], 1);
+    let failure = &told["failures"][0];
+    assert_eq!(
+        (&failure["kind"], &failure["id"]),
+        (&json!("page"), &json!("instances"))
+    );
+    assert_eq!(failure["error"], "States.QueryEvaluationError");
+}
+
+#[test]
+fn a_run_of_which_both_kinds_break_still_says_so() {
+    let more = json!({ "instances": [{ "kind": "instance" }], "clusters": [{ "kind": "cluster" }] });
+    let (ended, _) = copy_fleet(&plan(&[], &[], &more), |_, _| Err(failed_child("BadInput")));
+    assert_eq!(
+        told(&ended.expect_err("broken"))["counts"],
+        json!({ "copied": 0, "current": 0, "nothing": 0, "unsupported": 0, "planned": 0, "retired": 0, "failed": 2 })
+    );
+}
+
+#[test]
+fn a_child_that_tells_no_outcome_counts_as_failed() {
+    let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &json!({})), |state, _| match state {
+        "CopyInstance" => Ok(json!({ "Output": {} })),
+        _ => Ok(child("copied")),
+    });
+    let told = told(&ended.expect_err("no outcome"));
+    assert_eq!(
+        (&told["counts"]["copied"], &told["counts"]["failed"]),
+        (&json!(1), &json!(1))
+    );
+}
+
+#[test]
+fn a_listing_that_fails_ends_the_run_with_the_functions_own_words() {
+    let definition = machine("copy-fleet");
+    for name in Error::NAMES {
+        let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |state, _| match state {
+            "ListTargets" => Err(Failure::of_function(name, "only[0]: no such database. Check the name.")),
+            _ => Ok(json!({ "MessageId": "1" })),
+        });
+        let failure = run.run(json!({})).expect_err("failed");
+        assert_eq!(failure.error, *name);
+        assert_eq!(
+            failure.cause.as_deref(),
+            Some("only[0]: no such database. Check the name.")
+        );
+    }
+}
+
+#[test]
+fn the_input_goes_to_list_targets_untouched() {
+    let definition = machine("copy-fleet");
+    for input in [
+        json!({}),
+        json!({ "only": ["orders"], "dryRun": true }),
+        json!({ "source": "aws.rds", "detail": {} }),
+    ] {
+        let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |_, arguments| {
+            assert_eq!(
+                arguments["Payload"],
+                json!({
+                    "request": input,
+                    "run": { "execution": "nightly" },
+                    "log": { "run": "nightly", "execution": "nightly" },
+                })
+            );
+            Ok(plan(&[], &[], &json!({})))
+        });
+        run.run(input.clone()).expect("all well");
+    }
+}
+
+/// The messages of a run with this input, sent or tried to be sent; of a listing that fails, or of a plan.
+fn messages(input: &Value, listed: &Result<Value, Failure>, sends: bool) -> (Failure, Vec<Value>) {
+    let definition = machine("copy-fleet");
+    let messages = RefCell::new(Vec::new());
+    let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |state, arguments| match state {
+        "ListTargets" => listed.clone(),
+        "TellWhatFailed" | "TellListingFailed" => {
+            messages.borrow_mut().push(arguments.clone());
+            if sends {
+                Ok(json!({ "MessageId": "1" }))
+            } else {
+                Err(Failure::of_function("SNS.AuthorizationErrorException", "not you"))
+            }
+        }
+        _ => Err(failed_child("KeyNotUsable")),
+    });
+    let failure = run.run(input.clone()).expect_err("failed");
+    drop(run);
+    (failure, messages.into_inner())
+}
+
+#[test]
+fn a_run_with_failures_sends_one_message_with_names_reasons_and_links() {
+    let plan = plan(&["orders", "stock"], &["billing"], &json!({}));
+    let (failure, sent) = messages(&json!({}), &Ok(plan), true);
+    let executions: Vec<String> = entries(&told(&failure)["failures"])
+        .iter()
+        .map(|failure| failure["execution"].as_str().expect("a name").to_owned())
+        .collect();
+    let [message] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(
+        message["TopicArn"],
+        "arn:aws:sns:us-east-1:123456789012:snapferry-AlertsTopic"
+    );
+    assert_eq!(
+        message["Subject"],
+        "Snapferry: 3 of 3 databases not copied to eu-west-1"
+    );
+    let text = message["Message"].as_str().expect("text");
+    let link = "https://console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/arn:aws:states:us-east-1:123456789012:execution";
+    for (name, execution) in ["instance orders", "instance stock", "cluster billing"]
+        .iter()
+        .zip(&executions)
+    {
+        let told = format!("{name}: KeyNotUsable\n  {link}:snapferry-copy-snapshot:{execution}\n");
+        assert!(text.contains(&told), "{text}");
+    }
+    assert!(
+        text.contains(&format!("The run: {link}:snapferry-copy-fleet:nightly")),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_message_of_a_whole_page_of_failures_fits_and_counts_those_it_does_not_name() {
+    let ids: Vec<String> = (0..500).map(|number| format!("{number:063}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let (_, sent) = messages(&json!({}), &Ok(plan(&ids, &[], &json!({}))), true);
+    let text = sent[0]["Message"].as_str().expect("text");
+    assert!(text.len() < 32 * 1024, "{}", text.len());
+    assert!(text.contains("and 480 more"), "{text}");
+    assert!(sent[0]["Subject"].as_str().expect("text").len() <= 100);
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_changes_nothing_about_the_run() {
+    let (failure, tried) = messages(&json!({}), &Ok(plan(&["orders"], &[], &json!({}))), false);
+    assert_eq!(told(&failure)["counts"]["failed"], 1);
+    assert!(!tried.is_empty());
+
+    let (failure, tried) = messages(&json!({}), &Err(Failure::of_function("AccessDenied", "no")), false);
+    assert_eq!(
+        (failure.error.as_str(), failure.cause.as_deref()),
+        ("AccessDenied", Some("no"))
+    );
+    assert!(!tried.is_empty());
+}
+
+#[test]
+fn a_page_and_a_mistyped_input_send_no_message_of_their_own() {
+    let page = json!({ "page": { "kind": "instance", "cursor": "db-A", "number": 2, "root": "nightly" } });
+    let denied = Err(Failure::of_function("AccessDenied", "no"));
+    assert!(
+        messages(&page, &Ok(plan(&["orders"], &[], &json!({}))), true)
+            .1
+            .is_empty()
+    );
+    assert!(messages(&page, &denied, true).1.is_empty());
+    let mistyped = Err(Failure::of_function("BadInput", "onyl: is unknown"));
+    assert!(messages(&json!({ "onyl": [] }), &mistyped, true).1.is_empty());
+
+    let (_, sent) = messages(&json!({}), &denied, true);
+    let text = sent[0]["Message"].as_str().expect("text");
+    assert!(text.contains("AccessDenied: no"), "{text}");
+    assert!(text.contains("execution:snapferry-copy-fleet:nightly"), "{text}");
+}
+
+#[test]
+fn the_functions_of_a_copy_are_told_its_run_for_their_logs() {
+    let definition = machine("copy-snapshot");
+    let logs = RefCell::new(std::collections::BTreeMap::new());
+    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+        logs.borrow_mut()
+            .insert(state.to_owned(), arguments["Payload"]["log"].clone());
+        let mut plain = arguments.clone();
+        plain["Payload"]["log"] = json!({ "run": "i-orders-0a1b2c3d", "execution": "i-orders-0a1b2c3d" });
+        Ok(answer(state, &plain, "copy"))
+    });
+    let by = json!({
+        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly",
+    });
+    execution.run(with(&target(false), &by)).expect("a copy");
+    drop(execution);
+    let logs = logs.into_inner();
+    assert_eq!(logs.len(), 4, "{logs:?}");
+    for (state, log) in logs {
+        assert_eq!(
+            log,
+            json!({ "run": "nightly", "execution": "i-orders-0a1b2c3d" }),
+            "{state}"
+        );
+    }
+}

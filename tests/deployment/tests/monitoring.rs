@@ -1,0 +1,209 @@
+//! Alarms and dashboard against what the functions measure.
+
+#![allow(missing_docs)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deployment::{entries, rendered};
+use runtime::metrics::Metric;
+use runtime::metrics::NAMESPACE;
+use serde_json::{Value, json};
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:snapferry-AlertsTopic";
+
+fn resources(kind: &str) -> BTreeMap<String, Value> {
+    let template = rendered("template.json");
+    let all = template["Resources"].as_object().expect("resources").clone();
+    all.into_iter()
+        .filter(|(_, resource)| resource["Type"] == kind)
+        .map(|(name, resource)| (name, resource["Properties"].clone()))
+        .collect()
+}
+
+fn alarms() -> BTreeMap<String, Value> {
+    resources("AWS::CloudWatch::Alarm")
+}
+
+fn dashboard() -> Value {
+    let dashboard = &resources("AWS::CloudWatch::Dashboard")["Dashboard"];
+    serde_json::from_str(dashboard["DashboardBody"].as_str().expect("text")).expect("JSON")
+}
+
+/// The metrics of a widget as CloudWatch reads them: `.` repeats the field above, `...` all fields above.
+fn metrics_of(widget: &Value) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for row in entries(&widget["properties"]["metrics"]) {
+        let fields: Vec<&str> = entries(row).iter().filter_map(Value::as_str).collect();
+        let mut full: Vec<String> = Vec::new();
+        for (at, field) in fields.iter().enumerate() {
+            let above = rows.last();
+            match *field {
+                "..." => {
+                    let above = above.expect("a row above");
+                    full.extend_from_slice(&above[..above.len() - (fields.len() - 1)]);
+                }
+                "." => full.push(above.expect("a row above")[at].clone()),
+                field => full.push(field.to_owned()),
+            }
+        }
+        if !full.is_empty() {
+            rows.push(full);
+        }
+    }
+    rows
+}
+
+fn dimensions(alarm: &Value) -> Vec<(&str, &str)> {
+    entries(&alarm["Dimensions"])
+        .iter()
+        .map(|one| {
+            (
+                one["Name"].as_str().expect("a name"),
+                one["Value"].as_str().expect("a value"),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn every_alarm_watches_a_metric_that_exists_with_the_dimensions_that_it_has() {
+    for (name, alarm) in alarms() {
+        let metric = alarm["MetricName"].as_str().expect("a metric");
+        let dimensions = dimensions(&alarm);
+        match alarm["Namespace"].as_str().expect("a namespace") {
+            NAMESPACE => {
+                assert!(Metric::ALL.iter().any(|one| one.name == metric), "{name}: {metric}");
+                assert_eq!(dimensions[0], ("Stack", "snapferry"), "{name}");
+                let kinds = usize::from(metric == Metric::SNAPSHOT_QUOTA_USE.name);
+                assert_eq!(dimensions.len(), 1 + kinds, "{name}");
+            }
+            "AWS/States" => {
+                assert_eq!(metric, "ExecutionsFailed");
+                let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet";
+                assert_eq!(dimensions, [("StateMachineArn", machine)]);
+            }
+            "AWS/SQS" => assert_eq!(dimensions, [("QueueName", "snapferry-TriggerDeadLetters")]),
+            other => panic!("{name}: {other}"),
+        }
+        assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{name} tells nobody");
+        let said = alarm["AlarmDescription"].as_str().expect("a description");
+        assert!(said.contains(". "), "{name} does not say what to do: {said}");
+    }
+}
+
+#[test]
+fn the_alarm_of_the_recovery_points_goes_off_when_nothing_is_measured() {
+    let alarm = &alarms()["RecoveryPointAlarm"];
+    assert_eq!(alarm["MetricName"], Metric::OLDEST_RECOVERY_POINT_AGE.name);
+    assert_eq!(alarm["TreatMissingData"], "breaching");
+    assert_eq!(
+        (&alarm["Statistic"], &alarm["ComparisonOperator"]),
+        (&json!("Maximum"), &json!("GreaterThanThreshold"))
+    );
+    assert_eq!(alarm["Threshold"], "26", "the parameter ObjectiveHours");
+    assert_eq!(alarm["OKActions"], json!([TOPIC]));
+    // It is measured once a period, and one period may stay empty.
+    let rule = &rendered("events.json")["MeasureRule"];
+    assert_eq!(rule["ScheduleExpression"], "rate(1 hour)");
+    assert_eq!(alarm["Period"], 3600);
+    assert!(alarm["DatapointsToAlarm"].as_u64() > Some(1));
+    assert!(alarm["EvaluationPeriods"].as_u64() >= alarm["DatapointsToAlarm"].as_u64());
+}
+
+#[test]
+fn each_quota_has_its_alarm_at_80_percent_and_missing_data_sets_off_no_other_alarm() {
+    let alarms = alarms();
+    for (name, kind) in [("InstanceQuotaAlarm", "instance"), ("ClusterQuotaAlarm", "cluster")] {
+        let alarm = &alarms[name];
+        assert_eq!(alarm["MetricName"], Metric::SNAPSHOT_QUOTA_USE.name);
+        assert_eq!(dimensions(alarm)[1], ("Kind", kind));
+        assert_eq!(alarm["Threshold"], 80);
+    }
+    let breaching: Vec<&String> = alarms
+        .iter()
+        .filter(|(_, alarm)| alarm["TreatMissingData"] == "breaching")
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(breaching, ["RecoveryPointAlarm"]);
+}
+
+#[test]
+fn what_is_measured_hourly_is_measured_by_list_targets_which_the_rule_may_invoke() {
+    let rule = &rendered("events.json")["MeasureRule"];
+    let [target] = entries(&rule["Targets"]) else {
+        panic!("one target")
+    };
+    let function = "arn:aws:lambda:us-east-1:123456789012:function:snapferry-list-targets";
+    assert_eq!(target["Arn"], function);
+    let input: Value = serde_json::from_str(target["Input"].as_str().expect("an input")).expect("JSON");
+    assert_eq!(input["run"], json!({ "execution": "measure" }));
+    let permission = &resources("AWS::Lambda::Permission")["MeasurePermission"];
+    assert_eq!(permission["Action"], "lambda:InvokeFunction");
+    assert_eq!(permission["Principal"], "events.amazonaws.com");
+    assert_eq!(
+        permission["SourceArn"],
+        "arn:aws:events:us-east-1:123456789012:rule/snapferry-MeasureRule"
+    );
+}
+
+#[test]
+fn the_dashboard_shows_every_metric_and_none_that_does_not_exist() {
+    let dashboard = dashboard();
+    let mut shown: BTreeSet<String> = BTreeSet::new();
+    for widget in entries(&dashboard["widgets"]) {
+        let region = &widget["properties"]["region"];
+        assert!(widget["type"] == "text" || *region == "us-east-1", "{widget}");
+        for metric in metrics_of(widget) {
+            if metric[0] == NAMESPACE {
+                assert_eq!(metric[2..4], ["Stack", "snapferry"], "{metric:?}");
+                shown.insert(metric[1].clone());
+            } else {
+                assert_eq!(metric[..2], ["AWS/States", "ExecutionsFailed"]);
+                assert!(metric[3].starts_with("arn:aws:states:"), "{metric:?}");
+            }
+        }
+        for row in entries(&widget["properties"]["metrics"]) {
+            for expression in entries(row).iter().filter_map(|one| one["expression"].as_str()) {
+                assert!(expression.contains("{Snapferry,Stack,Kind,Database}"), "{expression}");
+                let name = expression
+                    .split("MetricName=\"")
+                    .nth(1)
+                    .and_then(|rest| rest.split('"').next());
+                shown.insert(name.expect("a name").to_owned());
+            }
+        }
+    }
+    let all: BTreeSet<String> = Metric::ALL.iter().map(|metric| metric.name.to_owned()).collect();
+    assert_eq!(shown, all);
+}
+
+#[test]
+fn no_widget_covers_another_and_all_are_within_24_columns() {
+    let dashboard = dashboard();
+    let mut taken = BTreeSet::new();
+    for widget in entries(&dashboard["widgets"]) {
+        let number = |field: &str| widget[field].as_u64().unwrap_or_else(|| panic!("{field} of {widget}"));
+        assert!(number("x") + number("width") <= 24, "{widget}");
+        for x in number("x")..number("x") + number("width") {
+            for y in number("y")..number("y") + number("height") {
+                assert!(taken.insert((x, y)), "{widget} covers another");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_cloudwatch_and_roles_of_this_account_publish_to_the_topic() {
+    let policy = &resources("AWS::SNS::TopicPolicy")["AlertsTopicPolicy"];
+    assert_eq!(policy["Topics"], json!([TOPIC]));
+    let [alarms, own] = entries(&policy["PolicyDocument"]["Statement"]) else {
+        panic!("two statements")
+    };
+    assert_eq!(alarms["Principal"], json!({ "Service": "cloudwatch.amazonaws.com" }));
+    assert_eq!(
+        alarms["Condition"],
+        json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } })
+    );
+    assert_eq!(own["Principal"], json!({ "AWS": "arn:aws:iam::123456789012:root" }));
+    assert_eq!(own["Action"], "sns:Publish");
+}

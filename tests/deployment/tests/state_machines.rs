@@ -1,0 +1,402 @@
+//! What the state machines say of themselves: checks that statelint does not make.
+
+#![allow(missing_docs)]
+
+use std::collections::BTreeSet;
+
+use deployment::{MACHINES, State, entries, machine, rendered, scopes, state, states, text};
+use domain::error::Error;
+use serde_json::Value;
+
+/// Errors that are tried again, and by which functions. The third column is the attempts that a Task makes at least.
+const RETRIED: &[(&str, &[&str], u64)] = &[
+    ("Throttled", &FUNCTIONS, 6),
+    ("RdsUnavailable", &FUNCTIONS, 6),
+    ("CopySlotsFull", &["start-copy"], 900),
+    ("SnapshotNotReady", &["list-targets", "start-copy"], 6),
+    ("SnapshotNotFound", &["list-targets"], 6),
+    ("Lambda.ClientExecutionTimeoutException", &FUNCTIONS, 6),
+    ("Lambda.ServiceException", &FUNCTIONS, 6),
+    ("Lambda.AWSLambdaException", &FUNCTIONS, 6),
+    ("Lambda.SdkClientException", &FUNCTIONS, 6),
+    ("Lambda.TooManyRequestsException", &FUNCTIONS, 6),
+    ("Lambda.Unknown", &FUNCTIONS, 2),
+    ("Sandbox.Timedout", &FUNCTIONS, 2),
+    ("Runtime.ExitError", &FUNCTIONS, 2),
+    ("States.Timeout", &FUNCTIONS, 2),
+];
+
+/// Errors that trying again would not mend.
+const FINAL: &[&str] = &[
+    "BadInput",
+    "BadSettings",
+    "AccessDenied",
+    "SnapshotQuotaFull",
+    "KeyNotUsable",
+    "OptionGroupMissing",
+    "NameTaken",
+    "AttemptsUsedUp",
+    "CopyFailed",
+    "CopyMissing",
+    "CopyMismatch",
+    "CopyOverdue",
+    "PageLimit",
+    "RdsError",
+];
+
+const FUNCTIONS: [&str; 5] = [
+    "list-targets",
+    "find-latest-snapshot",
+    "start-copy",
+    "check-copy-status",
+    "prune-old",
+];
+
+fn for_each_state(check: impl Fn(&str, State)) {
+    for name in MACHINES {
+        for state in states(&machine(name)) {
+            check(&format!("{} of {name}", state.name), state);
+        }
+    }
+}
+
+fn hours_to_seconds(hours: u64) -> u64 {
+    hours * 3_600
+}
+
+#[test]
+fn every_state_has_a_comment_that_says_something() {
+    for_each_state(|place, state| {
+        let comment = state.definition["Comment"].as_str().unwrap_or_default();
+        assert!(comment.len() >= 40 && comment.ends_with('.'), "{place}: {comment:?}");
+    });
+}
+
+#[test]
+fn every_next_state_exists_and_every_state_is_reached() {
+    for name in MACHINES {
+        for scope in scopes(&machine(name)) {
+            let names: BTreeSet<&str> = scope.states.iter().map(|state| state.name).collect();
+            let mut reached = BTreeSet::from([scope.start_at]);
+            for state in &scope.states {
+                for next in state.successors() {
+                    assert!(
+                        names.contains(next),
+                        "{} of {name} goes to {next}, which is not there",
+                        state.name
+                    );
+                    reached.insert(next);
+                }
+                let ends = ["Succeed", "Fail"].contains(&state.kind());
+                assert_eq!(state.successors().is_empty(), ends, "{} of {name}", state.name);
+            }
+            assert_eq!(reached, names, "states of {name} that nothing leads to");
+        }
+    }
+}
+
+#[test]
+fn no_two_states_of_a_machine_share_a_name() {
+    for name in MACHINES {
+        let mut seen = BTreeSet::new();
+        for state in states(&machine(name)) {
+            assert!(seen.insert(state.name.to_owned()), "{} of {name}", state.name);
+        }
+    }
+}
+
+#[test]
+fn every_task_has_a_timeout_a_retry_and_a_catch_of_everything() {
+    for_each_state(|place, state| {
+        if state.kind() == "Task" {
+            assert!(
+                state.definition["TimeoutSeconds"].is_u64(),
+                "{place} has no TimeoutSeconds"
+            );
+            assert!(!state.errors("Retry").is_empty(), "{place} has no Retry");
+        }
+        if ["Task", "Map"].contains(&state.kind()) {
+            assert_eq!(state.errors("Catch").last(), Some(&vec!["States.ALL"]), "{place}");
+        }
+    });
+}
+
+#[test]
+fn every_retry_backs_off_with_jitter() {
+    for_each_state(|place, state| {
+        for retrier in entries(&state.definition["Retry"]) {
+            assert_eq!(retrier["JitterStrategy"], "FULL", "{place}");
+            for field in ["IntervalSeconds", "MaxDelaySeconds", "MaxAttempts"] {
+                assert!(retrier[field].is_u64(), "{place} has no {field}");
+            }
+            assert!(
+                retrier["BackoffRate"].as_f64().is_some_and(|rate| rate > 1.0),
+                "{place}"
+            );
+        }
+    });
+}
+
+#[test]
+fn every_choice_has_a_default_and_every_fail_an_error_and_a_cause() {
+    for_each_state(|place, state| {
+        let required: &[&str] = match state.kind() {
+            "Choice" => &["Default"],
+            "Fail" => &["Error", "Cause"],
+            _ => &[],
+        };
+        for field in required {
+            assert!(state.definition[field].is_string(), "{place} has no {field}");
+        }
+    });
+}
+
+#[test]
+fn every_map_runs_inline_in_lanes_that_the_stack_sets() {
+    let template = rendered("template.json");
+    let machine = machine("copy-fleet");
+    for (map, lanes) in [("Instances", "InstanceLanes"), ("Clusters", "ClusterLanes")] {
+        let default = &template["Parameters"][lanes]["Default"];
+        let definition = state(&machine, map).definition;
+        assert_eq!(definition["MaxConcurrency"], format!("{{% $number('{default}') %}}"));
+        assert_eq!(definition["ItemProcessor"]["ProcessorConfig"]["Mode"], "INLINE");
+    }
+}
+
+#[test]
+fn every_placeholder_is_substituted_and_nothing_else_is() {
+    let template = rendered("template.json");
+    for (name, logical_id) in [
+        ("copy-fleet", "CopyFleetStateMachine"),
+        ("copy-snapshot", "CopySnapshotStateMachine"),
+    ] {
+        let definition = text(&format!("statemachine/{name}.asl.json"));
+        let used: BTreeSet<&str> = definition
+            .split("${")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('}'))
+            .map(|(placeholder, _)| placeholder)
+            .collect();
+        let given: BTreeSet<&str> = template["Resources"][logical_id]["Properties"]["DefinitionSubstitutions"]
+            .as_object()
+            .expect("substitutions")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(used, given, "{name}");
+    }
+}
+
+#[test]
+fn every_error_name_in_the_machines_exists() {
+    let of_services = ["States.", "Lambda.", "StepFunctions."];
+    for_each_state(|place, state| {
+        for error in state.errors("Retry").into_iter().chain(state.errors("Catch")).flatten() {
+            let known = Error::NAMES.contains(&error)
+                || of_services.iter().any(|service| error.starts_with(service))
+                || RETRIED.iter().any(|(name, ..)| *name == error);
+            assert!(known, "{place} waits for {error}, which nothing gives");
+        }
+    });
+}
+
+#[test]
+fn every_error_of_the_functions_is_either_retried_or_final() {
+    let decided: BTreeSet<&str> = RETRIED
+        .iter()
+        .map(|(name, ..)| *name)
+        .filter(|name| !name.contains('.'))
+        .chain(FINAL.iter().copied())
+        .collect();
+    let all: BTreeSet<&str> = Error::NAMES.iter().copied().collect();
+    assert_eq!(
+        decided, all,
+        "decide in RETRIED or FINAL what the state machines do with each error"
+    );
+}
+
+#[test]
+fn each_function_is_tried_again_after_the_errors_that_pass_and_after_no_other() {
+    for_each_state(|place, state| {
+        let Some(function) = state.function() else { return };
+        for (error, functions, attempts) in RETRIED {
+            let made = state
+                .retrier(error)
+                .map_or(0, |retrier| retrier["MaxAttempts"].as_u64().unwrap_or_default());
+            if functions.contains(&function) {
+                assert!(made >= *attempts, "{place} tries {made} times after {error}");
+            } else {
+                assert_eq!(made, 0, "{place} never gets {error}");
+            }
+        }
+        for error in FINAL {
+            assert!(state.retrier(error).is_none(), "{place} retries {error}");
+        }
+        assert!(
+            state.retrier("States.ALL").is_none() && state.retrier("States.TaskFailed").is_none(),
+            "{place}"
+        );
+    });
+}
+
+#[test]
+fn a_nested_execution_is_never_repeated_because_it_failed() {
+    for_each_state(|place, state| {
+        if state.runs_execution() {
+            let errors: Vec<&str> = state.errors("Retry").concat();
+            assert!(
+                errors.iter().all(|error| error.starts_with("StepFunctions.")),
+                "{place}: {errors:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn only_a_full_quota_and_a_vanished_snapshot_are_caught_apart_from_everything_else() {
+    for_each_state(|place, state| {
+        let named: Vec<&str> = state.errors("Catch").concat();
+        match state.name {
+            "StartCopy" => assert_eq!(
+                named,
+                ["SnapshotQuotaFull", "SnapshotNotFound", "States.ALL"],
+                "{place}"
+            ),
+            _ => assert!(named.iter().all(|name| *name == "States.ALL"), "{place}: {named:?}"),
+        }
+    });
+}
+
+/// The longest that all waits of a retrier may take, without jitter.
+fn longest_wait(retrier: &Value) -> f64 {
+    let number = |field: &str| retrier[field].as_f64().expect("a number");
+    let attempts = retrier["MaxAttempts"].as_i64().expect("a number");
+    (0..attempts)
+        .map(|made| {
+            let power = i32::try_from(made.min(1_000)).expect("small");
+            (number("IntervalSeconds") * number("BackoffRate").powi(power)).min(number("MaxDelaySeconds"))
+        })
+        .sum()
+}
+
+#[test]
+fn a_copy_waits_12_hours_for_a_slot_at_least() {
+    let machine = machine("copy-snapshot");
+    let retrier = state(&machine, "StartCopy")
+        .retrier("CopySlotsFull")
+        .expect("a retrier");
+    // Full jitter waits half as long on average.
+    assert!(longest_wait(retrier) / 2.0 >= 12.0 * 3_600.0);
+    assert_eq!(
+        (&retrier["IntervalSeconds"], &retrier["MaxDelaySeconds"]),
+        (&30.into(), &120.into())
+    );
+}
+
+#[test]
+fn each_timeout_outlasts_what_it_contains() {
+    let template = rendered("template.json");
+    let fleet = machine("copy-fleet");
+    let snapshot = machine("copy-snapshot");
+    let timeout = |state: State| state.definition["TimeoutSeconds"].as_u64().expect("a timeout");
+
+    for machine in [&fleet, &snapshot] {
+        for state in states(machine) {
+            let Some(function) = state.function() else { continue };
+            let resource = &template["Resources"][format!("{}Function", pascal(function))];
+            let own = resource["Properties"]["Timeout"].as_u64().expect("a timeout");
+            assert!(
+                timeout(state) >= own + 15,
+                "{} gives up before {function} does",
+                state.name
+            );
+        }
+    }
+
+    let deadline = &template["Parameters"]["CopyDeadlineHours"];
+    let longest_deadline = deadline["MaxValue"].as_u64().expect("a number");
+    assert!(
+        deadline["Default"]
+            .as_u64()
+            .is_some_and(|hours| hours <= longest_deadline)
+    );
+    // Each time that StartCopy begins anew it may wait as long again: after the three snapshots that may vanish, and
+    // after room was made. How often, the executions in memory show.
+    let slot_wait = f64::from(1 + 3 + 1)
+        * longest_wait(
+            state(&snapshot, "StartCopy")
+                .retrier("CopySlotsFull")
+                .expect("a retrier"),
+        );
+    for child in ["CopyInstance", "CopyCluster"] {
+        let child = timeout(state(&fleet, child));
+        assert!(child >= hours_to_seconds(4 * 24), "four days at least");
+        #[allow(clippy::cast_precision_loss)] // Seconds of some weeks.
+        let left = child as f64 - slot_wait;
+        #[allow(clippy::cast_precision_loss)]
+        let needed = hours_to_seconds(longest_deadline + 1) as f64;
+        assert!(
+            left >= needed,
+            "a copy at the longest deadline that the template allows fits in"
+        );
+        for page in ["NextInstances", "NextClusters"] {
+            assert!(
+                timeout(state(&fleet, page)) > child,
+                "{page} gives up before a copy does"
+            );
+        }
+    }
+    assert_eq!(timeout(state(&fleet, "NextInstances")), hours_to_seconds(30 * 24));
+}
+
+/// `start-copy` as `StartCopy`.
+fn pascal(crate_name: &str) -> String {
+    crate_name
+        .split('-')
+        .map(|word| word[..1].to_uppercase() + &word[1..])
+        .collect()
+}
+
+#[test]
+fn crate_state_placeholder_and_logical_id_are_one_name() {
+    let template = rendered("template.json");
+    let sources: String = MACHINES
+        .iter()
+        .map(|name| text(&format!("statemachine/{name}.asl.json")))
+        .collect();
+    let machines = MACHINES.map(machine);
+    let all: Vec<State> = machines.iter().flat_map(states).collect();
+    for function in FUNCTIONS {
+        assert!(text(&format!("functions/{function}/Cargo.toml")).contains(&format!("name = \"{function}\"")));
+        let name = pascal(function);
+        let of_that_name = all
+            .iter()
+            .find(|state| state.name == name)
+            .unwrap_or_else(|| panic!("no state {name}"));
+        assert_eq!(of_that_name.function(), Some(function));
+        assert!(sources.contains(&format!("${{{name}Arn}}")), "{name}");
+
+        let resource = &template["Resources"][format!("{name}Function")];
+        assert_eq!(resource["Type"], "AWS::Serverless::Function", "{name}Function");
+        assert_eq!(resource["Metadata"]["BuildMethod"], "rust-cargolambda");
+        assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], function);
+        assert_eq!(resource["Properties"]["FunctionName"], format!("snapferry-{function}"));
+    }
+    let invoked: BTreeSet<&str> = all.iter().filter_map(State::function).collect();
+    assert_eq!(invoked, BTreeSet::from(FUNCTIONS));
+}
+
+#[test]
+fn every_function_gets_its_input_whole_and_its_output_is_handed_on() {
+    let machine = machine("copy-snapshot");
+    for name in ["FindLatestSnapshot", "StartCopy", "CheckCopyStatus", "PruneOld"] {
+        let definition = state(&machine, name).definition;
+        assert_eq!(
+            definition["Arguments"]["Payload"], "{% $merge([$states.input, {'log': $log}]) %}",
+            "{name}"
+        );
+        if name != "PruneOld" {
+            assert_eq!(definition["Output"], "{% $states.result.Payload %}", "{name}");
+        }
+    }
+}

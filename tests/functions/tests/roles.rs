@@ -1,0 +1,399 @@
+//! The deployed roles, as the template renders them, against the simulated RDS: what a function needs is allowed,
+//! and what differs in one tag, one name or one region is not.
+
+mod chain;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aws_sdk_rds::Client;
+use aws_sdk_rds::error::ProvideErrorMetadata;
+use aws_sdk_rds::types::Tag;
+use domain::kind::DatabaseKind;
+use domain::settings::Settings;
+use fixtures::{DESTINATION, SOURCE, deployment_with, settings_with, target};
+use rds_simulator_sdk::World;
+use rds_simulator_sdk::scenario::{Database, OptionGroup, Region, Scenario, Snapshot};
+use rds_simulator_sdk::simulator::{Calls, Fault, Kind};
+use serde_json::{Value, json};
+
+/// The key that the rendered template names.
+const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555";
+const OTHER_KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/99999999-2222-3333-4444-555555555555";
+const OWNER: &str = "us-east-1/snapferry";
+
+type Roles = BTreeMap<String, Vec<Value>>;
+
+fn rendered() -> Roles {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/rendered/policies.json");
+    let text = std::fs::read_to_string(&path).expect("target/rendered is missing: run `make render`");
+    let roles: BTreeMap<String, Value> = serde_json::from_str(&text).expect("JSON");
+    roles
+        .into_iter()
+        .map(|(function, role)| (function, role["policies"].as_array().expect("policies").clone()))
+        .collect()
+}
+
+fn settings() -> Settings {
+    settings_with(&[
+        ("OWNER_ID", "snapferry"),
+        ("DESTINATION_KMS_KEY_ARN", KEY),
+        ("KEEP_COPIES", "1"),
+    ])
+}
+
+fn owned(id: &str) -> Snapshot {
+    Snapshot::manual(id, 700.0)
+        .of(Kind::Instance, "orders")
+        .tag("snapferry:owner", OWNER)
+}
+
+/// Two databases, a copy of each from last month, and snapshots that are somebody else's.
+fn world(roles: &Roles) -> World {
+    let old = |kind: Kind, database: &str| {
+        let arn = format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:{database}-old");
+        Snapshot::copy_of(&arn, kind, &format!("snapferry-{database}-old"), 700.0)
+            .of(kind, database)
+            .tag("snapferry:owner", OWNER)
+            .tag("snapferry:source-arn", &arn)
+            .tag("snapferry:source-resource-id", &resource_id(database))
+            .tag("snapferry:source-created", "{time:700}")
+            .tag("snapferry:requested", "{time:700}")
+            .tag("snapferry:kms-key", KEY)
+            .tag("snapferry:attempt", "0")
+            .tag("snapferry:verified", "{time:699}")
+    };
+    let database = |id: &str| Database {
+        resource_id: Some(resource_id(id)),
+        ..Database::new(id)
+            .encrypted_with("alias/databases")
+            .snapshots_aged([3.0])
+    };
+    let source = |region: Region| {
+        region
+            .key("44444444-4444-4444-8444-444444444444", "alias/databases")
+            .option_group(OptionGroup::new("audited", "postgres").version("17").option("Audit"))
+            .instance(database("orders").option_group("audited"))
+            .cluster(database("billing").global("shop"))
+    };
+    let destination = |region: Region| {
+        region
+            .key(KEY, "alias/copies")
+            .key(OTHER_KEY, "alias/other")
+            .snapshot(old(Kind::Instance, "orders"))
+            .snapshot(old(Kind::Cluster, "billing"))
+            .snapshot(owned("snapferry-owned"))
+            .snapshot(owned("by-hand-with-forged-tag"))
+            .snapshot(Snapshot::manual("snapferry-untagged", 700.0).of(Kind::Instance, "orders"))
+            .snapshot(Snapshot::manual("by-hand", 700.0).of(Kind::Instance, "orders"))
+            .snapshot(Snapshot::manual("snapferry-cluster-untagged", 700.0).of(Kind::Cluster, "billing"))
+            .snapshot(owned("snapferry-other-stack").tag("snapferry:owner", "us-west-2/snapferry"))
+    };
+    let elsewhere = |region: Region| {
+        region
+            .snapshot(owned("snapferry-owned"))
+            .snapshot(Snapshot::manual("by-hand", 700.0).of(Kind::Instance, "orders"))
+    };
+    let world = World::new(
+        &Scenario::new()
+            .region(SOURCE, |region| elsewhere(source(region)))
+            .region(DESTINATION, destination)
+            .region("eu-north-1", elsewhere),
+    );
+    for (function, policies) in roles {
+        world.policies(function, policies.clone());
+    }
+    world
+}
+
+fn resource_id(database: &str) -> String {
+    match database {
+        "billing" => "cluster-BILLING".to_owned(),
+        _ => "db-ORDERS".to_owned(),
+    }
+}
+
+/// What went wrong in runs by hand and by event, and where `start-copy` looks before it decides. Empty if all is allowed.
+async fn whole_run(roles: &Roles) -> Vec<String> {
+    let world = world(roles);
+    let state = world.state();
+    let event = |database: &str, detail_type: &str, event_id: &str| {
+        let snapshot = state
+            .snapshots(SOURCE)
+            .iter()
+            .find(|snapshot| snapshot.database == database && snapshot.snapshot_type == "automated")
+            .expect("a snapshot");
+        json!({
+            "detail-type": detail_type, "region": SOURCE,
+            "detail": {"SourceIdentifier": snapshot.id, "EventID": event_id},
+        })
+    };
+    let requests = [
+        json!({}),
+        event("orders", "RDS DB Snapshot Event", "RDS-EVENT-0091"),
+        event("billing", "RDS DB Cluster Snapshot Event", "RDS-EVENT-0169"),
+    ];
+    let before = decide(&world, "orders").await;
+    let mut failures = Vec::new();
+    for request in requests {
+        match chain::run(&world, &settings(), request).await {
+            Ok(results) => failures.extend(
+                results
+                    .into_iter()
+                    .filter_map(Result::err)
+                    .map(|problem| problem.message),
+            ),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    failures.extend(warnings(&world).await);
+    if failures.is_empty() {
+        for old in ["snapferry-orders-old", "snapferry-billing-old"] {
+            assert!(world.snapshot(DESTINATION, old).is_none(), "{old} is pruned");
+        }
+    }
+    // The copy exists by now, and StartCopy looks at it; then RDS refuses without saying which limit it means.
+    let deployment = deployment_with(&world, "StartCopy", settings());
+    if let Ok(found) = before {
+        failures.extend(
+            start_copy::handle(&deployment, found.clone(), world.now())
+                .await
+                .err()
+                .map(|error| error.to_string()),
+        );
+        world.fault(Fault::error(
+            Calls::to("CopyDBSnapshot"),
+            "SnapshotQuotaExceeded",
+            "You have reached your limit",
+        ));
+        match start_copy::handle(&deployment, found, world.now()).await {
+            Err(domain::error::Error::CopySlotsFull { .. }) => {}
+            other => failures.push(format!("{other:?}")),
+        }
+    }
+    failures
+}
+
+/// What list-targets warns of: that it may not look at the key is no error.
+async fn warnings(world: &World) -> Vec<String> {
+    let deployment = deployment_with(world, "ListTargets", settings());
+    let keys = list_targets::Keys::new(world.kms_client(DESTINATION, "ListTargets"));
+    let input = runtime::input::parse(json!({"request": {}, "run": {"execution": "a-run"}})).expect("an input");
+    match list_targets::handle(&deployment, &keys, input, world.now()).await {
+        Ok(plan) => plan
+            .warnings
+            .into_iter()
+            .filter(|warning| !warning.contains("named like the copies"))
+            .collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+async fn decide(world: &World, id: &str) -> Result<domain::payload::Found, domain::error::Error> {
+    let deployment = deployment_with(world, "FindLatestSnapshot", settings());
+    find_latest_snapshot::handle(&deployment, target(world, DatabaseKind::Instance, id), world.now()).await
+}
+
+#[tokio::test]
+async fn the_deployed_roles_allow_a_whole_run() {
+    assert_eq!(Box::pin(whole_run(&rendered())).await, Vec::<String>::new());
+}
+
+/// Statements that a run against the simulator does not need, and why they are deployed all the same.
+const UNSEEN: &[(&str, &str)] = &[
+    (
+        "EncryptCopies",
+        "RDS uses the key itself; the simulator checks what its documentation names as the minimum",
+    ),
+    ("DecryptSources", "as above"),
+    (
+        "LetRdsDecryptSources",
+        "as above: the simulator takes a grant or the right to decrypt",
+    ),
+    ("WriteLogs", "the simulator is RDS only"),
+    ("WriteTraces", "the simulator is RDS only"),
+];
+
+#[tokio::test]
+async fn without_any_one_of_its_statements_a_function_fails() {
+    let roles = rendered();
+    let mut tried = 0;
+    for function in [
+        "ListTargets",
+        "FindLatestSnapshot",
+        "StartCopy",
+        "CheckCopyStatus",
+        "PruneOld",
+    ] {
+        for (policy, document) in roles[function].iter().enumerate() {
+            for (at, statement) in document["Statement"].as_array().expect("statements").iter().enumerate() {
+                let sid = statement["Sid"].as_str().expect("a Sid");
+                if UNSEEN.iter().any(|(name, _)| *name == sid) {
+                    continue;
+                }
+                let mut fewer = roles.clone();
+                let statements = fewer.get_mut(function).expect("a role")[policy]["Statement"].as_array_mut();
+                statements.expect("statements").remove(at);
+                let failures = Box::pin(whole_run(&fewer)).await;
+                assert!(
+                    !failures.is_empty(),
+                    "{function} works without its statement {sid}: drop it"
+                );
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 10, "only {tried} statements were tried");
+}
+
+/// The code of the refusal, or `allowed`.
+fn said<T, E: ProvideErrorMetadata>(result: Result<T, E>) -> String {
+    match result {
+        Ok(_) => "allowed".to_owned(),
+        Err(error) => error.code().unwrap_or("no code").to_owned(),
+    }
+}
+
+fn tag(key: &str, value: &str) -> Tag {
+    Tag::builder().key(key).value(value).build()
+}
+
+async fn delete(client: &Client, id: &str) -> String {
+    said(client.delete_db_snapshot().db_snapshot_identifier(id).send().await)
+}
+
+#[tokio::test]
+async fn prune_old_deletes_owned_copies_of_the_destination_region_only() {
+    let world = world(&rendered());
+    let client = world.client(DESTINATION, "PruneOld");
+    assert_eq!(delete(&client, "by-hand").await, "AccessDenied");
+    assert_eq!(delete(&client, "by-hand-with-forged-tag").await, "AccessDenied");
+    assert_eq!(delete(&client, "snapferry-untagged").await, "AccessDenied");
+    assert_eq!(delete(&client, "snapferry-other-stack").await, "AccessDenied");
+    for region in [SOURCE, "eu-north-1"] {
+        let elsewhere = world.client(region, "PruneOld");
+        assert_eq!(delete(&elsewhere, "snapferry-owned").await, "AccessDenied", "{region}");
+        assert_eq!(delete(&elsewhere, "by-hand").await, "AccessDenied", "{region}");
+    }
+    for (id, verdict) in [
+        ("snapferry-cluster-untagged", "AccessDenied"),
+        ("snapferry-billing-old", "allowed"),
+    ] {
+        let deleted = client
+            .delete_db_cluster_snapshot()
+            .db_cluster_snapshot_identifier(id)
+            .send()
+            .await;
+        assert_eq!(said(deleted), verdict, "{id}");
+    }
+    assert_eq!(
+        delete(&world.client(DESTINATION, "StartCopy"), "snapferry-owned").await,
+        "AccessDenied"
+    );
+    assert_eq!(delete(&client, "snapferry-owned").await, "allowed");
+}
+
+#[tokio::test]
+async fn check_copy_status_sets_one_tag_on_owned_copies_only() {
+    let world = world(&rendered());
+    let client = world.client(DESTINATION, "CheckCopyStatus");
+    let arn = |id: &str| format!("arn:aws:rds:eu-west-1:123456789012:snapshot:{id}");
+    let set = async |id: &str, tags: Vec<Tag>| {
+        said(
+            client
+                .add_tags_to_resource()
+                .resource_name(arn(id))
+                .set_tags(Some(tags))
+                .send()
+                .await,
+        )
+    };
+    let verified = || tag("snapferry:verified", "2026-11-22T10:00:00Z");
+    assert_eq!(set("snapferry-owned", vec![verified()]).await, "allowed");
+    assert_eq!(set("snapferry-untagged", vec![verified()]).await, "AccessDenied");
+    assert_eq!(set("by-hand-with-forged-tag", vec![verified()]).await, "AccessDenied");
+    assert_eq!(
+        set(
+            "snapferry-owned",
+            vec![verified(), tag("snapferry:source-created", "x")]
+        )
+        .await,
+        "AccessDenied"
+    );
+    assert_eq!(
+        set("snapferry-owned", vec![tag("snapferry:owner", OWNER)]).await,
+        "AccessDenied"
+    );
+    assert_eq!(
+        set("snapferry-untagged", vec![tag("snapferry:owner", OWNER)]).await,
+        "AccessDenied"
+    );
+}
+
+#[tokio::test]
+async fn start_copy_makes_owned_copies_with_the_configured_key_in_the_destination_region_only() {
+    let world = world(&rendered());
+    let state = world.state();
+    let source = &state
+        .snapshots(SOURCE)
+        .iter()
+        .find(|snapshot| snapshot.database == "orders" && snapshot.snapshot_type == "automated")
+        .expect("a snapshot")
+        .arn;
+    let copy = async |region: &str, id: &str, owner: Option<&str>, key: &str| {
+        let call = world
+            .client(region, "StartCopy")
+            .copy_db_snapshot()
+            .source_db_snapshot_identifier(source)
+            .target_db_snapshot_identifier(id)
+            .kms_key_id(key);
+        said(
+            call.set_tags(owner.map(|owner| vec![tag("snapferry:owner", owner)]))
+                .send()
+                .await,
+        )
+    };
+    assert_eq!(copy(DESTINATION, "orders-copy", Some(OWNER), KEY).await, "AccessDenied");
+    assert_eq!(copy(DESTINATION, "snapferry-a", None, KEY).await, "AccessDenied");
+    assert_eq!(
+        copy(DESTINATION, "snapferry-a", Some("us-west-2/snapferry"), KEY).await,
+        "AccessDenied"
+    );
+    assert_eq!(
+        copy(DESTINATION, "snapferry-a", Some(OWNER), OTHER_KEY).await,
+        "KMSKeyNotAccessibleFault"
+    );
+    assert_eq!(
+        copy("eu-north-1", "snapferry-a", Some(OWNER), "alias/aws/rds").await,
+        "AccessDenied"
+    );
+    assert_eq!(copy(DESTINATION, "snapferry-a", Some(OWNER), KEY).await, "allowed");
+
+    // Somebody else's snapshot does not become ours by being tagged.
+    let client = world.client(DESTINATION, "StartCopy");
+    let arn = "arn:aws:rds:eu-west-1:123456789012:snapshot:by-hand";
+    let tagged = client
+        .add_tags_to_resource()
+        .resource_name(arn)
+        .tags(tag("snapferry:owner", OWNER))
+        .send()
+        .await;
+    assert_eq!(said(tagged), "AccessDenied");
+}
+
+#[tokio::test]
+async fn the_functions_that_only_read_cannot_write() {
+    let world = world(&rendered());
+    for function in ["ListTargets", "FindLatestSnapshot"] {
+        let client = world.client(DESTINATION, function);
+        assert_eq!(delete(&client, "snapferry-owned").await, "AccessDenied", "{function}");
+        let arn = "arn:aws:rds:eu-west-1:123456789012:snapshot:snapferry-owned";
+        let tagged = client
+            .add_tags_to_resource()
+            .resource_name(arn)
+            .tags(tag("snapferry:verified", "x"))
+            .send()
+            .await;
+        assert_eq!(said(tagged), "AccessDenied", "{function}");
+    }
+}
