@@ -278,7 +278,7 @@ async fn a_page_fits_a_state_when_every_target_has_a_policy_and_a_problem() {
     assert!(plan.instances.len() > 100 && next.number == 2);
     assert_eq!(
         plan.warnings.len(),
-        MAX_WARNINGS + 1,
+        preflight::MAX_WARNINGS + 1,
         "the first warnings and how many there are more"
     );
 }

@@ -6,11 +6,11 @@ fn owner() -> Owner {
     Owner::from_settings(&fixtures::settings())
 }
 
-fn holdings(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database]) -> Holdings {
+fn copies(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database]) -> DestinationCopies {
     let held = snapshots
         .into_iter()
-        .filter_map(|snapshot| Held::of(&owner(), snapshot));
-    Holdings::of(held.collect(), databases)
+        .filter_map(|snapshot| ListedSnapshot::from_snapshot(&owner(), snapshot));
+    DestinationCopies::new(held.collect(), databases)
 }
 
 fn copy(id: &str, database: &str, resource_id: &str, day: u8) -> Snapshot {
@@ -47,7 +47,7 @@ fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
         copy("snap-4", "sales-2", "db-SALES", 4),
     ];
     let living = [fixtures::database(DatabaseKind::Instance, "orders")];
-    let found = holdings(snapshots, &living);
+    let found = copies(snapshots, &living);
     let sales = RetiredDatabase {
         kind: DatabaseKind::Instance,
         id: "sales-2".to_owned(),
@@ -68,7 +68,7 @@ fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
 fn a_database_that_was_made_again_under_its_name_leaves_the_first_one_retired() {
     let snapshots = [copy("snap-1", "orders", "db-FIRST", 1)];
     let living = [fixtures::database(DatabaseKind::Instance, "orders")];
-    assert_eq!(holdings(snapshots, &living).retired.databases, 1);
+    assert_eq!(copies(snapshots, &living).retired.databases, 1);
 }
 
 #[test]
@@ -83,9 +83,9 @@ fn what_is_not_ours_is_never_retired_and_what_is_only_named_so_is_reported() {
     in_order
         .tags
         .insert(tags::OWNER.to_owned(), "us-east-1/other".to_owned());
-    let found = holdings([by_hand, of_another, in_order], &[]);
+    let found = copies([by_hand, of_another, in_order], &[]);
     assert_eq!((found.retired.databases, found.retired_targets.len()), (0, 0));
-    assert_eq!(found.strangers, ["snap-5"]);
+    assert_eq!(found.foreign, ["snap-5"]);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn the_database_that_would_lose_most_comes_first() {
     let mut targets = living
         .clone()
         .map(|database| Target::new(database.kind, database.id, database.resource_id));
-    holdings(snapshots, &living).oldest_first(&mut targets);
+    copies(snapshots, &living).oldest_first(&mut targets);
     assert_eq!(
         targets.map(|target| target.id),
         ["never", "unverified", "stale", "fresh"]
