@@ -13,8 +13,7 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
     Some(match name {
         "domain" => &[],
         "rds" => &["domain"],
-        "runtime" => &["domain", "rds"],
-        "snapferry" => &["domain", "rds"],
+        "runtime" | "snapferry" => &["domain", "rds"],
         _ if root().join("functions").join(name).is_dir() => &["domain", "rds", "runtime"],
         _ => return None,
     })

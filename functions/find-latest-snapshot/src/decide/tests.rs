@@ -33,7 +33,7 @@ fn copy(hour_of_data: i64, key: Option<&str>, attempt: u32, status: CopyStatus) 
     }
 }
 
-fn action<'a>(copies: &'a [OwnCopy]) -> Result<Action<'a>, Error> {
+fn action(copies: &[OwnCopy]) -> Result<Action<'_>, Error> {
     decide(&source(10), copies, &[Some(KEY)]).map(|verdict| verdict.action)
 }
 

@@ -14,28 +14,11 @@ fn copies(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database])
 }
 
 fn copy(id: &str, database: &str, resource_id: &str, day: u8) -> Snapshot {
-    let time = format!("2026-11-{day:02}T03:10:00Z");
-    let tags = [
-        (tags::OWNER, "us-east-1/snap"),
-        (
-            tags::SOURCE_ARN,
-            "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1",
-        ),
-        (tags::SOURCE_RESOURCE_ID, resource_id),
-        (tags::SOURCE_CREATED, &time),
-        (tags::REQUESTED, &time),
-        (tags::KMS_KEY, "none"),
-        (tags::ATTEMPT, "0"),
-    ];
-    Snapshot {
-        snapshot_type: "manual".to_owned(),
-        database_id: database.to_owned(),
-        tags: tags
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect(),
-        ..fixtures::snapshot(id)
-    }
+    let time = format!("2026-11-{day:02}T03:10:00Z").parse().expect("a time");
+    fixtures::copy_of(database, resource_id)
+        .named(id)
+        .created(time)
+        .snapshot()
 }
 
 #[test]
