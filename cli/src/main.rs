@@ -14,7 +14,12 @@ async fn main() -> ExitCode {
         Err(error) => {
             let _ = error.print();
             // 2 is clap's code for wrong usage; here it says that an objective is missed.
-            return if error.use_stderr() { ExitStatus::Error } else { ExitStatus::Success }.into();
+            return if error.use_stderr() {
+                ExitStatus::Error
+            } else {
+                ExitStatus::Success
+            }
+            .into();
         }
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());

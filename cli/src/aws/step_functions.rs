@@ -173,15 +173,16 @@ impl StepFunctions {
             .map_err(|error| CliError::new(format!("The input cannot be written: {error}."), ""))?;
         let call = self.client.start_execution().state_machine_arn(machine_arn);
         let started = call.name(name).input(input).send().await;
-        let started =
-            started.map_err(|error| self.error("states:StartExecution on the machine copy-fleet", &error))?;
+        let started = started.map_err(|error| self.error("states:StartExecution on the machine copy-fleet", &error))?;
         Ok(started.execution_arn)
     }
 
     /// How many databases a run works on, once it has listed them; further pages not counted.
     pub(crate) async fn databases_of_run(&self, arn: &str) -> Result<Option<u32>, CliError> {
         let events = self.history(arn, false, FIRST_EVENTS).await?;
-        let started = events.iter().filter_map(|event| event.map_state_started_event_details());
+        let started = events
+            .iter()
+            .filter_map(|event| event.map_state_started_event_details());
         let lengths: Vec<u32> = started
             .map(|details| u32::try_from(details.length).unwrap_or_default())
             .collect();
@@ -297,7 +298,10 @@ pub(crate) fn copy_console_url(region: &str, kind: DatabaseKind, id: &str) -> St
         DatabaseKind::Instance => "db-snapshot",
         DatabaseKind::Cluster => "db-cluster-snapshot",
     };
-    format!("https://{}/rds/home?region={region}#{page}:id={id}", console_host(region))
+    format!(
+        "https://{}/rds/home?region={region}#{page}:id={id}",
+        console_host(region)
+    )
 }
 
 /// The console of a region's partition.

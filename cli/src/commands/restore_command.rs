@@ -2,22 +2,25 @@
 //!
 //! Everything comes from the copy and its tags, so that it works when the source region is lost.
 
-use domain::copy_tags::CopyStatus;
+use domain::copy_tags::{CopyStatus, RestoreHints};
 use domain::kind::DatabaseKind;
 use domain::snapshot::Encryption;
-use domain::tags;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::args::{Global, RestoreCommand};
-use crate::copies::{self, Place};
-use crate::moment::{length, utc};
-use crate::{Cloud, DatabaseCopies, Ending, Failure, HeldCopy, Screen};
+use crate::aws::account::Account;
+use crate::commands::copy_source;
+use crate::error::{CliError, ExitStatus};
+use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopy};
+use crate::format::{format_duration, format_utc};
+use crate::output::terminal::Terminal;
 
-/// What a restore takes, beside what the copy says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Wish<'a> {
-    /// What the database is to be called.
+/// What a restore takes: the copy, and what the operator asks for.
+struct Restore<'a> {
+    copy: &'a OwnedCopy,
+    hints: RestoreHints,
+    /// Identifier of the restored database.
     name: &'a str,
     /// The region of the copy.
     region: &'a str,
@@ -34,7 +37,7 @@ struct Step {
     command: Vec<String>,
 }
 
-/// What the command says, as JSON.
+/// What the command writes, as JSON.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report<'a> {
@@ -58,129 +61,127 @@ const CAPACITY: &str = "MAX_CAPACITY";
 const CLASS: &str = "INSTANCE_CLASS";
 const PROFILE: &str = "INSTANCE_PROFILE";
 
-/// Finds the copy and says the commands.
+/// Finds the copy and writes the commands.
 pub(crate) async fn run(
-    cloud: &Cloud,
+    account: &Account,
     global: &Global,
     options: &RestoreCommand,
-    screen: &mut Screen<'_>,
-) -> Result<Ending, Failure> {
-    let (kinds, id) = named(&options.database)?;
-    let place = Place::find(cloud, global, &options.place).await?;
-    let rds = place.rds(cloud);
-    let fleet = copies::read_named(&rds, &place.owner_id, place.source_region(), &kinds, id).await?;
-    let database = choose(&fleet.databases, &options.database, id, &place)?;
+    terminal: &mut Terminal<'_>,
+) -> Result<ExitStatus, CliError> {
+    let (kinds, id) = parse_name(&options.database)?;
+    let source = copy_source::find(account, global, &options.copies).await?;
+    let owned = source.read_named(account, &kinds, id).await?;
+    let database = choose(&owned.databases, &options.database, id, &source)?;
     let Some(copy) = database.newest_verified() else {
-        return Err(no_verified(database, &place.region));
+        return Err(no_verified_error(database, &source.region));
     };
-
-    let now = cloud.now();
-    let wish = Wish {
+    let restore = Restore {
+        copy,
+        hints: RestoreHints::read(&copy.snapshot.tags),
         name: options.name.as_deref().unwrap_or(id),
-        region: &place.region,
+        region: &source.region,
         profile: global.profile.as_deref(),
         members: options.members,
     };
     let steps = match database.kind {
-        DatabaseKind::Instance => instance(copy, &wish),
-        DatabaseKind::Cluster => cluster(copy, &wish),
+        DatabaseKind::Instance => restore.instance(),
+        DatabaseKind::Cluster => restore.cluster(),
     };
-    let notes = notes(&fleet.databases, database, copy);
-    let age = now.duration_since(copy.own.source_created);
+    let notes = notes(&owned.databases, database, &restore);
+    let report = Report {
+        version: 1,
+        database: &database.id,
+        kind: database.kind,
+        region: &source.region,
+        copy: &copy.own.id,
+        captured_at: copy.own.source_created,
+        verified_at: copy.verified_at(),
+        age_seconds: account.now().duration_since(copy.own.source_created).as_secs(),
+        fill_in: placeholders(&steps),
+        steps: &steps,
+        notes: &notes,
+    };
     if options.json {
-        screen.json(&Report {
-            version: 1,
-            database: &database.id,
-            kind: database.kind,
-            region: &place.region,
-            copy: &copy.own.id,
-            captured_at: copy.own.source_created,
-            verified_at: copy.verified_at(),
-            age_seconds: age.as_secs(),
-            fill_in: placeholders(&steps),
-            steps: &steps,
-            notes: &notes,
-        });
-        return Ok(Ending::Fine);
+        terminal.print_json(&report);
+    } else {
+        show(&report, terminal);
     }
-    screen.line(&format!(
-        "# {} {}, as it was at {} UTC ({} ago).",
-        database.kind,
-        database.id,
-        utc(copy.own.source_created),
-        length(age)
+    Ok(ExitStatus::Success)
+}
+
+fn show(report: &Report<'_>, terminal: &mut Terminal<'_>) {
+    let age = format_duration(SignedDuration::from_secs(report.age_seconds));
+    let captured = format_utc(report.captured_at);
+    let Report {
+        kind,
+        database,
+        copy,
+        region,
+        ..
+    } = report;
+    terminal.println(&format!(
+        "# {kind} {database}, as it was at {captured} UTC ({age} ago)."
     ));
-    screen.line(&format!(
-        "# From the verified copy {} in {}.",
-        copy.own.id, place.region
-    ));
-    for note in &notes {
-        screen.line(&format!("# {note}"));
+    terminal.println(&format!("# From the verified copy {copy} in {region}."));
+    for note in report.notes {
+        terminal.println(&format!("# {note}"));
     }
-    for step in &steps {
-        screen.line(&format!("\n# {}", step.purpose));
-        screen.line(&shell(&step.command));
+    for step in report.steps {
+        terminal.println(&format!("\n# {}", step.purpose));
+        terminal.println(&shell(&step.command));
     }
-    let fill_in = placeholders(&steps);
-    if !fill_in.is_empty() {
-        screen.aside(&format!("Fill in: {}.", fill_in.join(", ")));
+    if !report.fill_in.is_empty() {
+        terminal.eprintln(&format!("Fill in: {}.", report.fill_in.join(", ")));
     }
-    Ok(Ending::Fine)
 }
 
 /// The kinds that a name may be of, and the name alone.
-fn named(database: &str) -> Result<(Vec<DatabaseKind>, &str), Failure> {
+fn parse_name(database: &str) -> Result<(Vec<DatabaseKind>, &str), CliError> {
     let (kinds, id) = match database.split_once(':') {
         Some(("instance", id)) => (vec![DatabaseKind::Instance], id),
         Some(("cluster", id)) => (vec![DatabaseKind::Cluster], id),
         _ => (DatabaseKind::ALL.to_vec(), database),
     };
-    let legal = id.len() <= 63 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if id.is_empty() || !legal {
-        return Err(Failure::new(
-            format!("{database:?} is no database identifier."),
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !(1..=63).contains(&id.len()) || !id.bytes().all(is_legal) {
+        return Err(CliError::new(
+            format!("{database:?} is not a valid database identifier."),
             "Give it as the RDS console shows it: orders, or instance:orders, or cluster:orders.",
         ));
     }
     Ok((kinds, id))
 }
 
-/// The database that is meant. Of several of one name, as when one was made anew, it is the one with the newest data.
+/// The database that is meant. Of several of one name, as when one was re-created, it is the one with the newest data.
 fn choose<'a>(
     databases: &'a [DatabaseCopies],
     asked: &str,
     id: &str,
-    place: &Place,
-) -> Result<&'a DatabaseCopies, Failure> {
-    let kind = |wanted| databases.iter().any(|database| database.kind == wanted);
-    if kind(DatabaseKind::Instance) && kind(DatabaseKind::Cluster) {
-        return Err(Failure::new(
-            format!("{id} is an instance and a cluster."),
-            format!("Say which: instance:{id} or cluster:{id}."),
+    source: &CopySource,
+) -> Result<&'a DatabaseCopies, CliError> {
+    let has = |kind| databases.iter().any(|database| database.kind == kind);
+    if has(DatabaseKind::Instance) && has(DatabaseKind::Cluster) {
+        return Err(CliError::new(
+            format!("{id} is the name of an instance and of a cluster."),
+            format!("Choose one: instance:{id} or cluster:{id}."),
         ));
     }
     let newest = databases
         .iter()
         .max_by_key(|database| database.newest_verified().map(|copy| copy.own.source_created));
+    let CopySource { region, owner_id, .. } = source;
     newest.ok_or_else(|| {
-        Failure::new(
-            format!(
-                "There is no copy of {asked} of the owner {} in {}.",
-                place.owner_id, place.region
-            ),
-            format!("`snapferry status --destination {}` lists what there is.", place.region),
+        CliError::new(
+            format!("There is no copy of {asked} of the owner {owner_id} in {region}."),
+            format!("`snapferry status --destination {region}` lists the databases that have copies."),
         )
     })
 }
 
-fn no_verified(database: &DatabaseCopies, region: &str) -> Failure {
+fn no_verified_error(database: &DatabaseCopies, region: &str) -> CliError {
     let unverified = database.count(CopyStatus::Unverified);
-    let newest = database
-        .copies
-        .first()
-        .map(|copy| copy.own.id.as_str())
-        .unwrap_or_default();
-    Failure::new(
+    let newest = database.copies.first().map_or("", |copy| copy.own.id.as_str());
+    CliError::new(
         format!(
             "No copy of {} {} in {region} is verified: {} in progress, {unverified} complete and not verified, {} failed, \
              {} different from their source.",
@@ -202,32 +203,30 @@ fn no_verified(database: &DatabaseCopies, region: &str) -> Failure {
 }
 
 /// What should be known before the commands are run.
-fn notes(all: &[DatabaseCopies], database: &DatabaseCopies, copy: &HeldCopy) -> Vec<String> {
+fn notes(all: &[DatabaseCopies], database: &DatabaseCopies, restore: &Restore<'_>) -> Vec<String> {
+    let Restore { copy, hints, .. } = restore;
     let mut notes = Vec::new();
     if let Some(newer) = database.copies.first().filter(|newer| newer.own.id != copy.own.id) {
         notes.push(format!(
             "There is newer data, of {} UTC, in {}, which is not verified ({}, {} %).",
-            utc(newer.own.source_created),
+            format_utc(newer.own.source_created),
             newer.own.id,
             newer.snapshot.status,
             newer.snapshot.percent
         ));
     }
     if all.len() > 1 {
-        notes.push(format!(
-            "{} databases had this name; this is {}.",
-            all.len(),
-            database.resource_id
-        ));
+        let (number, id) = (all.len(), &database.resource_id);
+        notes.push(format!("{number} databases had this name; this is {id}."));
     }
-    if copy.tag(tags::CLASS).is_none() {
-        notes.push("The copy does not say the class of the database; choose one.".to_owned());
+    if hints.class.is_none() {
+        notes.push("The tags of the copy do not name the class of the database; choose one.".to_owned());
     }
-    for (tag, what) in [
-        (tags::PARAMETER_GROUP, "parameter group"),
-        (tags::OPTION_GROUP, "option group"),
+    for (group, what) in [
+        (&hints.parameter_group, "parameter group"),
+        (&hints.option_group, "option group"),
     ] {
-        if let Some(name) = copy.tag(tag).filter(|name| !is_default(name)) {
+        if let Some(name) = custom(group.as_deref()) {
             notes.push(format!(
                 "The database had the {what} {name}; create it in this region first if it is not there."
             ));
@@ -236,116 +235,140 @@ fn notes(all: &[DatabaseCopies], database: &DatabaseCopies, copy: &HeldCopy) -> 
     notes
 }
 
-/// Groups that AWS makes: they are there without being named, or not at all.
-fn is_default(group: &str) -> bool {
-    group.starts_with("default.") || group.starts_with("default:")
+/// A group, unless it is one that AWS makes: those are there without being named, or not at all.
+fn custom(group: Option<&str>) -> Option<&str> {
+    group.filter(|group| !group.starts_with("default.") && !group.starts_with("default:"))
 }
 
-/// The commands for an instance.
-fn instance(copy: &HeldCopy, wish: &Wish<'_>) -> Vec<Step> {
-    let mut restore = aws(wish, "rds", "restore-db-instance-from-db-snapshot");
-    restore.option("--db-instance-identifier", wish.name);
-    restore.option("--db-snapshot-identifier", &copy.own.id);
-    restore.option("--db-instance-class", copy.tag(tags::CLASS).unwrap_or(CLASS));
-    network(&mut restore);
-    if let Some(group) = copy.tag(tags::PARAMETER_GROUP).filter(|group| !is_default(group)) {
-        restore.option("--db-parameter-group-name", group);
+impl Restore<'_> {
+    fn class(&self) -> &str {
+        self.hints.class.as_deref().unwrap_or(CLASS)
     }
-    // The copy's own group is one of this region; the tag is that of the database.
-    let own = copy.snapshot.option_group.as_deref();
-    let group = own.filter(|group| !is_default(group)).or(copy.tag(tags::OPTION_GROUP));
-    if let Some(group) = group.filter(|group| !is_default(group)) {
-        restore.option("--option-group-name", group);
-    }
-    if copy.snapshot.engine.starts_with("custom-") {
-        restore.option("--custom-iam-instance-profile", PROFILE);
-    }
-    let multi_az = copy.tag(tags::MULTI_AZ) == Some("true");
-    restore.flag(if multi_az { "--multi-az" } else { "--no-multi-az" });
-    restore.flag("--no-publicly-accessible");
 
-    let mut wait = aws(wish, "rds", "wait db-instance-available");
-    wait.option("--db-instance-identifier", wish.name);
-    vec![
-        restore.to("Restore the instance."),
-        wait.to("Wait until it is available; its endpoint is in describe-db-instances."),
-    ]
-}
+    fn is_multi_az(&self) -> bool {
+        self.hints.multi_az == Some(true)
+    }
 
-/// The commands for a cluster: the cluster, then its members, which have no snapshots of their own.
-fn cluster(copy: &HeldCopy, wish: &Wish<'_>) -> Vec<Step> {
-    let snapshot = &copy.snapshot;
-    let service = match snapshot.engine.as_str() {
-        "neptune" => "neptune",
-        "docdb" => "docdb",
-        _ => "rds",
-    };
-    let class = copy.tag(tags::CLASS).unwrap_or(CLASS);
-    let mut restore = aws(wish, service, "restore-db-cluster-from-snapshot");
-    restore.option("--db-cluster-identifier", wish.name);
-    restore.option("--snapshot-identifier", &copy.own.id);
-    restore.option("--engine", &snapshot.engine);
-    let version = copy.tag(tags::ENGINE_VERSION).unwrap_or(&snapshot.engine_version);
-    if !version.is_empty() {
-        restore.option("--engine-version", version);
-    }
-    network(&mut restore);
-    if let Some(group) = copy.tag(tags::PARAMETER_GROUP).filter(|group| !is_default(group)) {
-        restore.option("--db-cluster-parameter-group-name", group);
-    }
-    // Encrypted copies restore under their own key; RDS copies unencrypted clusters unencrypted only.
-    if snapshot.encryption == Encryption::None {
-        restore.option("--kms-key-id", KEY);
-    }
-    if class == "db.serverless" {
-        restore.option(
-            "--serverless-v2-scaling-configuration",
-            &format!("MinCapacity=0.5,MaxCapacity={CAPACITY}"),
-        );
-    }
-    let mut steps = vec![restore.to("Restore the cluster. It has no instance yet.")];
+    /// The commands for an instance.
+    fn instance(&self) -> Vec<Step> {
+        let snapshot = &self.copy.snapshot;
+        let mut restore = self.aws("rds", "restore-db-instance-from-db-snapshot");
+        restore.option("--db-instance-identifier", self.name);
+        restore.option("--db-snapshot-identifier", &self.copy.own.id);
+        restore.option("--db-instance-class", self.class());
+        restore.network();
+        if let Some(group) = custom(self.hints.parameter_group.as_deref()) {
+            restore.option("--db-parameter-group-name", group);
+        }
+        // The copy's own group is one of this region; the tag is that of the database.
+        let of_database = || custom(self.hints.option_group.as_deref());
+        if let Some(group) = custom(snapshot.option_group.as_deref()).or_else(of_database) {
+            restore.option("--option-group-name", group);
+        }
+        if snapshot.engine.starts_with("custom-") {
+            restore.option("--custom-iam-instance-profile", PROFILE);
+        }
+        restore.flag(if self.is_multi_az() {
+            "--multi-az"
+        } else {
+            "--no-multi-az"
+        });
+        restore.flag("--no-publicly-accessible");
 
-    let standby = if copy.tag(tags::MULTI_AZ) == Some("true") { 2 } else { 1 };
-    for number in 1..=wish.members.unwrap_or(standby) {
-        // 63 characters at most, and the number has to stay.
-        let begin: String = wish.name.chars().take(60).collect();
-        let mut create = aws(wish, service, "create-db-instance");
-        create.option("--db-cluster-identifier", wish.name);
-        create.option("--db-instance-identifier", &format!("{begin}-{number}"));
-        create.option("--db-instance-class", class);
-        create.option("--engine", &snapshot.engine);
+        let mut wait = self.aws("rds", "wait db-instance-available");
+        wait.option("--db-instance-identifier", self.name);
+        vec![
+            restore.to("Restore the instance."),
+            wait.to("Wait until it is available; its endpoint is in describe-db-instances."),
+        ]
+    }
+
+    /// The commands for a cluster: the cluster, then its members, which have no snapshots of their own.
+    fn cluster(&self) -> Vec<Step> {
+        let service = match self.copy.snapshot.engine.as_str() {
+            "neptune" => "neptune",
+            "docdb" => "docdb",
+            _ => "rds",
+        };
+        let standby = if self.is_multi_az() { 2 } else { 1 };
+        let members = (1..=self.members.unwrap_or(standby)).map(|number| self.member(service, number));
+        let mut wait = self.aws(service, "wait db-instance-available");
+        wait.option("--db-instance-identifier", &self.member_name(1));
+
+        let mut steps = vec![self.cluster_alone(service)];
+        steps.extend(members);
+        steps.push(wait.to("Wait until it is available; its endpoints are in describe-db-clusters."));
+        steps
+    }
+
+    fn cluster_alone(&self, service: &str) -> Step {
+        let snapshot = &self.copy.snapshot;
+        let mut restore = self.aws(service, "restore-db-cluster-from-snapshot");
+        restore.option("--db-cluster-identifier", self.name);
+        restore.option("--snapshot-identifier", &self.copy.own.id);
+        restore.option("--engine", &snapshot.engine);
+        let version = self.hints.engine_version.as_ref().unwrap_or(&snapshot.engine_version);
+        if !version.is_empty() {
+            restore.option("--engine-version", version);
+        }
+        restore.network();
+        if let Some(group) = custom(self.hints.parameter_group.as_deref()) {
+            restore.option("--db-cluster-parameter-group-name", group);
+        }
+        // Encrypted copies restore under their own key; RDS copies unencrypted clusters unencrypted only.
+        if snapshot.encryption == Encryption::None {
+            restore.option("--kms-key-id", KEY);
+        }
+        if self.class() == "db.serverless" {
+            let capacity = format!("MinCapacity=0.5,MaxCapacity={CAPACITY}");
+            restore.option("--serverless-v2-scaling-configuration", &capacity);
+        }
+        restore.to("Restore the cluster. It has no instance yet.")
+    }
+
+    fn member(&self, service: &str, number: u32) -> Step {
+        let mut create = self.aws(service, "create-db-instance");
+        create.option("--db-cluster-identifier", self.name);
+        create.option("--db-instance-identifier", &self.member_name(number));
+        create.option("--db-instance-class", self.class());
+        create.option("--engine", &self.copy.snapshot.engine);
         if service == "rds" {
             create.flag("--no-publicly-accessible");
         }
-        steps.push(create.to(if number == 1 {
-            "Give it the instance that is written to."
+        create.to(if number == 1 {
+            "Create its writer instance."
         } else {
-            "Give it another instance, which takes over if the first fails."
-        }));
+            "Create another instance, which takes over if the first fails."
+        })
     }
-    let mut wait = aws(wish, service, "wait db-instance-available");
-    wait.option(
-        "--db-instance-identifier",
-        &format!("{}-1", wish.name.chars().take(60).collect::<String>()),
-    );
-    steps.push(wait.to("Wait until it is available; its endpoints are in describe-db-clusters."));
-    steps
+
+    /// 63 characters at most, and the number has to stay.
+    fn member_name(&self, number: u32) -> String {
+        let begin: String = self.name.chars().take(60).collect();
+        format!("{begin}-{number}")
+    }
+
+    /// The beginning of a command.
+    fn aws(&self, service: &str, operation: &str) -> Aws {
+        let mut words = vec!["aws", service];
+        words.extend(operation.split(' '));
+        words.extend(["--region", self.region]);
+        if let Some(profile) = self.profile {
+            words.extend(["--profile", profile]);
+        }
+        Aws(words.into_iter().map(str::to_owned).collect())
+    }
 }
 
 /// A command that is being put together.
 struct Aws(Vec<String>);
 
-fn aws(wish: &Wish<'_>, service: &str, operation: &str) -> Aws {
-    let mut words = vec!["aws", service];
-    words.extend(operation.split(' '));
-    words.extend(["--region", wish.region]);
-    if let Some(profile) = wish.profile {
-        words.extend(["--profile", profile]);
-    }
-    Aws(words.into_iter().map(str::to_owned).collect())
-}
-
 impl Aws {
+    fn network(&mut self) {
+        self.option("--db-subnet-group-name", SUBNETS);
+        self.option("--vpc-security-group-ids", SECURITY);
+    }
+
     fn flag(&mut self, flag: &str) {
         self.0.push(flag.to_owned());
     }
@@ -362,12 +385,7 @@ impl Aws {
     }
 }
 
-fn network(command: &mut Aws) {
-    command.option("--db-subnet-group-name", SUBNETS);
-    command.option("--vpc-security-group-ids", SECURITY);
-}
-
-/// What has to be filled in, in the order in which it appears.
+/// The placeholders that have to be replaced, in the order in which they appear.
 fn placeholders(steps: &[Step]) -> Vec<&'static str> {
     let mut found: Vec<&'static str> = Vec::new();
     for word in steps.iter().flat_map(|step| &step.command) {
@@ -380,7 +398,7 @@ fn placeholders(steps: &[Step]) -> Vec<&'static str> {
     found
 }
 
-/// The command as a shell reads it, an option a line.
+/// The command as a shell reads it, one option per line.
 fn shell(command: &[String]) -> String {
     let mut text = String::new();
     for word in command {
@@ -418,10 +436,13 @@ mod tests {
 
     #[test]
     fn a_name_may_say_its_kind() {
-        assert_eq!(named("orders"), Ok((DatabaseKind::ALL.to_vec(), "orders")));
-        assert_eq!(named("cluster:orders"), Ok((vec![DatabaseKind::Cluster], "orders")));
+        assert_eq!(parse_name("orders"), Ok((DatabaseKind::ALL.to_vec(), "orders")));
+        assert_eq!(
+            parse_name("cluster:orders"),
+            Ok((vec![DatabaseKind::Cluster], "orders"))
+        );
         for wrong in ["", "instance:", "a b", "x:orders"] {
-            assert!(named(wrong).is_err(), "{wrong}");
+            assert!(parse_name(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -165,7 +165,11 @@ impl DatabaseFreshness {
         };
         let age = now.duration_since(newest.own.source_created);
         Self {
-            state: if age > objective { Freshness::Late } else { Freshness::Good },
+            state: if age > objective {
+                Freshness::Late
+            } else {
+                Freshness::Good
+            },
             age_seconds: Some(age.as_secs()),
             captured_at: Some(newest.own.source_created),
             verified_at: newest.verified_at(),
@@ -349,12 +353,7 @@ fn compare(databases: &mut Vec<DatabaseFreshness>, living: &[Database], stack: &
 }
 
 /// Looks into the executions of the databases in danger: what failed, and why there is no copy though nothing failed.
-async fn look_up_details(
-    account: &Account,
-    stack: &Stack,
-    last: &LastExecutions,
-    databases: &mut [DatabaseFreshness],
-) {
+async fn look_up_details(account: &Account, stack: &Stack, last: &LastExecutions, databases: &mut [DatabaseFreshness]) {
     let step_functions = &account.step_functions(&stack.region);
     let unclear = databases.iter_mut().filter_map(|database| {
         let execution = last.get(&database.key())?;

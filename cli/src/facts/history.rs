@@ -176,7 +176,10 @@ impl History {
         }
         let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let counted: Vec<String> = counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        let counted: Vec<String> = counts
+            .iter()
+            .map(|(outcome, count)| format!("{count} {outcome}"))
+            .collect();
         counted.join(", ")
     }
 

@@ -1,21 +1,30 @@
-//! Follows a run to its end: what each database's execution does, and how far its copy is.
+//! A run as it goes on: what each database's execution does, and how far its copy is.
 //!
 //! Following changes nothing: it can stop at any moment, and begin again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::kind::DatabaseKind;
 use domain::ownership::Owner;
+use domain::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
-use rds::{Rds, SnapshotQuery};
+use rds::Rds;
 
-use crate::copies::NEEDS;
-use crate::machines::{Execution, Machines, Named, Record, Stage, execution_arn, suffix_of_run};
-use crate::moment::length;
-use crate::progress::Progress;
-use crate::{Cloud, Failure, HeldCopy, Screen, Stack};
+use crate::aws::account::Account;
+use crate::aws::stack::Stack;
+use crate::aws::step_functions::{
+    Execution, ExecutionDetail, ExecutionName, ExecutionStatus, StepFunctions, execution_arn, execution_name,
+    suffix_of_run,
+};
+use crate::error::CliError;
+use crate::facts::copies::{OwnedCopy, manual_snapshots};
+use crate::format::{format_duration, known_size};
+
+/// Ends when the operator has seen enough.
+pub(crate) type Interrupt<'a> = &'a mut (dyn Future<Output = ()> + Unpin);
 
 /// Most executions of one run.
 const MAX_CHILDREN: usize = 50_000;
@@ -23,12 +32,12 @@ const MAX_CHILDREN: usize = 50_000;
 /// Most pages of a kind that a run can have.
 const MAX_PAGES: u32 = 100;
 
-/// Looks in a row that may fail before following ends.
-const MAX_UNANSWERED: u32 = 4;
+/// Polls in a row that may fail before following ends.
+const MAX_FAILED_POLLS: u32 = 4;
 
 /// What a database's execution does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub(crate) enum CopyPhase {
     /// Not copying yet: it looks for the snapshot, or waits for a slot.
     Waiting,
     /// RDS copies.
@@ -40,11 +49,11 @@ pub(crate) enum Doing {
     /// The copy is complete: it is verified, then old ones are pruned.
     Finishing,
     /// It ended.
-    Ended(Stage),
+    Ended(ExecutionStatus),
 }
 
-impl std::fmt::Display for Doing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for CopyPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Waiting => f.write_str("waiting"),
             Self::Copying {
@@ -57,45 +66,45 @@ impl std::fmt::Display for Doing {
                     write!(f, " of {size} GiB")?;
                 }
                 match remaining {
-                    Some(remaining) => write!(f, ", {} to go", length(*remaining)),
+                    Some(remaining) => write!(f, ", {} to go", format_duration(*remaining)),
                     None => Ok(()),
                 }
             }
             Self::Finishing => f.write_str("verifying and pruning"),
-            Self::Ended(stage) => write!(f, "{stage}"),
+            Self::Ended(status) => write!(f, "{status}"),
         }
     }
 }
 
 /// A database of the run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) kind: DatabaseKind,
+pub(crate) struct RunItem {
+    kind: DatabaseKind,
     pub(crate) id: String,
-    /// What tells it from others of that name, if it no longer exists.
+    /// Tells it from others of that name, if it no longer exists.
     retired: Option<String>,
 }
 
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for RunItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let retired = if self.retired.is_some() { " (retired)" } else { "" };
         write!(f, "{} {}{retired}", self.kind, self.id)
     }
 }
 
-/// How a run stands.
+/// How far a run is.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sight {
-    /// Databases that the run has listed, if it says.
+pub(crate) struct RunProgress {
+    /// Number of databases that the run has listed, if known.
     pub(crate) total: Option<u32>,
     /// Those whose execution has begun.
-    pub(crate) databases: BTreeMap<Key, Doing>,
+    pub(crate) items: BTreeMap<RunItem, CopyPhase>,
 }
 
-impl Sight {
-    pub(crate) fn ended(&self) -> usize {
-        let ended = |doing: &&Doing| matches!(doing, Doing::Ended(_));
-        self.databases.values().filter(ended).count()
+impl RunProgress {
+    /// Number of databases in a phase.
+    pub(crate) fn count(&self, wanted: fn(&CopyPhase) -> bool) -> usize {
+        self.items.values().filter(|phase| wanted(phase)).count()
     }
 }
 
@@ -103,166 +112,161 @@ impl Sight {
 #[derive(Debug)]
 pub(crate) enum Followed {
     /// The run ended. Beside it, the executions that it started.
-    Ended(Box<Record>, Vec<Execution>),
+    Ended(Box<ExecutionDetail>, Vec<Execution>),
     /// The operator has seen enough. The run goes on.
-    Left,
+    Detached,
 }
 
 /// One run, as it is followed.
 #[derive(Debug)]
 pub(crate) struct Follower<'a> {
-    cloud: &'a Cloud,
+    account: &'a Account,
     stack: &'a Stack,
-    machines: Machines,
+    step_functions: StepFunctions,
     destination: Rds,
     owner: Owner,
     arn: String,
     suffixes: BTreeSet<String>,
-    quiet: bool,
+    total: Option<u32>,
 }
 
 impl<'a> Follower<'a> {
-    pub(crate) fn new(cloud: &'a Cloud, stack: &'a Stack, arn: &str) -> Self {
+    pub(crate) fn new(account: &'a Account, stack: &'a Stack, arn: &str) -> Self {
         Self {
-            cloud,
+            account,
             stack,
-            machines: cloud.machines(&stack.region),
-            destination: cloud.rds(&stack.destination_region),
+            step_functions: account.step_functions(&stack.region),
+            destination: account.rds(&stack.destination_region),
             owner: Owner::new(&stack.region, &stack.owner_id),
             suffixes: suffixes(&stack.copy_fleet_arn, arn),
             arn: arn.to_owned(),
-            quiet: false,
+            total: None,
         }
     }
 
-    /// The same, without a word on how each database does.
-    pub(crate) fn quietly(self) -> Self {
-        Self { quiet: true, ..self }
-    }
-
-    /// Looks again and again until the run ends, or `interrupt` does.
+    /// Polls until the run ends, or `interrupt` does, and hands each state to `show`.
     pub(crate) async fn follow(
-        &self,
-        interrupt: &mut (dyn Future<Output = ()> + Unpin),
-        screen: &mut Screen<'_>,
-    ) -> Result<Followed, Failure> {
-        let mut progress = Progress::new(screen, self.quiet);
-        let mut total = None;
-        let mut unanswered = 0;
-        let begun = self.cloud.now();
+        mut self,
+        interrupt: Interrupt<'_>,
+        mut show: impl FnMut(&RunProgress, Timestamp),
+    ) -> Result<Followed, CliError> {
+        let mut failed = 0;
+        let begun = self.account.now();
         loop {
-            let looked = async {
-                let record = self.machines.record(&self.arn).await?;
-                let children = self.children(record.execution.started).await?;
-                if total.is_none() {
-                    total = self.machines.databases_of_run(&self.arn).await?;
-                }
-                let databases = self.doing(&children).await?;
-                Ok::<_, Failure>((record, children, Sight { total, databases }))
-            };
-            let looked = tokio::select! {
+            let polled = tokio::select! {
                 biased;
-                () = &mut *interrupt => return Ok(Followed::Left),
-                looked = looked => looked,
+                () = &mut *interrupt => return Ok(Followed::Detached),
+                polled = self.poll() => polled,
             };
-            match looked {
-                Ok((record, children, sight)) => {
-                    unanswered = 0;
-                    progress.show(&sight, self.cloud.now(), screen);
-                    if record.execution.stage != Stage::Running {
-                        return Ok(Followed::Ended(Box::new(record), children));
+            match polled {
+                Ok((detail, children, progress)) => {
+                    failed = 0;
+                    show(&progress, self.account.now());
+                    if detail.execution.status != ExecutionStatus::Running {
+                        return Ok(Followed::Ended(Box::new(detail), children));
                     }
                 }
                 // Runs last for hours, and networks do not always.
-                Err(failure) => {
-                    unanswered += 1;
-                    if unanswered == MAX_UNANSWERED {
-                        return Err(failure);
+                Err(error) => {
+                    failed += 1;
+                    if failed == MAX_FAILED_POLLS {
+                        return Err(error);
                     }
                 }
             }
-            let pause = pause(self.cloud.now().duration_since(begun));
+            let pause = pause(self.account.now().duration_since(begun));
             tokio::select! {
                 biased;
-                () = &mut *interrupt => return Ok(Followed::Left),
-                () = self.cloud.sleep(pause) => {}
+                () = &mut *interrupt => return Ok(Followed::Detached),
+                () = self.account.sleep(pause) => {}
             }
         }
     }
 
+    async fn poll(&mut self) -> Result<(ExecutionDetail, Vec<Execution>, RunProgress), CliError> {
+        let detail = self.step_functions.detail(&self.arn).await?;
+        let children = self.children(detail.execution.started).await?;
+        if self.total.is_none() {
+            self.total = self.step_functions.databases_of_run(&self.arn).await?;
+        }
+        let progress = RunProgress {
+            total: self.total,
+            items: self.items(&children).await?,
+        };
+        Ok((detail, children, progress))
+    }
+
     /// The executions of copy-snapshot that this run, or a page of it, started.
-    async fn children(&self, since: Timestamp) -> Result<Vec<Execution>, Failure> {
+    async fn children(&self, since: Timestamp) -> Result<Vec<Execution>, CliError> {
         let machine = &self.stack.copy_snapshot_arn;
         // The list rounds times to seconds.
         let since = since - SignedDuration::from_secs(1);
-        let mut all = self.machines.executions(machine, since, MAX_CHILDREN).await?;
-        all.retain(|execution| Named::read(&execution.name).is_some_and(|named| self.suffixes.contains(named.suffix)));
+        let mut all = self.step_functions.executions(machine, since, MAX_CHILDREN).await?;
+        all.retain(|execution| {
+            let name = ExecutionName::parse(&execution.name);
+            name.is_some_and(|name| self.suffixes.contains(name.suffix))
+        });
         Ok(all)
     }
 
-    async fn doing(&self, children: &[Execution]) -> Result<BTreeMap<Key, Doing>, Failure> {
-        let mut databases = BTreeMap::new();
+    /// What each execution does; of those that may be copying, their copies say more.
+    async fn items(&self, children: &[Execution]) -> Result<BTreeMap<RunItem, CopyPhase>, CliError> {
+        let mut items = BTreeMap::new();
         let mut running: BTreeMap<DatabaseKind, Vec<String>> = BTreeMap::new();
         for child in children {
-            let Some(Named { kind, id, retired, .. }) = Named::read(&child.name) else {
+            let Some(ExecutionName { kind, id, retired, .. }) = ExecutionName::parse(&child.name) else {
                 continue;
             };
-            let doing = match child.stage {
+            let phase = match child.status {
                 // What is only pruned has no copy under way.
-                Stage::Running if retired.is_some() => Doing::Finishing,
-                Stage::Running => {
+                ExecutionStatus::Running if retired.is_some() => CopyPhase::Finishing,
+                ExecutionStatus::Running => {
                     running.entry(kind).or_default().push(id.to_owned());
-                    Doing::Waiting
+                    CopyPhase::Waiting
                 }
-                ended => Doing::Ended(ended),
+                ended => CopyPhase::Ended(ended),
             };
-            let key = Key {
+            let item = RunItem {
                 kind,
                 id: id.to_owned(),
                 retired: retired.map(str::to_owned),
             };
-            databases.insert(key, doing);
+            items.insert(item, phase);
         }
-        let now = self.cloud.now();
         for (kind, ids) in running {
-            let copies = self
-                .destination
-                .snapshots(kind, SnapshotQuery::ManualOfNames(&ids))
-                .await;
-            let copies = copies.map_err(|error| Failure::of_rds(self.destination.region(), NEEDS, &error))?;
-            for snapshot in copies {
-                let Some(own) = OwnCopy::read(&self.owner, &snapshot) else {
-                    continue;
-                };
-                let key = Key {
-                    kind,
-                    id: snapshot.database_id.clone(),
-                    retired: None,
-                };
-                let doing = match own.status {
-                    CopyStatus::InProgress => {
-                        let copy = HeldCopy { own, snapshot };
-                        Doing::Copying {
-                            percent: copy.snapshot.percent,
-                            // Aurora always says 1.
-                            size_gib: copy.snapshot.size_gib.filter(|size| *size > 1),
-                            remaining: copy.remaining(now),
-                        }
-                    }
-                    CopyStatus::Unverified => Doing::Finishing,
-                    _ => continue,
-                };
-                databases.insert(key, doing);
-            }
+            let copies = manual_snapshots(&self.destination, kind, &ids).await?;
+            items.extend(copies.into_iter().filter_map(|copy| self.phase_of_copy(copy)));
         }
-        Ok(databases)
+        Ok(items)
+    }
+
+    /// How far a copy is, if it is one of ours and under way.
+    fn phase_of_copy(&self, snapshot: Snapshot) -> Option<(RunItem, CopyPhase)> {
+        let copy = OwnedCopy {
+            own: OwnCopy::read(&self.owner, &snapshot)?,
+            snapshot,
+        };
+        let phase = match copy.own.status {
+            CopyStatus::InProgress => CopyPhase::Copying {
+                percent: copy.snapshot.percent,
+                size_gib: known_size(copy.snapshot.size_gib),
+                remaining: copy.remaining(self.account.now()),
+            },
+            CopyStatus::Unverified => CopyPhase::Finishing,
+            _ => return None,
+        };
+        let item = RunItem {
+            kind: copy.snapshot.kind,
+            id: copy.snapshot.database_id,
+            retired: None,
+        };
+        Some((item, phase))
     }
 }
 
 /// The ends of the names of a run's executions: its own, and those of its pages.
 fn suffixes(machine_arn: &str, run_arn: &str) -> BTreeSet<String> {
-    let root = run_arn.rsplit(':').next().unwrap_or_default();
-    let begin: String = root.chars().take(70).collect();
+    let begin: String = execution_name(run_arn).chars().take(70).collect();
     let pages = (2..=MAX_PAGES).flat_map(|number| [format!("{begin}-pi{number}"), format!("{begin}-pc{number}")]);
     pages
         .map(|page| suffix_of_run(&execution_arn(machine_arn, &page)))
