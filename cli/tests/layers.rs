@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each layer, and those that it may use beside itself.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("main", &["", "args", "error", "output"]),
     ("", &["args", "aws", "commands", "error", "output"]),
     ("commands", &["args", "aws", "error", "facts", "format", "output"]),
@@ -15,6 +15,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("aws", &["error"]),
     ("args", &["format"]),
     ("error", &[]),
+    ("format", &[]),
 ];
 
 /// The modules that each module names, by path: `facts::copies`; the crate's root has none.
@@ -107,7 +108,9 @@ fn the_modules_use_each_other_in_one_direction_and_without_circles() {
         let mut used: BTreeSet<String> = paths(source, root).map(|path| module_of(path, &modules)).collect();
         // The last part of a group is a name or a module; the folder alone is used for its modules.
         for group in source.split(&format!("use {root}")).skip(1) {
-            let (begin, rest) = group.split_once('{').unwrap_or_default();
+            let Some((begin, rest)) = group.split_once('{') else {
+                continue;
+            };
             let names = rest.split('}').next().unwrap_or_default().split(',');
             if !begin.contains(';') {
                 used.extend(names.map(|name| module_of(&format!("{begin}{}", name.trim()), &modules)));

@@ -28,8 +28,8 @@ pub(crate) async fn run(
     let stack = account.stack(&global.stack).await?;
     let arn = start(account, &stack, Purpose::Plan, &options.only).await?;
     let mut bars = ProgressBars::only_live(terminal);
-    let follower = Follower::new(account, &stack, &arn);
-    let followed = follower.follow(interrupt, |progress, now| bars.show(progress, now, terminal));
+    let run = Follower::new(account, &stack, &arn);
+    let followed = run.follow(interrupt, |progress, now| bars.show(progress, now, terminal));
     let followed = followed.await?;
     bars.end();
     let Followed::Ended(detail, children) = followed else {

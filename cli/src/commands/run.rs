@@ -30,9 +30,10 @@ pub(crate) async fn run(
     check(options, other)?;
     let stack = account.stack(&global.stack).await?;
     if let Some(execution) = other {
-        let arn = match execution.starts_with("arn:") {
-            true => execution.to_owned(),
-            false => execution_arn(&stack.copy_fleet_arn, execution),
+        let arn = if execution.starts_with("arn:") {
+            execution.to_owned()
+        } else {
+            execution_arn(&stack.copy_fleet_arn, execution)
         };
         // Is it there?
         account.step_functions(&stack.region).detail(&arn).await?;
@@ -79,8 +80,8 @@ async fn follow(
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
     let mut bars = ProgressBars::new(terminal);
-    let follower = Follower::new(account, stack, arn);
-    let followed = follower
+    let run = Follower::new(account, stack, arn);
+    let followed = run
         .follow(interrupt, |progress, now| bars.show(progress, now, terminal))
         .await;
     bars.end();

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::CliError;
 use crate::facts::freshness::{DatabaseFreshness, Freshness, living_and_missed};
 use crate::facts::history::{EntryOutcome, History, HistoryEntry};
-use crate::format::{copies, database_name, format_duration, plural};
+use crate::format::{copies, database_name, format_duration, format_utc, plural};
 
 /// Ages beyond so many objectives are drawn alike, or one of them would hide the differences of all others.
 const MAX_OBJECTIVES: i64 = 3;
@@ -31,6 +31,25 @@ struct AuditPage<'a> {
     ages: Vec<ChartRow<'a>>,
     timeline: Option<Timeline<'a>>,
     counted: String,
+}
+
+impl AuditPage<'_> {
+    fn utc(time: &Timestamp) -> String {
+        format_utc(*time)
+    }
+
+    fn duration(duration: &SignedDuration) -> String {
+        format_duration(*duration)
+    }
+
+    fn outcome_class(outcome: EntryOutcome) -> &'static str {
+        match outcome {
+            EntryOutcome::COPIED => "good",
+            EntryOutcome::Failed => "bad",
+            EntryOutcome::Running => "soon",
+            EntryOutcome::Ended(_) => "faint",
+        }
+    }
 }
 
 /// What the last stretch of work did when.
@@ -94,8 +113,10 @@ pub(crate) fn audit_page(history: &History) -> Result<String, CliError> {
         timeline: timeline(history),
         counted: history.counted(),
     };
-    page.render()
-        .map_err(|error| CliError::new(format!("The page cannot be written: {error}."), ""))
+    match page.render() {
+        Ok(html) => Ok(html + "\n"),
+        Err(error) => Err(CliError::new(format!("The page cannot be written: {error}."), "")),
+    }
 }
 
 /// How old a database's newest verified copy is, beside the objective.
@@ -182,33 +203,4 @@ fn milliseconds(duration: SignedDuration) -> i64 {
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a few years are exact")]
 fn percent(part: i64, whole: i64) -> f64 {
     part as f64 * 100.0 / whole.max(1) as f64
-}
-
-/// What the template writes values with.
-mod filters {
-    use askama::{Result, Values};
-    use jiff::{SignedDuration, Timestamp};
-
-    use crate::facts::history::EntryOutcome;
-    use crate::format::{format_duration, format_utc};
-
-    #[askama::filter_fn]
-    pub(super) fn utc(time: &Timestamp, _: &dyn Values) -> Result<String> {
-        Ok(format_utc(*time))
-    }
-
-    #[askama::filter_fn]
-    pub(super) fn duration(duration: &SignedDuration, _: &dyn Values) -> Result<String> {
-        Ok(format_duration(*duration))
-    }
-
-    #[askama::filter_fn]
-    pub(super) fn outcome_class(outcome: &EntryOutcome, _: &dyn Values) -> Result<&'static str> {
-        Ok(match *outcome {
-            EntryOutcome::COPIED => "good",
-            EntryOutcome::Failed => "bad",
-            EntryOutcome::Running => "soon",
-            EntryOutcome::Ended(_) => "faint",
-        })
-    }
 }

@@ -154,7 +154,7 @@ async fn the_page_says_who_is_in_danger_and_links_each_copy_to_its_execution() {
         "executions/details/arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-snapshot:i-orders-11111111",
         "class=\"verifying\"",
         "class=\"pruning\"",
-        "snap-stock-6 is complete, but &lt;the key&gt; differs",
+        "snap-stock-6 is complete, but &#60;the key&#62; differs",
     ] {
         assert!(page.contains(part), "{part} is missing in {page}");
     }

@@ -16,7 +16,11 @@ fn account(fails: bool) -> Account {
     };
     let decided = |id: &str, decision: &str, reason: &str, delete: Value| {
         let target = json!({"kind": "instance", "id": id, "resourceId": "db-1", "dryRun": true});
-        let outcome = if decision == "copy" { "planned" } else { decision };
+        let outcome = if matches!(decision, "copy" | "join") {
+            "planned"
+        } else {
+            decision
+        };
         let mut told =
             json!({"target": target, "decision": decision, "outcome": outcome, "reason": reason, "attempt": 0});
         if decision != "nothing" {
