@@ -22,7 +22,7 @@ use domain::retention_rules::RetentionRules;
 use domain::tags;
 use jiff::{SignedDuration, Timestamp};
 use rds_simulator_sdk::World;
-use rds_simulator_sdk::scenario::{self, Region};
+use rds_simulator_sdk::scenario::{self, Region, Scenario};
 use rds_simulator_sdk::simulator::Kind;
 use serde_json::{Value, json};
 use snapferry::args::Cli;
@@ -30,7 +30,9 @@ use snapferry::aws;
 use snapferry::error::{CliError, ExitStatus};
 use snapferry::output::terminal::Terminal;
 
-pub(crate) use fixtures::{DESTINATION, KEY, SOURCE};
+pub(crate) const SOURCE: &str = "us-east-1";
+pub(crate) const DESTINATION: &str = "eu-west-1";
+pub(crate) const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-4111-8111-111111111111";
 
 const ACCOUNT: &str = "123456789012";
 
@@ -209,12 +211,10 @@ impl Said {
 impl Account {
     /// An account with a stack, and these databases and copies.
     pub(crate) fn new(source: impl FnOnce(Region) -> Region, destination: impl FnOnce(Region) -> Region) -> Self {
-        Self::of_world(fixtures::world_with(source, destination))
-    }
-
-    pub(crate) fn of_world(world: World) -> Self {
+        let destination = |region: Region| destination(region.key(KEY, "alias/copies"));
+        let scenario = Scenario::new().region(SOURCE, source).region(DESTINATION, destination);
         let account = Self {
-            world,
+            world: World::new(&scenario),
             inside: Arc::default(),
         };
         account.inside().stacks.insert("snapferry".to_owned(), stack_xml());
