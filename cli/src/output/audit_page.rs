@@ -1,5 +1,5 @@
-//! The audit as a page: one file, no scripts, no network. Its text is in `templates/audit_page.html`, where askama
-//! looks unless it is told otherwise; here are the lengths of its bars.
+//! The audit as a page: one file, no scripts, no network. Its text is in `templates/audit_page.html`, in the folder that
+//! askama reads by default; here are the lengths of its bars.
 //!
 //! The charts are lists whose texts say what the bars show, so that they read on any screen and aloud.
 
@@ -11,7 +11,7 @@ use crate::facts::freshness::{DatabaseFreshness, Freshness, living_and_missed};
 use crate::facts::history::{EntryOutcome, History, HistoryEntry};
 use crate::format::{copies, database_name, format_duration, format_utc, plural};
 
-/// Ages beyond so many objectives are drawn alike, or one of them would hide the differences of all others.
+/// Ages beyond this many objectives are drawn alike, or one of them would hide the differences of all others.
 const MAX_OBJECTIVES: i64 = 3;
 
 /// Nothing that happened is too short to be seen: percent of the timeline.
