@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hosting
-import worlds
-from localcloud.simulator import Simulator
-from runtime_api import Answer, Function
-from table import spread, table
+from bench.measures import hosting, worlds
+from bench.measures.runtime_api import Function
+from bench.table import spread, table
+from local_cloud.simulator import Simulator
 
 Json = Any
 
@@ -93,8 +92,8 @@ def measure(binaries: dict[str, Path], rds: Simulator, folder: Path) -> Run:
 
 
 def _roots() -> dict[str, str]:
-    """Lambda's image has its root certificates in one file. Other systems have each in a file of its own as well, and to
-    read these would take longer than all else."""
+    """Lambda's image has its root certificates in one file. Other systems have each in a file of its own as well, and
+    to read these would take longer than all else."""
     bundle = next((path for path in BUNDLES if Path(path).exists()), None)
     return {"SSL_CERT_FILE": bundle} if bundle else {}
 
@@ -121,12 +120,11 @@ def section(runs: list[Run], zipped: dict[str, int]) -> str:
         "## Cold start, warm latency, memory, size\n\n"
         "A cold start is the time from the start of the process to its first response through the Lambda Runtime API, "
         "the work on a small event included: one database with two snapshots and three copies, whose newest snapshot is "
-        f"copied. RDS is the simulator, on this machine, over HTTP without TLS; the root certificates are read from one file all the "
-        f"same. {COLD_ROUNDS} cold starts and "
-        f"{WARM_ROUNDS} warm events of each function, in turn; medians and quartiles, times in ms. `baseline` is a function "
-        "of the same runtime, built the same way, that answers each event with the event. `ready` is the time until the "
-        "process asks for its first event. CPU is what its threads ran, which does not grow when the machine is busy with "
-        "something else.\n\n"
+        "copied. RDS is the simulator, on this machine, over HTTP without TLS; the root certificates are read from "
+        f"one file all the same. {COLD_ROUNDS} cold starts and {WARM_ROUNDS} warm events of each function, in turn; "
+        "medians and quartiles, times in ms. `baseline` is a function of the same runtime, built the same way, that "
+        "answers each event with the event. `ready` is the time until the process asks for its first event. CPU is what "
+        "its threads ran, which does not grow when the machine is busy with something else.\n\n"
         f"Goals: a cold start of at most {MAX_TIMES_FLOOR_COLD} times the floor's and one warm call of RDS (a warm "
         f"`{ONE_CALL}`, which makes one, less a warm `baseline`), memory of at most {MAX_TIMES_FLOOR_MEMORY} times the "
         f"floor's, {MAX_ZIPPED_MB} MB zipped."

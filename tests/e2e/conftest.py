@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "aws" / "local-cloud"))
-
-from localcloud import layout, scenarios  # noqa: E402
+from local_cloud import layout, scenarios
+from local_cloud.cloud import LocalCloud
+from local_cloud.report import Report
+from local_cloud.runs import Runs
 
 layout.forget_real_account()
-
-from localcloud.cloud import LocalCloud  # noqa: E402
-from localcloud.report import Report  # noqa: E402
-from localcloud.runs import Runs  # noqa: E402
 
 SCALE = 100.0
 """How many times faster than on AWS copies, waits and retries are, unless a test says otherwise."""

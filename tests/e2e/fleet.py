@@ -1,11 +1,11 @@
-"""Small fleets for the tests, as the simulator's scenarios (their format: `tests/aws/rds-simulator/src/scenario.rs`)."""
+"""Small fleets for the tests, as scenarios of the simulator (`tests/aws/rds-simulator/src/scenario.rs`)."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
 
-from localcloud import layout
+from local_cloud import layout
 
 Json = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from localcloud import layout
+from local_cloud import layout
 
 Json = Any
 

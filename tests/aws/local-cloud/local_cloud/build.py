@@ -20,7 +20,7 @@ from pathlib import Path
 
 from . import layout
 from .report import Report
-from .warden import die_with_parent
+from .supervisor import die_with_parent
 
 
 class StepFailed(Exception):

@@ -11,10 +11,10 @@ ROOT = Path(__file__).resolve().parents[4]
 
 TEMPLATE = ROOT / "infra" / "template.yaml"
 SCENARIOS = ROOT / "tests" / "aws" / "local-cloud" / "scenarios"
-WORKSPACE = Path(os.environ.get("LOCALCLOUD_WORKSPACE") or ROOT / "target" / "localcloud")
+WORKSPACE = Path(os.environ.get("LOCAL_CLOUD_WORKSPACE") or ROOT / "target" / "local-cloud")
 """Everything that local clouds write, one folder each, and the state file of the one that keeps running."""
 
-BUILD_LOCK = ROOT / "target" / "localcloud.lock"
+BUILD_LOCK = ROOT / "target" / "local-cloud.lock"
 """Held while the functions are built."""
 
 STACK = "snapferry"

@@ -45,14 +45,14 @@ def _asked_to_stop(number: int, _frame: object) -> NoReturn:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
-        prog="python tests/aws/local-cloud",
+        prog="python -m local_cloud",
         description="The local AWS of Snapferry: no account, no Docker, loopback only.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
-        "  python tests/aws/local-cloud demo             copy a fleet and show what happened\n"
-        "  python tests/aws/local-cloud up               keep a local cloud running\n"
-        '  eval "$(python tests/aws/local-cloud env)"    let the aws CLI talk to it\n'
-        "  python tests/aws/local-cloud down             stop it\n",
+        "  python -m local_cloud demo             copy a fleet and show what happened\n"
+        "  python -m local_cloud up               keep a local cloud running\n"
+        '  eval "$(python -m local_cloud env)"    let the aws CLI talk to it\n'
+        "  python -m local_cloud down             stop it\n",
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -71,9 +71,9 @@ def parser() -> argparse.ArgumentParser:
         "up",
         _up,
         "build, start and deploy a local cloud that keeps running",
-        "  python tests/aws/local-cloud up\n"
-        "  python tests/aws/local-cloud up --scenario my-fleet.json --scale 200\n"
-        "  python tests/aws/local-cloud up --parameter KeepCopies=5 --parameter Selection=opt-in\n",
+        "  python -m local_cloud up\n"
+        "  python -m local_cloud up --scenario my-fleet.json --scale 200\n"
+        "  python -m local_cloud up --parameter KeepCopies=5 --parameter Selection=opt-in\n",
     )
     _common(up)
     up.add_argument(
@@ -87,13 +87,13 @@ def parser() -> argparse.ArgumentParser:
         "down",
         _down,
         "stop the local cloud that `up` started, with everything it runs",
-        "  python tests/aws/local-cloud down\n",
+        "  python -m local_cloud down\n",
     )
     command(
         "env",
         _env,
         "print the environment for the aws CLI",
-        '  eval "$(python tests/aws/local-cloud env)"\n'
+        '  eval "$(python -m local_cloud env)"\n'
         "  aws stepfunctions list-state-machines\n"
         f"  aws rds describe-db-snapshots --region {layout.DESTINATION_REGION}\n",
     )
@@ -101,14 +101,14 @@ def parser() -> argparse.ArgumentParser:
         "status",
         _status,
         "show whether a local cloud is running, and what it is doing",
-        "  python tests/aws/local-cloud status\n",
+        "  python -m local_cloud status\n",
     )
     demo = command(
         "demo",
         _demo,
         "copy a realistic fleet to another region, show it live, and audit it",
-        "  python tests/aws/local-cloud demo\n"
-        "  python tests/aws/local-cloud demo | cat             plain lines instead of live progress\n",
+        "  python -m local_cloud demo\n"
+        "  python -m local_cloud demo | cat             plain lines instead of live progress\n",
     )
     _common(demo)
     demo.add_argument(
@@ -212,7 +212,7 @@ def _status(_options: argparse.Namespace) -> int:
         return 1
     runs = cloud.runs()
     print(f"running: MiniStack {cloud.endpoint}, RDS simulator {cloud.simulator.url}, {cloud.scale:g} times faster")
-    print(f"processes: {len(our_processes(cloud.warden, cloud.folder))}, logs in {cloud.folder}")
+    print(f"processes: {len(our_processes(cloud.supervisor, cloud.folder))}, logs in {cloud.folder}")
     for machine in (runs.copy_fleet, runs.copy_snapshot):
         running = runs.states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
         print(f"{machine.rsplit(':', 1)[1]}: {len(running)} running")
