@@ -11,6 +11,7 @@ pub mod kind;
 pub mod option_groups;
 pub mod ownership;
 pub mod payload;
+pub mod progress;
 pub mod rds_rules;
 pub mod region;
 pub mod retention_rules;

@@ -2,12 +2,16 @@
 
 use std::io::{IsTerminal, Write};
 
-/// The operator's screen, or the pipe or file in its place.
-pub struct Screen<'a> {
+use anstream::{AutoStream, ColorChoice};
+use anstyle::AnsiColor;
+use console::measure_text_width;
+
+/// The operator's terminal, or the pipe or file in its place.
+pub struct Terminal<'a> {
     /// Results.
     out: &'a mut dyn Write,
-    /// What is said beside results: progress, hints.
-    aside: &'a mut dyn Write,
+    /// Progress, hints and errors.
+    err: &'a mut dyn Write,
     /// Columns; none in a pipe, where lines may be as long as they like.
     width: Option<usize>,
     colour: bool,
@@ -15,9 +19,9 @@ pub struct Screen<'a> {
     live: bool,
 }
 
-impl std::fmt::Debug for Screen<'_> {
+impl std::fmt::Debug for Terminal<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Screen")
+        f.debug_struct("Terminal")
             .field("width", &self.width)
             .field("colour", &self.colour)
             .field("live", &self.live)
@@ -27,7 +31,7 @@ impl std::fmt::Debug for Screen<'_> {
 
 /// What a piece of text means, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tone {
+pub(crate) enum Style {
     /// Nothing in particular.
     #[default]
     Plain,
@@ -43,97 +47,96 @@ pub enum Tone {
     Strong,
 }
 
-impl<'a> Screen<'a> {
-    /// A screen as it is described.
-    pub fn new(out: &'a mut dyn Write, aside: &'a mut dyn Write, width: Option<usize>, colour: bool) -> Self {
+impl From<Style> for anstyle::Style {
+    fn from(style: Style) -> Self {
+        match style {
+            Style::Plain => Self::new(),
+            Style::Good => AnsiColor::Green.on_default(),
+            Style::Warning => AnsiColor::Yellow.on_default(),
+            Style::Bad => AnsiColor::Red.on_default(),
+            Style::Faint => Self::new().dimmed(),
+            Style::Strong => Self::new().bold(),
+        }
+    }
+}
+
+impl<'a> Terminal<'a> {
+    /// A terminal as it is described.
+    pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, width: Option<usize>, colour: bool) -> Self {
         Self {
             out,
-            aside,
+            err,
             width,
             colour,
             live: false,
         }
     }
 
-    /// The process's own: colours and width only on a terminal, and no colours where `NO_COLOR` is set.
-    pub fn of_process(out: &'a mut dyn Write, aside: &'a mut dyn Write, no_colour: bool) -> Self {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let terminal = std::io::stdout().is_terminal();
+    /// The process's own: width only on a terminal, and colours where the environment allows them.
+    pub fn from_process(out: &'a mut dyn Write, err: &'a mut dyn Write, no_colour: bool) -> Self {
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let measured = || {
-            let (_, columns) = console::Term::stdout().size_checked().filter(|_| terminal)?;
+            let stdout = console::Term::stdout();
+            let (_, columns) = stdout.size_checked().filter(|_| stdout.is_term())?;
             Some(usize::from(columns))
         };
-        let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+        let allowed = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             out,
-            aside,
-            width: variable("COLUMNS")
-                .and_then(|columns| columns.parse().ok())
-                .or_else(measured),
-            colour: terminal && !no_colour && !dumb && variable("NO_COLOR").is_none(),
-            live: std::io::stderr().is_terminal() && !dumb,
+            err,
+            width: columns.or_else(measured),
+            colour: allowed && !no_colour,
+            live: std::io::stderr().is_terminal() && !is_dumb,
         }
     }
 
     /// Columns; none in a pipe.
-    #[must_use]
-    pub fn width(&self) -> Option<usize> {
+    pub(crate) fn width(&self) -> Option<usize> {
         self.width
     }
 
     /// Whether progress may be drawn in place.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.live
     }
 
     /// `text` in the colour of its meaning.
-    #[must_use]
-    pub fn paint(&self, tone: Tone, text: &str) -> String {
-        let code = match tone {
-            Tone::Good => "32",
-            Tone::Warning => "33",
-            Tone::Bad => "31",
-            Tone::Faint => "2",
-            Tone::Strong => "1",
-            Tone::Plain => return text.to_owned(),
-        };
-        if self.colour {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+        if !self.colour {
+            return text.to_owned();
         }
+        let style = anstyle::Style::from(style);
+        format!("{style}{text}{style:#}")
     }
 
     /// Writes results. A reader who has seen enough (`| head`) ends the output, not the program.
-    pub fn print(&mut self, text: &str) {
+    pub(crate) fn print(&mut self, text: &str) {
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 
     /// Writes a line of results.
-    pub fn line(&mut self, text: &str) {
+    pub(crate) fn println(&mut self, text: &str) {
         self.print(&format!("{text}\n"));
     }
 
     /// Writes a sentence of results, wrapped at words to the width.
-    pub fn sentence(&mut self, tone: Tone, text: &str) {
-        let lines: Vec<String> = wrap(text, self.width)
-            .iter()
-            .map(|line| self.paint(tone, line))
-            .collect();
-        self.line(&lines.join("\n"));
+    pub(crate) fn println_wrapped(&mut self, style: Style, text: &str) {
+        let lines = wrap(text, self.width);
+        let lines: Vec<String> = lines.iter().map(|line| self.paint(style, line)).collect();
+        self.println(&lines.join("\n"));
     }
 
-    /// Says something beside the results, wrapped likewise.
-    pub fn aside(&mut self, text: &str) {
+    /// Writes beside the results, wrapped likewise.
+    pub fn eprintln(&mut self, text: &str) {
         let text = wrap(text, self.width).join("\n");
-        let _ = writeln!(self.aside, "{text}");
+        let _ = writeln!(self.err, "{text}");
     }
 
     /// Writes a value as JSON.
-    pub fn json(&mut self, value: &impl serde::Serialize) {
+    pub(crate) fn print_json(&mut self, value: &impl serde::Serialize) {
         let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"));
-        self.line(&text);
+        self.println(&text);
     }
 }
 
@@ -151,7 +154,7 @@ fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
         }
         let mut line = String::new();
         for word in paragraph.split(' ') {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            if !line.is_empty() && measure_text_width(&line) + 1 + measure_text_width(word) > width {
                 lines.push(std::mem::take(&mut line));
             }
             if !line.is_empty() {
@@ -180,10 +183,10 @@ mod tests {
 
     #[test]
     fn without_colours_nothing_but_the_text_is_written() {
-        let (mut out, mut aside) = (Vec::new(), Vec::new());
-        let screen = Screen::new(&mut out, &mut aside, None, false);
-        assert_eq!(screen.paint(Tone::Bad, "late"), "late");
-        let screen = Screen::new(&mut out, &mut aside, None, true);
-        assert_eq!(screen.paint(Tone::Bad, "late"), "\u{1b}[31mlate\u{1b}[0m");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let terminal = Terminal::new(&mut out, &mut err, None, false);
+        assert_eq!(terminal.paint(Style::Bad, "late"), "late");
+        let terminal = Terminal::new(&mut out, &mut err, None, true);
+        assert_eq!(terminal.paint(Style::Bad, "late"), "\u{1b}[31mlate\u{1b}[0m");
     }
 }

@@ -1,74 +1,72 @@
 //! Tables that fit the terminal: where there is no room, the least important columns go, then the longest text is cut.
 
-use crate::screen::{Screen, Tone};
+use console::measure_text_width;
+
+use crate::output::terminal::{Style, Terminal};
 
 /// A cell: its text, and what it means.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cell {
+pub(crate) struct Cell {
     text: String,
-    tone: Tone,
+    style: Style,
 }
 
 impl Cell {
     /// A cell that means something.
-    pub fn new(tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn new(style: Style, text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
-            tone,
+            style,
         }
     }
 }
 
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
-        Self::new(Tone::Plain, text)
+        Self::new(Style::Plain, text)
     }
 }
 
 /// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
-    /// Its heading.
-    pub title: &'static str,
+pub(crate) struct Column {
+    title: &'static str,
     /// How important it is: 0 never goes, the largest goes first.
-    pub rank: u8,
-    /// Whether its texts may be cut, in the middle, down to so many characters.
-    pub least: Option<usize>,
+    rank: u8,
+    /// Whether its texts may be cut, in the middle, and to how many columns at least.
+    min_width: Option<usize>,
     /// Whether it is a number, written flush right.
-    pub right: bool,
+    right: bool,
 }
 
 impl Column {
     /// A column whose texts are never cut.
-    #[must_use]
-    pub const fn new(title: &'static str, rank: u8) -> Self {
+    pub(crate) const fn new(title: &'static str, rank: u8) -> Self {
         Self {
             title,
             rank,
-            least: None,
+            min_width: None,
             right: false,
         }
     }
 
-    /// The same, whose texts may be cut to `least` characters.
-    #[must_use]
-    pub const fn cut_to(self, least: usize) -> Self {
+    /// The same, whose texts may be cut to that many columns.
+    pub(crate) const fn cut_to(self, min_width: usize) -> Self {
         Self {
-            least: Some(least),
+            min_width: Some(min_width),
             ..self
         }
     }
 
     /// The same, flush right.
-    #[must_use]
-    pub const fn flush_right(self) -> Self {
+    pub(crate) const fn flush_right(self) -> Self {
         Self { right: true, ..self }
     }
 }
 
 /// A table.
 #[derive(Debug, Clone, Default)]
-pub struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
 }
@@ -78,36 +76,35 @@ const GAP: &str = "  ";
 
 impl Table {
     /// A table of these columns.
-    pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
+    pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
         Self {
             columns: columns.into_iter().collect(),
             rows: Vec::new(),
         }
     }
 
-    /// Adds a row, a cell a column.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+    /// Adds a row, one cell per column.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// The table as text, no line longer than the screen is wide unless even the columns that must stay are.
-    #[must_use]
-    pub fn render(&self, screen: &Screen<'_>) -> String {
+    /// The table as text, no line longer than the terminal is wide unless even the columns that must stay are.
+    pub(crate) fn render(&self, terminal: &Terminal<'_>) -> String {
         let natural: Vec<usize> = (0..self.columns.len()).map(|at| self.natural_width(at)).collect();
-        let fitted = self.fit(&natural, screen.width().unwrap_or(usize::MAX));
+        let fitted = self.fit(&natural, terminal.width().unwrap_or(usize::MAX));
         let mut text = String::new();
-        let titles = self.columns.iter().map(|column| Cell::new(Tone::Strong, column.title));
-        self.write(&mut text, &titles.collect::<Vec<_>>(), &fitted, screen);
+        let titles = self.columns.iter().map(|column| Cell::new(Style::Strong, column.title));
+        self.write(&mut text, &titles.collect::<Vec<_>>(), &fitted, terminal);
         for row in &self.rows {
-            self.write(&mut text, row, &fitted, screen);
+            self.write(&mut text, row, &fitted, terminal);
         }
         text
     }
 
     fn natural_width(&self, at: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(at));
-        let widest = cells.map(|cell| cell.text.chars().count()).max().unwrap_or(0);
-        widest.max(self.columns[at].title.chars().count())
+        let widest = cells.map(|cell| measure_text_width(&cell.text)).max().unwrap_or(0);
+        widest.max(measure_text_width(self.columns[at].title))
     }
 
     /// The columns that are shown, each with its width.
@@ -131,10 +128,10 @@ impl Table {
             };
             let excess = needed(&shown).saturating_sub(room);
             let spare = |(at, width): &(usize, usize)| {
-                let least = self.columns[*at].least;
-                least.map_or(0, |least| {
-                    width.saturating_sub(least.max(self.columns[*at].title.len()))
-                })
+                let column = self.columns[*at];
+                column
+                    .min_width
+                    .map_or(0, |min| width.saturating_sub(min.max(column.title.len())))
             };
             let spares: usize = shown.iter().map(spare).sum();
             let least = (0..shown.len())
@@ -157,14 +154,14 @@ impl Table {
         }
     }
 
-    fn write(&self, text: &mut String, row: &[Cell], fitted: &[(usize, usize)], screen: &Screen<'_>) {
+    fn write(&self, text: &mut String, row: &[Cell], fitted: &[(usize, usize)], terminal: &Terminal<'_>) {
         let nothing = Cell::default();
         let mut line = String::new();
         for (place, (at, width)) in fitted.iter().enumerate() {
             let cell = row.get(*at).unwrap_or(&nothing);
             let content = cut(&cell.text, *width);
-            let pad = " ".repeat(width - content.chars().count());
-            let painted = screen.paint(cell.tone, &content);
+            let pad = " ".repeat(width.saturating_sub(measure_text_width(&content)));
+            let painted = terminal.paint(cell.style, &content);
             if place > 0 {
                 line.push_str(GAP);
             }
@@ -181,21 +178,27 @@ impl Table {
     }
 }
 
-/// `text` in at most `width` characters: its begin and its end, which tell names of one kind apart.
+/// `text` in at most `width` columns: its begin and its end, which tell names of one kind apart.
 fn cut(text: &str, width: usize) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    if characters.len() <= width {
+    if measure_text_width(text) <= width {
         return text.to_owned();
     }
     let Some(room) = width.checked_sub(1) else {
         return String::new();
     };
-    let end = room / 2;
-    let begin = room - end;
-    let mut short: String = characters[..begin].iter().collect();
-    short.push('…');
-    short.extend(&characters[characters.len() - end..]);
-    short
+    let end = fitting(text.chars().rev(), room / 2);
+    let begin = fitting(text.chars(), room - room / 2);
+    begin.into_iter().chain(['…']).chain(end.into_iter().rev()).collect()
+}
+
+/// As many of these characters as fit into `room` columns.
+fn fitting(characters: impl Iterator<Item = char>, mut room: usize) -> Vec<char> {
+    let fits = |character: &char| {
+        let left = room.checked_sub(measure_text_width(character.encode_utf8(&mut [0; 4])));
+        room = left.unwrap_or(room);
+        left.is_some()
+    };
+    characters.take_while(fits).collect()
 }
 
 #[cfg(test)]
@@ -212,8 +215,8 @@ mod tests {
         let row = |cells: [&str; 4]| cells.map(Cell::from);
         table.row(row(["orders-of-the-northern-region", "5 h", "key/1", "fine"]));
         table.row(row(["a", "12 h", "", ""]));
-        let (mut out, mut aside) = (Vec::new(), Vec::new());
-        table.render(&Screen::new(&mut out, &mut aside, width, false))
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        table.render(&Terminal::new(&mut out, &mut err, width, false))
     }
 
     #[test]
@@ -242,5 +245,15 @@ mod tests {
         orde…ion   5 h
         a         12 h
         ");
+    }
+
+    #[test]
+    fn widths_are_those_of_the_terminal_not_of_the_characters() {
+        assert_eq!(cut("数据库-orders", 9), "数据…ders");
+        let mut table = Table::new([Column::new("NAME", 0), Column::new("AGE", 0)]);
+        table.row(["数据库", "5 h"].map(Cell::from));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let text = table.render(&Terminal::new(&mut out, &mut err, None, false));
+        assert_eq!(text, "NAME    AGE\n数据库  5 h\n");
     }
 }

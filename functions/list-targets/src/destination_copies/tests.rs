@@ -6,36 +6,19 @@ fn owner() -> Owner {
     Owner::from_settings(&fixtures::settings())
 }
 
-fn holdings(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database]) -> Holdings {
+fn copies(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database]) -> DestinationCopies {
     let held = snapshots
         .into_iter()
-        .filter_map(|snapshot| Held::of(&owner(), snapshot));
-    Holdings::of(held.collect(), databases)
+        .filter_map(|snapshot| ListedSnapshot::from_snapshot(&owner(), snapshot));
+    DestinationCopies::new(held.collect(), databases)
 }
 
 fn copy(id: &str, database: &str, resource_id: &str, day: u8) -> Snapshot {
-    let time = format!("2026-11-{day:02}T03:10:00Z");
-    let tags = [
-        (tags::OWNER, "us-east-1/snap"),
-        (
-            tags::SOURCE_ARN,
-            "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1",
-        ),
-        (tags::SOURCE_RESOURCE_ID, resource_id),
-        (tags::SOURCE_CREATED, &time),
-        (tags::REQUESTED, &time),
-        (tags::KMS_KEY, "none"),
-        (tags::ATTEMPT, "0"),
-    ];
-    Snapshot {
-        snapshot_type: "manual".to_owned(),
-        database_id: database.to_owned(),
-        tags: tags
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect(),
-        ..fixtures::snapshot(id)
-    }
+    let time = format!("2026-11-{day:02}T03:10:00Z").parse().expect("a time");
+    fixtures::copy_of(database, resource_id)
+        .named(id)
+        .created(time)
+        .snapshot()
 }
 
 #[test]
@@ -47,7 +30,7 @@ fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
         copy("snap-4", "sales-2", "db-SALES", 4),
     ];
     let living = [fixtures::database(DatabaseKind::Instance, "orders")];
-    let found = holdings(snapshots, &living);
+    let found = copies(snapshots, &living);
     let sales = RetiredDatabase {
         kind: DatabaseKind::Instance,
         id: "sales-2".to_owned(),
@@ -68,7 +51,7 @@ fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
 fn a_database_that_was_made_again_under_its_name_leaves_the_first_one_retired() {
     let snapshots = [copy("snap-1", "orders", "db-FIRST", 1)];
     let living = [fixtures::database(DatabaseKind::Instance, "orders")];
-    assert_eq!(holdings(snapshots, &living).retired.databases, 1);
+    assert_eq!(copies(snapshots, &living).retired.databases, 1);
 }
 
 #[test]
@@ -83,9 +66,9 @@ fn what_is_not_ours_is_never_retired_and_what_is_only_named_so_is_reported() {
     in_order
         .tags
         .insert(tags::OWNER.to_owned(), "us-east-1/other".to_owned());
-    let found = holdings([by_hand, of_another, in_order], &[]);
+    let found = copies([by_hand, of_another, in_order], &[]);
     assert_eq!((found.retired.databases, found.retired_targets.len()), (0, 0));
-    assert_eq!(found.strangers, ["snap-5"]);
+    assert_eq!(found.foreign, ["snap-5"]);
 }
 
 #[test]
@@ -108,7 +91,7 @@ fn the_database_that_would_lose_most_comes_first() {
     let mut targets = living
         .clone()
         .map(|database| Target::new(database.kind, database.id, database.resource_id));
-    holdings(snapshots, &living).oldest_first(&mut targets);
+    copies(snapshots, &living).oldest_first(&mut targets);
     assert_eq!(
         targets.map(|target| target.id),
         ["never", "unverified", "stale", "fresh"]

@@ -14,16 +14,16 @@ use crate::select::MAX_NAMED;
 
 /// What a run remembers of a snapshot; a region may hold tens of thousands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum ListedSnapshot {
     /// One of our copies.
-    Copy(HeldCopy),
+    Own(OwnedCopy),
     /// A snapshot that is named like our copies, and is not ours.
-    Stranger(String),
+    Foreign(String),
 }
 
 /// One of our copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HeldCopy {
+pub(crate) struct OwnedCopy {
     kind: DatabaseKind,
     resource_id: String,
     /// What the database was called.
@@ -32,71 +32,71 @@ pub(crate) struct HeldCopy {
     is_verified: bool,
 }
 
-impl Held {
-    /// What there is to remember of a manual snapshot: nothing, if it has nothing to do with us.
-    pub(crate) fn of(owner: &Owner, snapshot: Snapshot) -> Option<Self> {
+impl ListedSnapshot {
+    /// What a run remembers of a manual snapshot: nothing, if it has nothing to do with us.
+    pub(crate) fn from_snapshot(owner: &Owner, snapshot: Snapshot) -> Option<Self> {
         match OwnCopy::read(owner, &snapshot) {
-            Some(copy) => Some(Self::Copy(HeldCopy {
+            Some(copy) => Some(Self::Own(OwnedCopy {
                 kind: snapshot.kind,
                 resource_id: copy.source_resource_id,
                 name: snapshot.database_id,
                 created: copy.source_created,
                 is_verified: copy.status == CopyStatus::Verified,
             })),
-            None => owner.is_copy_name(&snapshot.id).then_some(Self::Stranger(snapshot.id)),
+            None => owner.is_copy_name(&snapshot.id).then_some(Self::Foreign(snapshot.id)),
         }
     }
 }
 
-/// What a run makes of all that.
+/// Our copies in the destination region, sorted by whether their database still exists.
 #[derive(Debug, Default)]
-pub(crate) struct Holdings {
+pub(crate) struct DestinationCopies {
     /// For the summary.
     pub(crate) retired: Retired,
     /// The retired databases as targets, in no order.
     pub(crate) retired_targets: Vec<Target>,
     /// Snapshots that are named like our copies, and are not ours.
-    pub(crate) strangers: Vec<String>,
+    pub(crate) foreign: Vec<String>,
     /// When the data of the newest verified copy of a database was captured, by resource id.
     recovery_points: BTreeMap<String, Timestamp>,
 }
 
-impl Holdings {
-    /// Sorts out what is held. `databases` must be all that exist of these kinds: one that is missing counts as gone.
-    pub(crate) fn of(held: Vec<Held>, databases: &[Database]) -> Self {
+impl DestinationCopies {
+    /// Sorts what was listed. `databases` must be all that exist of these kinds: one that is missing counts as gone.
+    pub(crate) fn new(listed: Vec<ListedSnapshot>, databases: &[Database]) -> Self {
         let living: BTreeSet<(DatabaseKind, &str)> = databases
             .iter()
             .map(|database| (database.kind, database.resource_id.as_str()))
             .collect();
-        let mut holdings = Self::default();
-        let mut gone: BTreeMap<(DatabaseKind, String), Vec<HeldCopy>> = BTreeMap::new();
-        for held in held {
-            match held {
-                Held::Stranger(id) => holdings.strangers.push(id),
-                Held::Copy(copy) if living.contains(&(copy.kind, copy.resource_id.as_str())) => {
+        let mut sorted = Self::default();
+        let mut gone: BTreeMap<(DatabaseKind, String), Vec<OwnedCopy>> = BTreeMap::new();
+        for snapshot in listed {
+            match snapshot {
+                ListedSnapshot::Foreign(id) => sorted.foreign.push(id),
+                ListedSnapshot::Own(copy) if living.contains(&(copy.kind, copy.resource_id.as_str())) => {
                     if copy.is_verified {
-                        let newest = holdings.recovery_points.entry(copy.resource_id).or_insert(copy.created);
+                        let newest = sorted.recovery_points.entry(copy.resource_id).or_insert(copy.created);
                         *newest = copy.created.max(*newest);
                     }
                 }
-                Held::Copy(copy) => gone
+                ListedSnapshot::Own(copy) => gone
                     .entry((copy.kind, copy.resource_id.clone()))
                     .or_default()
                     .push(copy),
             }
         }
         for ((kind, resource_id), copies) in gone {
-            holdings.retire(kind, resource_id, copies);
+            sorted.retire(kind, resource_id, copies);
         }
-        holdings
+        sorted
             .retired
             .first
             .sort_by(|a, b| (&a.id, a.kind).cmp(&(&b.id, b.kind)));
-        holdings.retired.first.truncate(MAX_NAMED);
-        holdings
+        sorted.retired.first.truncate(MAX_NAMED);
+        sorted
     }
 
-    fn retire(&mut self, kind: DatabaseKind, resource_id: String, mut copies: Vec<HeldCopy>) {
+    fn retire(&mut self, kind: DatabaseKind, resource_id: String, mut copies: Vec<OwnedCopy>) {
         // What it was called last comes first.
         copies.sort_by_key(|copy| Reverse(copy.created));
         let mut names: Vec<String> = Vec::new();

@@ -6,8 +6,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::Screen;
-use crate::follow::{Doing, Key, Sight};
+use crate::facts::run_progress::{CopyPhase, RunItem, RunProgress};
+use crate::output::terminal::Terminal;
 
 /// Most bars at once: a terminal has few lines.
 const MAX_BARS: usize = 20;
@@ -17,26 +17,33 @@ const STEP: i32 = 25;
 
 /// What has been shown so far.
 #[derive(Debug)]
-pub(crate) enum Progress {
+pub(crate) enum ProgressBars {
     /// Drawn in place.
     Live {
         all: MultiProgress,
         total: ProgressBar,
-        bars: BTreeMap<Key, ProgressBar>,
+        bars: BTreeMap<RunItem, ProgressBar>,
         narrow: bool,
     },
     /// A line whenever something changes.
-    Lines { said: BTreeMap<Key, Doing> },
+    Lines { shown: BTreeMap<RunItem, CopyPhase> },
     /// Nothing.
     Quiet,
 }
 
-impl Progress {
-    pub(crate) fn new(screen: &Screen<'_>, quiet: bool) -> Self {
-        match (screen.is_live(), quiet) {
-            (false, false) => return Self::Lines { said: BTreeMap::new() },
-            (false, true) => return Self::Quiet,
-            (true, _) => {}
+impl ProgressBars {
+    /// Bars where somebody watches, or else lines.
+    pub(crate) fn new(terminal: &Terminal<'_>) -> Self {
+        if terminal.is_live() {
+            return Self::only_live(terminal);
+        }
+        Self::Lines { shown: BTreeMap::new() }
+    }
+
+    /// Bars where somebody watches, or else nothing.
+    pub(crate) fn only_live(terminal: &Terminal<'_>) -> Self {
+        if !terminal.is_live() {
+            return Self::Quiet;
         }
         let all = MultiProgress::new();
         let total = all.add(ProgressBar::new_spinner().with_style(style("{spinner} {msg}")));
@@ -44,19 +51,20 @@ impl Progress {
             all,
             total,
             bars: BTreeMap::new(),
-            narrow: screen.width().is_some_and(|width| width < 80),
+            narrow: terminal.width().is_some_and(|width| width < 80),
         }
     }
 
-    pub(crate) fn show(&mut self, sight: &Sight, now: Timestamp, screen: &mut Screen<'_>) {
+    /// Shows what has changed.
+    pub(crate) fn show(&mut self, progress: &RunProgress, now: Timestamp, terminal: &mut Terminal<'_>) {
         match self {
             Self::Quiet => {}
-            Self::Lines { said } => {
+            Self::Lines { shown } => {
                 let clock = now.to_zoned(TimeZone::UTC).strftime("%H:%M:%S").to_string();
-                for (key, doing) in &sight.databases {
-                    if said.get(key).is_none_or(|before| is_news(*before, *doing)) {
-                        screen.aside(&format!("{clock} {key}: {doing}"));
-                        said.insert(key.clone(), *doing);
+                for (item, phase) in &progress.items {
+                    if shown.get(item).is_none_or(|before| is_news(*before, *phase)) {
+                        terminal.eprintln(&format!("{clock} {item}: {phase}"));
+                        shown.insert(item.clone(), *phase);
                     }
                 }
             }
@@ -66,10 +74,10 @@ impl Progress {
                 bars,
                 narrow,
             } => {
-                total.set_message(summary(sight));
+                total.set_message(summary(progress));
                 total.tick();
-                for (key, doing) in &sight.databases {
-                    draw(all, total, bars, *narrow, key, *doing);
+                for (item, phase) in &progress.items {
+                    draw(all, total, bars, *narrow, item, *phase);
                 }
             }
         }
@@ -85,7 +93,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBars {
     fn drop(&mut self) {
         self.end();
     }
@@ -94,19 +102,19 @@ impl Drop for Progress {
 fn draw(
     all: &MultiProgress,
     total: &ProgressBar,
-    bars: &mut BTreeMap<Key, ProgressBar>,
+    bars: &mut BTreeMap<RunItem, ProgressBar>,
     narrow: bool,
-    key: &Key,
-    doing: Doing,
+    item: &RunItem,
+    phase: CopyPhase,
 ) {
-    let Doing::Copying { percent, .. } = doing else {
-        if let Some(bar) = bars.remove(key) {
+    let CopyPhase::Copying { percent, .. } = phase else {
+        if let Some(bar) = bars.remove(item) {
             bar.finish_and_clear();
             all.remove(&bar);
         }
         return;
     };
-    if !bars.contains_key(key) {
+    if !bars.contains_key(item) {
         if bars.len() >= MAX_BARS {
             return;
         }
@@ -116,35 +124,36 @@ fn draw(
             "{prefix:24!} {bar:24} {wide_msg}"
         };
         let bar = ProgressBar::new(100).with_style(style(template));
-        bar.set_prefix(key.id.clone());
-        bars.insert(key.clone(), all.insert_before(total, bar));
+        bar.set_prefix(item.id.clone());
+        bars.insert(item.clone(), all.insert_before(total, bar));
     }
-    if let Some(bar) = bars.get(key) {
+    if let Some(bar) = bars.get(item) {
         bar.set_position(u64::try_from(percent).unwrap_or_default());
-        bar.set_message(doing.to_string().trim_start_matches("copying, ").to_owned());
+        bar.set_message(phase.to_string().trim_start_matches("copying, ").to_owned());
     }
 }
 
 /// Where everything stands, in one line.
-fn summary(sight: &Sight) -> String {
-    let count = |wanted: fn(&Doing) -> bool| sight.databases.values().filter(|doing| wanted(doing)).count();
-    let copying = count(|doing| matches!(doing, Doing::Copying { .. }));
-    let waiting = count(|doing| matches!(doing, Doing::Waiting));
-    let known = usize::try_from(sight.total.unwrap_or_default()).unwrap_or(usize::MAX);
-    let total = known.max(sight.databases.len());
+fn summary(progress: &RunProgress) -> String {
+    let copying = progress.count(|phase| matches!(phase, CopyPhase::Copying { .. }));
+    let waiting = progress.count(|phase| matches!(phase, CopyPhase::Waiting));
+    let known = usize::try_from(progress.total.unwrap_or_default()).unwrap_or(usize::MAX);
+    let total = known.max(progress.items.len());
     if total == 0 {
         return "listing databases".to_owned();
     }
     format!(
         "{} of {total} databases done, {copying} copying, {waiting} waiting",
-        sight.ended()
+        progress.count(|phase| matches!(phase, CopyPhase::Ended(_)))
     )
 }
 
-/// Whether there is something to say that was not said.
-fn is_news(before: Doing, now: Doing) -> bool {
+/// Whether there is something to say that was not shown.
+fn is_news(before: CopyPhase, now: CopyPhase) -> bool {
     match (before, now) {
-        (Doing::Copying { percent: before, .. }, Doing::Copying { percent: now, .. }) => before / STEP != now / STEP,
+        (CopyPhase::Copying { percent: before, .. }, CopyPhase::Copying { percent: now, .. }) => {
+            before / STEP != now / STEP
+        }
         (before, now) => before != now,
     }
 }

@@ -3,85 +3,97 @@
 use std::fmt::Write;
 
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sfn::primitives::DateTime;
+use aws_sdk_sfn::types;
 use domain::kind::DatabaseKind;
 use domain::region::partition;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::Failure;
+use crate::error::CliError;
 
 /// Step Functions in one region.
 #[derive(Debug, Clone)]
-pub struct Machines {
+pub(crate) struct StepFunctions {
     client: Client,
     region: String,
 }
 
 /// How far an execution is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// It goes on.
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum ExecutionStatus {
     Running,
-    /// It ended well.
     Succeeded,
-    /// It ended with an error.
     Failed,
     /// Somebody stopped it.
     Stopped,
-    /// It ran out of time.
+    #[strum(serialize = "timed out")]
     TimedOut,
 }
 
-impl std::fmt::Display for Stage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Stopped => "stopped",
-            Self::TimedOut => "timed out",
-        })
+impl From<&types::ExecutionStatus> for ExecutionStatus {
+    fn from(status: &types::ExecutionStatus) -> Self {
+        match status {
+            types::ExecutionStatus::Succeeded => Self::Succeeded,
+            types::ExecutionStatus::Failed => Self::Failed,
+            types::ExecutionStatus::Aborted => Self::Stopped,
+            types::ExecutionStatus::TimedOut => Self::TimedOut,
+            // `PENDING_REDRIVE` too: it will go on.
+            _ => Self::Running,
+        }
     }
 }
 
 /// One execution of either machine, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Execution {
-    /// Its name.
-    pub name: String,
-    /// Its ARN.
-    pub arn: String,
-    /// How far it is.
-    pub stage: Stage,
-    /// When it began.
-    pub started: Timestamp,
-    /// When it ended.
-    pub stopped: Option<Timestamp>,
+pub(crate) struct Execution {
+    pub(crate) name: String,
+    pub(crate) arn: String,
+    pub(crate) status: ExecutionStatus,
+    pub(crate) started: Timestamp,
+    pub(crate) stopped: Option<Timestamp>,
 }
 
-/// One execution with what went in and came out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    /// The execution.
-    pub execution: Execution,
-    /// Its input.
-    pub input: Value,
-    /// Its output, if it ended well.
-    pub output: Value,
+/// One execution with its input and output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExecutionDetail {
+    pub(crate) execution: Execution,
+    input: Option<String>,
+    /// Only if it succeeded.
+    output: Option<String>,
     /// The name of its error, if it failed.
-    pub error: Option<String>,
-    /// What there is to say of that error.
-    pub cause: Option<String>,
+    pub(crate) error: Option<String>,
+    /// The explanation of that error.
+    pub(crate) cause: Option<String>,
+}
+
+impl ExecutionDetail {
+    /// Its input, as far as `T` names it; nothing if it is not one.
+    pub(crate) fn input<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.input.as_deref()?).ok()
+    }
+
+    /// Its output, likewise.
+    pub(crate) fn output<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.output.as_deref()?).ok()
+    }
 }
 
 /// Most executions on a page.
 const PAGE: i32 = 1000;
 
-impl Machines {
+/// The part of the history that tells how many databases a run has.
+const FIRST_EVENTS: i32 = 100;
+
+/// The part of the history that tells which steps an execution took last.
+const LAST_EVENTS: i32 = 20;
+
+impl StepFunctions {
     pub(crate) fn new(client: Client, region: &str) -> Self {
         Self {
             client,
@@ -89,13 +101,13 @@ impl Machines {
         }
     }
 
-    /// Executions that began at `since` or later, the newest first, `most` at most.
-    pub async fn executions(
+    /// Executions that began at `since` or later, the newest first, `max` at most.
+    pub(crate) async fn executions(
         &self,
         machine_arn: &str,
         since: Timestamp,
-        most: usize,
-    ) -> Result<Vec<Execution>, Failure> {
+        max: usize,
+    ) -> Result<Vec<Execution>, CliError> {
         let mut found = Vec::new();
         let mut token = None;
         loop {
@@ -107,16 +119,16 @@ impl Machines {
                 .set_next_token(token)
                 .send()
                 .await
-                .map_err(|error| self.failure("states:ListExecutions", &error))?;
+                .map_err(|error| self.error("states:ListExecutions", &error))?;
             for item in page.executions {
                 let Some(started) = timestamp(&item.start_date) else {
                     continue;
                 };
-                if started < since || found.len() >= most {
+                if started < since || found.len() >= max {
                     return Ok(found);
                 }
                 found.push(Execution {
-                    stage: stage(&item.status),
+                    status: (&item.status).into(),
                     stopped: item.stop_date.as_ref().and_then(timestamp),
                     name: item.name,
                     arn: item.execution_arn,
@@ -124,33 +136,25 @@ impl Machines {
                 });
             }
             match page.next_token {
-                Some(next) if found.len() < most => token = Some(next),
+                Some(next) if found.len() < max => token = Some(next),
                 _ => return Ok(found),
             }
         }
     }
 
     /// One execution with its input and output.
-    pub async fn record(&self, arn: &str) -> Result<Record, Failure> {
-        let found = self
-            .client
-            .describe_execution()
-            .execution_arn(arn)
-            .send()
-            .await
-            .map_err(|error| self.failure("states:DescribeExecution", &error))?;
-        let json = |text: Option<&str>| {
-            text.and_then(|text| serde_json::from_str(text).ok())
-                .unwrap_or(Value::Null)
-        };
-        Ok(Record {
-            input: json(found.input.as_deref()),
-            output: json(found.output.as_deref()),
+    pub(crate) async fn detail(&self, arn: &str) -> Result<ExecutionDetail, CliError> {
+        let call = self.client.describe_execution().execution_arn(arn);
+        let found = call.send().await;
+        let found = found.map_err(|error| self.error("states:DescribeExecution", &error))?;
+        Ok(ExecutionDetail {
+            input: found.input,
+            output: found.output,
             error: found.error,
             cause: found.cause,
             execution: Execution {
                 name: found.name.unwrap_or_default(),
-                stage: stage(&found.status),
+                status: (&found.status).into(),
                 started: timestamp(&found.start_date).unwrap_or_default(),
                 stopped: found.stop_date.as_ref().and_then(timestamp),
                 arn: found.execution_arn,
@@ -158,107 +162,85 @@ impl Machines {
         })
     }
 
-    /// Starts an execution. Gives its ARN.
-    pub async fn start(&self, machine_arn: &str, name: &str, input: &Value) -> Result<String, Failure> {
-        let started = self
-            .client
-            .start_execution()
-            .state_machine_arn(machine_arn)
-            .name(name)
-            .input(input.to_string())
-            .send()
-            .await
-            .map_err(|error| self.failure("states:StartExecution on the machine copy-fleet", &error))?;
+    /// Starts an execution and returns its ARN.
+    pub(crate) async fn start(
+        &self,
+        machine_arn: &str,
+        name: &str,
+        input: &impl Serialize,
+    ) -> Result<String, CliError> {
+        let input = serde_json::to_string(input)
+            .map_err(|error| CliError::new(format!("The input cannot be written: {error}."), ""))?;
+        let call = self.client.start_execution().state_machine_arn(machine_arn);
+        let started = call.name(name).input(input).send().await;
+        let started = started.map_err(|error| self.error("states:StartExecution on the machine copy-fleet", &error))?;
         Ok(started.execution_arn)
     }
 
     /// How many databases a run works on, once it has listed them; further pages not counted.
-    pub async fn databases_of_run(&self, arn: &str) -> Result<Option<u32>, Failure> {
-        let history = self
-            .client
-            .get_execution_history()
-            .execution_arn(arn)
-            .include_execution_data(false)
-            .max_results(100)
-            .send()
-            .await
-            .map_err(|error| self.failure("states:GetExecutionHistory", &error))?;
-        let lengths = history
-            .events
+    pub(crate) async fn databases_of_run(&self, arn: &str) -> Result<Option<u32>, CliError> {
+        let events = self.history(arn, false, FIRST_EVENTS).await?;
+        let started = events
             .iter()
-            .filter_map(|event| event.map_state_started_event_details.as_ref())
-            .map(|details| u32::try_from(details.length).unwrap_or_default());
-        let lengths: Vec<u32> = lengths.collect();
+            .filter_map(|event| event.map_state_started_event_details());
+        let lengths: Vec<u32> = started
+            .map(|details| u32::try_from(details.length).unwrap_or_default())
+            .collect();
         // Instances and clusters are a Map each.
         Ok((lengths.len() == 2).then(|| lengths.iter().sum()))
     }
 
     /// The states that an execution entered last, the latest first.
-    pub async fn last_states(&self, arn: &str) -> Result<Vec<(String, Timestamp)>, Failure> {
-        let history = self
-            .client
-            .get_execution_history()
-            .execution_arn(arn)
-            .include_execution_data(false)
-            .reverse_order(true)
-            .max_results(20)
-            .send()
-            .await
-            .map_err(|error| self.failure("states:GetExecutionHistory", &error))?;
-        let entered = history.events.into_iter().filter_map(|event| {
+    pub(crate) async fn last_states(&self, arn: &str) -> Result<Vec<(String, Timestamp)>, CliError> {
+        let events = self.history(arn, true, LAST_EVENTS).await?;
+        let entered = events.into_iter().filter_map(|event| {
             let time = timestamp(&event.timestamp)?;
             Some((event.state_entered_event_details?.name, time))
         });
         Ok(entered.collect())
     }
 
+    async fn history(&self, arn: &str, latest_first: bool, max: i32) -> Result<Vec<types::HistoryEvent>, CliError> {
+        let call = self.client.get_execution_history().execution_arn(arn);
+        let call = call.include_execution_data(false).reverse_order(latest_first);
+        let history = call.max_results(max).send().await;
+        let history = history.map_err(|error| self.error("states:GetExecutionHistory", &error))?;
+        Ok(history.events)
+    }
+
     /// The region's code.
-    #[must_use]
-    pub fn region(&self) -> &str {
+    pub(crate) fn region(&self) -> &str {
         &self.region
     }
 
-    fn failure<E>(&self, needs: &str, error: &aws_sdk_sfn::error::SdkError<E>) -> Failure
+    fn error<E>(&self, needs: &str, error: &SdkError<E>) -> CliError
     where
-        E: aws_sdk_sfn::error::ProvideErrorMetadata + std::error::Error + 'static,
+        SdkError<E>: ProvideErrorMetadata,
     {
-        Failure::of_call("Step Functions", &self.region, needs, error)
+        CliError::from_call("Step Functions", &self.region, needs, error)
     }
 }
 
-fn stage(status: &ExecutionStatus) -> Stage {
-    match status {
-        ExecutionStatus::Succeeded => Stage::Succeeded,
-        ExecutionStatus::Failed => Stage::Failed,
-        ExecutionStatus::Aborted => Stage::Stopped,
-        ExecutionStatus::TimedOut => Stage::TimedOut,
-        // `PENDING_REDRIVE` too: it will go on.
-        _ => Stage::Running,
-    }
-}
-
-fn timestamp(time: &aws_sdk_sfn::primitives::DateTime) -> Option<Timestamp> {
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
 /// What the name of an execution of copy-snapshot tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Named<'a> {
-    /// Instance or cluster.
-    pub kind: DatabaseKind,
+pub(crate) struct ExecutionName<'a> {
+    pub(crate) kind: DatabaseKind,
     /// The database's identifier.
-    pub id: &'a str,
+    pub(crate) id: &'a str,
     /// What its run gave it: see [`suffix_of_run`].
-    pub suffix: &'a str,
-    /// What tells it from a living database of that name, if the database no longer exists.
-    pub retired: Option<&'a str>,
+    pub(crate) suffix: &'a str,
+    /// Tells a database that no longer exists from a living one of that name.
+    pub(crate) retired: Option<&'a str>,
 }
 
-impl<'a> Named<'a> {
+impl<'a> ExecutionName<'a> {
     /// Reads `i-` or `c-`, the database's identifier, `-` and 8 hexadecimal digits; for a database that no longer exists
     /// `-` and 4 more. Nothing if somebody chose another name.
-    #[must_use]
-    pub fn read(name: &'a str) -> Option<Self> {
+    pub(crate) fn parse(name: &'a str) -> Option<Self> {
         let (kind, rest) = match name.split_once('-')? {
             ("i", rest) => (DatabaseKind::Instance, rest),
             ("c", rest) => (DatabaseKind::Cluster, rest),
@@ -294,31 +276,36 @@ pub fn suffix_of_run(run_arn: &str) -> String {
     })
 }
 
+/// The name of an execution, from its ARN.
+pub(crate) fn execution_name(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
 /// ARN of an execution of a machine.
-#[must_use]
-pub fn execution_arn(machine_arn: &str, name: &str) -> String {
+pub(crate) fn execution_arn(machine_arn: &str, name: &str) -> String {
     format!("{}:{name}", machine_arn.replacen(":stateMachine:", ":execution:", 1))
 }
 
 /// Where the console shows an execution.
-#[must_use]
-pub fn console_of_execution(region: &str, arn: &str) -> String {
-    let console = console(region);
+pub(crate) fn execution_console_url(region: &str, arn: &str) -> String {
+    let console = console_host(region);
     format!("https://{console}/states/home?region={region}#/v2/executions/details/{arn}")
 }
 
 /// Where the console shows a copy.
-#[must_use]
-pub fn console_of_copy(region: &str, kind: DatabaseKind, id: &str) -> String {
-    let what = match kind {
+pub(crate) fn copy_console_url(region: &str, kind: DatabaseKind, id: &str) -> String {
+    let page = match kind {
         DatabaseKind::Instance => "db-snapshot",
         DatabaseKind::Cluster => "db-cluster-snapshot",
     };
-    format!("https://{}/rds/home?region={region}#{what}:id={id}", console(region))
+    format!(
+        "https://{}/rds/home?region={region}#{page}:id={id}",
+        console_host(region)
+    )
 }
 
 /// The console of a region's partition.
-fn console(region: &str) -> &'static str {
+fn console_host(region: &str) -> &'static str {
     match partition(region) {
         "aws-us-gov" => "console.amazonaws-us-gov.com",
         "aws-cn" => "console.amazonaws.cn",
@@ -332,8 +319,8 @@ mod tests {
 
     #[test]
     fn the_name_of_an_execution_tells_its_database() {
-        let named = |kind, id, suffix, retired| {
-            Some(Named {
+        let parsed = |kind, id, suffix, retired| {
+            Some(ExecutionName {
                 kind,
                 id,
                 suffix,
@@ -342,17 +329,17 @@ mod tests {
         };
         let (instance, cluster) = (DatabaseKind::Instance, DatabaseKind::Cluster);
         for (name, expected) in [
-            ("i-orders-1a2b3c4d", named(instance, "orders", "1a2b3c4d", None)),
-            ("c-billing-2-0000ffff", named(cluster, "billing-2", "0000ffff", None)),
-            ("c-old-1a2b3c4d-00ff", named(cluster, "old", "1a2b3c4d", Some("00ff"))),
+            ("i-orders-1a2b3c4d", parsed(instance, "orders", "1a2b3c4d", None)),
+            ("c-billing-2-0000ffff", parsed(cluster, "billing-2", "0000ffff", None)),
+            ("c-old-1a2b3c4d-00ff", parsed(cluster, "old", "1a2b3c4d", Some("00ff"))),
             // Identifiers that end as hashes do.
-            ("i-old-00ff-1a2b3c4d", named(instance, "old-00ff", "1a2b3c4d", None)),
+            ("i-old-00ff-1a2b3c4d", parsed(instance, "old-00ff", "1a2b3c4d", None)),
             (
                 "i-a-0000ffff-1a2b3c4d-00ff",
-                named(instance, "a-0000ffff", "1a2b3c4d", Some("00ff")),
+                parsed(instance, "a-0000ffff", "1a2b3c4d", Some("00ff")),
             ),
         ] {
-            assert_eq!(Named::read(name), expected, "{name}");
+            assert_eq!(ExecutionName::parse(name), expected, "{name}");
         }
         for other in [
             "i-orders",
@@ -363,7 +350,7 @@ mod tests {
             "i-orders-1a2b3c4d-00f",
             "i-1a2b3c4d-00ff",
         ] {
-            assert_eq!(Named::read(other), None, "{other}");
+            assert_eq!(ExecutionName::parse(other), None, "{other}");
         }
     }
 
