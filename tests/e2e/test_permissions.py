@@ -17,7 +17,6 @@ from e2e.conftest import rules_stack
 from e2e.fleet import (
     COPY_KEY,
     OTHER_KEY,
-    OWNER_TAG,
     SOURCE_KEY,
     STRANGE_KEY,
     by_hand,
@@ -27,6 +26,7 @@ from e2e.fleet import (
     old_copy,
 )
 from local_cloud import layout
+from local_cloud.copies import OWNER_TAG
 from local_cloud.layout import ACCOUNT, DESTINATION_REGION, KEY_ARN, OWNER_ID, SOURCE_REGION
 
 THIRD_REGION = "us-east-1"

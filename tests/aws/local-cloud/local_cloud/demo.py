@@ -17,6 +17,7 @@ from rich.console import Console
 from . import command_line, layout, scenarios
 from .audit import audit, plan
 from .cloud import LocalCloud
+from .copies import OWNER_TAG
 from .report import Report
 from .runs import Execution
 
@@ -131,8 +132,7 @@ def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
                 found[snapshot[f"{prefix}Arn"]] = Destination(
                     id=name,
                     kind=kind,
-                    owned=name.startswith(f"{layout.OWNER_ID}-")
-                    and tags.get("snapferry:owner") == f"{layout.SOURCE_REGION}/{layout.OWNER_ID}",
+                    owned=name.startswith(f"{layout.OWNER_ID}-") and tags.get("snapferry:owner") == OWNER_TAG,
                     status=snapshot["Status"],
                     key=snapshot.get("KmsKeyId", "").rsplit("/", 1)[-1],
                     option_group=option_group if not option_group.startswith("default:") else "",

@@ -140,7 +140,8 @@ def calls() -> list[Call]:
         return Call("DescribeKey", DESTINATION, {"KeyId": identifier}, access_key, service="kms")
 
     oracle = arn(SOURCE, "snapshot", "rds:oracle-2026-11-22-03-00")
-    tags: dict[str, Any] = {"Tags": [{"Key": "snapferry:owner", "Value": "eu-west-1/acme"}, {"Key": "Größe", "Value": "a b+c=d"}]}
+    ours, theirs = {"Key": "snapferry:owner", "Value": "eu-west-1/acme"}, {"Key": "Größe", "Value": "a b+c=d"}
+    tags: dict[str, Any] = {"Tags": [ours, theirs]}
     copied = arn(DESTINATION, "snapshot", "acme-orders")
     return [
         Call("DescribeDBInstances", SOURCE, {}),
