@@ -15,11 +15,11 @@ from bench import calls, processes
 from bench.measures import deployed, hosting
 from bench.table import table
 from local_cloud import layout
-from local_cloud.build import StepFailed, build_functions, build_simulator, run_step
+from local_cloud.build import StepFailed, build_functions, build_programs, run_step
 from local_cloud.report import Report
 
 FOLDER = layout.ROOT / "target" / "bench"
-FLOOR = "baseline"
+BASELINE = "baseline"
 DOLLARS_PER_TRANSITION = 0.025 / 1000
 
 FIXED_STATES = ["WasAProblemFound", "FindLatestSnapshot", "WhatIsToBeDone", "StartCopy", "PruneOld", "Done"]
@@ -35,12 +35,12 @@ def main() -> None:
     say = Report(sys.stderr)
     try:
         build_functions(say, FOLDER)
-        cargo(say, "building the floor", ["lambda", "build", "--release", "--package", FLOOR])
-        simulator = build_simulator(say, FOLDER)
+        cargo(say, "building the baseline", ["lambda", "build", "--release", "--package", BASELINE])
+        simulator = build_programs(say, FOLDER, "rds-simulator")["rds-simulator"]
         cargo(say, "building the benchmarks", ["bench", "--package", "bench", "--no-run"])
         cargo(say, "building the simulation", [*SCALE, "--no-run"])
         began = time.monotonic()
-        binaries = {name: hosting.set_aside(name, FOLDER) for name in [FLOOR, *deployed.functions()]}
+        binaries = {name: hosting.set_aside(name, FOLDER) for name in [BASELINE, *deployed.functions()]}
         sections = [processes_section(say, binaries, simulator)]
         sections.append(calls_section(say, binaries, simulator))
         sections.append(polling_section(say))

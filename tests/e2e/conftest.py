@@ -25,7 +25,12 @@ def session_cloud(pytestconfig: pytest.Config) -> Iterator[LocalCloud]:
     """MiniStack with the deployed template, and the simulator. Stopped at the end, whatever happens."""
     # With pytest-xdist each worker has a cloud of its own.
     worker = os.environ.get("PYTEST_XDIST_WORKER")
-    cloud = LocalCloud(f"e2e-{worker}" if worker else "e2e", scale=SCALE, report=Report(sys.stderr, quiet=bool(worker)))
+    cloud = LocalCloud(
+        f"e2e-{worker}" if worker else "e2e",
+        scale=SCALE,
+        report=Report(sys.stderr, quiet=bool(worker)),
+        released=True,
+    )
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         cloud.__enter__()
     try:

@@ -13,7 +13,7 @@ import pytest
 from bench.measures import deployed, hosting
 from bench.measures.runtime_api import Function
 from local_cloud import layout
-from local_cloud.build import build_functions, build_simulator
+from local_cloud.build import build_functions, build_programs
 from local_cloud.report import Report
 from local_cloud.simulator import Simulator
 
@@ -81,7 +81,7 @@ def simulator(pytestconfig: pytest.Config) -> Iterator[Simulator]:
     """The RDS simulator on a free port, for the length of the session."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        binary = build_simulator(Report(sys.stderr), FOLDER)
+        binary = build_programs(Report(sys.stderr), FOLDER, "rds-simulator")["rds-simulator"]
     with hosting.running(binary, FOLDER / "simulator.log") as simulator:
         yield simulator
 

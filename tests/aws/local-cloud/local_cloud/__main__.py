@@ -1,4 +1,7 @@
-"""The commands: up, down, env, status and demo."""
+"""The commands: build, up, down, env, status and demo.
+
+Each imports what it needs: boto3 is slow to import, and not there yet when `make` calls `build` for the first time.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import layout, prerequisites
+from .report import Problem, Report
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -23,15 +27,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _asked_to_stop)
 
-    # boto3 is slow to import, and not there before the requirements are installed.
-    from .build import StepFailed
-    from .cloud import CloudError
-    from .scenarios import ScenarioError
-    from .simulator import ControlError
-
     try:
         raise SystemExit(options.command(options) or 0)
-    except (CloudError, StepFailed, ControlError, ScenarioError) as error:
+    except Problem as error:
         raise SystemExit(f"error: {error}") from None
     except KeyboardInterrupt:
         print("\ninterrupted; everything that was started has been stopped", file=sys.stderr)
@@ -67,6 +65,12 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(command=function)
         return added
 
+    command(
+        "build",
+        _build,
+        "build the programs that the other commands run, with nothing but Python and Rust",
+        "  cd tests/aws/local-cloud && python3 -m local_cloud build\n",
+    )
     up = command(
         "up",
         _up,
@@ -134,6 +138,14 @@ def _common(command: argparse.ArgumentParser) -> None:
         default=60.0,
         help="how many times faster copies and waits are (default: 60, an hour is a minute)",
     )
+
+
+def _build(_options: argparse.Namespace) -> None:
+    from .build import build_programs
+
+    folder = layout.WORKSPACE / "build"
+    folder.mkdir(parents=True, exist_ok=True)
+    build_programs(Report(sys.stdout), folder, *layout.PROGRAMS)
 
 
 def _up(options: argparse.Namespace) -> int:

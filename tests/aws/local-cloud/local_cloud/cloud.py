@@ -21,7 +21,7 @@ from botocore.config import Config
 
 from . import build, layout
 from .callers import Caller, callers_table, deployed_callers
-from .report import Report
+from .report import Problem, Report
 from .runs import Runs
 from .simulator import Simulator
 from .supervisor import group_members
@@ -29,7 +29,7 @@ from .supervisor import group_members
 DEFAULT_SCALE = 60.0
 
 
-class CloudError(Exception):
+class CloudError(Problem):
     """The local cloud cannot be started or found; the message says what to do."""
 
 
@@ -40,7 +40,7 @@ class LocalCloud:
     supervisor if this process dies.
 
     `scale` is how many times faster copies and the waits of the state machines are. The clock is not scaled.
-    `parameters` override those of the template.
+    `parameters` override those of the template. `released` says which build of the functions is deployed.
     """
 
     def __init__(
@@ -50,11 +50,13 @@ class LocalCloud:
         scale: float = DEFAULT_SCALE,
         parameters: dict[str, str] | None = None,
         report: Report | None = None,
+        released: bool = False,
     ) -> None:
         self.name = name
         self.scale = scale
         self.parameters = template_parameters(parameters)
         self.report = report or Report()
+        self.released = released
         self.folder = layout.WORKSPACE / name
         self.callers: dict[str, Caller] = {}
         self.endpoint = ""
@@ -89,11 +91,15 @@ class LocalCloud:
     def start(self, *, detached: bool) -> None:
         """Builds, starts both servers, deploys the template and tells the simulator who may do what."""
         self._take_folder()
-        simulator = build.build_simulator(self.report, self.folder)
-        self.program = build.build_command_line(self.report, self.folder)
-        build.build_functions(self.report, self.folder)
-        self._start_supervisor(simulator, detached)
-        self.built_template = build.sam_build(self.report, self.folder)
+        programs = build.build_programs(self.report, self.folder, *layout.PROGRAMS)
+        self.program = programs["snapferry"]
+        if self.released:
+            build.build_functions(self.report, self.folder)
+        self._start_supervisor(programs["rds-simulator"], detached)
+        if self.released:
+            self.built_template = build.sam_build(self.report, self.folder)
+        else:
+            self.built_template = build.lay_out(self.report, self.folder, programs)
         self.deploy(layout.STACK, self.parameters)
 
     def deploy(self, stack: str, parameters: dict[str, str], region: str = layout.SOURCE_REGION) -> None:

@@ -319,4 +319,5 @@ def _shown(file: Path) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 100 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if seconds >= 100 else f"{seconds:.0f} s"

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from .copies import copy_of
+from .report import Problem
 
 Json = Any
 
 
-class ScenarioError(Exception):
+class ScenarioError(Problem):
     """A file of a scenario cannot be read; the message says which."""
 
 
