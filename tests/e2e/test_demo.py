@@ -12,7 +12,8 @@ from rich.console import Console
 from e2e.conftest import rules_stack
 from e2e.fleet import OTHER_KEY, fleet, instance, old_copy
 from local_cloud import command_line, layout, scenarios
-from local_cloud.demo import endings, show
+from local_cloud.build import progress
+from local_cloud.demo import duration, endings, show
 
 SCENARIO = layout.SCENARIOS / "demo.json"
 FIELDS = {"kind", "id", "outcome", "source", "copy", "reason", "startedAt", "finishedAt", "pruned"}
@@ -156,3 +157,15 @@ def test_the_demo_notices_an_exit_code_that_does_not_say_what_happened():
         "`snapferry audit` ended with exit code 1, expected was 0.",
         "`snapferry status` ended with exit code 0, expected was 2.",
     ]
+
+
+def test_a_duration_is_never_60_seconds_and_some_minutes():
+    assert [duration(seconds) for seconds in (59.6, 419.96, 420.4)] == ["60 s", "7 min 0 s", "7 min 0 s"]
+
+
+def test_a_build_tells_how_many_crates_are_done(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("   Compiling a v1\n    Building [=>   ] 3/231: aws-sdk-rds, b(build.rs)\r{}\n   Compiling b v1\n")
+    assert progress(log) == "crate 3 of 231, aws-sdk-rds"
+    log.write_text("sam: \n Uploading x\n")
+    assert progress(log) == " Uploading x"

@@ -43,14 +43,14 @@ def _asked_to_stop(number: int, _frame: object) -> NoReturn:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
-        prog="python -m local_cloud",
+        prog=".venv/bin/python -m local_cloud",
         description="The local AWS of Snapferry: no account, no Docker, loopback only.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
-        "  python -m local_cloud demo             copy a fleet and show what happened\n"
-        "  python -m local_cloud up               keep a local cloud running\n"
-        '  eval "$(python -m local_cloud env)"    let the aws CLI talk to it\n'
-        "  python -m local_cloud down             stop it\n",
+        "  .venv/bin/python -m local_cloud demo             copy a fleet and show what happened\n"
+        "  .venv/bin/python -m local_cloud up               keep a local cloud running\n"
+        '  eval "$(.venv/bin/python -m local_cloud env)"    let the aws CLI talk to it\n'
+        "  .venv/bin/python -m local_cloud down             stop it\n",
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -75,9 +75,9 @@ def parser() -> argparse.ArgumentParser:
         "up",
         _up,
         "build, start and deploy a local cloud that keeps running",
-        "  python -m local_cloud up\n"
-        "  python -m local_cloud up --scenario my-fleet.json --scale 200\n"
-        "  python -m local_cloud up --parameter KeepCopies=5 --parameter Selection=opt-in\n",
+        "  .venv/bin/python -m local_cloud up\n"
+        "  .venv/bin/python -m local_cloud up --scenario my-fleet.json --scale 200\n"
+        "  .venv/bin/python -m local_cloud up --parameter KeepCopies=5 --parameter Selection=opt-in\n",
     )
     _common(up)
     up.add_argument(
@@ -91,13 +91,13 @@ def parser() -> argparse.ArgumentParser:
         "down",
         _down,
         "stop the local cloud that `up` started, with everything it runs",
-        "  python -m local_cloud down\n",
+        "  .venv/bin/python -m local_cloud down\n",
     )
     command(
         "env",
         _env,
         "print the environment for the aws CLI",
-        '  eval "$(python -m local_cloud env)"\n'
+        '  eval "$(.venv/bin/python -m local_cloud env)"\n'
         "  aws stepfunctions list-state-machines\n"
         f"  aws rds describe-db-snapshots --region {layout.DESTINATION_REGION}\n",
     )
@@ -105,14 +105,14 @@ def parser() -> argparse.ArgumentParser:
         "status",
         _status,
         "show whether a local cloud is running, and what it is doing",
-        "  python -m local_cloud status\n",
+        "  .venv/bin/python -m local_cloud status\n",
     )
     demo = command(
         "demo",
         _demo,
         "copy a realistic fleet to another region, show it live, and audit it",
-        "  python -m local_cloud demo\n"
-        "  python -m local_cloud demo | cat             plain lines instead of live progress\n",
+        "  .venv/bin/python -m local_cloud demo\n"
+        "  .venv/bin/python -m local_cloud demo | cat             plain lines instead of live progress\n",
     )
     _common(demo)
     demo.add_argument(

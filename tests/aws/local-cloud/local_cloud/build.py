@@ -70,14 +70,14 @@ def _run(command: list[str], log: Path, environment: dict[str, str], show: Calla
             try:
                 return process.wait(timeout=0.5)
             except subprocess.TimeoutExpired:
-                show(_progress(log))
+                show(progress(log))
     except BaseException:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
         raise
 
 
-def _progress(log: Path) -> str:
+def progress(log: Path) -> str:
     """How far cargo says that it is, or else what the step said last."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 20_000))

@@ -38,7 +38,7 @@ def demo(scenario: Path, scale: float, audit_file: Path) -> int:
     parameters = scenarios.parameters(scenario)
     with LocalCloud("demo", scale=scale, parameters=parameters, report=Report(sys.stdout)) as cloud:
         differences = show(console, cloud, fleet, expected, audit_file)
-    console.print(f"Everything together took {_seconds(time.monotonic() - began)}.")
+    console.print(f"The demo took {duration(time.monotonic() - began)}.")
     return 1 if differences else 0
 
 
@@ -158,7 +158,7 @@ def introduce(console: Console, cloud: LocalCloud, before: dict[str, Destination
     console.print(
         f"[bold]{len(instances)} instances and {len(clusters)} clusters[/] in {layout.SOURCE_REGION} are copied to "
         f"{layout.DESTINATION_REGION}, where {owned} copies of earlier runs and {len(before) - owned} hand-made "
-        f"snapshots are. An hour takes {_seconds(3600 / cloud.scale)} here."
+        f"snapshots are. An hour takes {duration(3600 / cloud.scale)} here."
     )
 
 
@@ -318,6 +318,7 @@ def _shown(file: Path) -> str:
     return str(file.relative_to(layout.ROOT) if file.is_relative_to(layout.ROOT) else file)
 
 
-def _seconds(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """For a reader: seconds, and minutes where there are many."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if seconds >= 100 else f"{seconds:.0f} s"
