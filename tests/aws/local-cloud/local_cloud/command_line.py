@@ -11,7 +11,7 @@ from typing import IO
 
 from . import layout
 from .cloud import FOLDER_VARIABLE, CloudError, LocalCloud
-from .warden import die_with_parent
+from .supervisor import die_with_parent
 
 
 def environment(cloud: LocalCloud) -> dict[str, str]:

@@ -38,7 +38,7 @@ def of_execution(runs: Runs, execution: Execution) -> Json:
     source = baton.get("source") or {}
     copy = baton.get("copy") or {}
     outcome = baton.get("outcome", "") if execution.status == "SUCCEEDED" else execution.status.lower()
-    record = {
+    return {
         "kind": execution.input["kind"],
         "id": execution.input["id"],
         "outcome": outcome,
@@ -57,7 +57,6 @@ def of_execution(runs: Runs, execution: Execution) -> Json:
         "polls": (baton.get("wait") or {}).get("polls"),
         "kept": [kept["id"] for kept in (baton.get("pruned") or {}).get("kept", [])],
     }
-    return record
 
 
 def of_left_out(run: Execution, left_out: Json) -> Json:

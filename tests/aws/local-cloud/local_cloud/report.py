@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 
+class Problem(Exception):
+    """Ends a command; its message is for whoever called it."""
+
+
 class Report:
     """Prints steps as they happen, and remembers how long they took."""
 
@@ -45,8 +49,8 @@ class Report:
 
         try:
             yield show
-        except BaseException:
-            self.say(" failed")
+        except BaseException as error:
+            self.say(" failed" if isinstance(error, Exception) else "\r\x1b[K" * live + f"{beginning} interrupted")
             raise
         self.timings[title] = time.monotonic() - began
         if live:

@@ -17,6 +17,7 @@ from rich.console import Console
 from . import command_line, layout, scenarios
 from .audit import audit, plan
 from .cloud import LocalCloud
+from .copies import OWNER_TAG
 from .report import Report
 from .runs import Execution
 
@@ -37,7 +38,7 @@ def demo(scenario: Path, scale: float, audit_file: Path) -> int:
     parameters = scenarios.parameters(scenario)
     with LocalCloud("demo", scale=scale, parameters=parameters, report=Report(sys.stdout)) as cloud:
         differences = show(console, cloud, fleet, expected, audit_file)
-    console.print(f"Everything together took {_seconds(time.monotonic() - began)}.")
+    console.print(f"The demo took {duration(time.monotonic() - began)}.")
     return 1 if differences else 0
 
 
@@ -131,8 +132,7 @@ def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
                 found[snapshot[f"{prefix}Arn"]] = Destination(
                     id=name,
                     kind=kind,
-                    owned=name.startswith(f"{layout.OWNER_ID}-")
-                    and tags.get("snapferry:owner") == f"{layout.SOURCE_REGION}/{layout.OWNER_ID}",
+                    owned=name.startswith(f"{layout.OWNER_ID}-") and tags.get("snapferry:owner") == OWNER_TAG,
                     status=snapshot["Status"],
                     key=snapshot.get("KmsKeyId", "").rsplit("/", 1)[-1],
                     option_group=option_group if not option_group.startswith("default:") else "",
@@ -158,7 +158,7 @@ def introduce(console: Console, cloud: LocalCloud, before: dict[str, Destination
     console.print(
         f"[bold]{len(instances)} instances and {len(clusters)} clusters[/] in {layout.SOURCE_REGION} are copied to "
         f"{layout.DESTINATION_REGION}, where {owned} copies of earlier runs and {len(before) - owned} hand-made "
-        f"snapshots are. An hour takes {_seconds(3600 / cloud.scale)} here."
+        f"snapshots are. An hour takes {duration(3600 / cloud.scale)} here."
     )
 
 
@@ -318,5 +318,7 @@ def _shown(file: Path) -> str:
     return str(file.relative_to(layout.ROOT) if file.is_relative_to(layout.ROOT) else file)
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 100 else f"{seconds:.0f} s"
+def duration(seconds: float) -> str:
+    """For a reader: seconds, and minutes where there are many."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if seconds >= 100 else f"{seconds:.0f} s"

@@ -1,4 +1,7 @@
-"""The commands: up, down, env, status and demo."""
+"""The commands: build, up, down, env, status and demo.
+
+Each imports what it needs: boto3 is slow to import, and not there yet when `make` calls `build` for the first time.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import layout, prerequisites
+from .report import Problem, Report
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -23,15 +27,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _asked_to_stop)
 
-    # boto3 is slow to import, and not there before the requirements are installed.
-    from .build import StepFailed
-    from .cloud import CloudError
-    from .scenarios import ScenarioError
-    from .simulator import ControlError
-
     try:
         raise SystemExit(options.command(options) or 0)
-    except (CloudError, StepFailed, ControlError, ScenarioError) as error:
+    except Problem as error:
         raise SystemExit(f"error: {error}") from None
     except KeyboardInterrupt:
         print("\ninterrupted; everything that was started has been stopped", file=sys.stderr)
@@ -45,14 +43,14 @@ def _asked_to_stop(number: int, _frame: object) -> NoReturn:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
-        prog="python tests/aws/local-cloud",
+        prog=".venv/bin/python -m local_cloud",
         description="The local AWS of Snapferry: no account, no Docker, loopback only.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
-        "  python tests/aws/local-cloud demo             copy a fleet and show what happened\n"
-        "  python tests/aws/local-cloud up               keep a local cloud running\n"
-        '  eval "$(python tests/aws/local-cloud env)"    let the aws CLI talk to it\n'
-        "  python tests/aws/local-cloud down             stop it\n",
+        "  .venv/bin/python -m local_cloud demo             copy a fleet and show what happened\n"
+        "  .venv/bin/python -m local_cloud up               keep a local cloud running\n"
+        '  eval "$(.venv/bin/python -m local_cloud env)"    let the aws CLI talk to it\n'
+        "  .venv/bin/python -m local_cloud down             stop it\n",
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -67,13 +65,19 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(command=function)
         return added
 
+    command(
+        "build",
+        _build,
+        "build the programs that the other commands run, with nothing but Python and Rust",
+        "  cd tests/aws/local-cloud && python3 -m local_cloud build\n",
+    )
     up = command(
         "up",
         _up,
         "build, start and deploy a local cloud that keeps running",
-        "  python tests/aws/local-cloud up\n"
-        "  python tests/aws/local-cloud up --scenario my-fleet.json --scale 200\n"
-        "  python tests/aws/local-cloud up --parameter KeepCopies=5 --parameter Selection=opt-in\n",
+        "  .venv/bin/python -m local_cloud up\n"
+        "  .venv/bin/python -m local_cloud up --scenario my-fleet.json --scale 200\n"
+        "  .venv/bin/python -m local_cloud up --parameter KeepCopies=5 --parameter Selection=opt-in\n",
     )
     _common(up)
     up.add_argument(
@@ -87,13 +91,13 @@ def parser() -> argparse.ArgumentParser:
         "down",
         _down,
         "stop the local cloud that `up` started, with everything it runs",
-        "  python tests/aws/local-cloud down\n",
+        "  .venv/bin/python -m local_cloud down\n",
     )
     command(
         "env",
         _env,
         "print the environment for the aws CLI",
-        '  eval "$(python tests/aws/local-cloud env)"\n'
+        '  eval "$(.venv/bin/python -m local_cloud env)"\n'
         "  aws stepfunctions list-state-machines\n"
         f"  aws rds describe-db-snapshots --region {layout.DESTINATION_REGION}\n",
     )
@@ -101,14 +105,14 @@ def parser() -> argparse.ArgumentParser:
         "status",
         _status,
         "show whether a local cloud is running, and what it is doing",
-        "  python tests/aws/local-cloud status\n",
+        "  .venv/bin/python -m local_cloud status\n",
     )
     demo = command(
         "demo",
         _demo,
         "copy a realistic fleet to another region, show it live, and audit it",
-        "  python tests/aws/local-cloud demo\n"
-        "  python tests/aws/local-cloud demo | cat             plain lines instead of live progress\n",
+        "  .venv/bin/python -m local_cloud demo\n"
+        "  .venv/bin/python -m local_cloud demo | cat             plain lines instead of live progress\n",
     )
     _common(demo)
     demo.add_argument(
@@ -134,6 +138,14 @@ def _common(command: argparse.ArgumentParser) -> None:
         default=60.0,
         help="how many times faster copies and waits are (default: 60, an hour is a minute)",
     )
+
+
+def _build(_options: argparse.Namespace) -> None:
+    from .build import build_programs
+
+    folder = layout.WORKSPACE / "build"
+    folder.mkdir(parents=True, exist_ok=True)
+    build_programs(Report(sys.stdout), folder, *layout.PROGRAMS)
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -212,7 +224,7 @@ def _status(_options: argparse.Namespace) -> int:
         return 1
     runs = cloud.runs()
     print(f"running: MiniStack {cloud.endpoint}, RDS simulator {cloud.simulator.url}, {cloud.scale:g} times faster")
-    print(f"processes: {len(our_processes(cloud.warden, cloud.folder))}, logs in {cloud.folder}")
+    print(f"processes: {len(our_processes(cloud.supervisor, cloud.folder))}, logs in {cloud.folder}")
     for machine in (runs.copy_fleet, runs.copy_snapshot):
         running = runs.states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
         print(f"{machine.rsplit(':', 1)[1]}: {len(running)} running")

@@ -21,15 +21,15 @@ from botocore.config import Config
 
 from . import build, layout
 from .callers import Caller, callers_table, deployed_callers
-from .report import Report
+from .report import Problem, Report
 from .runs import Runs
 from .simulator import Simulator
-from .warden import group_members
+from .supervisor import group_members
 
 DEFAULT_SCALE = 60.0
 
 
-class CloudError(Exception):
+class CloudError(Problem):
     """The local cloud cannot be started or found; the message says what to do."""
 
 
@@ -37,10 +37,10 @@ class LocalCloud:
     """MiniStack with the deployed stack, and the RDS simulator.
 
     As a context manager everything that it started is stopped at the end, also after an error or Ctrl-C; and by the
-    warden if this process dies.
+    supervisor if this process dies.
 
     `scale` is how many times faster copies and the waits of the state machines are. The clock is not scaled.
-    `parameters` override those of the template.
+    `parameters` override those of the template. `released` says which build of the functions is deployed.
     """
 
     def __init__(
@@ -50,11 +50,13 @@ class LocalCloud:
         scale: float = DEFAULT_SCALE,
         parameters: dict[str, str] | None = None,
         report: Report | None = None,
+        released: bool = False,
     ) -> None:
         self.name = name
         self.scale = scale
         self.parameters = template_parameters(parameters)
         self.report = report or Report()
+        self.released = released
         self.folder = layout.WORKSPACE / name
         self.callers: dict[str, Caller] = {}
         self.endpoint = ""
@@ -62,9 +64,9 @@ class LocalCloud:
         self.built_template = Path()
         self.program = Path()
         """The operator's program, once it is built."""
-        self.warden = 0
-        """The process id of the warden, which is also its process group."""
-        self._warden_process: subprocess.Popen[bytes] | None = None
+        self.supervisor = 0
+        """The process id of the supervisor, which is also its process group."""
+        self._supervisor_process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
         self._runs: dict[str, Runs] = {}
         # One session: each reads the model of a service only once.
@@ -89,11 +91,15 @@ class LocalCloud:
     def start(self, *, detached: bool) -> None:
         """Builds, starts both servers, deploys the template and tells the simulator who may do what."""
         self._take_folder()
-        simulator = build.build_simulator(self.report, self.folder)
-        self.program = build.build_command_line(self.report, self.folder)
-        build.build_functions(self.report, self.folder)
-        self._start_warden(simulator, detached)
-        self.built_template = build.sam_build(self.report, self.folder)
+        programs = build.build_programs(self.report, self.folder, *layout.PROGRAMS)
+        self.program = programs["snapferry"]
+        if self.released:
+            build.build_functions(self.report, self.folder)
+        self._start_supervisor(programs["rds-simulator"], detached)
+        if self.released:
+            self.built_template = build.sam_build(self.report, self.folder)
+        else:
+            self.built_template = build.lay_out(self.report, self.folder, programs)
         self.deploy(layout.STACK, self.parameters)
 
     def deploy(self, stack: str, parameters: dict[str, str], region: str = layout.SOURCE_REGION) -> None:
@@ -118,16 +124,16 @@ class LocalCloud:
 
     def stop(self) -> None:
         """Stops everything. Harmless when nothing runs."""
-        process, self._warden_process = self._warden_process, None
+        process, self._supervisor_process = self._supervisor_process, None
         if process is not None:
             with contextlib.suppress(OSError):
                 assert process.stdin is not None
                 process.stdin.close()
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
-        if self.warden:
-            sweep(self.warden, self.folder)
-            self.warden = 0
+        if self.supervisor:
+            sweep(self.supervisor, self.folder)
+            self.supervisor = 0
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -145,9 +151,9 @@ class LocalCloud:
         shutil.rmtree(self.folder)
         self.folder.mkdir()
 
-    def _start_warden(self, simulator: Path, detached: bool) -> None:
+    def _start_supervisor(self, simulator: Path, detached: bool) -> None:
         command = [
-            sys.executable, "-m", "localcloud.warden",
+            sys.executable, "-m", "local_cloud.supervisor",
             "--folder", str(self.folder),
             "--simulator", str(simulator),
             "--scale", str(self.scale),
@@ -156,14 +162,13 @@ class LocalCloud:
         environment = layout.clean_environment(
             {
                 FOLDER_VARIABLE: str(self.folder),
-                "PYTHONPATH": str(layout.ROOT / "tests" / "aws" / "local-cloud"),
                 "MINISTACK_REGION": layout.SOURCE_REGION,
                 "MINISTACK_ACCOUNT_ID": layout.ACCOUNT,
-                "LOG_LEVEL": os.environ.get("LOCALCLOUD_LOG_LEVEL", "WARNING"),
+                "LOG_LEVEL": os.environ.get("LOCAL_CLOUD_LOG_LEVEL", "WARNING"),
             }
         )
         with self.report.step("starting MiniStack and the RDS simulator"):
-            with (self.folder / "warden.log").open("wb") as log:
+            with (self.folder / "supervisor.log").open("wb") as log:
                 process = subprocess.Popen(
                     command,
                     env=environment,
@@ -173,13 +178,13 @@ class LocalCloud:
                     stderr=log,
                     start_new_session=True,
                 )
-            self._warden_process = process
-            self.warden = process.pid
+            self._supervisor_process = process
+            self.supervisor = process.pid
             assert process.stdout is not None
             said = process.stdout.readline()
             if not said:
                 raise CloudError(
-                    f"the servers did not start: {(self.folder / 'warden.log').read_text().strip()}\n"
+                    f"the servers did not start: {(self.folder / 'supervisor.log').read_text().strip()}\n"
                     f"Their logs are in {self.folder}"
                 )
             servers = json.loads(said)
@@ -210,15 +215,15 @@ class LocalCloud:
                     "endpoint": self.endpoint,
                     "simulator": self.simulator.url,
                     "program": str(self.program),
-                    "warden": self.warden,
+                    "supervisor": self.supervisor,
                     "startedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 },
                 indent=2,
             )
             + "\n"
         )
-        self._warden_process = None
-        self.warden = 0
+        self._supervisor_process = None
+        self.supervisor = 0
 
     @classmethod
     def attach(cls) -> LocalCloud:
@@ -231,21 +236,21 @@ class LocalCloud:
         cloud.endpoint = state["endpoint"]
         cloud.simulator = Simulator(state["simulator"])
         cloud.program = Path(state["program"])
-        cloud.warden = state["warden"]
-        if not our_processes(cloud.warden, cloud.folder):
+        cloud.supervisor = state["supervisor"]
+        if not our_processes(cloud.supervisor, cloud.folder):
             STATE.unlink()
             raise CloudError("the local cloud is gone (the machine was restarted?); start one with `make local-up`")
         return cloud
 
     def stop_detached(self) -> None:
         """Stops a cloud that was attached to, waits until every process of it is gone, and forgets it."""
-        if self.warden in our_processes(self.warden, self.folder):
-            os.kill(self.warden, signal.SIGTERM)
+        if self.supervisor in our_processes(self.supervisor, self.folder):
+            os.kill(self.supervisor, signal.SIGTERM)
         deadline = time.monotonic() + 15
-        while self.warden in our_processes(self.warden, self.folder) and time.monotonic() < deadline:
+        while self.supervisor in our_processes(self.supervisor, self.folder) and time.monotonic() < deadline:
             time.sleep(0.05)
-        sweep(self.warden, self.folder)
-        self.warden = 0
+        sweep(self.supervisor, self.folder)
+        self.supervisor = 0
         STATE.unlink(missing_ok=True)
 
     # Using it
@@ -306,7 +311,7 @@ class LocalCloud:
     def function_processes(self, function: str, stack: str = layout.STACK) -> list[int]:
         """The processes that run a function now, busy or idle."""
         wanted = f"AWS_LAMBDA_FUNCTION_NAME={self.caller(function, stack).function}".encode()
-        return [pid for pid in our_processes(self.warden, self.folder) if wanted in _environment(pid)]
+        return [pid for pid in our_processes(self.supervisor, self.folder) if wanted in _environment(pid)]
 
     def kill_function(self, function: str, stack: str = layout.STACK) -> int:
         """Kills every process of a function, as a crash would. Returns how many there were."""
@@ -352,7 +357,7 @@ class LocalCloud:
 
 
 STATE = layout.WORKSPACE / "detached.json"
-FOLDER_VARIABLE = "LOCALCLOUD_FOLDER"
+FOLDER_VARIABLE = "LOCAL_CLOUD_FOLDER"
 """In the environment of every process of a local cloud, so that none is mistaken for another after a restart."""
 
 
@@ -383,7 +388,7 @@ def our_processes(group: int, folder: Path) -> list[int]:
 
 
 def sweep(group: int, folder: Path) -> None:
-    """Kills whatever is left of a local cloud whose warden is gone."""
+    """Kills whatever is left of a local cloud whose supervisor is gone."""
     while left := our_processes(group, folder):
         for pid in left:
             with contextlib.suppress(ProcessLookupError):

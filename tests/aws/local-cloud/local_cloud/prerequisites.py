@@ -4,6 +4,7 @@ Run as a script it checks and exits 1 if something is missing. It must work with
 installed, because it is asked before the virtual environment exists: standard library and old syntax only.
 """
 
+import importlib.util
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ OLDEST_PYTHON = (3, 10)
 OLDEST_RUST = (1, 94)
 
 
-def missing():
+def missing() -> "list[str]":
     """One sentence for each thing that is missing; an empty list if all is well."""
     sentences = []
     if not sys.platform.startswith("linux"):
@@ -37,16 +38,12 @@ def missing():
     return sentences
 
 
-def _has_venv():
-    try:
-        import ensurepip  # noqa: F401  (Debian leaves out this one, not venv itself)
-        import venv  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def _has_venv() -> bool:
+    # Debian leaves out ensurepip, not venv itself.
+    return all(importlib.util.find_spec(module) for module in ("ensurepip", "venv"))
 
 
-def _missing_rust():
+def _missing_rust() -> "list[str]":
     install = "install Rust with rustup (https://rustup.rs)."
     if not shutil.which("cargo") or not shutil.which("rustc"):
         return ["cargo and rustc are missing: " + install]

@@ -11,10 +11,10 @@ ROOT = Path(__file__).resolve().parents[4]
 
 TEMPLATE = ROOT / "infra" / "template.yaml"
 SCENARIOS = ROOT / "tests" / "aws" / "local-cloud" / "scenarios"
-WORKSPACE = Path(os.environ.get("LOCALCLOUD_WORKSPACE") or ROOT / "target" / "localcloud")
+WORKSPACE = Path(os.environ.get("LOCAL_CLOUD_WORKSPACE") or ROOT / "target" / "local-cloud")
 """Everything that local clouds write, one folder each, and the state file of the one that keeps running."""
 
-BUILD_LOCK = ROOT / "target" / "localcloud.lock"
+BUILD_LOCK = ROOT / "target" / "local-cloud.lock"
 """Held while the functions are built."""
 
 STACK = "snapferry"
@@ -41,6 +41,9 @@ FUNCTIONS = {
 }
 """Each function's name and its logical id in the template."""
 
+PROGRAMS = ["rds-simulator", "snapferry", *FUNCTIONS]
+"""What a local cloud consists of, by the names of packages and of what they build."""
+
 
 def clean_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of every process started here: this one's, without anything of a real AWS account.
@@ -49,6 +52,9 @@ def clean_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     round.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    if sys.prefix != sys.base_prefix:
+        # The tools of the virtual environment, whether or not it has been activated.
+        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment.update(
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
@@ -60,8 +66,6 @@ def clean_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
         # A proxy of this machine has no business with loopback addresses.
         NO_PROXY="127.0.0.1,localhost",
         no_proxy="127.0.0.1,localhost",
-        # The tools of the virtual environment, whether or not it has been activated.
-        PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         PYTHONUNBUFFERED="1",
     )
     environment.update(extra or {})

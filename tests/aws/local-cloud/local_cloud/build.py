@@ -1,8 +1,9 @@
 """Builds the functions, the simulator, the command-line program and the deployable template.
 
-The functions are built by cargo-lambda with its default compiler, zig from the virtual environment, just as a user's
-own `sam build` does it: the very binaries that run here would be deployed. zig links them for an older C library
-than this machine may have (Lambda's provided.al2023 has glibc 2.34) and is no slower than the system's linker.
+There are two builds of the functions. The end-to-end tests and the measures take the one that is released: built by
+cargo-lambda with its default compiler, zig from the virtual environment, just as a user's own `sam build` does it, so
+that the very binaries that run here would be deployed. `make demo` and `make local-up` take the one that is there
+soonest, of the dev profile.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import layout
-from .report import Report
-from .warden import die_with_parent
+from .report import Problem, Report
+from .supervisor import die_with_parent
 
 
-class StepFailed(Exception):
+class StepFailed(Problem):
     """A build or deploy step ended badly; the message says which, and holds the end of what it printed."""
 
 
@@ -53,7 +56,8 @@ def _run(command: list[str], log: Path, environment: dict[str, str], show: Calla
         process = subprocess.Popen(
             command,
             cwd=layout.ROOT,
-            env=environment,
+            # Without a terminal cargo counts crates only if told to.
+            env={"CARGO_TERM_PROGRESS_WHEN": "always", "CARGO_TERM_PROGRESS_WIDTH": "100", **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -66,19 +70,22 @@ def _run(command: list[str], log: Path, environment: dict[str, str], show: Calla
             try:
                 return process.wait(timeout=0.5)
             except subprocess.TimeoutExpired:
-                show(_last_line(log))
+                show(progress(log))
     except BaseException:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
         raise
 
 
-def _last_line(log: Path) -> str:
-    """What the step said last, but for cargo's messages in JSON."""
+def progress(log: Path) -> str:
+    """How far cargo says that it is, or else what the step said last."""
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 4000))
-        lines = file.read().decode(errors="replace").splitlines()
-    return next((line for line in reversed(lines) if line.startswith(" ")), "")
+        file.seek(max(0, log.stat().st_size - 20_000))
+        said = file.read().decode(errors="replace")
+    if counted := re.findall(r"Building \[.*?\] (\d+)/(\d+)(?:: ([\w-]+))?", said):
+        done, all_of_them, at = counted[-1]
+        return f"crate {done} of {all_of_them}" + (f", {at}" if at else "")
+    return next((line for line in reversed(said.splitlines()) if line.startswith(" ")), "")
 
 
 @contextlib.contextmanager
@@ -91,11 +98,11 @@ def alone() -> Iterator[None]:
 
 
 def build_functions(report: Report, folder: Path) -> None:
-    """All five functions at once; what `sam build` calls afterwards for each of them is then a no-op."""
+    """All five functions as they are released; what `sam build` calls afterwards for each of them is then a no-op."""
     with alone():
         run_step(
             report,
-            "building the five functions",
+            "building the five functions for release",
             ["cargo", "lambda", "build", "--release"],
             folder / "cargo-functions.log",
             layout.clean_environment(),
@@ -103,35 +110,55 @@ def build_functions(report: Report, folder: Path) -> None:
         )
 
 
-def build_simulator(report: Report, folder: Path) -> Path:
-    """The simulator. Returns its path."""
-    return _build_program(report, folder, "the RDS simulator", "rds-simulator", "rds-simulator")
+def build_programs(report: Report, folder: Path, *packages: str) -> dict[str, Path]:
+    """Programs for this machine only, each of the name of its package, by name.
 
-
-def build_command_line(report: Report, folder: Path) -> Path:
-    """The operator's program. Returns its path."""
-    return _build_program(
-        report, folder, "the command-line program", "snapferry", "snapferry", hint="some minutes the first time"
-    )
-
-
-def _build_program(report: Report, folder: Path, what: str, package: str, name: str, hint: str = "") -> Path:
-    """A program that runs on this machine only, in the dev profile: it is built fastest, and Rust's tests share it."""
-    log = folder / f"cargo-{package}.log"
+    In the dev profile, which is built fastest and shared with Rust's tests, and all at once, so that the SDK is
+    compiled once.
+    """
+    log = folder / "cargo-programs.log"
     said = run_step(
         report,
-        f"building {what}",
-        ["cargo", "build", "--package", package, "--bin", name, "--message-format", "json"],
+        f"building {packages[0] if len(packages) == 1 else f'{len(packages)} programs'}",
+        ["cargo", "build", "--bins", "--message-format", "json", *(f"--package={package}" for package in packages)],
         log,
         layout.clean_environment(),
-        hint=hint,
+        hint="minutes the first time",
     )
-    for line in said.splitlines():
-        if line.startswith("{") and f'"{name}"' in line:
-            message = json.loads(line)
-            if message.get("reason") == "compiler-artifact" and message.get("executable"):
-                return Path(message["executable"])
-    raise StepFailed(f"cargo built no {name}; its output: {log}")
+    built = {}
+    for message in map(json.loads, re.findall(r'\{"reason":"compiler-artifact",.*', said)):
+        if message["executable"]:
+            built[message["target"]["name"]] = Path(message["executable"])
+    if missing := [package for package in packages if package not in built]:
+        raise StepFailed(f"cargo built no {', '.join(missing)}; its output: {log}")
+    return built
+
+
+def lay_out(report: Report, folder: Path, programs: dict[str, Path]) -> Path:
+    """The template that users deploy, with the functions of the dev profile zipped: what `sam build` takes minutes for.
+
+    MiniStack starts them on this machine, so that nothing has to be linked for the older C library of Lambda.
+    """
+    # Not there before the requirements are installed.
+    from samtranslator.yaml_helper import yaml_parse
+
+    built = folder / "build"
+    built.mkdir()
+    template = yaml_parse(layout.TEMPLATE.read_text())
+    with report.step("zipping the functions"):
+        for function, logical_id in layout.FUNCTIONS.items():
+            bootstrap, package = built / function, built / f"{function}.zip"
+            # Half of what would be zipped, and unzipped, is of use to debuggers only.
+            subprocess.run(["strip", "-o", bootstrap, programs[function]], check=True)
+            with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                archive.write(bootstrap, "bootstrap")
+            bootstrap.unlink()
+            template["Resources"][logical_id]["Properties"]["CodeUri"] = str(package)
+    for resource in template["Resources"].values():
+        if definition := resource.get("Properties", {}).get("DefinitionUri"):
+            resource["Properties"]["DefinitionUri"] = str(layout.TEMPLATE.parent / definition)
+    (built / "template.json").write_text(json.dumps(template, indent=2))
+    return built / "template.json"
 
 
 def sam(folder: Path, endpoint: str | None = None) -> tuple[list[str], dict[str, str]]:

@@ -141,7 +141,7 @@ class Runs:
         """The executions of a machine that may belong to a run, oldest first."""
         if run not in self._started:
             self._started[run] = self.look(run).started
-        arns = []
+        arns: list[str] = []
         for page in self.states.get_paginator("list_executions").paginate(stateMachineArn=machine):
             for one in page["executions"]:
                 # The list begins with what stopped, or if it runs was started, last.
@@ -228,7 +228,7 @@ class Runs:
                 raise  # Not "is not running".
 
     def _running(self, machine: str) -> list[str]:
-        arns = []
+        arns: list[str] = []
         pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter="RUNNING")
         for page in pages:
             arns.extend(one["executionArn"] for one in page["executions"])

@@ -10,10 +10,12 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+from .report import Problem
+
 Json = Any
 
 
-class ControlError(Exception):
+class ControlError(Problem):
     """The simulator refused a control call; the message holds its answer."""
 
     def __init__(self, message: str, status: int) -> None:

@@ -8,6 +8,7 @@ detached), or when one of the two servers dies. It says `{"simulator": URL, "min
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -46,7 +47,7 @@ def group_members(group: int) -> list[int]:
     return members
 
 
-class Warden:
+class Supervisor:
     """Two servers and their children, in one process group."""
 
     def __init__(self, folder: Path, simulator: Path, scale: float) -> None:
@@ -66,7 +67,7 @@ class Warden:
         temporary.mkdir(exist_ok=True)
         ministack = self._serve(
             "ministack",
-            [sys.executable, "-m", "localcloud.ministack_server"],
+            [sys.executable, "-m", "local_cloud.ministack_server"],
             {
                 # Inherited by every function: the AWS SDK sends RDS and KMS calls there (the keys that snapshots are
                 # encrypted with are the simulator's), all others to AWS_ENDPOINT_URL.
@@ -74,7 +75,6 @@ class Warden:
                 "AWS_ENDPOINT_URL_KMS": simulator,
                 "SFN_WAIT_SCALE": repr(1 / self.scale),
                 "TMPDIR": str(temporary),
-                "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
             },
         )
         return {"simulator": simulator, "ministack": ministack}
@@ -115,16 +115,12 @@ class Warden:
             server.terminate()
         deadline = time.monotonic() + 3
         for server in self.servers.values():
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 server.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
         while others := [pid for pid in group_members(os.getpgrp()) if pid != os.getpid()]:
             for pid in others:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             time.sleep(0.01)
 
 
@@ -156,15 +152,15 @@ def main() -> NoReturn:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, asked_to_stop)
-    warden = Warden(options.folder, options.simulator, options.scale)
+    supervisor = Supervisor(options.folder, options.simulator, options.scale)
     try:
-        print(json.dumps(warden.start()), flush=True)
-        reason = warden.watch(follow_input=not options.detached)
+        print(json.dumps(supervisor.start()), flush=True)
+        reason = supervisor.watch(follow_input=not options.detached)
         print(f"stopping: {reason}", file=sys.stderr, flush=True)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        warden.stop()
+        supervisor.stop()
     raise SystemExit(0)
 
 
