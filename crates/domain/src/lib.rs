@@ -7,6 +7,8 @@
 pub mod authorize;
 pub mod copy_tags;
 pub mod error;
+#[cfg(test)]
+mod examples;
 pub mod kind;
 pub mod option_groups;
 pub mod ownership;

@@ -136,8 +136,9 @@ impl DestinationCopies {
     }
 
     /// Puts those first that would lose the most: without a verified copy, then by the age of the newest one.
-    pub(crate) fn oldest_first(&self, targets: &mut [Target]) {
+    pub(crate) fn oldest_first(&self, mut targets: Vec<Target>) -> Vec<Target> {
         targets.sort_by_key(|target| self.recovery_point(&target.resource_id));
+        targets
     }
 }
 

@@ -16,8 +16,10 @@ mod preflight;
 mod request;
 mod select;
 
+use destination_copies::DestinationCopies;
 use domain::error::Error;
-use domain::payload::Plan;
+use domain::payload::{Plan, Target};
+use domain::settings::Settings;
 use inventory::Inventory;
 use jiff::Timestamp;
 pub use keys::Keys;
@@ -62,28 +64,20 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Tim
     if request.page.is_none() && scope == Scope::All {
         measure::fleet(deployment, &databases, &copies, &quotas, now);
     }
-
     let preflight = Preflight::run(deployment, keys, &databases).await?;
-    let (mut targets, of_databases) = preflight.targets(deployment, databases);
+    let (targets, of_databases) = preflight.targets(deployment, databases);
     let warnings = preflight.warnings(deployment, &quotas, &targets, &copies.foreign, of_databases);
-    if settings.retired_keep_days > 0 {
-        targets.extend(copies.retired_targets.iter().cloned());
-    }
-    let mut page = page::cut(targets, request.page.as_ref(), &input.run.execution, settings.page_size)?;
-    copies.oldest_first(&mut page.instances);
-    copies.oldest_first(&mut page.clusters);
-    tracing::info!(
-        instances = page.instances.len(),
-        clusters = page.clusters.len(),
-        left_out = left_out.count,
-        retired = copies.retired.databases,
-        "targets listed"
-    );
+    let page = page::cut(
+        with_retired(targets, &copies, settings),
+        request.page.as_ref(),
+        &input.run.execution,
+        settings.page_size,
+    )?;
     let plan = Plan {
         dry_run: request.dry_run || settings.dry_run,
         rules: preflight.rules(settings),
-        instances: page.instances,
-        clusters: page.clusters,
+        instances: copies.oldest_first(page.instances),
+        clusters: copies.oldest_first(page.clusters),
         next_instances: page.next_instances,
         next_clusters: page.next_clusters,
         only: scope
@@ -93,12 +87,31 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Tim
         retired: copies.retired,
         warnings,
     };
+    log(&plan);
     // A page tells of its own targets only; the first one has told the rest.
     Ok(if request.page.is_none() {
         plan
     } else {
         plan.without_summary()
     })
+}
+
+/// Databases that no longer exist are targets only if the stack prunes their copies.
+fn with_retired(mut targets: Vec<Target>, copies: &DestinationCopies, settings: &Settings) -> Vec<Target> {
+    if settings.retired_keep_days > 0 {
+        targets.extend(copies.retired_targets.iter().cloned());
+    }
+    targets
+}
+
+fn log(plan: &Plan) {
+    tracing::info!(
+        instances = plan.instances.len(),
+        clusters = plan.clusters.len(),
+        left_out = plan.left_out.count,
+        retired = plan.retired.databases,
+        "targets listed"
+    );
 }
 
 #[cfg(test)]

@@ -88,12 +88,10 @@ fn the_database_that_would_lose_most_comes_first() {
         verified(copy("snap-3", "stale", "db-STALE", 10)),
         copy("snap-4", "unverified", "db-UNVERIFIED", 21),
     ];
-    let mut targets = living
+    let targets = living
         .clone()
         .map(|database| Target::new(database.kind, database.id, database.resource_id));
-    copies(snapshots, &living).oldest_first(&mut targets);
-    assert_eq!(
-        targets.map(|target| target.id),
-        ["never", "unverified", "stale", "fresh"]
-    );
+    let sorted = copies(snapshots, &living).oldest_first(targets.to_vec());
+    let ids: Vec<&str> = sorted.iter().map(|target| target.id.as_str()).collect();
+    assert_eq!(ids, ["never", "unverified", "stale", "fresh"]);
 }
