@@ -28,7 +28,8 @@ $(INSTALLED): $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) tests/aws/local-cloud/local_cloud/prerequisites.py
 	@echo "installing the Python tools into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement $(REQUIREMENTS)
+	@# Python compiles what is imported by itself; to compile everything takes as long as to install it.
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --requirement $(REQUIREMENTS)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
