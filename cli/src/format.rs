@@ -56,14 +56,9 @@ pub(crate) fn database_name(kind: DatabaseKind, id: &str) -> String {
     }
 }
 
-/// A size in GiB where it tells something: Aurora always reports 1.
-pub(crate) fn known_size(gib: Option<i32>) -> Option<i32> {
-    gib.filter(|size| *size > 1)
-}
-
-/// The same as text.
+/// A size in GiB as text; nothing where RDS gives none.
 pub(crate) fn format_size(gib: Option<i32>) -> String {
-    known_size(gib).map_or_else(String::new, |size| size.to_string())
+    gib.map_or_else(String::new, |size| size.to_string())
 }
 
 /// How it ended for a database, in the word that the payload has for it.

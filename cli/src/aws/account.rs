@@ -23,8 +23,8 @@ impl Account {
     pub async fn from_environment(region: Option<&str>, profile: Option<&str>) -> Self {
         // Nobody should have to wait for a lost region.
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_attempt_timeout(Duration::from_secs(15))
+            .connect_timeout(rds::CONNECT_TIMEOUT)
+            .operation_attempt_timeout(rds::ATTEMPT_TIMEOUT)
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
         if let Some(region) = region {

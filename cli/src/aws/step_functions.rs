@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types;
 use domain::kind::DatabaseKind;
-use domain::region::partition;
+use domain::region::console_host;
 use jiff::Timestamp;
+use rds::convert::timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -121,7 +121,7 @@ impl StepFunctions {
                 .await
                 .map_err(|error| self.error("states:ListExecutions", &error))?;
             for item in page.executions {
-                let Some(started) = timestamp(&item.start_date) else {
+                let Some(started) = timestamp(item.start_date) else {
                     continue;
                 };
                 if started < since || found.len() >= max {
@@ -129,7 +129,7 @@ impl StepFunctions {
                 }
                 found.push(Execution {
                     status: (&item.status).into(),
-                    stopped: item.stop_date.as_ref().and_then(timestamp),
+                    stopped: item.stop_date.and_then(timestamp),
                     name: item.name,
                     arn: item.execution_arn,
                     started,
@@ -155,8 +155,8 @@ impl StepFunctions {
             execution: Execution {
                 name: found.name.unwrap_or_default(),
                 status: (&found.status).into(),
-                started: timestamp(&found.start_date).unwrap_or_default(),
-                stopped: found.stop_date.as_ref().and_then(timestamp),
+                started: timestamp(found.start_date).unwrap_or_default(),
+                stopped: found.stop_date.and_then(timestamp),
                 arn: found.execution_arn,
             },
         })
@@ -194,7 +194,7 @@ impl StepFunctions {
     pub(crate) async fn last_states(&self, arn: &str) -> Result<Vec<(String, Timestamp)>, CliError> {
         let events = self.history(arn, true, LAST_EVENTS).await?;
         let entered = events.into_iter().filter_map(|event| {
-            let time = timestamp(&event.timestamp)?;
+            let time = timestamp(event.timestamp)?;
             Some((event.state_entered_event_details?.name, time))
         });
         Ok(entered.collect())
@@ -219,10 +219,6 @@ impl StepFunctions {
     {
         CliError::from_call("Step Functions", &self.region, needs, error)
     }
-}
-
-fn timestamp(time: &DateTime) -> Option<Timestamp> {
-    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
 /// What the name of an execution of copy-snapshot tells.
@@ -302,15 +298,6 @@ pub(crate) fn copy_console_url(region: &str, kind: DatabaseKind, id: &str) -> St
         "https://{}/rds/home?region={region}#{page}:id={id}",
         console_host(region)
     )
-}
-
-/// The console of a region's partition.
-fn console_host(region: &str) -> &'static str {
-    match partition(region) {
-        "aws-us-gov" => "console.amazonaws-us-gov.com",
-        "aws-cn" => "console.amazonaws.cn",
-        _ => "console.aws.amazon.com",
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Everything comes from the copy and its tags, so that it works when the source region is lost.
 
 use domain::copy_tags::{CopyStatus, RestoreHints};
-use domain::kind::DatabaseKind;
+use domain::kind::{DatabaseKind, DatabaseName, NameError};
 use domain::snapshot::Encryption;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -68,17 +68,18 @@ pub(crate) async fn run(
     options: &RestoreCommand,
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
-    let (kinds, id) = parse_name(&options.database)?;
+    let DatabaseName { kind, id } = parse_name(&options.database)?;
+    let kinds = kind.map_or_else(|| DatabaseKind::ALL.to_vec(), |kind| vec![kind]);
     let source = copy_source::find(account, global, &options.copies).await?;
-    let owned = source.read_named(account, &kinds, id).await?;
-    let database = choose(&owned.databases, &options.database, id, &source)?;
+    let owned = source.read_named(account, &kinds, &id).await?;
+    let database = choose(&owned.databases, &options.database, &id, &source)?;
     let Some(copy) = database.newest_verified() else {
         return Err(no_verified_error(database, &source.region));
     };
     let restore = Restore {
         copy,
         hints: RestoreHints::read(&copy.snapshot.tags),
-        name: options.name.as_deref().unwrap_or(id),
+        name: options.name.as_deref().unwrap_or(&id),
         region: &source.region,
         profile: global.profile.as_deref(),
         members: options.members,
@@ -135,21 +136,17 @@ fn show(report: &Report<'_>, terminal: &mut Terminal<'_>) {
     }
 }
 
-/// The kinds that a name may be of, and the name alone.
-fn parse_name(database: &str) -> Result<(Vec<DatabaseKind>, &str), CliError> {
-    let (kinds, id) = match database.split_once(':') {
-        Some(("instance", id)) => (vec![DatabaseKind::Instance], id),
-        Some(("cluster", id)) => (vec![DatabaseKind::Cluster], id),
-        _ => (DatabaseKind::ALL.to_vec(), database),
-    };
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if !(1..=63).contains(&id.len()) || !id.bytes().all(is_legal) {
-        return Err(CliError::new(
-            format!("{database:?} is not a valid database identifier."),
+fn parse_name(database: &str) -> Result<DatabaseName, CliError> {
+    database.parse().map_err(|error: NameError| {
+        let problem = match error {
+            NameError::Empty => format!("{database:?} names no database"),
+            error => error.to_string(),
+        };
+        CliError::new(
+            format!("{problem}."),
             "Give it as the RDS console shows it: orders, or instance:orders, or cluster:orders.",
-        ));
-    }
-    Ok((kinds, id))
+        )
+    })
 }
 
 /// The database that is meant. Of several of one name, as when one was re-created, it is the one with the newest data.
@@ -436,10 +433,10 @@ mod tests {
 
     #[test]
     fn a_name_may_say_its_kind() {
-        assert_eq!(parse_name("orders"), Ok((DatabaseKind::ALL.to_vec(), "orders")));
+        assert_eq!(parse_name("orders").map(|name| name.kind), Ok(None));
         assert_eq!(
-            parse_name("cluster:orders"),
-            Ok((vec![DatabaseKind::Cluster], "orders"))
+            parse_name("cluster:orders").map(|name| name.kind),
+            Ok(Some(DatabaseKind::Cluster))
         );
         for wrong in ["", "instance:", "a b", "x:orders"] {
             assert!(parse_name(wrong).is_err(), "{wrong}");

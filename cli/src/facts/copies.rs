@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::kind::DatabaseKind;
 use domain::ownership::Owner;
+use domain::progress::remaining_seconds;
 use domain::snapshot::Snapshot;
 use domain::tags;
 use jiff::{SignedDuration, Timestamp};
@@ -40,10 +41,10 @@ impl OwnedCopy {
 
     /// Time to go, estimated from the percentage; nothing while RDS queues it.
     pub(crate) fn remaining(&self, now: Timestamp) -> Option<SignedDuration> {
-        let percent = self.snapshot.percent;
-        let elapsed = now.duration_since(self.own.requested);
-        (self.own.status == CopyStatus::InProgress && (1..100).contains(&percent))
-            .then(|| elapsed * (100 - percent) / percent)
+        let elapsed = u64::try_from(now.duration_since(self.own.requested).as_secs()).ok()?;
+        let seconds = remaining_seconds(elapsed, self.snapshot.percent)
+            .filter(|_| self.own.status == CopyStatus::InProgress && self.snapshot.percent < 100)?;
+        Some(SignedDuration::from_secs(i64::try_from(seconds).ok()?))
     }
 }
 

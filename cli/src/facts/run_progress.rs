@@ -21,7 +21,7 @@ use crate::aws::step_functions::{
 };
 use crate::error::CliError;
 use crate::facts::copies::{OwnedCopy, manual_snapshots};
-use crate::format::{format_duration, known_size};
+use crate::format::format_duration;
 
 /// Ends when the operator has seen enough.
 pub(crate) type Interrupt<'a> = &'a mut (dyn Future<Output = ()> + Unpin);
@@ -249,7 +249,7 @@ impl<'a> Follower<'a> {
         let phase = match copy.own.status {
             CopyStatus::InProgress => CopyPhase::Copying {
                 percent: copy.snapshot.percent,
-                size_gib: known_size(copy.snapshot.size_gib),
+                size_gib: copy.snapshot.size_gib,
                 remaining: copy.remaining(self.account.now()),
             },
             CopyStatus::Unverified => CopyPhase::Finishing,

@@ -204,3 +204,25 @@ fn milliseconds(duration: SignedDuration) -> i64 {
 fn percent(part: i64, whole: i64) -> f64 {
     part as f64 * 100.0 / whole.max(1) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Template)]
+    #[template(source = "{{ text }}", ext = "html")]
+    struct Text<'a> {
+        text: &'a str,
+    }
+
+    #[test]
+    fn nothing_that_was_read_becomes_markup() {
+        let text = Text {
+            text: "<script>alert(\"it's & so\")</script>",
+        };
+        assert_eq!(
+            text.render().as_deref().ok(),
+            Some("&#60;script&#62;alert(&#34;it&#39;s &#38; so&#34;)&#60;/script&#62;")
+        );
+    }
+}

@@ -148,7 +148,9 @@ fn encryption(kind: Option<&StorageEncryptionType>, flag: Option<bool>) -> Encry
     }
 }
 
-fn timestamp(time: aws_sdk_rds::primitives::DateTime) -> Option<Timestamp> {
+/// A time of any service's SDK.
+#[must_use]
+pub fn timestamp(time: aws_sdk_rds::primitives::DateTime) -> Option<Timestamp> {
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 

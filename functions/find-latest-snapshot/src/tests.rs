@@ -7,7 +7,6 @@ use rds_simulator_sdk::simulator::Kind;
 
 use super::*;
 
-
 fn orders(hours: f64) -> Database {
     Database::new("orders")
         .encrypted_with("alias/aws/rds")
