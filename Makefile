@@ -10,7 +10,8 @@ FIRST ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+# What is installed there names its place: a checkout that was moved gets it anew.
+INSTALLED := $(VENV)/.installed$(subst /,-,$(CURDIR))
 LOCAL_CLOUD := $(BIN)/python -m local_cloud
 REQUIREMENTS := tests/aws/local-cloud/requirements.txt
 TEMPLATE := infra/template.yaml
@@ -24,11 +25,12 @@ help: ## List the targets.
 prerequisites:
 	@$(PYTHON) tests/aws/local-cloud/local_cloud/prerequisites.py
 
-$(INSTALLED): $(REQUIREMENTS) pyproject.toml
+$(INSTALLED): $(REQUIREMENTS)
 	@$(PYTHON) tests/aws/local-cloud/local_cloud/prerequisites.py
 	@echo "installing the Python tools into $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement $(REQUIREMENTS)
+	@$(PYTHON) -m venv --clear $(VENV)
+	@# Python compiles what is imported by itself; to compile everything takes as long as to install it.
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --requirement $(REQUIREMENTS)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
