@@ -277,14 +277,14 @@ const ALLOWED: &[(&str, &str, &str)] = &[
 /// Files that are not prose or code of ours, and this one.
 fn is_read(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    let is_foreign = name.starts_with("LICENSE") || ["lock", "png"].contains(&ending);
+    let is_foreign = name.starts_with("LICENSE") || ["lock", "png"].contains(&ending(name));
     let is_list = name == "requirements.txt" || path.contains("proptest-regressions");
     !is_foreign && !is_list && !path.ends_with("deployment/tests/words.rs")
 }
 
-fn is_code(path: &str) -> bool {
-    [".rs", ".py"].iter().any(|ending| path.ends_with(ending))
+/// The ending of a file's name, as in `rs`.
+fn ending(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(_, ending)| ending)
 }
 
 /// A text as it is read: one line, without the marks of comments, and with the words of a name apart. Sentences go
@@ -324,8 +324,8 @@ fn faults<'a>(path: &str, source: &str, words: &'a [(Regex, &'a Word)]) -> BTree
         for (pattern, word) in words {
             let is_in_scope = match word.scope {
                 Scope::Everything => true,
-                Scope::Code => is_code(path),
-                Scope::Documents => path.ends_with(".md"),
+                Scope::Code => ["rs", "py"].contains(&ending(path)),
+                Scope::Documents => ending(path) == "md",
             };
             if !is_in_scope {
                 continue;
