@@ -67,14 +67,14 @@ fn every_surprise_of_aws_names_tests_that_exist_or_says_why_there_is_none() {
     let tests = tests();
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [_, told] = cells[..] else {
+        let [_, held_by] = cells[..] else {
             panic!("two columns: {row}")
         };
-        if let Some(why) = told.strip_prefix("Not tested here: ") {
+        if let Some(why) = held_by.strip_prefix("Not tested here: ") {
             assert!(why.len() > 10, "{row}");
             continue;
         }
-        let named: Vec<&str> = told.split('`').skip(1).step_by(2).collect();
+        let named: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
         assert!(!named.is_empty(), "no test: {row}");
         for name in named {
             assert!(tests.contains(name), "there is no test {name}: {row}");
@@ -83,7 +83,7 @@ fn every_surprise_of_aws_names_tests_that_exist_or_says_why_there_is_none() {
 }
 
 /// What the first columns of a document's tables name.
-fn told_in(document: &str) -> BTreeSet<&str> {
+fn named_in(document: &str) -> BTreeSet<&str> {
     document
         .lines()
         .filter(|line| line.starts_with("| `"))
@@ -103,12 +103,12 @@ fn parameters(template: &Value) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn the_handbook_tells_every_error_parameter_metric_and_alarm_and_none_that_is_not() {
+fn the_handbook_has_every_error_parameter_metric_and_alarm_and_no_other() {
     let handbook = read("docs/operations.md");
     let template = template();
     let of_section = |title: &str| -> BTreeSet<&str> {
         let section = handbook.split(&format!("\n## {title}\n")).nth(1).expect(title);
-        told_in(section.split("\n## ").next().unwrap_or_default())
+        named_in(section.split("\n## ").next().unwrap_or_default())
     };
     let errors: BTreeSet<&str> = domain::error::Error::NAMES.iter().copied().collect();
     assert_eq!(of_section("Errors"), errors);
@@ -124,19 +124,19 @@ fn the_handbook_tells_every_error_parameter_metric_and_alarm_and_none_that_is_no
         .filter_map(|alarm| alarm["Properties"]["AlarmName"].as_str())
         .map(|name| name.replacen("snapferry", "<stack>", 1))
         .collect();
-    let told: BTreeSet<String> = of_section("Alarms").into_iter().map(str::to_owned).collect();
-    assert_eq!(told, alarms);
+    let named: BTreeSet<String> = of_section("Alarms").into_iter().map(str::to_owned).collect();
+    assert_eq!(named, alarms);
 }
 
 #[test]
-fn the_readme_tells_every_parameter_and_every_tag() {
-    let readme = read("README.md");
+fn every_parameter_and_every_tag_is_described() {
+    let description = read("docs/parameters.md");
     let template = template();
-    let told = told_in(&readme);
+    let described = named_in(&description);
     for parameter in parameters(&template) {
         assert!(
-            told.contains(parameter),
-            "the README does not tell of the parameter {parameter}"
+            described.contains(parameter),
+            "docs/parameters.md does not describe the parameter {parameter}"
         );
     }
     for tag in domain::retention_rules::RetentionRules::RULES
@@ -145,16 +145,16 @@ fn the_readme_tells_every_parameter_and_every_tag() {
     {
         let suffix = tag.strip_prefix("snapferry:keep").unwrap_or_default();
         assert!(
-            told.contains(tag) || told.contains(suffix),
-            "the README does not tell of the tag {tag}"
+            described.contains(tag) || described.contains(suffix),
+            "docs/parameters.md does not describe the tag {tag}"
         );
     }
 }
 
 #[test]
-fn the_key_policy_of_the_readme_allows_what_the_roles_ask_of_the_key() {
-    let readme = read("README.md");
-    let section = readme.split("### Key policy").nth(1).expect("the section");
+fn the_key_policy_of_the_documents_allows_what_the_roles_ask_of_the_key() {
+    let description = read("docs/parameters.md");
+    let section = description.split("## Key policy").nth(1).expect("the section");
     let json = section
         .split("```json")
         .nth(1)
@@ -204,7 +204,7 @@ fn the_key_policy_of_the_readme_allows_what_the_roles_ask_of_the_key() {
             });
             assert!(
                 is_allowed,
-                "{function} asks for {action}, which the README's key policy does not allow"
+                "{function} asks for {action}, which the key policy of docs/parameters.md does not allow"
             );
             asked += 1;
         }
