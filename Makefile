@@ -29,7 +29,7 @@ $(INSTALLED): $(REQUIREMENTS)
 	@$(PYTHON) tests/aws/local-cloud/local_cloud/prerequisites.py
 	@echo "installing the Python tools into $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@# Python compiles what is imported by itself; to compile everything takes as long as to install it.
+	@# Python compiles what is imported on its own; to compile everything takes as long as to install it.
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --requirement $(REQUIREMENTS)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -30,7 +30,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "target" / "release-build"
-"""A target directory of its own: the flags below would have everything built anew, in the usual one and then back."""
+"""A target directory of its own: the flags below would otherwise rebuild everything in the usual one, and then again."""
 
 ARTIFACTS = ROOT / "target" / "release-artifacts"
 STATE_MACHINES = ["copy-fleet.asl.json", "copy-snapshot.asl.json"]

@@ -118,7 +118,7 @@ impl Target {
         })
     }
 
-    /// The keys that a copy of this database may have, the one to ask for first; `None` is no key.
+    /// The keys that a copy of this database may have, the one to ask for first; `None` stands for unencrypted.
     ///
     /// Whether RDS wants a key where AWS owns the source's is documented nowhere, so there the copy is asked for with
     /// the key, and without it if RDS refuses that.

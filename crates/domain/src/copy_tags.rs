@@ -143,7 +143,7 @@ pub struct OwnCopy {
 
 impl OwnCopy {
     /// Reads a snapshot as a copy of ours; nothing if it is not ours, or if its tags were tampered with so that
-    /// what it is a copy of can no longer be told. Such a snapshot is never touched.
+    /// what it is a copy of is no longer known. Such a snapshot is never touched.
     #[must_use]
     pub fn read(owner: &Owner, snapshot: &Snapshot) -> Option<Self> {
         if !owner.owns(snapshot) {

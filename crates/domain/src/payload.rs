@@ -293,11 +293,11 @@ pub struct CopyRef {
     pub attempt: u32,
 }
 
-/// The next wait, and what the waits so far came to.
+/// The next wait, and the total time waited so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Wait {
-    /// Seconds until the next look.
+    /// Seconds until the next poll.
     pub seconds: u64,
     /// Seconds asked for so far, the next wait included.
     pub waited_seconds: u64,

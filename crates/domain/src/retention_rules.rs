@@ -10,10 +10,10 @@ use crate::tags;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct RetentionRules {
-    /// The newest so many.
+    /// Number of newest copies to keep.
     #[serde(skip_serializing_if = "is_zero")]
     pub copies: u32,
-    /// Those of data not older than so many days.
+    /// Keep copies of data up to this many days old.
     #[serde(skip_serializing_if = "is_zero")]
     pub days: u32,
     /// The last of each day (UTC), of so many days that have one.

@@ -127,7 +127,7 @@ impl Settings {
         if !is_region(&destination_region) {
             return Err(bad(
                 "DESTINATION_REGION",
-                &format!("{destination_region:?} is no region"),
+                &format!("{destination_region:?} is not a region"),
                 "Set the parameter DestinationRegion to a region's code, for example eu-west-1.",
             ));
         }
@@ -279,7 +279,7 @@ fn kms_key_of(name: &str, arn: &str, destination_region: &str) -> Result<KmsKey,
     );
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", _, "kms", region, _, resource] = parts[..] else {
-        return Err(bad(name, &format!("{arn:?} is no ARN of a KMS key"), &remedy));
+        return Err(bad(name, &format!("{arn:?} is not the ARN of a KMS key"), &remedy));
     };
     if region != destination_region {
         return Err(bad(

@@ -4,7 +4,7 @@ use domain::error::Error;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Reads an input. What it does not know is refused by name, but for `log`, which only the log is told of, and for what
+/// Reads an input. What it does not know is refused by name, but for `log`, which is for the log only, and for what
 /// the console and Step Functions add to hand-made inputs: `Comment` and `AWS_STEP_FUNCTIONS_...`.
 pub fn parse<I: DeserializeOwned>(mut input: Value) -> Result<I, Error> {
     if let Value::Object(fields) = &mut input {

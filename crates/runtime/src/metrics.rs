@@ -41,7 +41,7 @@ metrics! {
     COPIES_COMPLETED = "CopiesCompleted" in "Count";
     /// A copy failed, vanished, is overdue or is not what was asked for.
     COPIES_FAILED = "CopiesFailed" in "Count";
-    /// A database was looked at, and there was nothing to copy.
+    /// A database was checked, and there was nothing to copy.
     COPIES_SKIPPED = "CopiesSkipped" in "Count";
     /// Old copies were deleted.
     COPIES_DELETED = "CopiesDeleted" in "Count";

@@ -1,11 +1,11 @@
-//! When to look again: the waits grow with the copy's age, so that the looks grow with its logarithm only.
+//! When to poll again: the waits grow with the copy's age, so that the polls grow with its logarithm only.
 
 use domain::payload::Wait;
 use domain::progress::remaining_seconds;
 use jiff::Timestamp;
 
 /// How many waits of one copy may be cut short. Each costs one more look, so progress that stands still at 99 %
-/// must not turn into a look every half minute.
+/// must not turn into a poll every half minute.
 const MAX_SHORTENED: u32 = 5;
 
 /// How long the copy has been under way, in seconds.

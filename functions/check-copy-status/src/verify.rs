@@ -5,7 +5,7 @@ use domain::snapshot::{Encryption, Snapshot};
 
 /// Compares `copy` with the snapshot that it is a copy of and the key that was asked for.
 ///
-/// A field that AWS does not promise to report is listed as such when it is missing, and is no mismatch.
+/// A field that AWS does not promise to report is listed as such when it is missing, which is not a mismatch.
 pub(crate) fn compare(source: &Source, key: Option<&str>, copy: &Snapshot) -> Verification {
     let mut verification = Verification::default();
     let mut check = |field: &str, expected: &str, found: Option<&str>| match found {

@@ -90,7 +90,7 @@ impl Preflight {
     /// The database as a target, with what its tags ask for and what would fail, and what is to be said of it.
     fn target(&self, deployment: &Deployment, database: Database) -> (Target, Vec<String>) {
         let settings = &deployment.settings;
-        let (policy, mut said) = policy::of(&database, &self.keyring, settings);
+        let (policy, mut said) = policy::read(&database, &self.keyring, settings);
         let name = format!("{} {}", database.kind, database.id);
         let needs_key = takes_key(database.kind, database.encryption);
         if !needs_key {

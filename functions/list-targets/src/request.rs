@@ -74,7 +74,7 @@ impl Request {
     /// Reads any of the shapes: a scheduled event, an RDS event, or a hand-made input (`{}` is everything).
     pub(crate) fn read(input: Value, settings: &Settings) -> Result<Self, Error> {
         match &input {
-            Value::Object(fields) if fields.contains_key("detail-type") => Self::of_event(parse(input)?, settings),
+            Value::Object(fields) if fields.contains_key("detail-type") => Self::from_event(parse(input)?, settings),
             Value::Object(_) => Self::by_hand(parse(input)?),
             _ => Err(Error::bad_input(
                 "input",
@@ -118,7 +118,7 @@ impl Request {
         })
     }
 
-    fn of_event(event: Event, settings: &Settings) -> Result<Self, Error> {
+    fn from_event(event: Event, settings: &Settings) -> Result<Self, Error> {
         if let Some(region) = event.region.filter(|region| *region != settings.source_region) {
             return Err(Error::bad_input(
                 "region",
@@ -142,7 +142,7 @@ impl Request {
             other => {
                 return Err(Error::bad_input(
                     "detail-type",
-                    &format!("{other:?} is no event that starts a copy"),
+                    &format!("{other:?} is not an event that starts a copy"),
                     "Send \"Scheduled Event\", \"RDS DB Snapshot Event\" or \"RDS DB Cluster Snapshot Event\".",
                 ));
             }

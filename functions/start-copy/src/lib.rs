@@ -164,7 +164,7 @@ async fn describe(deployment: &Deployment, kind: DatabaseKind, resource_id: &str
     Ok(Some(database))
 }
 
-/// The copy, started now or before; nothing if the one of that name failed, so that the next name is to be tried.
+/// The copy, started now or before; nothing if the one of that name failed, so that the caller tries the next name.
 async fn copy_or_join(
     deployment: &Deployment,
     request: &CopyRequest,

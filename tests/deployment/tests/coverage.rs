@@ -87,7 +87,7 @@ fn usual(state: &str) -> &'static [&'static str] {
         "ListTargets" => &["plan"],
         "CopyInstance" | "CopyCluster" => &["copied"],
         "NextInstances" | "NextClusters" => &["page"],
-        "TellWhatFailed" | "TellListingFailed" => &["told"],
+        "NotifyFailures" | "NotifyListingFailure" => &["told"],
         other => panic!("what does {other} answer?"),
     }
 }
@@ -97,8 +97,8 @@ fn reaching(state: &str) -> Vec<(&'static str, Vec<&'static str>)> {
     match state {
         "MakeRoom" => vec![("StartCopy", vec!["SnapshotQuotaFull", "started"])],
         "NextInstances" | "NextClusters" => vec![("ListTargets", vec!["plan with pages"])],
-        "TellWhatFailed" => vec![("CopyCluster", vec!["child failed"])],
-        "TellListingFailed" => vec![("ListTargets", vec!["AccessDenied"])],
+        "NotifyFailures" => vec![("CopyCluster", vec!["child failed"])],
+        "NotifyListingFailure" => vec![("ListTargets", vec!["AccessDenied"])],
         _ => vec![],
     }
 }
@@ -246,7 +246,7 @@ fn in_words(scenario: &Value) -> String {
         more => format!("tried {more} times"),
     };
     let path: Vec<&str> = entries(&came["path"]).iter().filter_map(Value::as_str).collect();
-    let by_way: Vec<&str> = ["MakeRoom", "LookAgain"]
+    let by_way: Vec<&str> = ["MakeRoom", "FindAgain"]
         .into_iter()
         .filter(|way| path.contains(way) && *way != state)
         .collect();

@@ -91,9 +91,9 @@ fn a_copy_is_started_waited_for_verified_and_followed_by_pruning() {
     assert_eq!(
         path,
         [
-            "WasAProblemFound",
+            "HasProblem",
             "FindLatestSnapshot",
-            "WhatIsToBeDone",
+            "Decide",
             "StartCopy",
             "WaitForCopy",
             "CheckCopyStatus",
@@ -181,7 +181,7 @@ fn a_full_quota_prunes_once_tries_once_more_and_then_fails() {
     };
     let (ended, path, _) = full_for(1);
     let audit = ended.expect("room was made");
-    assert_eq!(path[3..7], ["StartCopy", "CanRoomBeMade", "MakeRoom", "StartCopy"]);
+    assert_eq!(path[3..7], ["StartCopy", "MayMakeRoom", "MakeRoom", "StartCopy"]);
     assert_eq!(
         audit["pruned"]["deleted"],
         json!([{ "id": "first" }, { "id": "second" }]),
@@ -210,7 +210,7 @@ fn a_problem_that_was_found_before_is_the_failure_and_nothing_is_tried() {
         let failure = execution.run(with(&target(dry_run), &problem)).expect_err("a problem");
         assert_eq!(failure.error, "OptionGroupMissing");
         assert_eq!(failure.cause.as_deref(), Some(message));
-        assert_eq!(execution.path, ["WasAProblemFound", "ProblemFound"]);
+        assert_eq!(execution.path, ["HasProblem", "ProblemFound"]);
     }
 }
 
@@ -261,7 +261,7 @@ fn a_snapshot_that_expires_while_its_copy_waits_is_looked_for_again_three_times_
             asked.iter().all(|one| *one == target),
             "each look gets the target whole: {asked:?}"
         );
-        let looks = path.iter().filter(|state| *state == "LookAgain").count();
+        let looks = path.iter().filter(|state| *state == "FindAgain").count();
         assert_eq!(looks, times as usize);
     }
     let (ended, path, asked) = copy_of_vanishing_snapshots(&target, u32::MAX, |_| false);
@@ -269,7 +269,7 @@ fn a_snapshot_that_expires_while_its_copy_waits_is_looked_for_again_three_times_
     assert_eq!(failure.error, "SnapshotNotFound");
     assert_eq!(failure.cause.as_deref(), Some("rds:orders-1 is gone."));
     assert_eq!(asked.len(), 4);
-    assert_eq!(path[path.len() - 2..], ["CanAnotherBeFound", "TargetFailed"]);
+    assert_eq!(path[path.len() - 2..], ["MayFindAgain", "TargetFailed"]);
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn room_is_made_once_however_often_a_snapshot_vanishes_and_is_told_of_in_the_end
     // Room is made after the first snapshot has gone, and then two more of them go.
     let (ended, path, _) = copy_of_vanishing_snapshots(&target(false), 4, |attempt| attempt == 1);
     let count = |name: &str| path.iter().filter(|state| *state == name).count();
-    assert_eq!((count("MakeRoom"), count("LookAgain"), count("StartCopy")), (1, 3, 5));
+    assert_eq!((count("MakeRoom"), count("FindAgain"), count("StartCopy")), (1, 3, 5));
     assert_eq!(
         ended.expect("a copy")["pruned"]["deleted"],
         json!([{ "id": "first" }, { "id": "second" }])
@@ -387,7 +387,7 @@ fn copy_fleet(
     let definition = machine("copy-fleet");
     let mut execution = Interpreter::new(&definition, "copy-fleet", "nightly", |state, arguments| match state {
         "ListTargets" => Ok(plan.clone()),
-        "TellWhatFailed" => Ok(json!({ "MessageId": "1" })),
+        "NotifyFailures" => Ok(json!({ "MessageId": "1" })),
         _ => tasks(state, arguments),
     });
     let ended = execution.run(json!({}));
@@ -986,7 +986,7 @@ fn messages(input: &Value, listed: &Result<Value, Failure>, sends: bool) -> (Fai
     let messages = RefCell::new(Vec::new());
     let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |state, arguments| match state {
         "ListTargets" => listed.clone(),
-        "TellWhatFailed" | "TellListingFailed" => {
+        "NotifyFailures" | "NotifyListingFailure" => {
             messages.borrow_mut().push(arguments.clone());
             if sends {
                 Ok(json!({ "MessageId": "1" }))

@@ -155,7 +155,7 @@ fn every_choice_has_a_default_and_every_fail_an_error_and_a_cause() {
 fn every_map_runs_inline_in_lanes_that_the_stack_sets() {
     let template = rendered("template.json");
     let machine = machine("copy-fleet");
-    for (map, lanes) in [("Instances", "InstanceLanes"), ("Clusters", "ClusterLanes")] {
+    for (map, lanes) in [("Instances", "InstanceConcurrency"), ("Clusters", "ClusterConcurrency")] {
         let default = &template["Parameters"][lanes]["Default"];
         let definition = state(&machine, map).definition;
         assert_eq!(definition["MaxConcurrency"], format!("{{% $number('{default}') %}}"));

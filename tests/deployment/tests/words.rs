@@ -31,6 +31,10 @@ enum Scope {
     Documents,
 }
 
+/// Parts of the repository that are not in plain words yet, with the number of places. A number may only fall: whoever
+/// mends a place lowers it, and a part without any is struck off.
+const BACKLOG: &[(&str, usize)] = &[("cli", 24), ("docs", 18), ("functions", 14), ("tests", 266)];
+
 const WORDS: &[Word] = &[
     // Grammar.
     Word {
@@ -417,7 +421,12 @@ fn one_word_for_one_thing_and_plain_english() {
             *areas.entry(area(path)).or_default() += 1;
         }
     }
-    assert!(report.is_empty(), "{}\n{areas:?}", report.join("\n"));
+    let backlog: BTreeMap<&str, usize> = BACKLOG.iter().copied().collect();
+    assert!(
+        areas == backlog,
+        "{}\nnow {areas:?}, listed {backlog:?}",
+        report.join("\n")
+    );
     for ((file, part, _), uses) in ALLOWED.iter().zip(allowances) {
         assert!(uses > 0, "{file} needs no exception any more for {part:?}");
     }

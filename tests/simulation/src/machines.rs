@@ -49,8 +49,8 @@ fn read_machines(instance_lanes: u64, cluster_lanes: u64, broken: Broken) -> Mac
                 .replace("${Console}", "console.aws.amazon.com")
                 .replace("${SourceRegion}", fixtures::SOURCE)
                 .replace("${DestinationRegion}", fixtures::DESTINATION)
-                .replace("${InstanceLanes}", &instance_lanes.to_string())
-                .replace("${ClusterLanes}", &cluster_lanes.to_string());
+                .replace("${InstanceConcurrency}", &instance_lanes.to_string())
+                .replace("${ClusterConcurrency}", &cluster_lanes.to_string());
             assert!(!definition.contains("${"), "{name}: a placeholder is left");
             for unknown in ["$eval(", "$uuid(", "$now(", "$millis(", "$random("] {
                 assert!(

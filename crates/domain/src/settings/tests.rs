@@ -26,7 +26,7 @@ fn a_bad_setting_is_refused_by_name_with_a_remedy() {
     for (name, value, problem) in [
         ("DESTINATION_REGION", "", "is not set"),
         ("DESTINATION_REGION", "us-east-1", "is the source region"),
-        ("DESTINATION_REGION", "Ireland", "is no region"),
+        ("DESTINATION_REGION", "Ireland", "is not a region"),
         ("DESTINATION_REGION", "us-gov-west-1", "cannot leave their partition"),
         ("DESTINATION_REGION", "cn-north-1", "cannot leave their partition"),
         ("DESTINATION_KMS_KEY_ARN", "", "is not set"),
@@ -51,7 +51,7 @@ fn a_bad_setting_is_refused_by_name_with_a_remedy() {
             "the key is in us-east-1",
         ),
         ("OPTION_GROUPS", "tz", "not of the form from=to"),
-        ("DESTINATION_KMS_KEY_ARN", "1111", "is no ARN"),
+        ("DESTINATION_KMS_KEY_ARN", "1111", "is not the ARN"),
         ("OWNER_ID", "Snap", "cannot begin"),
         ("OWNER_ID", "snap-ferry", "cannot begin"),
         ("OWNER_ID", "averylongowner", "cannot begin"),

@@ -15,7 +15,7 @@ fn tagged(tags: &[(&str, &str)]) -> Database {
 }
 
 fn of_tags(tags: &[(&str, &str)]) -> (Policy, Vec<String>) {
-    of(&tagged(tags), &Keyring::default(), &settings())
+    read(&tagged(tags), &Keyring::default(), &settings())
 }
 
 #[test]
@@ -98,7 +98,7 @@ proptest! {
             tags: values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             ..fixtures::database(DatabaseKind::Instance, "orders")
         };
-        let (policy, _) = of(&database, &Keyring::default(), &settings());
+        let (policy, _) = read(&database, &Keyring::default(), &settings());
         prop_assert_eq!(&policy.kms_key_arn, &None);
         let target = domain::payload::Target {
             policy: Some(policy),

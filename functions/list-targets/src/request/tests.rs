@@ -139,7 +139,7 @@ fn bad_input_is_refused_by_field_with_a_remedy() {
         ),
         (
             json!({"detail-type": "EC2 Event"}),
-            "detail-type: \"EC2 Event\" is no event",
+            "detail-type: \"EC2 Event\" is not an event",
             "Send \"Scheduled Event\"",
         ),
         (
