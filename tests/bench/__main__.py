@@ -11,23 +11,15 @@ import sys
 import time
 from pathlib import Path
 
-for neighbour in ("../aws/local-cloud", "measures"):
-    sys.path.insert(0, str((Path(__file__).resolve().parent / neighbour).resolve()))
-
-from localcloud import layout  # noqa: E402
-
-layout.forget_real_account()
-
-import calls  # noqa: E402
-import deployed  # noqa: E402
-import hosting  # noqa: E402
-import processes  # noqa: E402
-from localcloud.build import StepFailed, build_functions, build_simulator, run_step  # noqa: E402
-from localcloud.report import Report  # noqa: E402
-from table import table  # noqa: E402
+from bench import calls, processes
+from bench.measures import deployed, hosting
+from bench.table import table
+from local_cloud import layout
+from local_cloud.build import StepFailed, build_functions, build_programs, run_step
+from local_cloud.report import Report
 
 FOLDER = layout.ROOT / "target" / "bench"
-FLOOR = "baseline"
+BASELINE = "baseline"
 DOLLARS_PER_TRANSITION = 0.025 / 1000
 
 FIXED_STATES = ["WasAProblemFound", "FindLatestSnapshot", "WhatIsToBeDone", "StartCopy", "PruneOld", "Done"]
@@ -38,16 +30,17 @@ SCALE = ["test", "--profile", "simulation", "--package", "simulation", "--test",
 
 
 def main() -> None:
+    layout.forget_real_account()
     FOLDER.mkdir(parents=True, exist_ok=True)
     say = Report(sys.stderr)
     try:
         build_functions(say, FOLDER)
-        cargo(say, "building the floor", ["lambda", "build", "--release", "--package", FLOOR])
-        simulator = build_simulator(say, FOLDER)
+        cargo(say, "building the baseline", ["lambda", "build", "--release", "--package", BASELINE])
+        simulator = build_programs(say, FOLDER, "rds-simulator")["rds-simulator"]
         cargo(say, "building the benchmarks", ["bench", "--package", "bench", "--no-run"])
         cargo(say, "building the simulation", [*SCALE, "--no-run"])
         began = time.monotonic()
-        binaries = {name: hosting.set_aside(name, FOLDER) for name in [FLOOR, *deployed.functions()]}
+        binaries = {name: hosting.set_aside(name, FOLDER) for name in [BASELINE, *deployed.functions()]}
         sections = [processes_section(say, binaries, simulator)]
         sections.append(calls_section(say, binaries, simulator))
         sections.append(polling_section(say))
@@ -73,7 +66,11 @@ def heading(took: float) -> str:
         ["git", "describe", "--always", "--dirty"], cwd=layout.ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
     cpu = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -125,8 +122,8 @@ def polling_section(say: Report) -> str:
         )
     return (
         "## Following a copy\n\n"
-        "Looks and state transitions of one copy, what they cost at an assumed $0.025 for 1,000 transitions, and how long "
-        "after its end the copy is noticed. Each row is the mean over durations of 5 % more and less, so that no "
+        "Looks and state transitions of one copy, what they cost at an assumed $0.025 for 1,000 transitions, and how "
+        "long after its end the copy is noticed. Each row is the mean over durations of 5 % more and less, so that no "
         f"interval divides them. An execution passes {len(FIXED_STATES)} states once and {len(LOOK_STATES)} with each "
         "look.\n\n"
         + table(
@@ -158,10 +155,10 @@ def fleets_section(say: Report) -> str:
     ]
     return (
         "## The finish of a fleet\n\n"
-        "Fleets in the simulation, in virtual time, without faults: copies of lognormal duration (median 20 min, sigma 1.0, "
-        "at most 12 h), the quota of manual snapshots raised. The best schedule is the longest-processing-time one of "
-        "20 + 5 slots. Slots are in use by what copies, while every lane is taken. Nothing in it varies from run to run; "
-        "`make scale` does the same for 10,000 databases.\n\n"
+        "Fleets in the simulation, in virtual time, without faults: copies of lognormal duration (median 20 min, "
+        "sigma 1.0, at most 12 h), the quota of manual snapshots raised. The best schedule is the "
+        "longest-processing-time one of 20 + 5 slots. Slots are in use by what copies, while every lane is taken. "
+        "Nothing in it varies from run to run; `make scale` does the same for 10,000 databases.\n\n"
         + table(
             [
                 "databases",
@@ -188,7 +185,13 @@ def pure_section(say: Report) -> str:
         median = json.loads((benchmark.parent / "estimates.json").read_text())["median"]
         interval = median["confidence_interval"]
         rows.append(
-            [name, *(microseconds(ns) for ns in (median["point_estimate"], interval["lower_bound"], interval["upper_bound"]))]
+            [
+                name,
+                *(
+                    microseconds(ns)
+                    for ns in (median["point_estimate"], interval["lower_bound"], interval["upper_bound"])
+                ),
+            ]
         )
     return (
         "## The pure parts\n\n"

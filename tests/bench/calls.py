@@ -6,12 +6,11 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-import hosting
-import worlds
-from localcloud import layout
-from localcloud.simulator import Simulator
-from runtime_api import Function
-from table import table
+from bench.measures import hosting, worlds
+from bench.measures.runtime_api import Function
+from bench.table import table
+from local_cloud import layout
+from local_cloud.simulator import Simulator
 
 Json = Any
 
@@ -57,9 +56,9 @@ def section(binaries: dict[str, Path], rds: Simulator, folder: Path) -> str:
     names = [name if name == "list-targets" else f"{name}, a database" for name in layout.FUNCTIONS]
     return (
         "## Calls of a run\n\n"
-        f"Calls of RDS and KMS, counted by the simulator, of runs over fleets with {CLUSTERS:.0%} clusters and 36 tags on "
-        "each database. Copies end at once, so that one look finds each complete; a longer copy adds one call a look (see "
-        "below). The first column of calls is of the whole run, the next ones are for each database.\n\n"
+        f"Calls of RDS and KMS, counted by the simulator, of runs over fleets with {CLUSTERS:.0%} clusters and 36 tags "
+        "on each database. Copies end at once, so that one look finds each complete; a longer copy adds one call a "
+        "look (see below). The first column of calls is of the whole run, the next ones are for each database.\n\n"
         + table(
             ["databases", "run", *names, "all, a database", "looks", "list-targets, MiB"],
             rows,

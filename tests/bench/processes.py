@@ -9,15 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hosting
-import worlds
-from localcloud.simulator import Simulator
-from runtime_api import Answer, Function
-from table import spread, table
+from bench.measures import hosting, worlds
+from bench.measures.runtime_api import Function
+from bench.table import spread, table
+from local_cloud.simulator import Simulator
 
 Json = Any
 
-FLOOR = "baseline"
+BASELINE = "baseline"
 COLD_ROUNDS = 40
 WARM_ROUNDS = 150
 
@@ -26,8 +25,8 @@ ONE_CALL = "check-copy-status"
 
 BUNDLES = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"]
 
-MAX_TIMES_FLOOR_COLD = 1.5
-MAX_TIMES_FLOOR_MEMORY = 2
+MAX_TIMES_BASELINE_COLD = 1.5
+MAX_TIMES_BASELINE_MEMORY = 2
 MAX_ZIPPED_MB = 2.5
 
 
@@ -93,8 +92,8 @@ def measure(binaries: dict[str, Path], rds: Simulator, folder: Path) -> Run:
 
 
 def _roots() -> dict[str, str]:
-    """Lambda's image has its root certificates in one file. Other systems have each in a file of its own as well, and to
-    read these would take longer than all else."""
+    """Lambda's image has its root certificates in one file. Other systems have each in a file of its own as well, and
+    to read these would take longer than all else."""
     bundle = next((path for path in BUNDLES if Path(path).exists()), None)
     return {"SSL_CERT_FILE": bundle} if bundle else {}
 
@@ -102,7 +101,7 @@ def _roots() -> dict[str, str]:
 def _one_copy(rds: Simulator, invoke: Callable[[str, Json], Json]) -> None:
     """The whole of a copy up to the first look at it, each function with the output of the one before."""
     rds.seed(worlds.one_database("instance", [1, 25], [worlds.own_copy("instance", hours) for hours in (25, 49, 73)]))
-    invoke(FLOOR, {"target": worlds.target("instance")})
+    invoke(BASELINE, {"target": worlds.target("instance")})
     plan = invoke("list-targets", {"request": {}, "run": {"execution": "nightly"}})
     found = invoke("find-latest-snapshot", plan["instances"][0])
     started = invoke("start-copy", found)
@@ -119,17 +118,17 @@ def section(runs: list[Run], zipped: dict[str, int]) -> str:
     """The tables of every run, and how far the runs are apart."""
     parts = [
         "## Cold start, warm latency, memory, size\n\n"
-        "A cold start is the time from the start of the process to its first response through the Lambda Runtime API, "
-        "the work on a small event included: one database with two snapshots and three copies, whose newest snapshot is "
-        f"copied. RDS is the simulator, on this machine, over HTTP without TLS; the root certificates are read from one file all the "
-        f"same. {COLD_ROUNDS} cold starts and "
-        f"{WARM_ROUNDS} warm events of each function, in turn; medians and quartiles, times in ms. `baseline` is a function "
-        "of the same runtime, built the same way, that answers each event with the event. `ready` is the time until the "
-        "process asks for its first event. CPU is what its threads ran, which does not grow when the machine is busy with "
-        "something else.\n\n"
-        f"Goals: a cold start of at most {MAX_TIMES_FLOOR_COLD} times the floor's and one warm call of RDS (a warm "
-        f"`{ONE_CALL}`, which makes one, less a warm `baseline`), memory of at most {MAX_TIMES_FLOOR_MEMORY} times the "
-        f"floor's, {MAX_ZIPPED_MB} MB zipped."
+        "A cold start is the time from the start of the process to its first response through the Lambda Runtime "
+        "API, the work on a small event included: one database with two snapshots and three copies, whose newest "
+        "snapshot is copied. RDS is the simulator, on this machine, over HTTP without TLS; the root certificates "
+        f"are read from one file all the same. {COLD_ROUNDS} cold starts and {WARM_ROUNDS} warm events of each "
+        "function, in turn; medians and quartiles, times in ms. `baseline` is a function of the same runtime, built "
+        "the same way, that answers each event with the event. `ready` is the time until the process asks for its "
+        "first event. CPU is what its threads ran, which does not grow when the machine is busy with something "
+        "else.\n\n"
+        f"Goals: a cold start of at most {MAX_TIMES_BASELINE_COLD} times the baseline's and one warm call of RDS (a "
+        f"warm `{ONE_CALL}`, which makes one, less a warm `baseline`), memory of at most {MAX_TIMES_BASELINE_MEMORY} "
+        f"times the baseline's, {MAX_ZIPPED_MB} MB zipped."
     ]
     for number, run in enumerate(runs, 1):
         parts.append(f"### Run {number} of {len(runs)}\n\n" + _times(run))
@@ -156,10 +155,10 @@ def _times(run: Run) -> str:
 
 
 def _goals(run: Run, zipped: dict[str, int]) -> str:
-    floor = run[FLOOR]
-    call = statistics.median(run[ONE_CALL].warm) - statistics.median(floor.warm)
-    most_cold = MAX_TIMES_FLOOR_COLD * statistics.median(floor.cold) + call
-    most_memory = MAX_TIMES_FLOOR_MEMORY * statistics.median(floor.memory)
+    baseline = run[BASELINE]
+    call = statistics.median(run[ONE_CALL].warm) - statistics.median(baseline.warm)
+    most_cold = MAX_TIMES_BASELINE_COLD * statistics.median(baseline.cold) + call
+    most_memory = MAX_TIMES_BASELINE_MEMORY * statistics.median(baseline.memory)
     rows = []
     for name, measured in run.items():
         cold, memory = statistics.median(measured.cold), statistics.median(measured.memory)
@@ -168,11 +167,11 @@ def _goals(run: Run, zipped: dict[str, int]) -> str:
             [
                 name,
                 f"{cold:.1f}",
-                f"{cold / statistics.median(floor.cold):.2f}",
-                f"{statistics.median(measured.cold_cpu) / statistics.median(floor.cold_cpu):.2f}",
+                f"{cold / statistics.median(baseline.cold):.2f}",
+                f"{statistics.median(measured.cold_cpu) / statistics.median(baseline.cold_cpu):.2f}",
                 _verdict(cold, most_cold, 1),
                 f"{memory:.1f}",
-                f"{memory / statistics.median(floor.memory):.2f}",
+                f"{memory / statistics.median(baseline.memory):.2f}",
                 _verdict(memory, most_memory, 1),
                 f"{megabytes:.2f}",
                 _verdict(megabytes, MAX_ZIPPED_MB, 2),

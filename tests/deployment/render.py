@@ -65,7 +65,7 @@ def parameter_values(template: Json, given: dict[str, str]) -> dict[str, str]:
             raise TemplateError(f"The parameter {name} has no default: give --parameter {name}=...")
         value = str(given.get(name, rules.get("Default")))
         allowed = [str(one) for one in rules.get("AllowedValues", [value])]
-        fits = value in allowed and re.search(rules.get("AllowedPattern", ""), value)
+        fits = value in allowed and bool(re.search(rules.get("AllowedPattern", ""), value))
         fits = fits and len(value) <= int(rules.get("MaxLength", len(value)))
         if fits and rules.get("Type") == "Number":
             fits = float(rules.get("MinValue", value)) <= float(value) <= float(rules.get("MaxValue", value))
@@ -81,7 +81,7 @@ class Renderer:
     def __init__(self, template: Json, parameters: dict[str, str], source_region: str, account: str, stack: str):
         partition = partition_of(source_region)
         self.template = template
-        self.values = parameters | {
+        self.values: dict[str, Json] = parameters | {
             "AWS::AccountId": account,
             "AWS::Partition": partition,
             "AWS::NoValue": NO_VALUE,
@@ -162,9 +162,10 @@ class Renderer:
         if kind == "AWS::Logs::LogGroup":
             return self.resolve(properties["LogGroupName"])
         if kind == "AWS::SNS::Topic":
-            return f"arn:{self.values['AWS::Partition']}:sns:{self.values['AWS::Region']}:{self.values['AWS::AccountId']}:{self.made_up(name)}"
+            return self.arn("sns", self.made_up(name))
         if kind == "AWS::SQS::Queue":
-            return f"https://sqs.{self.values['AWS::Region']}.{self.values['AWS::URLSuffix']}/{self.values['AWS::AccountId']}/{self.made_up(name)}"
+            host = f"sqs.{self.values['AWS::Region']}.{self.values['AWS::URLSuffix']}"
+            return f"https://{host}/{self.values['AWS::AccountId']}/{self.made_up(name)}"
         return self.made_up(name)
 
     def attribute(self, name: str, attribute: str) -> str:
@@ -181,12 +182,18 @@ class Renderer:
             "AWS::Events::Rule": ("events", "rule/", "Name"),
         }
         if attribute != "Arn" or kind not in of_kind:
-            raise TemplateError(f"render.py cannot make up {name}.{attribute} of a {kind}: add it to Renderer.attribute.")
+            raise TemplateError(
+                f"render.py cannot make up {name}.{attribute} of a {kind}: add it to Renderer.attribute."
+            )
         service, prefix, naming = of_kind[kind]
-        region = "" if service == "iam" else self.values["AWS::Region"]
         own_name = self.resolve(properties[naming]) if naming in properties else self.made_up(name)
         suffix = ":*" if service == "logs" else ""
-        return f"arn:{self.values['AWS::Partition']}:{service}:{region}:{self.values['AWS::AccountId']}:{prefix}{own_name}{suffix}"
+        return self.arn(service, f"{prefix}{own_name}{suffix}")
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of something in the stack's own region, or of a role, which is in none."""
+        region = "" if service == "iam" else self.values["AWS::Region"]
+        return f"arn:{self.values['AWS::Partition']}:{service}:{region}:{self.values['AWS::AccountId']}:{resource}"
 
     def resource(self, name: str) -> tuple[str, Json]:
         """Type and properties of a resource, by its logical id."""
@@ -267,7 +274,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--source-region", default="us-east-1", help="region of the databases and the stack [%(default)s]")
+    parser.add_argument(
+        "--source-region", default="us-east-1", help="region of the databases and the stack [%(default)s]"
+    )
     parser.add_argument("--destination-region", default="eu-west-1", help="region of the copies [%(default)s]")
     parser.add_argument("--account", default="123456789012", help="account number [%(default)s]")
     parser.add_argument("--stack-name", default="snapferry", help="name of the stack [%(default)s]")
@@ -280,8 +289,9 @@ def main() -> int:
     )
     options = parser.parse_args()
 
-    key = f"arn:{partition_of(options.destination_region)}:kms:{options.destination_region}:{options.account}:key/11111111-2222-3333-4444-555555555555"
-    given = {"DestinationRegion": options.destination_region, "DestinationKmsKey": key}
+    region = options.destination_region
+    key = f"arn:{partition_of(region)}:kms:{region}:{options.account}:key/11111111-2222-3333-4444-555555555555"
+    given = {"DestinationRegion": region, "DestinationKmsKey": key}
     for assignment in options.parameter:
         name, equals, value = assignment.partition("=")
         if not equals:

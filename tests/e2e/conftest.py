@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "aws" / "local-cloud"))
-
-from localcloud import layout, scenarios  # noqa: E402
+from local_cloud import layout, scenarios
+from local_cloud.cloud import LocalCloud
+from local_cloud.report import Report
+from local_cloud.runs import Runs
 
 layout.forget_real_account()
-
-from localcloud.cloud import LocalCloud  # noqa: E402
-from localcloud.report import Report  # noqa: E402
-from localcloud.runs import Runs  # noqa: E402
 
 SCALE = 100.0
 """How many times faster than on AWS copies, waits and retries are, unless a test says otherwise."""
@@ -29,7 +25,12 @@ def session_cloud(pytestconfig: pytest.Config) -> Iterator[LocalCloud]:
     """MiniStack with the deployed template, and the simulator. Stopped at the end, whatever happens."""
     # With pytest-xdist each worker has a cloud of its own.
     worker = os.environ.get("PYTEST_XDIST_WORKER")
-    cloud = LocalCloud(f"e2e-{worker}" if worker else "e2e", scale=SCALE, report=Report(sys.stderr, quiet=bool(worker)))
+    cloud = LocalCloud(
+        f"e2e-{worker}" if worker else "e2e",
+        scale=SCALE,
+        report=Report(sys.stderr, quiet=bool(worker)),
+        released=True,
+    )
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         cloud.__enter__()
     try:

@@ -1,11 +1,12 @@
-"""Small fleets for the tests, as the simulator's scenarios (their format: `tests/aws/rds-simulator/src/scenario.rs`)."""
+"""Small fleets for the tests, as scenarios of the simulator (`tests/aws/rds-simulator/src/scenario.rs`)."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
 
-from localcloud import layout
+from local_cloud import layout
+from local_cloud.copies import copy_of
 
 Json = dict[str, Any]
 
@@ -15,7 +16,6 @@ OTHER_KEY = "33333333-3333-4333-8333-333333333333"
 """A key of the destination region that the stack of the fixture `rules` allows, and the usual one does not."""
 STRANGE_KEY = "44444444-4444-4444-8444-444444444444"
 """A key of the destination region that no stack allows."""
-OWNER_TAG = f"{layout.SOURCE_REGION}/{layout.OWNER_ID}"
 
 
 def resource_id(kind: str, name: str) -> str:
@@ -52,34 +52,21 @@ def oracle_group(name: str) -> Json:
 
 def old_copy(name: str, age_hours: float, kind: str = "instance", verified: bool = True, **more: Any) -> Json:
     """A copy that an earlier run made of the automated snapshot of that age."""
-    resource = "snapshot" if kind == "instance" else "cluster-snapshot"
-    source = f"arn:aws:rds:{layout.SOURCE_REGION}:{layout.ACCOUNT}:{resource}:rds:{name}-{{stamp:{age_hours}}}"
-    made_hours = age_hours - 1
-    tags = {
-        "snapferry:owner": OWNER_TAG,
-        "snapferry:source-arn": source,
-        "snapferry:source-id": name,
-        "snapferry:source-resource-id": resource_id(kind, name),
-        "snapferry:source-created": f"{{time:{age_hours}}}",
-        "snapferry:requested": f"{{time:{made_hours}}}",
-        "snapferry:attempt": "0",
-        "snapferry:kms-key": layout.KEY_ARN,
-    }
-    if verified:
-        tags["snapferry:verified"] = f"{{time:{made_hours}}}"
-    return {
-        "kind": kind,
+    given = {
         "id": f"{layout.OWNER_ID}-{name}-{age_hours:g}h-old",
-        "database": name,
-        "ageHours": made_hours,
-        "originalAgeHours": age_hours,
-        "sourceArn": source,
-        "resourceId": resource_id(kind, name),
         "engine": "postgres" if kind == "instance" else "aurora-postgresql",
-        "kmsKey": "alias/copies",
-        "tags": tags,
         **more,
     }
+    requested = age_hours - 1
+    return copy_of(
+        kind,
+        name,
+        resource_id(kind, name),
+        age=age_hours,
+        requested=requested,
+        verified=requested if verified else None,
+        **given,
+    )
 
 
 def by_hand(name: str, database: str, kind: str = "instance", **more: Any) -> Json:

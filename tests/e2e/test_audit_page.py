@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import rules_stack
-from localcloud import browser, command_line, layout, scenarios
+
+from e2e.conftest import rules_stack
+from local_cloud import browser, command_line, layout, scenarios
 
 pytestmark = [
     # The fleet of the demo, with the parameters that it is made for.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from fleet import cluster, fleet, instance
-from localcloud.audit import plan
+
+from e2e.fleet import cluster, fleet, instance
+from local_cloud.audit import plan
 
 # Their stack is deployed once, by the worker that runs these.
 pages = pytest.mark.xdist_group("pages")
@@ -95,7 +96,7 @@ def test_a_page_of_500_failing_databases_stays_small(cloud, runs, seed):
     assert len(run.failure["failures"]) == 20
     assert len(run.cause.encode()) <= 32_768
     sizes = {f"{what} of {state}": size for state, what, size in payloads(runs.history(run.arn))}
-    largest = max(sizes, key=sizes.get)
+    largest = max(sizes, key=sizes.__getitem__)
     print(f"the largest of {len(sizes)} payloads: {largest}, {sizes[largest]} bytes")
     assert sizes[largest] < 200 * 1024
     # MiniStack's history has no events for what happens inside a Map: the results that it gathers are checked too.

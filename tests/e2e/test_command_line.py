@@ -19,11 +19,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from fleet import cluster, fleet, instance, old_copy, oracle, oracle_group
-from localcloud import command_line, layout
-from localcloud.callers import callers_table
-from localcloud.cloud import LocalCloud
-from terminal import ESCAPES, Terminal
+
+from e2e.fleet import cluster, fleet, instance, old_copy, oracle, oracle_group
+from e2e.terminal import ESCAPES, Terminal
+from local_cloud import command_line, layout
+from local_cloud.callers import callers_table
+from local_cloud.cloud import LocalCloud
 
 CLOSED = "http://127.0.0.1:9"
 """Where nobody listens: the port of the discard service."""
@@ -241,7 +242,8 @@ def test_a_stack_that_is_not_there_and_a_wrong_region_say_so(seed, snapferry):
             said = snapferry(*command, *options, expect=1)
             assert said.stdout == ""
             assert said.stderr.startswith(f"error: {expected}\n"), said.stderr
-            assert "--stack" in said.stderr and "--region" in said.stderr
+            assert "--stack" in said.stderr
+            assert "--region" in said.stderr
     said = snapferry("status", "--destination", layout.DESTINATION_REGION, expect=1)
     assert "There are copies of other owners: acme (" in said.stderr
     said = snapferry("status", "--destination", "eu-north-1", "--owner", layout.OWNER_ID, expect=1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from fleet import cluster, fleet, instance, old_copy
-from localcloud import layout
+
+from e2e.fleet import cluster, fleet, instance, old_copy
+from local_cloud import layout
 
 
 def test_a_run_right_after_a_good_one_asks_for_no_copy(runs, seed, counts):

@@ -11,7 +11,8 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from localcloud import layout
+
+from local_cloud import layout
 
 FILE = json.loads((layout.ROOT / "tests" / "deployment" / "scenarios.json").read_text())
 SCENARIOS = FILE["scenarios"]
@@ -82,7 +83,9 @@ def expected(scenario):
 @pytest.mark.parametrize(("machine", "state"), STATES, ids=[state for _, state in STATES])
 def test_a_task_under_every_error(cloud, runs, scripted, machine, state):
     scenarios = {
-        f"covered-{state}-{number}": one for number, one in enumerate(SCENARIOS) if (one["machine"], one["state"]) == (machine, state)
+        f"covered-{state}-{number}": one
+        for number, one in enumerate(SCENARIOS)
+        if (one["machine"], one["state"]) == (machine, state)
     }
     scripted({name: script(one) for name, one in scenarios.items()})
     arn = {"copy-fleet": runs.copy_fleet, "copy-snapshot": runs.copy_snapshot}[machine]

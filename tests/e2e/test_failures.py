@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fleet import by_hand, cluster, fleet, instance, old_copy, resource_id
-from localcloud import layout
+
+from e2e.fleet import by_hand, cluster, fleet, instance, old_copy, resource_id
+from local_cloud import layout
 
 
 def test_a_failing_copy_fails_the_run_and_names_the_database(runs, seed, counts, destination):
@@ -134,7 +135,7 @@ BAD_REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("request_, field", BAD_REQUESTS.values(), ids=BAD_REQUESTS.keys())
+@pytest.mark.parametrize(("request_", "field"), BAD_REQUESTS.values(), ids=BAD_REQUESTS.keys())
 def test_a_bad_request_is_refused_by_field_before_any_write(runs, seed, counts, request_, field):
     seed(fleet([instance("orders")], [cluster("billing", members=["billing-1"])]))
     run = runs.run(request_)
@@ -168,7 +169,7 @@ BAD_TARGETS = {
 }
 
 
-@pytest.mark.parametrize("change, field", BAD_TARGETS.values(), ids=BAD_TARGETS.keys())
+@pytest.mark.parametrize(("change", "field"), BAD_TARGETS.values(), ids=BAD_TARGETS.keys())
 def test_a_hand_made_copy_may_not_loosen_the_rules(runs, seed, counts, change, field):
     seed(fleet([instance("orders")], destination=[old_copy("orders", age) for age in (27, 51, 75)]))
     target = {"kind": "instance", "id": "orders", "resourceId": resource_id("instance", "orders"), **change}

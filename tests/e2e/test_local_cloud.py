@@ -19,12 +19,13 @@ from pathlib import Path
 
 import boto3
 import pytest
-from localcloud import layout, prerequisites
-from localcloud.cloud import FOLDER_VARIABLE
-from localcloud.runs import Runs
-from terminal import Terminal
 
-COMMAND = [sys.executable, str(layout.ROOT / "tests" / "aws" / "local-cloud")]
+from e2e.terminal import Terminal
+from local_cloud import layout, prerequisites
+from local_cloud.cloud import FOLDER_VARIABLE
+from local_cloud.runs import Runs
+
+COMMAND = [sys.executable, "-m", "local_cloud"]
 
 
 def processes_of(folder: Path) -> list[int]:
@@ -86,7 +87,7 @@ def workspace(tmp_path, cloud):
 def call(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments],
-        env={**os.environ, "LOCALCLOUD_WORKSPACE": str(workspace)},
+        env={**os.environ, "LOCAL_CLOUD_WORKSPACE": str(workspace)},
         capture_output=True,
         text=True,
         timeout=240,
@@ -122,7 +123,7 @@ def test_up_and_down_leave_nothing(workspace):
 
     runs, run = start_a_run(environment)
     until(lambda: runs.children(run), "the first copies")
-    # The warden, MiniStack, the simulator, and functions.
+    # The supervisor, MiniStack, the simulator, and functions.
     until(lambda: len(processes_of(folder)) > 5, "several functions")
     addresses = listeners_of(processes_of(folder))
     # Two servers, and MiniStack's side of each function.
@@ -138,17 +139,17 @@ def test_up_and_down_leave_nothing(workspace):
     assert call(workspace, "down").returncode == 0
 
 
-def test_down_works_even_if_the_warden_was_killed(workspace):
+def test_down_works_even_if_the_supervisor_was_killed(workspace):
     up = call(workspace, "up")
     assert up.returncode == 0, up.stderr
     folder = workspace / "detached"
     runs, run = start_a_run(exports(up.stdout))
     until(lambda: runs.children(run), "the first copies")
-    (warden,) = [
-        pid for pid in processes_of(folder) if b"localcloud.warden" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    (supervisor,) = [
+        pid for pid in processes_of(folder) if b"local_cloud.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
-    os.kill(warden, signal.SIGKILL)
-    until(lambda: warden not in processes_of(folder), "the warden's end")
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: supervisor not in processes_of(folder), "the supervisor's end")
     assert call(workspace, "down").returncode == 0
     assert processes_of(folder) == []
 
@@ -157,7 +158,7 @@ def test_down_works_even_if_the_warden_was_killed(workspace):
 def test_a_demo_that_is_cut_short_leaves_nothing(workspace, number):
     demo = subprocess.Popen(
         [*COMMAND, "demo"],
-        env={**os.environ, "LOCALCLOUD_WORKSPACE": str(workspace)},
+        env={**os.environ, "LOCAL_CLOUD_WORKSPACE": str(workspace)},
         stdout=subprocess.PIPE,
         stderr=(workspace / "stderr").open("wb"),
         start_new_session=True,
@@ -181,7 +182,7 @@ def test_a_demo_that_is_cut_short_leaves_nothing(workspace, number):
 
 
 def test_ctrl_c_in_a_terminal_ends_the_demo_and_all_that_it_started(workspace):
-    demo = Terminal([*COMMAND, "demo"], {**os.environ, "LOCALCLOUD_WORKSPACE": str(workspace)}, cwd=layout.ROOT)
+    demo = Terminal([*COMMAND, "demo"], {**os.environ, "LOCAL_CLOUD_WORKSPACE": str(workspace)}, cwd=layout.ROOT)
     try:
         demo.wait_for(" copying, ", seconds=200)
         demo.press_ctrl_c()
@@ -230,7 +231,7 @@ def test_a_missing_prerequisite_is_named_in_one_sentence(monkeypatch, tmp_path):
 def test_prerequisites_are_checked_before_anything_is_installed(tmp_path):
     """With a bare interpreter, without site-packages, as the Makefile calls it."""
     checked = subprocess.run(
-        [sys.executable, "-S", "-I", str(layout.ROOT / "tests/aws/local-cloud/localcloud/prerequisites.py")],
+        [sys.executable, "-S", "-I", str(layout.ROOT / "tests/aws/local-cloud/local_cloud/prerequisites.py")],
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,

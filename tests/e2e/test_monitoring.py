@@ -7,11 +7,13 @@ import re
 import time
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
-from fleet import by_hand, cluster, fleet, instance, old_copy
-from localcloud import layout, metrics
-from localcloud.metrics import Measurement, NotTheFormat
+
+from e2e.fleet import by_hand, cluster, fleet, instance, old_copy
+from local_cloud import layout, metrics
+from local_cloud.metrics import Measurement, NotTheFormat
 
 OPERATIONS = layout.ROOT / "docs" / "operations.md"
 
@@ -25,7 +27,11 @@ FLEET = fleet(
         instance("fresh", 2, allocatedStorage=100, createdDaysAgo=0.5),
     ],
     [cluster("billing", 4)],
-    [*(old_copy("orders", 27 + 24 * age) for age in range(4)), old_copy("stock", 5), old_copy("billing", 31, "cluster")],
+    [
+        *(old_copy("orders", 27 + 24 * age) for age in range(4)),
+        old_copy("stock", 5),
+        old_copy("billing", 31, "cluster"),
+    ],
 )
 
 
@@ -319,7 +325,7 @@ def mailbox(cloud):
     subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
 
     def messages():
-        found = []
+        found: list[Any] = []
         while batch := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
             found.extend(json.loads(one["Body"]) for one in batch)
             for one in batch:
@@ -365,7 +371,9 @@ def test_a_run_with_failures_tells_once_which_databases_why_and_where_to_look(ru
 
 def test_a_run_that_cannot_list_the_databases_tells_so(cloud, runs, seed, mailbox):
     seed(fleet([instance("orders")]))
-    cloud.simulator.add_fault({"operation": "DescribeDBInstances", "action": {"error": {"code": "AccessDenied", "message": "no"}}})
+    cloud.simulator.add_fault(
+        {"operation": "DescribeDBInstances", "action": {"error": {"code": "AccessDenied", "message": "no"}}}
+    )
     end = runs.run()
     assert end.error == "AccessDenied"
     (message,) = mailbox()

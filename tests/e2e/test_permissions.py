@@ -11,11 +11,23 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import rules_stack
-from fleet import COPY_KEY, OTHER_KEY, OWNER_TAG, SOURCE_KEY, STRANGE_KEY, by_hand, cluster, fleet, instance, old_copy
-from localcloud import layout
-from localcloud.layout import ACCOUNT, DESTINATION_REGION, KEY_ARN, OWNER_ID, SOURCE_REGION
 from ministack.core import iam_evaluator
+
+from e2e.conftest import rules_stack
+from e2e.fleet import (
+    COPY_KEY,
+    OTHER_KEY,
+    SOURCE_KEY,
+    STRANGE_KEY,
+    by_hand,
+    cluster,
+    fleet,
+    instance,
+    old_copy,
+)
+from local_cloud import layout
+from local_cloud.copies import OWNER_TAG
+from local_cloud.layout import ACCOUNT, DESTINATION_REGION, KEY_ARN, OWNER_ID, SOURCE_REGION
 
 THIRD_REGION = "us-east-1"
 STRANGER = "us-east-1/acme"

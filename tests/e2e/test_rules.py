@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import SCALE, Destination, rules_stack
-from fleet import COPY_KEY, OTHER_KEY, by_hand, cluster, fleet, instance, old_copy, oracle, oracle_group, resource_id
-from localcloud import layout
-from localcloud.audit import plan
-from localcloud.runs import Execution
+
+from e2e.conftest import SCALE, Destination, rules_stack
+from e2e.fleet import (
+    COPY_KEY,
+    OTHER_KEY,
+    by_hand,
+    cluster,
+    fleet,
+    instance,
+    old_copy,
+    oracle,
+    oracle_group,
+    resource_id,
+)
+from local_cloud import layout
+from local_cloud.audit import plan
+from local_cloud.runs import Execution
 
 # Its stack is deployed once, by the worker that runs these.
 pytestmark = pytest.mark.xdist_group("rules")
@@ -72,7 +83,7 @@ class Ended:
 
 
 @pytest.fixture(scope="module")
-def ended(session_cloud) -> Iterator[Ended]:
+def ended(session_cloud) -> Ended:
     cloud = session_cloud
     cloud.set_scale(SCALE)
     runs = cloud.runs(rules_stack(cloud))
@@ -96,7 +107,7 @@ def ended(session_cloud) -> Iterator[Ended]:
         if name not in before
     }
     children = {child.input["id"]: child for child in runs.all_children(run.arn)}
-    yield Ended(
+    return Ended(
         run,
         runs.outcomes(run.arn),
         children,
@@ -217,7 +228,8 @@ def test_what_rds_cannot_copy_is_unsupported_with_the_reason_and_the_alternative
         ("custom", "RDS Custom for Oracle", "RMAN"),
     ):
         said = ended.children[name].output["reason"]
-        assert reason in said and alternative in said
+        assert reason in said
+        assert alternative in said
     assert not [one for one in ended.writes if any(name in (one.get("source") or "") for name in ("tickets", "custom"))]
 
 
@@ -359,7 +371,7 @@ def test_the_two_quotas_have_one_code_and_are_told_apart_by_their_texts(cloud, r
     assert "Delete manual snapshots" in child.cause
 
 
-@pytest.mark.parametrize("behaviour, encrypted_as", [("needs-key", "sse-kms"), ("refuses-key", "sse-rds")])
+@pytest.mark.parametrize(("behaviour", "encrypted_as"), [("needs-key", "sse-kms"), ("refuses-key", "sse-rds")])
 def test_a_cluster_that_aurora_encrypts_itself_is_copied_whichever_way_rds_takes_it(
     cloud, runs, seed, counts, behaviour, encrypted_as
 ):

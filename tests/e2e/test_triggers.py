@@ -6,9 +6,10 @@ import json
 import time
 
 import pytest
-from fleet import cluster, fleet, instance
-from localcloud import layout
-from localcloud.runs import TookTooLong
+
+from e2e.fleet import cluster, fleet, instance
+from local_cloud import layout
+from local_cloud.runs import TookTooLong
 
 
 def deployed_rule(cloud, logical_id):

@@ -15,16 +15,24 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use clap::Parser;
+use domain::copy_tags::{CopyTags, RestoreHints};
 use domain::kind::DatabaseKind;
+use domain::ownership::Owner;
+use domain::retention_rules::RetentionRules;
 use domain::tags;
 use jiff::{SignedDuration, Timestamp};
 use rds_simulator_sdk::World;
-use rds_simulator_sdk::scenario::{self, Region};
+use rds_simulator_sdk::scenario::{self, Region, Scenario};
 use rds_simulator_sdk::simulator::Kind;
 use serde_json::{Value, json};
-use snapferry::{Cli, Cloud, Ending, Failure, Screen};
+use snapferry::args::Cli;
+use snapferry::aws;
+use snapferry::error::{CliError, ExitStatus};
+use snapferry::output::terminal::Terminal;
 
-pub(crate) use fixtures::{DESTINATION, KEY, SOURCE};
+pub(crate) const SOURCE: &str = "us-east-1";
+pub(crate) const DESTINATION: &str = "eu-west-1";
+pub(crate) const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-4111-8111-111111111111";
 
 const ACCOUNT: &str = "123456789012";
 
@@ -50,7 +58,7 @@ impl Inside {
     /// Starts what a test said that a run starts.
     fn start(&mut self, name: &str, input: &Value, now: Timestamp) -> String {
         self.inputs.push(input.clone());
-        let suffix = snapferry::machines::suffix_of_run(&run_arn(name));
+        let suffix = aws::step_functions::suffix_of_run(&run_arn(name));
         for mut execution in self.follow.clone() {
             let delay = execution.started.duration_since(rds_simulator_sdk::BEGINNING);
             execution.started = now + delay;
@@ -182,7 +190,7 @@ pub(crate) fn run_arn(name: &str) -> String {
 /// What a command said, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Said {
-    pub(crate) ending: Result<Ending, Failure>,
+    pub(crate) ending: Result<ExitStatus, CliError>,
     pub(crate) out: String,
     pub(crate) aside: String,
 }
@@ -203,12 +211,10 @@ impl Said {
 impl Account {
     /// An account with a stack, and these databases and copies.
     pub(crate) fn new(source: impl FnOnce(Region) -> Region, destination: impl FnOnce(Region) -> Region) -> Self {
-        Self::of_world(fixtures::world_with(source, destination))
-    }
-
-    pub(crate) fn of_world(world: World) -> Self {
+        let destination = |region: Region| destination(region.key(KEY, "alias/copies"));
+        let scenario = Scenario::new().region(SOURCE, source).region(DESTINATION, destination);
         let account = Self {
-            world,
+            world: World::new(&scenario),
             inside: Arc::default(),
         };
         account.inside().stacks.insert("snapferry".to_owned(), stack_xml());
@@ -281,9 +287,9 @@ impl Account {
         let words = std::iter::once("snapferry").chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
         let (mut out, mut aside) = (Vec::new(), Vec::new());
-        let cloud = Cloud::new(self.config());
-        let mut screen = Screen::new(&mut out, &mut aside, width, false);
-        let ending = snapferry::run_until(&cloud, &cli, interrupt, &mut screen).await;
+        let account = aws::account::Account::new(self.config());
+        let mut terminal = Terminal::new(&mut out, &mut aside, width, false);
+        let ending = snapferry::run_until(&account, &cli, interrupt, &mut terminal).await;
         Said {
             ending,
             out: String::from_utf8(out).expect("text"),
@@ -300,8 +306,11 @@ impl Account {
         let now = self.now();
         let mut inside = self.inside();
         if service == "cloudformation" {
-            let name = body.split("StackName=").nth(1).unwrap_or_default();
-            return match inside.stacks.get(&name.replace("%2D", "-")) {
+            let name = body
+                .split('&')
+                .find_map(|pair| pair.strip_prefix("StackName="))
+                .unwrap_or_default();
+            return match inside.stacks.get(name) {
                 Some(xml) => (200, xml.clone()),
                 None => (400, no_such_stack(name)),
             };
@@ -475,74 +484,59 @@ pub(crate) fn databases(source: Region) -> Region {
 
 /// A copy of a database in the destination region: of data so many hours old, verified.
 pub(crate) fn copy(kind: DatabaseKind, database: &str, data_age_hours: f64) -> scenario::Snapshot {
-    copy_tagged(
-        kind,
-        database,
-        data_age_hours,
-        &[(tags::VERIFIED, "2026-11-22T11:00:00Z")],
-    )
+    unverified(kind, database, data_age_hours).tag(tags::VERIFIED, "2026-11-22T11:00:00Z")
 }
 
-/// The same, with these tags beside those of every copy.
-pub(crate) fn copy_tagged(
+/// The same, not verified.
+pub(crate) fn unverified(kind: DatabaseKind, database: &str, data_age_hours: f64) -> scenario::Snapshot {
+    copy_for_restore(kind, database, data_age_hours, RestoreHints::default())
+}
+
+/// The same, with what a restore needs.
+pub(crate) fn copy_for_restore(
     kind: DatabaseKind,
     database: &str,
     data_age_hours: f64,
-    more: &[(&str, &str)],
+    restore: RestoreHints,
 ) -> scenario::Snapshot {
-    let (noun, number) = match kind {
-        DatabaseKind::Instance => ("snapshot", Kind::Instance),
-        DatabaseKind::Cluster => ("cluster-snapshot", Kind::Cluster),
+    let (noun, number, engine) = match kind {
+        DatabaseKind::Instance => ("snapshot", Kind::Instance, "postgres"),
+        DatabaseKind::Cluster => ("cluster-snapshot", Kind::Cluster, "aurora-postgresql"),
     };
-    let arn = format!("arn:aws:rds:{SOURCE}:{ACCOUNT}:{noun}:rds:{database}-{data_age_hours}h");
-    let age = Duration::from_secs_f64(data_age_hours * 3600.0);
-    let created = rds_simulator_sdk::BEGINNING - age;
-    let requested = created + SignedDuration::from_mins(30);
+    let source_created = rds_simulator_sdk::BEGINNING - Duration::from_secs_f64(data_age_hours * 3600.0);
+    let tags = CopyTags {
+        source_arn: format!("arn:aws:rds:{SOURCE}:{ACCOUNT}:{noun}:rds:{database}-{data_age_hours}h"),
+        source_id: database.to_owned(),
+        source_resource_id: resource_id(kind, database),
+        source_created,
+        requested: source_created + SignedDuration::from_mins(30),
+        attempt: 0,
+        kms_key_arn: Some(KEY.to_owned()),
+        retention: RetentionRules::default(),
+        restore,
+    };
     let id = format!("snap-{database}-{}", data_age_hours.to_string().replace('.', "-"));
-    let mut snapshot = scenario::Snapshot::copy_of(&arn, number, &id, data_age_hours - 0.5)
+    let mut snapshot = scenario::Snapshot::copy_of(&tags.source_arn, number, &id, data_age_hours - 0.5)
         .of(number, database)
         .encrypted_with(KEY);
     snapshot.original_age_hours = Some(data_age_hours);
-    let engine = match kind {
-        DatabaseKind::Instance => "postgres",
-        DatabaseKind::Cluster => "aurora-postgresql",
-    };
     snapshot.engine = Some(engine.to_owned());
-    let resource = format!(
-        "{}-{}",
-        if kind == DatabaseKind::Instance {
-            "db"
-        } else {
-            "cluster"
-        },
-        database.to_uppercase()
-    );
-    let (created, requested) = (created.to_string(), requested.to_string());
-    let owner = format!("{SOURCE}/snap");
-    let ours = [
-        (tags::OWNER, owner.as_str()),
-        (tags::SOURCE_ARN, &arn),
-        (tags::SOURCE_ID, database),
-        (tags::SOURCE_RESOURCE_ID, &resource),
-        (tags::SOURCE_CREATED, &created),
-        (tags::REQUESTED, &requested),
-        (tags::ATTEMPT, "0"),
-        (tags::KMS_KEY, KEY),
-    ];
-    for (key, value) in ours.iter().chain(more) {
-        snapshot = snapshot.tag(key, value);
-    }
-    snapshot
+    let owner = Owner::new(SOURCE, "snap");
+    let tags = tags.to_tags(&owner).into_iter();
+    tags.fold(snapshot, |snapshot, (key, value)| snapshot.tag(&key, &value))
 }
 
 /// A database of the source region with the resource id that [`copy`] gives its copies.
 pub(crate) fn database(kind: DatabaseKind, id: &str) -> scenario::Database {
     let mut database = scenario::Database::new(id);
-    let noun = if kind == DatabaseKind::Instance {
-        "db"
-    } else {
-        "cluster"
-    };
-    database.resource_id = Some(format!("{noun}-{}", id.to_uppercase()));
+    database.resource_id = Some(resource_id(kind, id));
     database
+}
+
+fn resource_id(kind: DatabaseKind, id: &str) -> String {
+    let noun = match kind {
+        DatabaseKind::Instance => "db",
+        DatabaseKind::Cluster => "cluster",
+    };
+    format!("{noun}-{}", id.to_uppercase())
 }

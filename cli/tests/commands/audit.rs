@@ -4,9 +4,9 @@ use domain::kind::DatabaseKind::{Cluster, Instance};
 use domain::tags;
 use jiff::SignedDuration;
 use serde_json::json;
-use snapferry::Ending;
+use snapferry::error::ExitStatus;
 
-use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, copy_tagged, database, databases};
+use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, database, databases, unverified};
 
 /// A night with copies, a failure, and one that is under way; and something long before it.
 fn account() -> Account {
@@ -21,8 +21,8 @@ fn account() -> Account {
                 .snapshot(copy(Instance, "orders", 5.0))
                 .snapshot(copy(Instance, "stock", 53.0))
                 .snapshot(copy(Cluster, "billing", 24.5))
-                .snapshot(copy_tagged(Instance, "late", 4.5, &[]).at_percent(30))
-                .snapshot(copy_tagged(Instance, "stock", 6.0, &[(tags::VERIFIED, tags::MISMATCH)]))
+                .snapshot(unverified(Instance, "late", 4.5).at_percent(30))
+                .snapshot(unverified(Instance, "stock", 6.0).tag(tags::VERIFIED, tags::MISMATCH))
         },
     );
     let now = account.now();
@@ -69,7 +69,7 @@ fn account() -> Account {
 #[tokio::test]
 async fn what_happened_is_a_table_the_latest_first() {
     let said = account().say("audit").await;
-    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
     insta::assert_snapshot!(said.out);
 }
 
@@ -118,7 +118,7 @@ async fn with_the_source_region_lost_the_copies_tell_their_own_history() {
     account.lose(SOURCE);
     let place = format!("--destination {DESTINATION} --owner snap");
     let said = account.say(&format!("audit {place}")).await;
-    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
     insta::assert_snapshot!(said.out);
     assert_eq!(
         account.calls().keys().collect::<Vec<_>>(),
@@ -136,7 +136,7 @@ async fn page(account: &Account, options: &str) -> String {
         options.len()
     ));
     let said = account.say(&format!("audit --html {} {options}", file.display())).await;
-    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
     assert_eq!(said.aside, format!("Wrote {}.\n", file.display()));
     let page = std::fs::read_to_string(&file).expect("a page");
     if std::env::var_os("KEEP_PAGES").is_none() {
@@ -154,12 +154,20 @@ async fn the_page_says_who_is_in_danger_and_links_each_copy_to_its_execution() {
         "executions/details/arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-snapshot:i-orders-11111111",
         "class=\"verifying\"",
         "class=\"pruning\"",
-        "snap-stock-6 is complete, but &lt;the key&gt; differs",
+        "snap-stock-6 is complete, but &#60;the key&#62; differs",
     ] {
         assert!(page.contains(part), "{part} is missing in {page}");
     }
     assert!(!page.contains("i-orders-99999999"), "a dry run copied nothing");
     assert!(!page.contains("i-orders-33333333"), "that was before");
+}
+
+#[tokio::test]
+async fn the_page_is_readable_html() {
+    let page = page(&account(), "").await;
+    let (head, rest) = page.split_once("<style>").expect("a style");
+    let (_, body) = rest.split_once("</style>").expect("the end of the style");
+    insta::assert_snapshot!(format!("{head}<style></style>{body}").replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
 
 #[tokio::test]

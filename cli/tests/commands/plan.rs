@@ -1,7 +1,7 @@
 //! `snapferry plan`, and `snapferry run --plan`.
 
 use serde_json::{Value, json};
-use snapferry::Ending;
+use snapferry::error::ExitStatus;
 
 use crate::account::{Account, DESTINATION, Execution};
 
@@ -16,7 +16,11 @@ fn account(fails: bool) -> Account {
     };
     let decided = |id: &str, decision: &str, reason: &str, delete: Value| {
         let target = json!({"kind": "instance", "id": id, "resourceId": "db-1", "dryRun": true});
-        let outcome = if decision == "copy" { "planned" } else { decision };
+        let outcome = if matches!(decision, "copy" | "join") {
+            "planned"
+        } else {
+            decision
+        };
         let mut told =
             json!({"target": target, "decision": decision, "outcome": outcome, "reason": reason, "attempt": 0});
         if decision != "nothing" {
@@ -61,7 +65,7 @@ fn account(fails: bool) -> Account {
 async fn a_plan_says_what_would_be_done_and_why() {
     let account = account(false);
     let said = account.say("plan").await;
-    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
     insta::assert_snapshot!(said.out);
     assert_eq!(
         account.inputs(),
@@ -79,7 +83,7 @@ async fn it_fits_a_terminal_of_60_columns() {
 #[tokio::test]
 async fn what_would_fail_is_exit_code_2_and_says_what_to_do() {
     let said = account(true).say("plan --only locked,orders").await;
-    assert_eq!(said.ending, Ok(Ending::Bad));
+    assert_eq!(said.ending, Ok(ExitStatus::Problem));
     assert!(
         said.out
             .contains("instance locked would fail: RDS cannot use a KMS key"),
@@ -100,7 +104,7 @@ async fn a_run_takes_the_databases_of_a_plan() {
     insta::assert_snapshot!(said.out.replace(execution, "EXECUTION").trim_end());
 
     let run = format!("run --plan {}", file.display());
-    assert_eq!(account.say(&run).await.ending, Ok(Ending::Fine));
+    assert_eq!(account.say(&run).await.ending, Ok(ExitStatus::Success));
     assert_eq!(
         account.inputs()[1]["only"],
         json!(["instance:orders", "instance:stock"])
@@ -115,6 +119,12 @@ async fn a_run_takes_the_databases_of_a_plan() {
         "{refused}"
     );
     std::fs::write(&file, "{}").expect("written");
-    assert!(account.say(&run).await.failure().starts_with("The file is no plan"));
+    assert!(
+        account
+            .say(&run)
+            .await
+            .failure()
+            .starts_with("The file is not a plan file")
+    );
     std::fs::remove_file(&file).expect("removed");
 }

@@ -1,41 +1,42 @@
 //! `snapferry restore-command`.
 
-use crate::account::{Account, DESTINATION, SOURCE, copy, copy_tagged, database};
+use crate::account::{Account, DESTINATION, SOURCE, copy, copy_for_restore, database, unverified};
+use domain::copy_tags::RestoreHints;
 use domain::kind::DatabaseKind::{Cluster, Instance};
 use domain::tags;
 use rds_simulator_sdk::scenario::Region;
-use snapferry::Ending;
-
-const VERIFIED: (&str, &str) = (tags::VERIFIED, "2026-11-22T11:00:00Z");
+use snapferry::error::ExitStatus;
 
 fn copies(region: Region) -> Region {
-    let for_restore = [
-        VERIFIED,
-        (tags::CLASS, "db.r6g.large"),
-        (tags::ENGINE_VERSION, "16.3"),
-        (tags::PARAMETER_GROUP, "orders-tuned"),
-        (tags::OPTION_GROUP, "default:postgres-16"),
-        (tags::MULTI_AZ, "true"),
-    ];
-    let of_cluster = [
-        VERIFIED,
-        (tags::CLASS, "db.r6g.xlarge"),
-        (tags::ENGINE_VERSION, "16.6"),
-        (tags::PARAMETER_GROUP, "default.aurora-postgresql16"),
-        (tags::MULTI_AZ, "true"),
-    ];
+    let text = |value: &str| Some(value.to_owned());
+    let of_instance = RestoreHints {
+        class: text("db.r6g.large"),
+        engine_version: text("16.3"),
+        parameter_group: text("orders-tuned"),
+        option_group: text("default:postgres-16"),
+        multi_az: Some(true),
+    };
+    let of_cluster = RestoreHints {
+        class: text("db.r6g.xlarge"),
+        engine_version: text("16.6"),
+        parameter_group: text("default.aurora-postgresql16"),
+        option_group: None,
+        multi_az: Some(true),
+    };
+    let evil = RestoreHints {
+        class: text("x; rm -rf ~ #"),
+        ..RestoreHints::default()
+    };
+    let verified = |kind, database, age, hints| {
+        copy_for_restore(kind, database, age, hints).tag(tags::VERIFIED, "2026-11-22T11:00:00Z")
+    };
     region
-        .snapshot(copy_tagged(Instance, "orders", 5.0, &for_restore))
+        .snapshot(verified(Instance, "orders", 5.0, of_instance))
         .snapshot(copy(Instance, "orders", 29.0))
-        .snapshot(copy_tagged(Instance, "orders", 1.0, &[]).at_percent(60))
-        .snapshot(copy_tagged(Cluster, "billing", 7.0, &of_cluster))
-        .snapshot(copy_tagged(Instance, "unverified", 3.0, &[]))
-        .snapshot(copy_tagged(
-            Instance,
-            "evil",
-            3.0,
-            &[VERIFIED, (tags::CLASS, "x; rm -rf ~ #")],
-        ))
+        .snapshot(unverified(Instance, "orders", 1.0).at_percent(60))
+        .snapshot(verified(Cluster, "billing", 7.0, of_cluster))
+        .snapshot(unverified(Instance, "unverified", 3.0))
+        .snapshot(verified(Instance, "evil", 3.0, evil))
         .snapshot(copy(Instance, "both", 3.0))
         .snapshot(copy(Cluster, "both", 4.0))
 }
@@ -55,7 +56,7 @@ fn on_the_day() -> (Account, String) {
 async fn an_instance_is_restored_from_its_newest_verified_copy() {
     let (account, place) = on_the_day();
     let said = account.say(&format!("restore-command orders {place}")).await;
-    assert_eq!(said.ending, Ok(Ending::Fine));
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
     insta::assert_snapshot!(said.out);
     assert_eq!(said.aside, "Fill in: SUBNET_GROUP, SECURITY_GROUP_IDS.\n");
 }
@@ -66,7 +67,7 @@ async fn a_cluster_is_restored_with_its_members() {
     let said = account
         .say(&format!("restore-command billing --as billing-drill {place}"))
         .await;
-    assert_eq!(said.ending, Ok(Ending::Fine));
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
     insta::assert_snapshot!(said.out);
 }
 

@@ -3,16 +3,16 @@
 use domain::kind::DatabaseKind::{Cluster, Instance};
 use jiff::SignedDuration;
 use serde_json::json;
-use snapferry::Ending;
+use snapferry::error::ExitStatus;
 
-use crate::account::{Account, Execution, SOURCE, copy_tagged, databases};
+use crate::account::{Account, Execution, SOURCE, databases, unverified};
 
 /// An account in which a run copies an instance and a cluster for twenty minutes, and finds a third current.
 fn account() -> Account {
     let account = Account::new(databases, |destination| {
         destination
-            .snapshot(copy_tagged(Instance, "orders", 2.0, &[]).at_percent(40))
-            .snapshot(copy_tagged(Cluster, "billing", 2.0, &[]).at_percent(10))
+            .snapshot(unverified(Instance, "orders", 2.0).at_percent(40))
+            .snapshot(unverified(Cluster, "billing", 2.0).at_percent(10))
     });
     let now = account.now();
     account.when_started(
@@ -58,7 +58,7 @@ async fn a_run_is_started_and_left_alone() {
     let said = account
         .say("run --only orders,cluster:billing --region us-east-1")
         .await;
-    assert_eq!(said.ending, Ok(Ending::Fine));
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
     insta::assert_snapshot!(nameless(&said.out));
     assert_eq!(
         nameless(&said.aside),
@@ -72,7 +72,7 @@ async fn a_run_is_started_and_left_alone() {
 async fn a_run_is_followed_to_its_end() {
     let account = account();
     let said = account.say("run --follow").await;
-    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
     insta::assert_snapshot!(nameless(&said.out));
     insta::assert_snapshot!(said.aside);
 }
@@ -92,9 +92,9 @@ async fn some_failures_are_exit_code_2_and_each_says_what_to_do() {
         Execution::copy("i-stock-0123abcd", now, 2).fails("KeyNotUsable", "RDS cannot use a KMS key: it is disabled."),
     ]);
     let said = account.say_in(Some(60), "run --follow partial").await;
-    assert_eq!(said.ending, Ok(Ending::Bad));
+    assert_eq!(said.ending, Ok(ExitStatus::Problem));
     insta::assert_snapshot!(said.out);
-    assert_eq!(account.say("run --follow total").await.ending, Ok(Ending::Error));
+    assert_eq!(account.say("run --follow total").await.ending, Ok(ExitStatus::Error));
     insta::assert_snapshot!(account.say("run --follow unlisted").await.failure());
 }
 
@@ -104,7 +104,7 @@ async fn ctrl_c_leaves_the_run_going() {
     let said = account
         .say_until(None, "run --follow", &mut std::future::ready(()))
         .await;
-    assert_eq!(said.ending, Ok(Ending::Fine));
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
     assert_eq!(
         nameless(&said.aside),
         "The run goes on. To follow it again:\n  snapferry run --follow run-NAME\n"

@@ -1,11 +1,11 @@
 //! `snapferry status`.
 
-use crate::account::{Account, DESTINATION, Execution, SOURCE, copy, copy_tagged, database, run_arn};
+use crate::account::{Account, DESTINATION, Execution, SOURCE, copy, database, run_arn, unverified};
 use domain::kind::DatabaseKind::{Cluster, Instance};
 use domain::tags;
 use serde_json::json;
-use snapferry::Ending;
-use snapferry::machines::suffix_of_run;
+use snapferry::aws::step_functions::suffix_of_run;
+use snapferry::error::ExitStatus;
 
 /// Databases in every state there is.
 fn fleet() -> Account {
@@ -25,10 +25,10 @@ fn fleet() -> Account {
                 .snapshot(copy(Instance, "orders", 5.0))
                 .snapshot(copy(Instance, "orders", 29.0))
                 .snapshot(copy(Instance, "stock-of-the-northern-warehouse", 50.0))
-                .snapshot(copy_tagged(Instance, "stock-of-the-northern-warehouse", 2.0, &[]).at_percent(40))
+                .snapshot(unverified(Instance, "stock-of-the-northern-warehouse", 2.0).at_percent(40))
                 .snapshot(copy(Cluster, "billing", 25.5))
                 .snapshot(copy(Instance, "long-gone", 900.0))
-                .snapshot(copy_tagged(Cluster, "marked", 3.0, &[(tags::VERIFIED, tags::MISMATCH)]))
+                .snapshot(unverified(Cluster, "marked", 3.0).tag(tags::VERIFIED, tags::MISMATCH))
         },
     );
     let now = account.now();
@@ -47,7 +47,7 @@ fn fleet() -> Account {
 #[tokio::test]
 async fn the_worst_comes_first_and_a_missed_objective_is_exit_code_2() {
     let said = fleet().say("status").await;
-    assert_eq!(said.ending, Ok(Ending::Bad), "{}", said.aside);
+    assert_eq!(said.ending, Ok(ExitStatus::Problem), "{}", said.aside);
     insta::assert_snapshot!(said.out);
     assert_eq!(said.aside, "To copy what is missing:\n  snapferry run --follow\n");
     let said = fleet().say("status --region us-east-1").await;
@@ -68,7 +68,7 @@ async fn it_fits_a_terminal_of_60_columns() {
 #[tokio::test]
 async fn json_says_the_same() {
     let said = fleet().say("status --json").await;
-    assert_eq!(said.ending, Ok(Ending::Bad));
+    assert_eq!(said.ending, Ok(ExitStatus::Problem));
     insta::assert_snapshot!(said.out);
 }
 
@@ -79,11 +79,11 @@ async fn within_the_objective_it_ends_well() {
         |destination| destination.snapshot(copy(Instance, "orders", 5.0)),
     );
     let said = account.say("status").await;
-    assert_eq!(said.ending, Ok(Ending::Fine));
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
     insta::assert_snapshot!(said.out);
 
     let strict = account.say("status --objective 4h").await;
-    assert_eq!(strict.ending, Ok(Ending::Bad));
+    assert_eq!(strict.ending, Ok(ExitStatus::Problem));
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn with_the_source_region_lost_the_copies_alone_answer() {
     let said = account
         .say(&format!("status --destination {DESTINATION} --owner snap"))
         .await;
-    assert_eq!(said.ending, Ok(Ending::Bad), "{}", said.aside);
+    assert_eq!(said.ending, Ok(ExitStatus::Problem), "{}", said.aside);
     insta::assert_snapshot!(said.out);
     // Nobody was even asked.
     assert_eq!(
@@ -171,7 +171,10 @@ async fn databases_that_the_stack_does_not_copy_miss_nothing() {
     let xml = crate::account::stack_xml();
     let opt_in = xml.replace("</Parameters>", &parameter("Selection", "opt-in"));
     account.stack("opt-in", &opt_in);
-    assert_eq!(account.say("status --stack opt-in").await.ending, Ok(Ending::Fine));
+    assert_eq!(
+        account.say("status --stack opt-in").await.ending,
+        Ok(ExitStatus::Success)
+    );
     // Without that parameter the other one is in danger, and with Neptune the graph.
     assert_eq!(account.say("status --json").await.json()["missed"], 1);
     account.stack(
@@ -192,7 +195,7 @@ async fn without_step_functions_the_copies_still_answer() {
         ),
     );
     let said = account.say("status --stack elsewhere --json").await;
-    assert_eq!(said.ending, Ok(Ending::Bad));
+    assert_eq!(said.ending, Ok(ExitStatus::Problem));
     assert!(said.json()["databases"][0]["last"].is_null());
 }
 
@@ -242,7 +245,7 @@ async fn a_thousand_databases_cost_at_most_two_calls_per_hundred_snapshots() {
     });
     account.executions(run.into_iter().chain(copies));
     let said = account.say("status").await;
-    assert_eq!(said.ending, Ok(Ending::Fine), "{}", said.aside);
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
     let calls: u64 = account.calls().values().sum();
     assert!(calls <= 60, "{:?}", account.calls());
 }

@@ -1,6 +1,7 @@
 //! What an input may ask for: inputs select, they never authorise.
 
 use crate::error::Error;
+use crate::kind::{DatabaseName, is_resource_id};
 use crate::option_groups::OptionGroups;
 use crate::payload::Target;
 use crate::rds_rules::takes_key;
@@ -12,20 +13,18 @@ impl Target {
     /// Refuses a target that no RDS call could serve, and anything that the function's own settings do not allow: an
     /// input selects, it never authorises.
     pub fn check(&self, settings: &Settings) -> Result<(), Error> {
-        let legal =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let is_id = |id: &String| id.len() <= 63 && legal(id);
+        let is_id = |id: &String| DatabaseName::is_identifier(id);
         if !is_id(&self.id) || !self.former_ids.iter().all(is_id) {
             return Err(Error::bad_input(
                 "id",
-                &format!("{:?} is no database identifier", self.id),
+                &format!("{:?} is not a valid database identifier", self.id),
                 "Give the identifier as the RDS console shows it, for example orders.",
             ));
         }
-        if !legal(&self.resource_id) {
+        if !is_resource_id(&self.resource_id) {
             return Err(Error::bad_input(
                 "resourceId",
-                &format!("{:?} is no resource id", self.resource_id),
+                &format!("{:?} is not a resource id", self.resource_id),
                 "Give the database's DbiResourceId or DbClusterResourceId; or start copy-fleet with \
                  {\"only\": [\"<identifier>\"]}, which looks it up.",
             ));
@@ -132,6 +131,15 @@ impl Target {
             Encryption::AwsOwned => vec![key, None],
             Encryption::Kms | Encryption::None => vec![key],
         })
+    }
+
+    /// The option group that the copy of a snapshot with the group `own` gets.
+    #[must_use]
+    pub fn option_group<'a>(&'a self, engine: &str, own: Option<&str>, settings: &'a Settings) -> Option<&'a str> {
+        let picked = self.policy.as_ref().and_then(|policy| policy.option_group.as_deref());
+        settings
+            .option_groups
+            .for_copy(self.kind, engine, &self.id, own, picked)
     }
 
     /// What is kept of this database: what the stack keeps, or what its tags or the input ask for where that is more.

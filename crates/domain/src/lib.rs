@@ -7,10 +7,13 @@
 pub mod authorize;
 pub mod copy_tags;
 pub mod error;
+#[cfg(test)]
+mod examples;
 pub mod kind;
 pub mod option_groups;
 pub mod ownership;
 pub mod payload;
+pub mod progress;
 pub mod rds_rules;
 pub mod region;
 pub mod retention_rules;

@@ -1,5 +1,8 @@
 //! Which option group a copy gets.
 
+use crate::kind::DatabaseKind;
+use crate::rds_rules::takes_option_group;
+
 /// The option groups of the destination region, by those of the source region or by instance.
 ///
 /// A copy that names none gets the default group, which RDS refuses where the source's group has permanent options
@@ -23,9 +26,25 @@ impl OptionGroups {
         entries.map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The group for the copies of an instance: by its own name, or else by its group's.
+    /// The group that the copy of a database gets: what the database's tag picks, or else what the stack says of the
+    /// instance or of its own group. None where copies take none.
     #[must_use]
-    pub fn for_copies_of(&self, instance_id: &str, option_group: Option<&str>) -> Option<&str> {
+    pub fn for_copy<'a>(
+        &'a self,
+        kind: DatabaseKind,
+        engine: &str,
+        id: &str,
+        own: Option<&str>,
+        picked: Option<&'a str>,
+    ) -> Option<&'a str> {
+        if !takes_option_group(kind, engine) {
+            return None;
+        }
+        picked.or_else(|| self.for_copies_of(id, own))
+    }
+
+    /// The group for the copies of an instance: by its own name, or else by its group's.
+    fn for_copies_of(&self, instance_id: &str, option_group: Option<&str>) -> Option<&str> {
         let to =
             |wanted: &dyn Fn(&str) -> bool| self.0.iter().find(|(from, _)| wanted(from)).map(|(_, to)| to.as_str());
         to(&|from| from.strip_prefix("instance:") == Some(instance_id))

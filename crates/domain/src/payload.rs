@@ -178,9 +178,9 @@ pub struct Plan {
     pub dry_run: bool,
     /// What each target is to be copied with.
     pub rules: RunRules,
-    /// Instances of this page, by resource id.
+    /// Instances of this page, in order of need.
     pub instances: Vec<Target>,
-    /// Clusters of this page, by resource id.
+    /// Clusters of this page, in order of need.
     pub clusters: Vec<Target>,
     /// The next page of instances, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,6 +197,19 @@ pub struct Plan {
     pub retired: Retired,
     /// Sentences for the operator.
     pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// The same without what only a run's first page tells.
+    #[must_use]
+    pub fn without_summary(self) -> Self {
+        Self {
+            left_out: LeftOut::default(),
+            retired: Retired::default(),
+            warnings: Vec::new(),
+            ..self
+        }
+    }
 }
 
 /// What is to be done with a database.
@@ -256,7 +269,7 @@ pub struct Source {
     /// Key that it is encrypted with, if RDS says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,
-    /// Allocated storage in GiB, if RDS says; Aurora always says 1.
+    /// Allocated storage in GiB, if RDS says; it does for instances only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_gib: Option<i32>,
 }
@@ -298,12 +311,22 @@ impl Wait {
     /// The shortest wait, in seconds.
     pub const MIN_SECONDS: u64 = 30;
 
-    /// The wait before the first look.
+    /// The wait before the first poll.
     #[must_use]
     pub fn first() -> Self {
         Self {
             seconds: Self::MIN_SECONDS,
             waited_seconds: Self::MIN_SECONDS,
+            ..Self::none()
+        }
+    }
+
+    /// No wait before the first poll.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            seconds: 0,
+            waited_seconds: 0,
             polls: 0,
             shortened: 0,
         }
@@ -339,6 +362,25 @@ pub struct Found {
     /// The wait that goes with a copy in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
+}
+
+impl Found {
+    /// A database of which no more is known yet: there is nothing to copy.
+    #[must_use]
+    pub fn new(target: Target, former_ids: Vec<String>) -> Self {
+        Self {
+            target,
+            former_ids,
+            decision: Decision::Nothing,
+            outcome: Outcome::Nothing,
+            reason: String::new(),
+            warnings: Vec::new(),
+            source: None,
+            attempt: 0,
+            copy: None,
+            wait: None,
+        }
+    }
 }
 
 /// What `start-copy` gives. A [`Found`] that joins a copy reads as one too.

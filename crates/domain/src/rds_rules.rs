@@ -39,6 +39,13 @@ pub fn takes_option_group(kind: DatabaseKind, engine: &str) -> bool {
     kind == DatabaseKind::Instance && !engine.starts_with("custom-")
 }
 
+/// Whether a copy needs a pre-signed URL: between `GovCloud` regions, and of `DocumentDB` clusters in any region;
+/// elsewhere RDS ignores it (API references of RDS and `DocumentDB`, `PreSignedUrl`).
+#[must_use]
+pub fn needs_presigned_url(source_region: &str, engine: &str) -> bool {
+    partition(source_region) == "aws-us-gov" || engine == "docdb"
+}
+
 /// Why RDS copies no snapshot between two regions, if it does not (user guide, Copying a DB snapshot). Between those
 /// of China it copies Neptune's only (Neptune user guide, Copying a DB cluster snapshot).
 #[must_use]
@@ -86,6 +93,19 @@ mod tests {
                 let refused = kind == DatabaseKind::Cluster && encryption == Encryption::None;
                 assert_eq!(takes_key(kind, encryption), !refused, "{kind} {encryption:?}");
             }
+        }
+    }
+
+    #[test]
+    fn only_gov_cloud_and_document_db_need_a_presigned_url() {
+        for (region, engine, needed) in [
+            ("us-gov-west-1", "postgres", true),
+            ("us-east-1", "docdb", true),
+            ("us-east-1", "postgres", false),
+            ("us-east-1", "neptune", false),
+            ("cn-north-1", "neptune", false),
+        ] {
+            assert_eq!(needs_presigned_url(region, engine), needed, "{engine} in {region}");
         }
     }
 }

@@ -22,3 +22,13 @@ pub fn partition(region: &str) -> &'static str {
         _ => "aws",
     }
 }
+
+/// The host of the AWS console for a region.
+#[must_use]
+pub fn console_host(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-us-gov" => "console.amazonaws-us-gov.com",
+        "aws-cn" => "console.amazonaws.cn",
+        _ => "console.aws.amazon.com",
+    }
+}

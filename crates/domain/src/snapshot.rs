@@ -78,7 +78,7 @@ pub struct Snapshot {
     pub kms_key_arn: Option<String>,
     /// The snapshot that it was copied from, across regions or accounts.
     pub source_arn: Option<String>,
-    /// Allocated storage in GiB. Aurora always says 1.
+    /// Allocated storage in GiB. Of clusters RDS gives no size that means anything.
     pub size_gib: Option<i32>,
     /// Percentage of the data transferred.
     pub percent: i32,

@@ -98,7 +98,8 @@ pub(crate) fn cluster_snapshot(found: DbClusterSnapshot) -> Option<Snapshot> {
         encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
         kms_key_arn: found.kms_key_id,
         source_arn: found.source_db_cluster_snapshot_arn.filter(|arn| !arn.is_empty()),
-        size_gib: found.allocated_storage,
+        // Aurora always says 1, whatever the cluster holds.
+        size_gib: None,
         percent: found.percent_progress.unwrap_or_default(),
         option_group: None,
         tags: tags_of(found.tag_list),
@@ -147,6 +148,30 @@ fn encryption(kind: Option<&StorageEncryptionType>, flag: Option<bool>) -> Encry
     }
 }
 
-fn timestamp(time: aws_sdk_rds::primitives::DateTime) -> Option<Timestamp> {
+/// A time of any service's SDK.
+#[must_use]
+pub fn timestamp(time: aws_sdk_rds::primitives::DateTime) -> Option<Timestamp> {
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_cluster_says_nothing_and_that_of_an_instance_does() {
+        let cluster = DbClusterSnapshot::builder()
+            .db_cluster_snapshot_identifier("billing")
+            .db_cluster_snapshot_arn("arn")
+            .allocated_storage(1);
+        assert_eq!(cluster_snapshot(cluster.build()).expect("a snapshot").size_gib, None);
+        let instance = DbSnapshot::builder()
+            .db_snapshot_identifier("orders")
+            .db_snapshot_arn("arn")
+            .allocated_storage(200);
+        assert_eq!(
+            instance_snapshot(instance.build()).expect("a snapshot").size_gib,
+            Some(200)
+        );
+    }
 }

@@ -1,10 +1,11 @@
 //! The gateway to RDS in one region: the only place that knows SDK types and how each kind is spelled.
 
 pub mod codes;
-mod convert;
+pub mod convert;
 pub mod presign;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
@@ -17,6 +18,13 @@ use domain::tags;
 use jiff::Timestamp;
 
 use crate::presign::Presigner;
+
+/// How long a client waits for a connection: nobody should have to wait for a lost region.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one attempt of a call may take. Three of them stay below the timeout of a function, so that a slow region
+/// surfaces under our error name instead of Lambda's.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// RDS in one region.
 #[derive(Debug, Clone)]

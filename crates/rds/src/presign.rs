@@ -15,7 +15,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::CopyRequest;
 use domain::error::{Error, Refusal};
 use domain::kind::DatabaseKind;
-use domain::region::partition;
 
 /// What a signed query encodes: everything but letters, digits and these four.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -49,12 +48,6 @@ impl Presigner {
             credentials,
             source_region: source_region.into(),
         }
-    }
-
-    /// Whether copies of this engine's snapshots from this region need the URL.
-    #[must_use]
-    pub fn is_needed(source_region: &str, engine: &str) -> bool {
-        partition(source_region) == "aws-us-gov" || engine == "docdb"
     }
 
     /// The URL that goes with `request` to `destination_region`.
@@ -195,19 +188,6 @@ mod tests {
             None,
         );
         assert_eq!(url, CLUSTER);
-    }
-
-    #[test]
-    fn only_gov_cloud_and_document_db_need_it() {
-        for (region, engine, needed) in [
-            ("us-gov-west-1", "postgres", true),
-            ("us-east-1", "docdb", true),
-            ("us-east-1", "postgres", false),
-            ("us-east-1", "neptune", false),
-            ("cn-north-1", "neptune", false),
-        ] {
-            assert_eq!(Presigner::is_needed(region, engine), needed, "{engine} in {region}");
-        }
     }
 
     const INSTANCE: &str = "https://rds.us-gov-west-1.amazonaws.com/?Action=CopyDBSnapshot&Version=2014-10-31\

@@ -3,8 +3,6 @@
 //! `aws_config::defaults` looks further, in profiles, at the metadata of machines and through other roles. A function has
 //! none of these, and pays for them: see docs/performance.md.
 
-use std::time::Duration;
-
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_rds::config::SharedCredentialsProvider;
@@ -13,16 +11,14 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use rds::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
 
 /// The configuration of clients of `region`. Those of another region share the connector if they are configured from a
 /// copy of it.
 pub(crate) fn config(region: &str) -> SdkConfig {
-    // Three attempts of 15 s each stay below the function's timeout, so that a slow region surfaces under
-    // our error name instead of Lambda's.
-    let connecting = Duration::from_secs(3);
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(connecting)
-        .operation_attempt_timeout(Duration::from_secs(15))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build();
     let is_on = |name| variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     SdkConfig::builder()
@@ -32,7 +28,9 @@ pub(crate) fn config(region: &str) -> SdkConfig {
             EnvironmentVariableCredentialsProvider::new(),
         ))
         .http_client(one_connector(
-            HttpConnectorSettings::builder().connect_timeout(connecting).build(),
+            HttpConnectorSettings::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .build(),
         ))
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard())
@@ -108,6 +106,6 @@ mod tests {
             .timeout_config()
             .and_then(TimeoutConfig::operation_attempt_timeout);
         let attempts = there.retry_config().map(RetryConfig::max_attempts);
-        assert_eq!((attempt, attempts), (Some(Duration::from_secs(15)), Some(3)));
+        assert_eq!((attempt, attempts), (Some(ATTEMPT_TIMEOUT), Some(3)));
     }
 }

@@ -10,8 +10,8 @@ mod verify;
 
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::error::Error;
-use domain::kind::DatabaseKind;
 use domain::payload::{Checked, CopyProgress, CopyState, Outcome, Started, Target, Verification};
+use domain::progress::remaining_seconds;
 use domain::snapshot::{Completion, Snapshot};
 use domain::tags;
 use jiff::Timestamp;
@@ -60,13 +60,13 @@ async fn check(deployment: &Deployment, started: Started, now: Timestamp) -> Res
             snapshot: started.source.id,
             status: snapshot.status,
         }),
-        Completion::Unfinished => go_on_waiting(deployment, started, &snapshot, now),
-        Completion::Complete => conclude(deployment, started, &snapshot, &own, now).await,
+        Completion::Unfinished => keep_waiting(deployment, started, &snapshot, now),
+        Completion::Complete => verify_finished(deployment, started, &snapshot, &own, now).await,
     }
 }
 
 /// A copy in progress: when to look again, unless it has taken too long.
-fn go_on_waiting(
+fn keep_waiting(
     deployment: &Deployment,
     started: Started,
     snapshot: &Snapshot,
@@ -94,7 +94,7 @@ fn go_on_waiting(
     let status = CopyProgress {
         state: CopyState::Copying,
         percent: snapshot.percent,
-        remaining_seconds: schedule::remaining_seconds(elapsed, snapshot.percent),
+        remaining_seconds: remaining_seconds(elapsed, snapshot.percent),
         finished_at: None,
     };
     Ok(Checked {
@@ -105,7 +105,7 @@ fn go_on_waiting(
 }
 
 /// A complete copy: `available` is not enough, it must be what was asked for.
-async fn conclude(
+async fn verify_finished(
     deployment: &Deployment,
     mut started: Started,
     snapshot: &Snapshot,
@@ -148,10 +148,7 @@ async fn conclude(
 fn measure(deployment: &Deployment, started: &Started, snapshot: &Snapshot, now: Timestamp) {
     let took = now.duration_since(started.copy.requested_at).as_secs_f64();
     let mut values = vec![(Metric::COPIES_COMPLETED, 1.0), (Metric::COPY_DURATION, took)];
-    // Aurora reports a size of 1 whatever it holds.
-    if started.target.kind == DatabaseKind::Instance
-        && let Some(size) = snapshot.size_gib
-    {
+    if let Some(size) = snapshot.size_gib {
         values.push((Metric::COPIED_GIGABYTES, f64::from(size)));
     }
     let Target { kind, id, .. } = &started.target;

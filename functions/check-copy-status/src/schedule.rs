@@ -1,6 +1,7 @@
 //! When to look again: the waits grow with the copy's age, so that the looks grow with its logarithm only.
 
 use domain::payload::Wait;
+use domain::progress::remaining_seconds;
 use jiff::Timestamp;
 
 /// How many waits of one copy may be cut short. Each costs one more look, so progress that stands still at 99 %
@@ -35,16 +36,6 @@ pub fn next(wait: &Wait, elapsed: u64, percent: i32) -> Wait {
         polls: wait.polls + 1,
         shortened,
     }
-}
-
-/// Seconds to go, if the copy goes on as fast as so far; nothing while RDS reports no progress, as it does for a
-/// copy that it has queued.
-#[must_use]
-pub fn remaining_seconds(elapsed: u64, percent: i32) -> Option<u64> {
-    let percent = u64::try_from(percent)
-        .ok()
-        .filter(|percent| (1..=100).contains(percent))?;
-    Some(elapsed.saturating_mul(100 - percent) / percent)
 }
 
 #[cfg(test)]

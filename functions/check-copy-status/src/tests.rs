@@ -36,17 +36,11 @@ async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
         kms_key_arn: Some(KEY.to_owned()),
         option_group: None,
         presigned: false,
-        tags: [
-            (tags::OWNER, deployment.owner.tag().to_owned()),
-            (tags::SOURCE_ARN, snapshot.arn.clone()),
-            (tags::SOURCE_RESOURCE_ID, target.resource_id.clone()),
-            (tags::SOURCE_CREATED, created.to_string()),
-            (tags::REQUESTED, now.to_string()),
-            (tags::KMS_KEY, KEY.to_owned()),
-            (tags::ATTEMPT, "0".to_owned()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into(),
+        tags: fixtures::copy_of(&target.id, &target.resource_id)
+            .source(&snapshot.arn)
+            .created(created)
+            .key(KEY)
+            .tags(),
     };
     let copy = deployment.destination.copy(&request, now).await.expect("a copy");
     Started {
@@ -271,7 +265,7 @@ async fn an_unknown_status_means_wait() {
             status: status.to_owned(),
             ..snapshot
         };
-        let checked = go_on_waiting(&deployment(&world), started.clone(), &odd, world.now()).expect("waits");
+        let checked = keep_waiting(&deployment(&world), started.clone(), &odd, world.now()).expect("waits");
         assert_eq!(checked.status.state, CopyState::Copying);
         assert_eq!(odd.completion(), Completion::Unfinished);
     }

@@ -1,6 +1,5 @@
 //! Whether a complete copy is what was asked for.
 
-use domain::kind::DatabaseKind;
 use domain::payload::{Source, Verification};
 use domain::snapshot::{Encryption, Snapshot};
 
@@ -29,10 +28,7 @@ pub(crate) fn compare(source: &Source, key: Option<&str>, copy: &Snapshot) -> Ve
     if let Some(key) = key {
         check("key", key, copy.kms_key_arn.as_deref());
     }
-    // Aurora reports a size of 1 whatever it holds.
-    if copy.kind == DatabaseKind::Instance
-        && let Some(expected) = source.size_gib
-    {
+    if let Some(expected) = source.size_gib {
         let found = copy.size_gib.map(|size| format!("{size} GiB"));
         check("size", &format!("{expected} GiB"), found.as_deref());
     }

@@ -5,10 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod choose;
+mod decide;
 
-use domain::copy_tags::{CopyStatus, OwnCopy};
+use decide::{Action, Verdict, decide};
+use domain::copy_tags::OwnCopy;
 use domain::error::Error;
-use domain::ownership::MAX_ATTEMPTS;
 use domain::payload::{Decision, Found, Outcome, Source, Target, Wait};
 use domain::rds_rules::{takes_key, why_unsupported};
 use domain::snapshot::{Encryption, Snapshot};
@@ -25,27 +26,21 @@ pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp)
         return Ok(retired(target));
     }
     let id = [target.id.clone()];
-    let (snapshots, copies) = tokio::try_join!(
+    let (snapshots, mut copies) = tokio::try_join!(
         source_snapshots(deployment, &target),
         deployment
             .destination
             .snapshots(target.kind, SnapshotQuery::ManualOfNames(&id)),
     )?;
-
     // Copies made before the database was renamed carry the names that it had then.
     let former_ids = choose::former_ids(&target, &snapshots);
-    let mut copies = copies;
     if !former_ids.is_empty() {
-        copies.extend(
-            deployment
-                .destination
-                .snapshots(target.kind, SnapshotQuery::ManualOfNames(&former_ids))
-                .await?,
-        );
+        let query = SnapshotQuery::ManualOfNames(&former_ids);
+        copies.extend(deployment.destination.snapshots(target.kind, query).await?);
     }
 
-    let found = decide(deployment, target, former_ids, &snapshots, &copies)?;
-    tracing::info!(decision = ?found.decision, reason = found.reason, "decided");
+    let found = found(deployment, Found::new(target, former_ids), &snapshots, &copies)?;
+    tracing::info!(decision = ?found.decision, reason = found.reason, "what to do is decided");
     measure(deployment, &found, now);
     Ok(found)
 }
@@ -81,39 +76,15 @@ async fn source_snapshots(deployment: &Deployment, target: &Target) -> Result<Ve
 /// A database that no longer exists has nothing to copy; what we hold of it is pruned.
 fn retired(target: Target) -> Found {
     Found {
-        former_ids: target.former_ids.clone(),
         decision: Decision::Retired,
         outcome: Outcome::Retired,
         reason: format!("{} {} no longer exists", target.kind, target.id),
-        warnings: Vec::new(),
-        source: None,
-        attempt: 0,
-        copy: None,
-        wait: None,
-        target,
+        ..Found::new(target.clone(), target.former_ids)
     }
 }
 
-/// What is to be done with the database, from what both regions hold.
-fn decide(
-    deployment: &Deployment,
-    target: Target,
-    former_ids: Vec<String>,
-    snapshots: &[Snapshot],
-    copies: &[Snapshot],
-) -> Result<Found, Error> {
-    let found = Found {
-        decision: Decision::Nothing,
-        outcome: Outcome::Nothing,
-        reason: String::new(),
-        warnings: Vec::new(),
-        source: None,
-        attempt: 0,
-        copy: None,
-        wait: None,
-        former_ids,
-        target,
-    };
+/// Adds to `found`, which knows the database only, what is to be done with it, from what both regions hold.
+fn found(deployment: &Deployment, found: Found, snapshots: &[Snapshot], copies: &[Snapshot]) -> Result<Found, Error> {
     let newest = match choose::newest(&found.target, snapshots) {
         Ok(newest) => newest,
         Err(reason) => return Ok(Found { reason, ..found }),
@@ -128,94 +99,52 @@ fn decide(
             ..found
         });
     }
-
     let found = Found {
         warnings: unencrypted(&found.target, source.encryption),
         ..found
     };
-    follow(deployment, found, source, copies)
-}
-
-/// Whether the newest snapshot is to be copied, from the copies that we have.
-fn follow(deployment: &Deployment, found: Found, source: Source, copies: &[Snapshot]) -> Result<Found, Error> {
     let keys = found.target.keys(source.encryption, &deployment.settings)?;
-    let all: Vec<OwnCopy> = copies
+    let own: Vec<OwnCopy> = copies
         .iter()
         .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
         .filter(|copy| copy.source_resource_id == found.target.resource_id)
         .collect();
-    let has_key = |copy: &&OwnCopy| keys.contains(&copy.kms_key_arn.as_deref());
-    let of_source = all.iter().filter(|copy| copy.source_arn == source.arn);
-    let ours: Vec<&OwnCopy> = of_source.filter(has_key).collect();
-    let status = |wanted: &[CopyStatus]| ours.iter().find(|copy| wanted.contains(&copy.status));
-    let unless_dry = |outcome| {
-        if found.target.dry_run {
-            Outcome::Planned
-        } else {
-            outcome
-        }
-    };
+    let Verdict { action, reason } = decide(&source, &own, &keys)?;
+    let source = Some(source);
     let region = deployment.destination.region();
-
-    let of_it = status(&[CopyStatus::Verified])
-        .map(|copy| (*copy, format!("{} is copied and verified as {}", source.id, copy.id)));
-    // The newest snapshot may go before older ones, as a hand-made one does. A copy of what is older than the data
-    // that we hold, under whichever key, would be pruned as soon as it is complete, and copied again by the next run.
-    let of_later_data = || {
-        let is_later = |copy: &&OwnCopy| copy.status == CopyStatus::Verified && copy.source_created > source.created_at;
-        let copy = all.iter().filter(is_later).max_by_key(|copy| copy.source_created)?;
-        let reason = format!(
-            "{} is older than the verified copy {}, whose snapshot is gone",
-            source.id, copy.id
-        );
-        Some((copy, reason))
+    let begun = if found.target.dry_run {
+        Outcome::Planned
+    } else {
+        Outcome::Pending
     };
-    if let Some((copy, reason)) = of_it.or_else(of_later_data) {
-        return Ok(Found {
+    Ok(match action {
+        Action::Current(copy) => Found {
             decision: Decision::Current,
             outcome: Outcome::Current,
             reason,
+            source,
             copy: Some(copy.to_ref(region)),
-            source: Some(source),
             ..found
-        });
-    }
-    if let Some(copy) = status(&[CopyStatus::InProgress, CopyStatus::Unverified]) {
-        return Ok(Found {
+        },
+        Action::Join(copy) => Found {
             decision: Decision::Join,
-            outcome: unless_dry(Outcome::Pending),
-            reason: format!("{} is being copied as {}", source.id, copy.id),
+            outcome: begun,
+            reason,
+            source,
             attempt: copy.attempt,
             copy: Some(copy.to_ref(region)),
-            // No wait before the first look: the copy may be complete already.
-            wait: Some(Wait {
-                seconds: 0,
-                waited_seconds: 0,
-                polls: 0,
-                shortened: 0,
-            }),
-            source: Some(source),
+            // The copy may be complete already.
+            wait: Some(Wait::none()),
             ..found
-        });
-    }
-
-    let attempt = u32::try_from(ours.len()).unwrap_or(MAX_ATTEMPTS);
-    if attempt >= MAX_ATTEMPTS {
-        return Err(Error::AttemptsUsedUp {
-            attempts: attempt,
-            snapshot: source.id,
-        });
-    }
-    Ok(Found {
-        decision: Decision::Copy,
-        outcome: unless_dry(Outcome::Pending),
-        reason: match attempt {
-            0 => format!("{} has no copy yet", source.id),
-            _ => format!("{attempt} copies of {} failed, it is tried again", source.id),
         },
-        source: Some(source),
-        attempt,
-        ..found
+        Action::Copy { attempt } => Found {
+            decision: Decision::Copy,
+            outcome: begun,
+            reason,
+            source,
+            attempt,
+            ..found
+        },
     })
 }
 

@@ -7,8 +7,6 @@ use rds_simulator_sdk::simulator::Kind;
 
 use super::*;
 
-const OWNER: &str = "us-east-1/snap";
-
 fn orders(hours: f64) -> Database {
     Database::new("orders")
         .encrypted_with("alias/aws/rds")
@@ -31,21 +29,17 @@ fn own_copy(found: &Found, attempt: u32, status: &str, verified: Option<&str>) -
         Some(fixtures::KEY),
         attempt,
     );
-    let mut copy = Seeded::copy_of(&source.arn, Kind::Instance, &id, 1.0)
-        .encrypted_with(fixtures::KEY)
-        .status(status)
-        .tag(tags::OWNER, OWNER)
-        .tag(tags::SOURCE_ARN, &source.arn)
-        .tag(tags::SOURCE_ID, "orders")
-        .tag(tags::SOURCE_RESOURCE_ID, &found.target.resource_id)
-        .tag(tags::SOURCE_CREATED, &source.created_at.to_string())
-        .tag(tags::REQUESTED, &source.created_at.to_string())
-        .tag(tags::KMS_KEY, fixtures::KEY)
-        .tag(tags::ATTEMPT, &attempt.to_string());
-    if let Some(verified) = verified {
-        copy = copy.tag(tags::VERIFIED, verified);
-    }
-    copy
+    let copy = fixtures::copy_of("orders", &found.target.resource_id)
+        .named(&id)
+        .source(&source.arn)
+        .created(source.created_at)
+        .key(fixtures::KEY)
+        .attempt(attempt);
+    let copy = match verified {
+        Some(mark) => copy.marked(mark),
+        None => copy,
+    };
+    copy.seed().status(status)
 }
 
 fn seed(world: &World, copies: impl IntoIterator<Item = Seeded>) {

@@ -11,13 +11,13 @@ use rds::Quota;
 use runtime::deployment::Deployment;
 use runtime::metrics::{Metric, hours};
 
-use crate::held::Holdings;
+use crate::destination_copies::DestinationCopies;
 
 /// Measures the databases that the stack is to copy and the quotas of the destination.
 pub(crate) fn fleet(
     deployment: &Deployment,
     databases: &[Database],
-    holdings: &Holdings,
+    copies: &DestinationCopies,
     quotas: &BTreeMap<DatabaseKind, Quota>,
     now: Timestamp,
 ) {
@@ -25,7 +25,7 @@ pub(crate) fn fleet(
     let (mut oldest, mut counted, mut without_copy) = (0.0, 0, 0);
     for database in databases.iter().filter(|database| can_be_copied(deployment, database)) {
         counted += 1;
-        let recovery_point = holdings.recovery_point(&database.resource_id);
+        let recovery_point = copies.recovery_point(&database.resource_id);
         without_copy += u32::from(recovery_point.is_none());
         // What has no copy is as old as the database: all of it would be lost.
         let Some(since) = recovery_point.or(database.created_at) else {

@@ -22,11 +22,10 @@ pub(crate) fn matter_to(database: &Database, settings: &Settings) -> bool {
 }
 
 fn chosen<'a>(database: &Database, picked: Option<&'a str>, settings: &'a Settings) -> Option<&'a str> {
-    picked.or_else(|| {
-        settings
-            .option_groups
-            .for_copies_of(&database.id, database.option_group.as_deref())
-    })
+    let own = database.option_group.as_deref();
+    settings
+        .option_groups
+        .for_copy(database.kind, &database.engine, &database.id, own, picked)
 }
 
 /// What is wrong with the option group of the copies, before RDS says so; `picked` is what the database's tag names.

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use domain::error::Error;
 use domain::kind::DatabaseKind;
-use domain::payload::{Problem, Target};
+use domain::payload::{Problem, RunRules, Target};
 use domain::rds_rules::takes_key;
+use domain::settings::Settings;
 use domain::snapshot::Database;
 use rds::Quota;
 use runtime::deployment::Deployment;
@@ -16,6 +17,9 @@ use runtime::deployment::Deployment;
 use crate::keys::{Keyring, Keys};
 use crate::options::{self, Groups};
 use crate::policy;
+
+/// Most warnings of a run: they travel with its output.
+pub(crate) const MAX_WARNINGS: usize = 60;
 
 /// What AWS says of the keys and the option groups that a run needs.
 #[derive(Debug, Default)]
@@ -26,7 +30,7 @@ pub(crate) struct Preflight {
 
 impl Preflight {
     /// Asks for what matters to these databases.
-    pub(crate) async fn of(deployment: &Deployment, keys: &Keys, databases: &[Database]) -> Result<Self, Error> {
+    pub(crate) async fn run(deployment: &Deployment, keys: &Keys, databases: &[Database]) -> Result<Self, Error> {
         let settings = &deployment.settings;
         let matters = |database: &Database| {
             options::matter_to(database, settings) || database.tags.contains_key(domain::tags::OPTION_GROUP)
@@ -38,20 +42,53 @@ impl Preflight {
         Ok(Self { keyring, groups })
     }
 
-    /// ARN of the stack's key, if it could be found out.
-    pub(crate) fn kms_key_arn(&self) -> Option<&str> {
-        self.keyring.own.arn.as_deref()
+    /// What each target is to be copied with.
+    pub(crate) fn rules(&self, settings: &Settings) -> RunRules {
+        RunRules {
+            destination_region: Some(settings.destination_region.clone()),
+            kms_key_arn: self.keyring.own.arn.clone(),
+            keep_copies: Some(settings.keep.copies),
+        }
     }
 
-    /// What is to be said of the stack's key.
-    pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
+    /// Every warning of the run: of the stack's key, of the destination region, then those of single databases. The log
+    /// has all of them, the plan as many as travel.
+    pub(crate) fn warnings(
+        &self,
+        deployment: &Deployment,
+        quotas: &BTreeMap<DatabaseKind, Quota>,
+        targets: &[Target],
+        foreign: &[String],
+        of_databases: Vec<String>,
+    ) -> Vec<String> {
         let key = &self.keyring.own;
         let problem = key.problem.as_ref().map(ToString::to_string);
-        problem.into_iter().chain(key.warning.clone())
+        let mut warnings: Vec<String> = problem.into_iter().chain(key.warning.clone()).collect();
+        warnings.extend(quota_warnings(quotas, targets, &deployment.settings.destination_region));
+        warnings.extend(foreign_warning(foreign, deployment));
+        warnings.extend(of_databases);
+        for warning in &warnings {
+            tracing::warn!(warning, "found before the first copy");
+        }
+        if warnings.len() > MAX_WARNINGS {
+            let more = warnings.len() - MAX_WARNINGS;
+            warnings.truncate(MAX_WARNINGS);
+            warnings.push(format!("and {more} more; the log of list-targets has them all"));
+        }
+        warnings
+    }
+
+    /// The databases as targets, and what is to be said of them.
+    pub(crate) fn targets(&self, deployment: &Deployment, databases: Vec<Database>) -> (Vec<Target>, Vec<String>) {
+        let (targets, said): (Vec<_>, Vec<_>) = databases
+            .into_iter()
+            .map(|database| self.target(deployment, database))
+            .unzip();
+        (targets, said.into_iter().flatten().collect())
     }
 
     /// The database as a target, with what its tags ask for and what would fail, and what is to be said of it.
-    pub(crate) fn target(&self, deployment: &Deployment, database: Database) -> (Target, Vec<String>) {
+    fn target(&self, deployment: &Deployment, database: Database) -> (Target, Vec<String>) {
         let settings = &deployment.settings;
         let (policy, mut said) = policy::of(&database, &self.keyring, settings);
         let name = format!("{} {}", database.kind, database.id);
@@ -90,11 +127,7 @@ async fn option_groups(deployment: &Deployment, wanted: bool) -> Result<Groups, 
 }
 
 /// Says when the copies of this run may not fit into the destination's quota, before it bites.
-pub(crate) fn quota_warnings(
-    quotas: &BTreeMap<DatabaseKind, Quota>,
-    targets: &[Target],
-    destination_region: &str,
-) -> Vec<String> {
+fn quota_warnings(quotas: &BTreeMap<DatabaseKind, Quota>, targets: &[Target], destination_region: &str) -> Vec<String> {
     let warning = |(kind, quota): (&DatabaseKind, &Quota)| {
         let copied = |target: &&Target| target.kind == *kind && !target.retired && target.problem.is_none();
         let adds = i64::try_from(targets.iter().filter(copied).count()).unwrap_or(i64::MAX);
@@ -111,12 +144,12 @@ pub(crate) fn quota_warnings(
 }
 
 /// Says when snapshots are named like our copies and are not ours: another stack may have the same `OwnerId`.
-pub(crate) fn stranger_warning(strangers: &[String], deployment: &Deployment) -> Option<String> {
-    let first = strangers.first()?;
+fn foreign_warning(foreign: &[String], deployment: &Deployment) -> Option<String> {
+    let first = foreign.first()?;
     Some(format!(
         "{} manual snapshots of {}, {first} among them, are named like the copies of this stack and do not carry its \
          owner tag; they are left alone. A stack of another source region needs an OwnerId of its own",
-        strangers.len(),
+        foreign.len(),
         deployment.destination.region()
     ))
 }

@@ -1,7 +1,7 @@
 //! The three shapes that an execution's input can have, made one.
 
 use domain::error::Error;
-use domain::kind::DatabaseKind;
+use domain::kind::{DatabaseKind, DatabaseName, NameError};
 use domain::payload::Page;
 use domain::settings::Settings;
 use runtime::input::parse;
@@ -23,23 +23,17 @@ pub(crate) enum Scope {
     /// Every database.
     All,
     /// These.
-    Only(Vec<Name>),
+    Only(Vec<DatabaseName>),
     /// The one that this automated snapshot is of; an RDS event names the snapshot only.
     Snapshot { kind: DatabaseKind, id: String },
 }
 
-/// A database by name: `orders`, or `instance:orders` and `cluster:orders` where both exist.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) kind: Option<DatabaseKind>,
-    pub(crate) id: String,
-}
-
-impl std::fmt::Display for Name {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.kind {
-            Some(kind) => write!(f, "{kind}:{}", self.id),
-            None => f.write_str(&self.id),
+impl Scope {
+    /// The databases that are named, if they are.
+    pub(crate) fn names(&self) -> Option<&[DatabaseName]> {
+        match self {
+            Self::Only(names) => Some(names),
+            Self::All | Self::Snapshot { .. } => None,
         }
     }
 }
@@ -113,7 +107,7 @@ impl Request {
                 names
                     .iter()
                     .enumerate()
-                    .map(|(at, name)| Name::read(at, name))
+                    .map(|(at, name)| read_name(at, name))
                     .collect::<Result<_, _>>()?,
             ),
         };
@@ -189,37 +183,14 @@ impl Request {
     }
 }
 
-impl Name {
-    fn read(at: usize, text: &str) -> Result<Self, Error> {
-        let (kind, id) = match text.split_once(':') {
-            None => (None, text),
-            Some(("instance", id)) => (Some(DatabaseKind::Instance), id),
-            Some(("cluster", id)) => (Some(DatabaseKind::Cluster), id),
-            Some((prefix, _)) => {
-                return Err(Error::bad_input(
-                    &format!("only[{at}]"),
-                    &format!("{prefix:?} is no kind of database"),
-                    "Write a database's identifier, instance:<identifier> or cluster:<identifier>.",
-                ));
-            }
-        };
-        if id.trim().is_empty() {
-            return Err(Error::bad_input(
-                &format!("only[{at}]"),
-                "names no database",
-                "Write a database's identifier, for example \"orders\".",
-            ));
-        }
-        // RDS stores identifiers in lower case.
-        Ok(Self {
-            kind,
-            id: id.trim().to_ascii_lowercase(),
-        })
-    }
-
-    pub(crate) fn is(&self, kind: DatabaseKind, id: &str) -> bool {
-        self.id == id && self.kind.is_none_or(|wanted| wanted == kind)
-    }
+fn read_name(at: usize, text: &str) -> Result<DatabaseName, Error> {
+    text.parse().map_err(|error: NameError| {
+        Error::bad_input(
+            &format!("only[{at}]"),
+            &error.to_string(),
+            "Write a database's identifier as the RDS console shows it, instance:<identifier> or cluster:<identifier>.",
+        )
+    })
 }
 
 #[cfg(test)]

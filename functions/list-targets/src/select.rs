@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use domain::error::Error;
-use domain::kind::DatabaseKind;
+use domain::kind::DatabaseName;
 use domain::payload::{LeftOut, LeftOutDatabase};
 use domain::settings::{Selection, Settings};
 use domain::snapshot::Database;
 use domain::tags;
 use runtime::deployment::Deployment;
 
-use crate::request::{Name, Scope};
+use crate::request::{Request, Scope};
 
 /// Most databases that a summary names.
 pub(crate) const MAX_NAMED: usize = 50;
@@ -23,36 +23,40 @@ pub(crate) struct Selected {
     pub(crate) left_out: LeftOut,
 }
 
-/// The database that an automated snapshot is of.
-pub(crate) async fn database_of(deployment: &Deployment, kind: DatabaseKind, id: &str) -> Result<Name, Error> {
-    let snapshot = deployment.source.snapshot(kind, id, "automated").await?;
+/// The scope with the database in the place of its snapshot: an RDS event names the snapshot only.
+pub(crate) async fn resolve(deployment: &Deployment, scope: &Scope) -> Result<Scope, Error> {
+    let Scope::Snapshot { kind, id } = scope else {
+        return Ok(scope.clone());
+    };
+    let snapshot = deployment.source.snapshot(*kind, id, "automated").await?;
     let snapshot = snapshot.ok_or_else(|| Error::SnapshotNotFound {
         reason: format!(
             "detail.SourceIdentifier: there is no automated {kind} snapshot {id} in {}",
             deployment.settings.source_region
         ),
     })?;
-    Ok(Name {
-        kind: Some(kind),
+    Ok(Scope::Only(vec![DatabaseName {
+        kind: Some(*kind),
         id: snapshot.database_id,
-    })
+    }]))
 }
 
-/// Refuses names that no database has, before anything is started. `field` is where the names came from.
-pub(crate) fn check_names(
-    names: &[Name],
-    field: impl Fn(usize) -> String,
-    databases: &[Database],
-    region: &str,
-) -> Result<(), Error> {
+/// Refuses names that no database has, before anything is started. `scope` is that of `request`, resolved. Later pages
+/// take what the first one has checked.
+pub(crate) fn check_names(request: &Request, scope: &Scope, databases: &[Database], region: &str) -> Result<(), Error> {
+    let (Some(names), None) = (scope.names(), &request.page) else {
+        return Ok(());
+    };
     for (at, name) in names.iter().enumerate() {
         let found = databases
             .iter()
-            .find(|database| name.is(database.kind, &database.id) && database.member_of.is_none());
+            .find(|database| name.matches(database.kind, &database.id) && database.member_of.is_none());
         if found.is_some() {
             continue;
         }
-        let member = databases.iter().find(|database| name.is(database.kind, &database.id));
+        let member = databases
+            .iter()
+            .find(|database| name.matches(database.kind, &database.id));
         let (problem, remedy) = match member.and_then(|member| member.member_of.as_ref()) {
             Some(cluster) => (
                 format!("{name} is a member of the cluster {cluster}, which is copied as a whole"),
@@ -63,7 +67,11 @@ pub(crate) fn check_names(
                 "Check the spelling and the region; write the identifier as the RDS console shows it.".to_owned(),
             ),
         };
-        return Err(Error::bad_input(&field(at), &problem, &remedy));
+        let field = match &request.scope {
+            Scope::Snapshot { .. } => "detail.SourceIdentifier".to_owned(),
+            Scope::All | Scope::Only(_) => format!("only[{at}]"),
+        };
+        return Err(Error::bad_input(&field, &problem, &remedy));
     }
     Ok(())
 }
@@ -98,7 +106,7 @@ pub(crate) fn select(
 fn is_asked_for(scope: &Scope, database: &Database) -> bool {
     match scope {
         Scope::All | Scope::Snapshot { .. } => true,
-        Scope::Only(names) => names.iter().any(|name| name.is(database.kind, &database.id)),
+        Scope::Only(names) => names.iter().any(|name| name.matches(database.kind, &database.id)),
     }
 }
 

@@ -45,17 +45,7 @@ fn small(region: Region) -> Region {
 
 /// A copy of ours of an instance, that nobody verified, of data from so many hours ago.
 fn copy_of(id: &str, resource_id: &str, hours: u32) -> SeededSnapshot {
-    let arn = format!("arn:aws:rds:{SOURCE}:123456789012:snapshot:rds:{id}-old");
-    let time = format!("{{time:{hours}}}");
-    SeededSnapshot::copy_of(&arn, Kind::Instance, &format!("snap-{id}-old"), f64::from(hours))
-        .of(Kind::Instance, id)
-        .tag(tags::OWNER, "us-east-1/snap")
-        .tag(tags::SOURCE_ARN, &arn)
-        .tag(tags::SOURCE_RESOURCE_ID, resource_id)
-        .tag(tags::SOURCE_CREATED, &time)
-        .tag(tags::REQUESTED, &time)
-        .tag(tags::KMS_KEY, "none")
-        .tag(tags::ATTEMPT, "0")
+    fixtures::copy_of(id, resource_id).aged(hours).seed()
 }
 
 #[tokio::test]
@@ -278,7 +268,7 @@ async fn a_page_fits_a_state_when_every_target_has_a_policy_and_a_problem() {
     assert!(plan.instances.len() > 100 && next.number == 2);
     assert_eq!(
         plan.warnings.len(),
-        MAX_WARNINGS + 1,
+        preflight::MAX_WARNINGS + 1,
         "the first warnings and how many there are more"
     );
 }

@@ -13,7 +13,7 @@ use domain::payload::{Decision, Prunable, PruneDecision, PruneReport, Pruned, Ta
 use domain::retention_rules::RetentionRules;
 use jiff::Timestamp;
 use rds::SnapshotQuery;
-use retention::{Rules, Verdict};
+use retention::{PruneRules, Verdict};
 use runtime::deployment::Deployment;
 use runtime::metrics::Metric;
 
@@ -26,9 +26,9 @@ pub async fn handle(deployment: &Deployment, payload: Prunable, now: Timestamp) 
     let dry_run = payload.target.dry_run || deployment.settings.dry_run;
     let mut copies = copies(deployment, &payload).await?;
     if dry_run {
-        foresee(&mut copies, &payload, now);
+        simulate_run(&mut copies, &payload, now);
     }
-    let rules = Rules::of(&deployment.settings, &payload.target, &copies);
+    let rules = PruneRules::new(&deployment.settings, &payload.target, &copies);
     let verdicts = retention::plan(&copies, &rules, now);
 
     let mut report = PruneReport {
@@ -42,7 +42,7 @@ pub async fn handle(deployment: &Deployment, payload: Prunable, now: Timestamp) 
             delete_copy(deployment, &payload.target, copy).await?;
             deleted += 1;
         }
-        tracing::info!(copy = copy.id, delete, dry_run, reason, "decided");
+        tracing::info!(copy = copy.id, delete, dry_run, reason, "copy kept or deleted");
         listed += 1;
         let list = if delete { &mut report.deleted } else { &mut report.kept };
         if listed <= MAX_LISTED {
@@ -79,7 +79,7 @@ async fn delete_copy(deployment: &Deployment, target: &Target, copy: &OwnCopy) -
 
 /// Adds the copy that a run would have made before it pruned, or counts the one under way as verified: otherwise a dry
 /// run would not say what a run deletes.
-fn foresee(copies: &mut Vec<OwnCopy>, payload: &Prunable, now: Timestamp) {
+fn simulate_run(copies: &mut Vec<OwnCopy>, payload: &Prunable, now: Timestamp) {
     let Some(source) = &payload.source else { return };
     match payload.decision {
         Some(Decision::Join) => {

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// What decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
+pub struct PruneRules {
     /// What is kept of the verified copies. The newest one is in any case.
     pub keep: RetentionRules,
     /// Whether everything is kept, because a tag of the database that may say more cannot be read.
@@ -24,12 +24,12 @@ pub struct Rules {
     pub deadline: SignedDuration,
 }
 
-impl Rules {
+impl PruneRules {
     /// What the stack is configured with, and what may widen it: the target, and the tags of the newest verified copy,
     /// which know what the database's tags asked for when it was made. That copy stays, so a second plan has the same
     /// rules.
     #[must_use]
-    pub fn of(settings: &Settings, target: &Target, copies: &[OwnCopy]) -> Self {
+    pub fn new(settings: &Settings, target: &Target, copies: &[OwnCopy]) -> Self {
         let verified = copies.iter().filter(|copy| copy.status == CopyStatus::Verified);
         let newest = verified.max_by(|a, b| age(a).cmp(&age(b)));
         let when_retired = RetentionRules {
@@ -52,8 +52,8 @@ impl Rules {
     }
 
     /// How many periods of a length keep their last verified copy.
-    fn periods(&self, of: Period) -> u32 {
-        match of {
+    fn periods(&self, length: Period) -> u32 {
+        match length {
             Period::Day => self.keep.daily,
             Period::Week => self.keep.weekly,
             Period::Month => self.keep.monthly,
@@ -75,7 +75,7 @@ impl Period {
     const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
 
     /// What tells the period of a time from others of its length: a year, and which one of that year.
-    fn of(self, time: Timestamp) -> (i16, i16) {
+    fn containing(self, time: Timestamp) -> (i16, i16) {
         let date = time.to_zoned(TimeZone::UTC).date();
         let week = date.iso_week_date();
         match self {
@@ -110,7 +110,7 @@ pub struct Verdict<'a> {
 
 /// A verdict on each copy, the oldest first. All copies must be ours and of one database.
 #[must_use]
-pub fn plan<'a>(copies: &'a [OwnCopy], rules: &Rules, now: Timestamp) -> Vec<Verdict<'a>> {
+pub fn plan<'a>(copies: &'a [OwnCopy], rules: &PruneRules, now: Timestamp) -> Vec<Verdict<'a>> {
     let mut by_age: Vec<&OwnCopy> = copies.iter().collect();
     by_age.sort_by(|a, b| age(a).cmp(&age(b)));
 
@@ -128,31 +128,17 @@ pub fn plan<'a>(copies: &'a [OwnCopy], rules: &Rules, now: Timestamp) -> Vec<Ver
     by_age
         .iter()
         .map(|&copy| {
-            let wish = match copy.status {
-                CopyStatus::Verified => good(copy, newer_than[&copy.id], rules, now),
-                CopyStatus::Failed => superseded(copy, newest_verified, "failed"),
-                CopyStatus::Mismatched => superseded(copy, newest_verified, "did not match its source"),
+            let decision = match copy.status {
+                CopyStatus::Verified => verified_copy(copy, newer_than[&copy.id], rules, now),
+                CopyStatus::Failed => replaced_copy(copy, newest_verified, "failed"),
+                CopyStatus::Mismatched => replaced_copy(copy, newest_verified, "did not match its source"),
                 CopyStatus::Unverified if now.duration_since(copy.requested) <= rules.deadline => {
-                    Err("complete, to be verified by the run that waits for it".to_owned())
+                    Decision::Keep("complete, to be verified by the run that waits for it".to_owned())
                 }
-                CopyStatus::Unverified => superseded(copy, newest_verified, "was never verified"),
-                CopyStatus::InProgress => Err("in progress".to_owned()),
+                CopyStatus::Unverified => replaced_copy(copy, newest_verified, "was never verified"),
+                CopyStatus::InProgress => Decision::Keep("in progress".to_owned()),
             };
-            match (wish, in_progress) {
-                (Ok(_), _) if rules.hold_all => keep(
-                    copy,
-                    "a tag of the database cannot be read, and nothing goes until it can".to_owned(),
-                ),
-                (Ok(_), Some(newer)) if age(newer) > age(copy) => {
-                    keep(copy, format!("{} is still in progress", newer.id))
-                }
-                (Ok(reason), _) => Verdict {
-                    copy,
-                    delete: true,
-                    reason,
-                },
-                (Err(reason), _) => keep(copy, reason),
-            }
+            decision.unless_held(copy, in_progress, rules).into_verdict(copy)
         })
         .collect()
 }
@@ -163,12 +149,37 @@ fn age(copy: &OwnCopy) -> (Timestamp, Timestamp, &str) {
 }
 
 /// Whether a copy may still complete. One that was asked for in the future, by a clock that differs, may.
-fn is_under_way(copy: &OwnCopy, rules: &Rules, now: Timestamp) -> bool {
+fn is_under_way(copy: &OwnCopy, rules: &PruneRules, now: Timestamp) -> bool {
     copy.status == CopyStatus::InProgress && now.duration_since(copy.requested) <= rules.deadline
 }
 
-/// `Ok` is the reason to delete, `Err` the reason to keep.
-type Wish = Result<String, String>;
+/// What is to be done with a copy, and the rule that decided, as a sentence.
+#[derive(Debug)]
+enum Decision {
+    Keep(String),
+    Delete(String),
+}
+
+impl Decision {
+    /// The same, but what holds every copy, or every older one, comes before the rules.
+    fn unless_held(self, copy: &OwnCopy, in_progress: Option<&OwnCopy>, rules: &PruneRules) -> Self {
+        match (self, in_progress) {
+            (Self::Delete(_), _) if rules.hold_all => {
+                Self::Keep("a tag of the database cannot be read, and nothing goes until it can".to_owned())
+            }
+            (Self::Delete(_), Some(newer)) if age(newer) > age(copy) => {
+                Self::Keep(format!("{} is still in progress", newer.id))
+            }
+            (decision, _) => decision,
+        }
+    }
+
+    fn into_verdict(self, copy: &OwnCopy) -> Verdict<'_> {
+        let delete = matches!(self, Self::Delete(_));
+        let (Self::Keep(reason) | Self::Delete(reason)) = self;
+        Verdict { copy, delete, reason }
+    }
+}
 
 /// The verified copies that are newer than one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -183,7 +194,7 @@ impl Newer {
     fn and(mut self, copy: &OwnCopy) -> Self {
         self.copies += 1;
         for (period, (count, earliest)) in Period::ALL.into_iter().zip(&mut self.periods) {
-            let own = Some(period.of(copy.source_created));
+            let own = Some(period.containing(copy.source_created));
             if *earliest != own {
                 (*count, *earliest) = (*count + 1, own);
             }
@@ -193,45 +204,37 @@ impl Newer {
 }
 
 /// A verified copy stays for the first rule that wants it.
-fn good(copy: &OwnCopy, newer: Newer, rules: &Rules, now: Timestamp) -> Wish {
+fn verified_copy(copy: &OwnCopy, newer: Newer, rules: &PruneRules, now: Timestamp) -> Decision {
     let keep = usize::try_from(rules.keep.copies).unwrap_or(usize::MAX).max(1);
     let number = newer.copies + 1;
     if number == 1 {
-        return Err("the newest verified copy".to_owned());
+        return Decision::Keep("the newest verified copy".to_owned());
     }
     if number <= keep {
-        return Err(format!("number {number} of the {keep} newest verified copies"));
+        return Decision::Keep(format!("number {number} of the {keep} newest verified copies"));
     }
     // A copy from the future, by a clock that differs, is younger than any age.
     if rules.keep.days > 0 && now.duration_since(copy.source_created) <= rules.age() {
-        return Err(format!("not older than {} days", rules.keep.days));
+        return Decision::Keep(format!("not older than {} days", rules.keep.days));
     }
     for (period, (later, earliest)) in Period::ALL.into_iter().zip(newer.periods) {
         let count = rules.periods(period);
-        if later < count && earliest != Some(period.of(copy.source_created)) {
-            return Err(format!("the last of its {}, {count} of which are kept", period.name()));
+        if later < count && earliest != Some(period.containing(copy.source_created)) {
+            return Decision::Keep(format!("the last of its {}, {count} of which are kept", period.name()));
         }
     }
-    Ok(format!(
+    Decision::Delete(format!(
         "number {number} of the verified copies, {keep} are kept, and no other rule wants it"
     ))
 }
 
 /// A copy that is no good goes once there is a good one of the same or of later data.
-fn superseded(copy: &OwnCopy, newest_verified: Option<&OwnCopy>, what: &str) -> Wish {
+fn replaced_copy(copy: &OwnCopy, newest_verified: Option<&OwnCopy>, what: &str) -> Decision {
     match newest_verified {
         Some(good) if good.source_created >= copy.source_created => {
-            Ok(format!("it {what}, and {} is verified", good.id))
+            Decision::Delete(format!("it {what}, and {} is verified", good.id))
         }
-        _ => Err(format!("it {what}, and there is no later verified copy yet")),
-    }
-}
-
-fn keep(copy: &OwnCopy, reason: String) -> Verdict<'_> {
-    Verdict {
-        copy,
-        delete: false,
-        reason,
+        _ => Decision::Keep(format!("it {what}, and there is no later verified copy yet")),
     }
 }
 

@@ -15,22 +15,14 @@ fn copy(days: u32) -> Snapshot {
 
 /// A copy that was not verified, of a database with this resource id.
 fn of(days: u32, id: &str, resource_id: &str) -> Snapshot {
-    let hours = days * 24;
-    let arn = format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-{{stamp:{hours}}}");
-    let mut copy = Snapshot::copy_of(&arn, Kind::Instance, id, f64::from(hours)).of(Kind::Instance, "orders");
-    for (key, value) in [
-        (tags::OWNER, "us-east-1/snap"),
-        (tags::SOURCE_ARN, &arn),
-        (tags::SOURCE_ID, "orders"),
-        (tags::SOURCE_RESOURCE_ID, resource_id),
-        (tags::SOURCE_CREATED, &format!("{{time:{hours}}}")),
-        (tags::REQUESTED, &format!("{{time:{hours}}}")),
-        (tags::KMS_KEY, "none"),
-        (tags::ATTEMPT, "0"),
-    ] {
-        copy = copy.tag(key, value);
-    }
-    copy
+    fixtures::copy_of("orders", resource_id)
+        .named(id)
+        .source(&format!(
+            "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-{{stamp:{}}}",
+            days * 24
+        ))
+        .aged(days * 24)
+        .seed()
 }
 
 fn world(there: impl IntoIterator<Item = Snapshot>) -> World {

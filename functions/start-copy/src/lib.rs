@@ -11,13 +11,13 @@ use domain::copy_tags::{CopyStatus, CopyTags, OwnCopy};
 use domain::error::{Error, Refusal};
 use domain::kind::DatabaseKind;
 use domain::ownership::MAX_ATTEMPTS;
-use domain::payload::{CopyRef, Found, Source, Started, Target, Wait};
-use domain::rds_rules::takes_option_group;
+use domain::payload::{CopyRef, Found, Source, Started, Wait};
+use domain::rds_rules::needs_presigned_url;
 use domain::settings::Settings;
 use domain::snapshot::{Database, Snapshot};
 use jiff::Timestamp;
 use rds::CopyRequest;
-use rds::presign::Presigner;
+
 use runtime::deployment::Deployment;
 use runtime::metrics::Metric;
 
@@ -86,8 +86,11 @@ async fn start(
             source_arn: source.arn.clone(),
             id: deployment.owner.copy_id(&source.arn, key, attempt),
             kms_key_arn: key.map(|key| requested_key(settings, key).to_owned()),
-            option_group: option_group(settings, &found.target, snapshot).map(str::to_owned),
-            presigned: Presigner::is_needed(&settings.source_region, &source.engine),
+            option_group: found
+                .target
+                .option_group(&snapshot.engine, snapshot.option_group.as_deref(), settings)
+                .map(str::to_owned),
+            presigned: needs_presigned_url(&settings.source_region, &source.engine),
             tags: tag_set::all(&snapshot.tags, &ours, &deployment.owner),
         };
         if let Some(copy) = copy_or_join(deployment, &request, source, key, attempt, now).await? {
@@ -108,19 +111,6 @@ fn requested_key<'a>(settings: &'a Settings, key: &'a str) -> &'a str {
     } else {
         settings.kms_key.arn()
     }
-}
-
-/// The option group that the copy gets: the database's tag says, or the stack.
-fn option_group<'a>(settings: &'a Settings, target: &'a Target, snapshot: &Snapshot) -> Option<&'a str> {
-    if !takes_option_group(target.kind, &snapshot.engine) {
-        return None;
-    }
-    let picked = target.policy.as_ref().and_then(|policy| policy.option_group.as_deref());
-    picked.or_else(|| {
-        settings
-            .option_groups
-            .for_copies_of(&target.id, snapshot.option_group.as_deref())
-    })
 }
 
 /// Refuses a payload that this function must not act on, whatever was decided before.

@@ -10,18 +10,14 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "aws" / "local-cloud"))
-
-from localcloud import layout  # noqa: E402
+from bench.measures import deployed, hosting
+from bench.measures.runtime_api import Function
+from local_cloud import layout
+from local_cloud.build import build_functions, build_programs
+from local_cloud.report import Report
+from local_cloud.simulator import Simulator
 
 layout.forget_real_account()
-
-import deployed  # noqa: E402
-import hosting  # noqa: E402
-from localcloud.build import build_functions, build_simulator  # noqa: E402
-from localcloud.report import Report  # noqa: E402
-from localcloud.simulator import Simulator  # noqa: E402
-from runtime_api import Function  # noqa: E402
 
 FOLDER = layout.WORKSPACE / "measures"
 """Logs of the builds and of every function process."""
@@ -85,7 +81,7 @@ def simulator(pytestconfig: pytest.Config) -> Iterator[Simulator]:
     """The RDS simulator on a free port, for the length of the session."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        binary = build_simulator(Report(sys.stderr), FOLDER)
+        binary = build_programs(Report(sys.stderr), FOLDER, "rds-simulator")["rds-simulator"]
     with hosting.running(binary, FOLDER / "simulator.log") as simulator:
         yield simulator
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from localcloud import layout
+from local_cloud import layout
 
 
 def functions() -> list[str]:

@@ -12,9 +12,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from localcloud import layout
-from localcloud.simulator import Simulator
-from localcloud.warden import die_with_parent
+from local_cloud import layout
+from local_cloud.simulator import Simulator
+from local_cloud.supervisor import die_with_parent
 
 
 def set_aside(name: str, folder: Path) -> Path:

@@ -5,6 +5,7 @@ What is not here, because nothing of it is measured: freezing between events, ex
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import queue
@@ -93,8 +94,8 @@ class Function:
 
     def __enter__(self) -> Function:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        # Nothing is run between fork and exec, so that the fork is a cheap one. If this process is killed, the function ends
-        # by itself: its Runtime API is gone.
+        # Nothing is run between fork and exec, so that the fork is a cheap one. If this process is killed, the function
+        # ends by itself: its Runtime API is gone.
         try:
             with self.log.open("wb") as output:
                 self._began = time.monotonic()
@@ -252,9 +253,8 @@ def _handler(function: Function) -> type[BaseHTTPRequestHandler]:
             pass  # What the function prints is log enough.
 
         def handle(self) -> None:
-            try:
+            # The function may have been killed in the middle of a call.
+            with contextlib.suppress(ConnectionError):
                 super().handle()
-            except ConnectionError:
-                pass  # The function was killed in the middle of a call.
 
     return Handler

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import deployed
-import hosting
 import pytest
-import worlds
-from localcloud import layout
-from localcloud.simulator import Simulator
-from runtime_api import Answer, Function
+
+from bench.measures import deployed, hosting, worlds
+from bench.measures.runtime_api import Answer, Function
+from local_cloud import layout
+from local_cloud.simulator import Simulator
 
 Json = Any
 Start = Callable[..., Function]
@@ -104,7 +103,8 @@ def test_list_targets_takes_little_memory_for_500_targets(
         plan = answer.output
         assert (len(plan["instances"]), len(plan["clusters"])) == (instances, clusters)
         assert {len(item["id"]) for item in plan["instances"] + plan["clusters"]} == {worlds.MOST_NAMED}
-        assert "nextInstances" not in plan and "nextClusters" not in plan
+        assert "nextInstances" not in plan
+        assert "nextClusters" not in plan
 
 
 @pytest.mark.usefixtures("runnable")

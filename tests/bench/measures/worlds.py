@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from localcloud import layout
+from local_cloud import layout
+from local_cloud.copies import source_arn, tags
 
 Json = Any
 
@@ -82,27 +83,21 @@ def scenario(*, instances: Json = (), clusters: Json = (), copies: Json = ()) ->
 
 def own_copy(kind: str, hours: int, name: str = "orders") -> Json:
     """A verified copy of the snapshot of so many hours ago, with every tag that start-copy writes."""
-    source = source_arn(kind, hours, name)
     engine, version, _ = ENGINES[kind]
+    settings = {
+        "class": "db.r6g.large",
+        "engine-version": version,
+        "parameter-group": f"default.{engine}16",
+        "option-group": "default:postgres-16",
+        "multi-az": "true",
+    }
     return hand_made(kind, f"{layout.OWNER_ID}-{name}-{hours:012x}", hours) | {
         "database": name,
-        "sourceArn": source,
+        "sourceArn": source_arn(kind, name, hours),
         "tags": {
             **TEAM_TAGS,
-            "snapferry:owner": f"{layout.SOURCE_REGION}/{layout.OWNER_ID}",
-            "snapferry:source-arn": source,
-            "snapferry:source-id": name,
-            "snapferry:source-resource-id": _resource_id(kind, name),
-            "snapferry:source-created": f"{{time:{hours}}}",
-            "snapferry:requested": f"{{time:{hours}}}",
-            "snapferry:attempt": "0",
-            "snapferry:kms-key": layout.KEY_ARN,
-            "snapferry:class": "db.r6g.large",
-            "snapferry:engine-version": version,
-            "snapferry:parameter-group": f"default.{engine}16",
-            "snapferry:option-group": "default:postgres-16",
-            "snapferry:multi-az": "true",
-            "snapferry:verified": f"{{time:{hours}}}",
+            **tags(kind, name, _resource_id(kind, name), age=hours, requested=hours, verified=hours),
+            **{f"snapferry:{setting}": value for setting, value in settings.items()},
         },
     }
 
@@ -122,12 +117,6 @@ def hand_made(kind: str, name: str, hours: int) -> Json:
         "kmsKey": "alias/copies",
         "tags": TEAM_TAGS,
     }
-
-
-def source_arn(kind: str, hours: int, name: str = "orders") -> str:
-    """The ARN of the automated snapshot of so many hours ago."""
-    resource = {"instance": "snapshot", "cluster": "cluster-snapshot"}[kind]
-    return f"arn:aws:rds:{layout.SOURCE_REGION}:{layout.ACCOUNT}:{resource}:rds:{name}-{{stamp:{hours}}}"
 
 
 def _resource_id(kind: str, name: str) -> str:

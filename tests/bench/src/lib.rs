@@ -60,8 +60,8 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
 
 /// Every kind of rule at once, as a stack with a long memory has them.
 #[must_use]
-pub fn rules() -> prune_old::retention::Rules {
-    prune_old::retention::Rules {
+pub fn rules() -> prune_old::retention::PruneRules {
+    prune_old::retention::PruneRules {
         keep: RetentionRules {
             copies: 7,
             days: 14,

@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod copies;
 pub mod inputs;
 mod measured;
 
+pub use copies::{CopyBuilder, copy_of};
 pub use measured::{Measured, metered};
 
 use domain::kind::DatabaseKind;

@@ -10,6 +10,7 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::types::Tag;
 use domain::kind::DatabaseKind;
+use domain::ownership::Owner;
 use domain::settings::Settings;
 use fixtures::{DESTINATION, SOURCE, deployment_with, settings_with, target};
 use rds_simulator_sdk::World;
@@ -50,18 +51,15 @@ fn owned(id: &str) -> Snapshot {
 
 /// Two databases, a copy of each from last month, and snapshots that are somebody else's.
 fn world(roles: &Roles) -> World {
-    let old = |kind: Kind, database: &str| {
-        let arn = format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:{database}-old");
-        Snapshot::copy_of(&arn, kind, &format!("snapferry-{database}-old"), 700.0)
-            .of(kind, database)
-            .tag("snapferry:owner", OWNER)
-            .tag("snapferry:source-arn", &arn)
-            .tag("snapferry:source-resource-id", &resource_id(database))
-            .tag("snapferry:source-created", "{time:700}")
-            .tag("snapferry:requested", "{time:700}")
-            .tag("snapferry:kms-key", KEY)
-            .tag("snapferry:attempt", "0")
-            .tag("snapferry:verified", "{time:699}")
+    let old = |kind: DatabaseKind, database: &str| {
+        fixtures::copy_of(database, &resource_id(database))
+            .owned_by(Owner::new(fixtures::SOURCE, "snapferry"))
+            .kind(kind)
+            .named(&format!("snapferry-{database}-old"))
+            .aged(700)
+            .key(KEY)
+            .marked("2026-01-01T00:00:00Z")
+            .seed()
     };
     let database = |id: &str| Database {
         resource_id: Some(resource_id(id)),
@@ -80,8 +78,8 @@ fn world(roles: &Roles) -> World {
         region
             .key(KEY, "alias/copies")
             .key(OTHER_KEY, "alias/other")
-            .snapshot(old(Kind::Instance, "orders"))
-            .snapshot(old(Kind::Cluster, "billing"))
+            .snapshot(old(DatabaseKind::Instance, "orders"))
+            .snapshot(old(DatabaseKind::Cluster, "billing"))
             .snapshot(owned("snapferry-owned"))
             .snapshot(owned("by-hand-with-forged-tag"))
             .snapshot(Snapshot::manual("snapferry-untagged", 700.0).of(Kind::Instance, "orders"))

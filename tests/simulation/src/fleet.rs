@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use domain::kind::DatabaseKind;
+use domain::ownership::Owner;
 use fixtures::{DESTINATION, SOURCE};
 use rds_simulator_sdk::scenario::{self, OptionGroup, Scenario, SseRdsCopies};
 use rds_simulator_sdk::simulator::Kind;
@@ -305,29 +307,27 @@ pub(crate) fn scenario(databases: &[Database], stack: Stack, slots: [u64; 2], ra
 
 /// A snapshot in the destination region that looks a little like one of our copies, and is not.
 fn not_ours(number: usize, database: &Database) -> scenario::Snapshot {
-    let marked = |id: String, owner: &str| {
-        scenario::Snapshot::manual(&id, 900.0)
-            .of(database.kind, &database.id)
-            .tag("snapferry:owner", owner)
-            .tag(
-                "snapferry:source-arn",
-                &format!("arn:aws:rds:{SOURCE}:123456789012:snapshot:rds:gone"),
-            )
-            .tag("snapferry:source-id", &database.id)
-            .tag("snapferry:source-resource-id", &database.resource_id)
-            .tag("snapferry:source-created", "2026-01-01T00:00:00Z")
-            .tag("snapferry:requested", "2026-01-01T00:00:00Z")
-            .tag("snapferry:attempt", "0")
-            .tag("snapferry:kms-key", KEY)
-            .tag("snapferry:verified", "2026-01-01T01:00:00Z")
+    let kind = match database.kind {
+        Kind::Instance => DatabaseKind::Instance,
+        Kind::Cluster => DatabaseKind::Cluster,
+    };
+    let marked = |id: String, source_region: &str| {
+        fixtures::copy_of(&database.id, &database.resource_id)
+            .owned_by(Owner::new(source_region, "snapferry"))
+            .kind(kind)
+            .named(&id)
+            .aged(900)
+            .key(KEY)
+            .marked("2026-01-01T01:00:00Z")
+            .by_hand()
     };
     match number % 4 {
         // Made by hand, under a name of its own or one like ours.
         0 => scenario::Snapshot::manual(&format!("by-hand-{number}"), 500.0).of(database.kind, &database.id),
         1 => scenario::Snapshot::manual(&format!("snapferry-by-hand-{number}"), 500.0).of(database.kind, &database.id),
         // Another stack's.
-        2 => marked(format!("snapferry-other-{number}"), "eu-central-1/snapferry"),
+        2 => marked(format!("snapferry-other-{number}"), "eu-central-1"),
         // Our tag on a snapshot that somebody named otherwise.
-        _ => marked(format!("snapshot-{number}"), "us-east-1/snapferry"),
+        _ => marked(format!("snapshot-{number}"), SOURCE),
     }
 }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::kind::DatabaseKind;
 use crate::snapshot::Encryption;
 
 const SOURCE_ARN: &str = "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1";
@@ -33,26 +32,7 @@ fn written() -> CopyTags {
 }
 
 fn snapshot(tags: BTreeMap<String, String>) -> Snapshot {
-    Snapshot {
-        kind: DatabaseKind::Instance,
-        id: "snap-orders-1".to_owned(),
-        arn: "arn:aws:rds:eu-west-1:123456789012:snapshot:snap-orders-1".to_owned(),
-        database_id: "orders".to_owned(),
-        resource_id: None,
-        snapshot_type: "manual".to_owned(),
-        status: "available".to_owned(),
-        created_at: None,
-        original_created_at: None,
-        engine: "postgres".to_owned(),
-        engine_version: "16.3".to_owned(),
-        encryption: Encryption::Kms,
-        kms_key_arn: None,
-        source_arn: None,
-        size_gib: None,
-        percent: 100,
-        option_group: None,
-        tags,
-    }
+    crate::examples::manual_snapshot("snap-orders-1", tags)
 }
 
 fn read(tags: BTreeMap<String, String>) -> Option<OwnCopy> {

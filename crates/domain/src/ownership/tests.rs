@@ -3,8 +3,6 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::kind::DatabaseKind;
-use crate::snapshot::Encryption;
 
 fn settings(owner_id: &str) -> Settings {
     let read = Settings::read(|name| {
@@ -30,29 +28,8 @@ fn arn(name: &str) -> String {
 }
 
 fn snapshot(id: &str, tags: &[(&str, &str)]) -> Snapshot {
-    Snapshot {
-        kind: DatabaseKind::Instance,
-        id: id.to_owned(),
-        arn: format!("arn:aws:rds:eu-west-1:123456789012:snapshot:{id}"),
-        database_id: "orders".to_owned(),
-        resource_id: None,
-        snapshot_type: "manual".to_owned(),
-        status: "available".to_owned(),
-        created_at: None,
-        original_created_at: None,
-        engine: "postgres".to_owned(),
-        engine_version: "16.3".to_owned(),
-        encryption: Encryption::Kms,
-        kms_key_arn: None,
-        source_arn: None,
-        size_gib: None,
-        percent: 100,
-        option_group: None,
-        tags: tags
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect(),
-    }
+    let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    crate::examples::manual_snapshot(id, tags.collect())
 }
 
 #[test]

@@ -80,15 +80,6 @@ fn progress_that_promises_an_earlier_end_cuts_five_waits_short() {
     assert_eq!(after(300, 0, 99), (30, 0));
 }
 
-#[test]
-fn no_progress_promises_nothing() {
-    assert_eq!(remaining_seconds(600, 0), None);
-    assert_eq!(remaining_seconds(600, -1), None);
-    assert_eq!(remaining_seconds(600, 50), Some(600));
-    assert_eq!(remaining_seconds(600, 100), Some(0));
-    assert_eq!(remaining_seconds(600, 101), None);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
 

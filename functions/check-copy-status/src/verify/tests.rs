@@ -1,5 +1,7 @@
 use fixtures::{KEY, source};
 
+use domain::kind::DatabaseKind;
+
 use super::*;
 
 fn copy() -> Snapshot {
@@ -90,16 +92,6 @@ fn what_rds_does_not_report_is_said_and_is_no_mismatch() {
     let verification = compare(&source(), Some(KEY), &silent);
     assert!(verification.differ.is_empty());
     assert_eq!(verification.not_reported, ["source", "engine version", "key", "size"]);
-}
-
-#[test]
-fn the_size_of_a_cluster_says_nothing() {
-    let cluster = Snapshot {
-        kind: DatabaseKind::Cluster,
-        size_gib: Some(1),
-        ..copy()
-    };
-    assert!(compare(&source(), Some(KEY), &cluster).differ.is_empty());
 }
 
 #[test]

@@ -49,20 +49,20 @@ fn an_operator_names_databases_with_or_without_their_kind() {
     };
     assert_eq!(
         names[0],
-        Name {
+        DatabaseName {
             kind: None,
             id: "orders".to_owned()
         }
     );
     assert_eq!(
         names[1],
-        Name {
+        DatabaseName {
             kind: Some(DatabaseKind::Cluster),
             id: "billing".to_owned()
         }
     );
-    assert!(names[0].is(DatabaseKind::Instance, "orders") && names[0].is(DatabaseKind::Cluster, "orders"));
-    assert!(names[1].is(DatabaseKind::Cluster, "billing") && !names[1].is(DatabaseKind::Instance, "billing"));
+    assert!(names[0].matches(DatabaseKind::Instance, "orders") && names[0].matches(DatabaseKind::Cluster, "orders"));
+    assert!(names[1].matches(DatabaseKind::Cluster, "billing") && !names[1].matches(DatabaseKind::Instance, "billing"));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn bad_input_is_refused_by_field_with_a_remedy() {
         ),
         (
             json!({"only": ["table:orders"]}),
-            "only[0]: \"table\" is no kind of database",
+            "only[0]: \"table\" is not a kind of database",
             "cluster:<identifier>",
         ),
         (

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use domain::kind::DatabaseKind;
+
 use super::*;
 
 fn settings(selection: &str) -> Settings {
@@ -133,23 +135,14 @@ fn a_name_that_no_database_has_is_refused_with_its_place() {
     };
     let databases = [instance("orders", None), member];
     let check = |text: &str| {
-        let names: Vec<Name> = vec![
-            Name {
-                kind: None,
-                id: "orders".to_owned(),
-            },
-            match text.split_once(':') {
-                Some((_, id)) => Name {
-                    kind: Some(DatabaseKind::Cluster),
-                    id: id.to_owned(),
-                },
-                None => Name {
-                    kind: None,
-                    id: text.to_owned(),
-                },
-            },
-        ];
-        check_names(&names, |at| format!("only[{at}]"), &databases, "us-east-1")
+        let names = ["orders", text].map(|name| name.parse().expect("a name"));
+        let scope = Scope::Only(names.to_vec());
+        let request = Request {
+            scope: scope.clone(),
+            dry_run: false,
+            page: None,
+        };
+        check_names(&request, &scope, &databases, "us-east-1")
     };
     assert_eq!(check("orders"), Ok(()));
     let unknown = check("oders").expect_err("unknown").to_string();

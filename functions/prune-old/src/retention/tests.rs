@@ -26,8 +26,8 @@ fn copy(id: &str, hour_of_data: i64, status: CopyStatus) -> OwnCopy {
 }
 
 /// Keeps so many copies, by no other rule.
-fn only(copies: u32) -> Rules {
-    Rules {
+fn only(copies: u32) -> PruneRules {
+    PruneRules {
         keep: RetentionRules {
             copies,
             ..RetentionRules::default()
@@ -173,7 +173,7 @@ fn the_last_copy_of_each_day_week_month_and_year_is_kept() {
             }
         })
         .collect();
-    let rules = Rules {
+    let rules = PruneRules {
         keep: RetentionRules {
             copies: 1,
             days: 0,
@@ -209,7 +209,7 @@ fn the_last_copy_of_each_day_week_month_and_year_is_kept() {
 
 #[test]
 fn a_week_belongs_to_the_year_of_its_thursday() {
-    let week = |time: &str| Period::Week.of(time.parse().expect("a time"));
+    let week = |time: &str| Period::Week.containing(time.parse().expect("a time"));
     assert_eq!(week("2027-01-03T12:00:00Z"), (2026, 53));
     assert_eq!(week("2027-01-04T12:00:00Z"), (2027, 1));
 }
@@ -255,9 +255,9 @@ fn any_keep() -> impl Strategy<Value = RetentionRules> {
     })
 }
 
-fn any_rules() -> impl Strategy<Value = Rules> {
+fn any_rules() -> impl Strategy<Value = PruneRules> {
     let hold_all = prop::bool::weighted(0.1);
-    (any_keep(), hold_all, 0_i64..400).prop_map(|(keep, hold_all, deadline)| Rules {
+    (any_keep(), hold_all, 0_i64..400).prop_map(|(keep, hold_all, deadline)| PruneRules {
         keep,
         hold_all,
         deadline: SignedDuration::from_hours(deadline),
@@ -284,12 +284,12 @@ fn copies_of_a_database_that_is_gone_are_kept_for_as_long_as_the_stack_says_and_
             retired,
             ..Target::new(domain::kind::DatabaseKind::Instance, "orders", "db-ORDERS")
         };
-        assert_eq!(Rules::of(&settings, &target, &[]).keep.days, days);
+        assert_eq!(PruneRules::new(&settings, &target, &[]).keep.days, days);
     }
 }
 
 /// The verdict on one copy by the words of the rules, each time with a look at all copies.
-fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &Rules, now: Timestamp) -> Verdict<'a> {
+fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &PruneRules, now: Timestamp) -> Verdict<'a> {
     let order = |copy: &OwnCopy| (copy.source_created, copy.requested, copy.id.clone());
     let verified = || copies.iter().filter(|other| other.status == CopyStatus::Verified);
     let newest = verified().max_by_key(|other| order(other));
@@ -329,8 +329,11 @@ fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &Rules, now: 
             ]
             .into_iter()
             .find(|(period, count)| {
-                let later: BTreeSet<(i16, i16)> = newer.iter().map(|other| period.of(other.source_created)).collect();
-                !later.contains(&period.of(copy.source_created)) && later.len() < *count as usize
+                let later: BTreeSet<(i16, i16)> = newer
+                    .iter()
+                    .map(|other| period.containing(other.source_created))
+                    .collect();
+                !later.contains(&period.containing(copy.source_created)) && later.len() < *count as usize
             });
             match last_of {
                 _ if number == 1 => (false, "the newest verified copy".to_owned()),
@@ -414,7 +417,7 @@ proptest! {
             .count();
         let wanted = verified.min(usize::try_from(rules.keep.copies).expect("a small number").max(1));
         prop_assert!(stay >= wanted);
-        let by_number_only = Rules { deadline: rules.deadline, ..only(rules.keep.copies) };
+        let by_number_only = PruneRules { deadline: rules.deadline, ..only(rules.keep.copies) };
         if copies.iter().all(|copy| copy.status != CopyStatus::InProgress) {
             let gone = deleted_by(&copies, &by_number_only, now).into_iter()
                 .filter(|id| copies.iter().any(|copy| copy.id == *id && copy.status == CopyStatus::Verified))
@@ -445,7 +448,7 @@ proptest! {
         copies in any_copies(), rules in any_rules(), more in any_keep(), now in -500_i64..40_000,
     ) {
         let fewer = deleted_by(&copies, &rules, now);
-        let wider = Rules { keep: rules.keep.widest(more), ..rules };
+        let wider = PruneRules { keep: rules.keep.widest(more), ..rules };
         for id in deleted_by(&copies, &wider, now) {
             prop_assert!(fewer.contains(&id));
         }
@@ -469,7 +472,7 @@ proptest! {
 
     #[test]
     fn where_a_tag_cannot_be_read_nothing_goes(copies in any_copies(), rules in any_rules(), now in -500_i64..40_000) {
-        let rules = Rules { hold_all: true, ..rules };
+        let rules = PruneRules { hold_all: true, ..rules };
         prop_assert!(deleted_by(&copies, &rules, now).is_empty());
     }
 
@@ -485,14 +488,14 @@ proptest! {
             ..Target::new(domain::kind::DatabaseKind::Instance, "orders", "db-ORDERS")
         };
         let copies: Vec<OwnCopy> = copies.into_iter().zip(keeps).map(|(copy, keep)| OwnCopy { retention: keep, ..copy }).collect();
-        let rules = Rules::of(&settings, &target, &copies);
-        let by_stack = Rules { keep: stack, ..rules };
+        let rules = PruneRules::new(&settings, &target, &copies);
+        let by_stack = PruneRules { keep: stack, ..rules };
         let gone = deleted_by(&copies, &rules, now);
         let gone_by_stack = deleted_by(&copies, &by_stack, now);
         prop_assert!(gone.iter().all(|id| gone_by_stack.contains(id)));
 
         let left = without(&copies, &gone);
-        let again = Rules::of(&settings, &target, &left);
+        let again = PruneRules::new(&settings, &target, &left);
         prop_assert_eq!(again, rules);
         prop_assert!(deleted_by(&left, &again, now).is_empty());
     }
@@ -508,7 +511,7 @@ proptest! {
     }
 }
 
-fn deleted_by<'a>(copies: &'a [OwnCopy], rules: &Rules, now: i64) -> Vec<&'a str> {
+fn deleted_by<'a>(copies: &'a [OwnCopy], rules: &PruneRules, now: i64) -> Vec<&'a str> {
     plan(copies, rules, hour(now))
         .into_iter()
         .filter(|verdict| verdict.delete)

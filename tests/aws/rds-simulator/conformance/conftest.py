@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from sdks import Simulator, executable
+
+from conformance.sdks import Simulator, executable
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +17,7 @@ def simulator() -> Iterator[Simulator]:
     """One simulator for all tests; each seeds it anew."""
     binary = executable("-p", "rds-simulator", "--bin", "rds-simulator")
     conformance = executable("-p", "rds-simulator-sdk", "--example", "conformance")
-    process = subprocess.Popen(
-        [binary, "--parent-pid", str(os.getpid())], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([binary, "--parent-pid", str(os.getpid())], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())

@@ -82,7 +82,8 @@ class Simulator:
         return [self._normalised(self._boto3(call)) for call in calls]
 
     def _boto3(self, call: Call) -> Json:
-        client = boto3.client(
+        connect: Any = boto3.client
+        client = connect(
             call.service,
             region_name=call.region,
             endpoint_url=self.url,

@@ -13,7 +13,8 @@ import boto3
 import botocore.session
 import pytest
 from botocore.config import Config
-from sdks import Call, Simulator
+
+from conformance.sdks import Call, Simulator
 
 SOURCE, DESTINATION = "eu-west-1", "eu-central-1"
 ACCOUNT = "123456789012"
@@ -139,7 +140,8 @@ def calls() -> list[Call]:
         return Call("DescribeKey", DESTINATION, {"KeyId": identifier}, access_key, service="kms")
 
     oracle = arn(SOURCE, "snapshot", "rds:oracle-2026-11-22-03-00")
-    tags = {"Tags": [{"Key": "snapferry:owner", "Value": "eu-west-1/acme"}, {"Key": "Größe", "Value": "a b+c=d"}]}
+    ours, theirs = {"Key": "snapferry:owner", "Value": "eu-west-1/acme"}, {"Key": "Größe", "Value": "a b+c=d"}
+    tags: dict[str, Any] = {"Tags": [ours, theirs]}
     copied = arn(DESTINATION, "snapshot", "acme-orders")
     return [
         Call("DescribeDBInstances", SOURCE, {}),
@@ -351,7 +353,8 @@ def test_every_element_of_every_reply_is_in_the_service_model(simulator: Simulat
         root = ElementTree.fromstring(body)
         if status != 200:
             error = root.find(f"{NAMESPACE}Error")
-            assert error is not None and root.find(f"{NAMESPACE}RequestId") is not None
+            assert error is not None
+            assert root.find(f"{NAMESPACE}RequestId") is not None
             code = error.findtext(f"{NAMESPACE}Code")
             for fault in operation.error_shapes:
                 if fault.metadata["error"]["code"] == code:
@@ -376,7 +379,7 @@ def test_every_element_of_every_reply_is_in_the_service_model(simulator: Simulat
 def test_every_member_of_what_kms_says_is_in_its_service_model(simulator: Simulator) -> None:
     simulator.seed(scenario())
     operation = botocore.session.get_session().get_service_model("kms").operation_model("DescribeKey")
-    shape = operation.output_shape.members["KeyMetadata"]
+    shape: Any = operation.output_shape.members["KeyMetadata"]
     seen = set()
     for call in calls():
         if call.service != "kms" or call.access_key != "operator":
@@ -384,7 +387,8 @@ def test_every_member_of_what_kms_says_is_in_its_service_model(simulator: Simula
         status, body = simulator.raw_kms(call.region, call.operation, call.input)
         reply = json.loads(body)
         if status != 200:
-            assert status == 400 and reply["__type"] in {error.name for error in operation.error_shapes}, reply
+            assert status == 400, reply
+            assert reply["__type"] in {error.name for error in operation.error_shapes}
             continue
         assert set(reply) == {"KeyMetadata"}
         for name, value in reply["KeyMetadata"].items():
@@ -473,7 +477,7 @@ def test_a_held_reply_waits_for_its_release_and_a_caller_that_leaves_is_noticed(
             time.sleep(0.02)
 
     impatient = client(simulator, attempts=1, read_timeout=0.3)
-    with pytest.raises(Exception, match="[Tt]imeout"):
+    with pytest.raises(Exception, match=r"[Tt]imeout"):
         impatient.add_tags_to_resource(ResourceName=name, Tags=[{"Key": "a", "Value": "1"}])
     wait_for(0)
     patient = threading.Thread(

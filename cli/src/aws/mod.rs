@@ -1,0 +1,5 @@
+//! What AWS knows: the account, the stack, the runs.
+
+pub mod account;
+pub(crate) mod stack;
+pub mod step_functions;

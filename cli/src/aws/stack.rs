@@ -1,0 +1,121 @@
+//! The deployed stack, found by its name.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudformation::types;
+use domain::snapshot::Database;
+use jiff::SignedDuration;
+
+use crate::error::CliError;
+
+const NEEDS: &str = "cloudformation:DescribeStacks on the stack";
+
+/// The stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stack {
+    pub(crate) name: String,
+    /// Its region: the databases'.
+    pub(crate) region: String,
+    /// Region of the copies.
+    pub(crate) destination_region: String,
+    /// The prefix of its copies' names.
+    pub(crate) owner_id: String,
+    /// Whether only databases with the tag are copied (`Selection`).
+    opt_in: bool,
+    /// Maximum age of the newest verified copy of a database (`ObjectiveHours`).
+    pub(crate) objective: Option<SignedDuration>,
+    /// Engines whose clusters are not copied.
+    excluded_engines: Vec<&'static str>,
+    /// The machine that a run is an execution of.
+    pub(crate) copy_fleet_arn: String,
+    /// The machine that the copy of one database is an execution of.
+    pub(crate) copy_snapshot_arn: String,
+}
+
+impl Stack {
+    /// Asks CloudFormation in `region`, the client's.
+    pub(crate) async fn find(client: &Client, region: &str, name: &str) -> Result<Self, CliError> {
+        let missing = || {
+            CliError::new(
+                format!("There is no stack {name} in {region}."),
+                "Name it with --stack, and the region of your databases with --region. Without the stack: \
+                 --destination REGION --owner ID.",
+            )
+        };
+        let answer = client.describe_stacks().stack_name(name).send().await;
+        let answer = answer.map_err(|error| {
+            if is_missing(&error) {
+                missing()
+            } else {
+                CliError::from_call("CloudFormation", region, NEEDS, &error)
+            }
+        })?;
+        let found = answer.stacks().first().ok_or_else(missing)?;
+        Self::read(found, region, name)
+    }
+
+    fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {
+        let parameters = found.parameters().iter();
+        let parameters: Values<'_> = parameters
+            .filter_map(|parameter| Some((parameter.parameter_key()?, parameter.parameter_value()?)))
+            .collect();
+        let outputs = found.outputs().iter();
+        let outputs: Values<'_> = outputs
+            .filter_map(|output| Some((output.output_key()?, output.output_value()?)))
+            .collect();
+        let take = |from: &Values<'_>, key: &str, what: &str| {
+            let value = from.get(key).filter(|value| !value.is_empty());
+            value.map(|value| (*value).to_owned()).ok_or_else(|| {
+                CliError::new(
+                    format!("The stack {name} in {region} has no {what} {key}."),
+                    "It is another stack, or its deployment did not finish: see the CloudFormation console, and name \
+                     the right one with --stack.",
+                )
+            })
+        };
+        let is = |parameter: &str, value: &str| parameters.get(parameter) == Some(&value);
+        let optional = [("neptune", "IncludeNeptune"), ("docdb", "IncludeDocumentDb")];
+        let excluded = optional.into_iter().filter(|(_, parameter)| !is(parameter, "true"));
+        Ok(Self {
+            name: name.to_owned(),
+            region: region.to_owned(),
+            destination_region: take(&parameters, "DestinationRegion", "parameter")?,
+            owner_id: take(&parameters, "OwnerId", "parameter")?,
+            opt_in: is("Selection", "opt-in"),
+            objective: parameters.get("ObjectiveHours").and_then(|hours| parse_hours(hours)),
+            excluded_engines: excluded.map(|(engine, _)| engine).collect(),
+            copy_fleet_arn: take(&outputs, "CopyFleetStateMachineArn", "output")?,
+            copy_snapshot_arn: take(&outputs, "CopySnapshotStateMachineArn", "output")?,
+        })
+    }
+
+    /// Whether a run copies this database, as far as its tags and engine say. A member of a global database is left to
+    /// the runs, which know whether it is the primary.
+    pub(crate) fn selects(&self, database: &Database) -> bool {
+        database.copy_tag().unwrap_or(!self.opt_in)
+            && database.member_of.is_none()
+            && database.global_cluster.is_none()
+            && !self.excluded_engines.contains(&database.engine.as_str())
+    }
+}
+
+/// Parameters or outputs by name.
+type Values<'a> = BTreeMap<&'a str, &'a str>;
+
+/// Whether there is no such stack. CloudFormation has no code of its own for that, only the text.
+fn is_missing<E>(error: &SdkError<E>) -> bool
+where
+    SdkError<E>: ProvideErrorMetadata,
+{
+    let text = error.message().unwrap_or_default();
+    error.code() == Some("ValidationError") && text.contains("does not exist")
+}
+
+/// A number of hours, which CloudFormation lets be a fraction.
+fn parse_hours(text: &str) -> Option<SignedDuration> {
+    let hours: f64 = text.trim().parse().ok()?;
+    let duration = SignedDuration::try_from_secs_f64(hours * 3600.0).ok()?;
+    (duration > SignedDuration::ZERO).then_some(duration)
+}

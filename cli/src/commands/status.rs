@@ -1,0 +1,201 @@
+//! `snapferry status`: how old is the newest verified copy of each database?
+
+use std::fmt::Write;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::args::{Global, Status};
+use crate::aws::account::Account;
+use crate::aws::step_functions::ExecutionStatus;
+use crate::commands::copy_source;
+use crate::error::{CliError, ExitStatus};
+use crate::facts::copies::CopySource;
+use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, assess, living_and_missed};
+use crate::format::{database_name, format_duration, format_size, format_utc};
+use crate::output::table::{Cell, Column, Table};
+use crate::output::terminal::{Style, Terminal};
+
+/// What the command writes, as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    version: u32,
+    now: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack: Option<&'a str>,
+    region: &'a str,
+    owner: &'a str,
+    objective_seconds: i64,
+    missed: usize,
+    notes: &'a [String],
+    databases: &'a [DatabaseFreshness],
+}
+
+/// Reads the copies, judges each database, and writes the answer.
+pub(crate) async fn run(
+    account: &Account,
+    global: &Global,
+    options: &Status,
+    terminal: &mut Terminal<'_>,
+) -> Result<ExitStatus, CliError> {
+    let source = copy_source::find(account, global, &options.copies).await?;
+    let (now, objective) = (account.now(), source.objective(options.objective));
+    let Assessment { databases, notes, .. } = assess(account, &source, now, objective).await?;
+    let (living, missed) = living_and_missed(&databases);
+    if options.json {
+        terminal.print_json(&Report {
+            version: 1,
+            now,
+            stack: source.stack.as_ref().map(|stack| stack.name.as_str()),
+            region: &source.region,
+            owner: &source.owner_id,
+            objective_seconds: objective.as_secs(),
+            missed,
+            notes: &notes,
+            databases: &databases,
+        });
+    } else {
+        answer(&databases, living, missed, &source, objective, terminal);
+        let table = table(&databases, &source.region, now, objective).render(terminal);
+        terminal.print(&table);
+        for note in notes {
+            terminal.eprintln(&format!("note: {note}"));
+        }
+        if missed > 0 && source.stack.is_some() {
+            terminal.eprintln(&format!(
+                "To copy what is missing:\n  {} --follow",
+                global.run_command()
+            ));
+        }
+    }
+    Ok(if missed > 0 {
+        ExitStatus::Problem
+    } else {
+        ExitStatus::Success
+    })
+}
+
+/// The answer in a sentence.
+fn answer(
+    databases: &[DatabaseFreshness],
+    living: usize,
+    missed: usize,
+    source: &CopySource,
+    objective: SignedDuration,
+    terminal: &mut Terminal<'_>,
+) {
+    let (region, objective) = (&source.region, format_duration(objective));
+    if missed > 0 {
+        let text = format!(
+            "{missed} of {living} databases have no verified copy in {region} of data younger than {objective}."
+        );
+        terminal.println_wrapped(Style::Bad, &text);
+    } else {
+        let oldest = databases.iter().find(|database| database.state == Freshness::Good);
+        let oldest = oldest.map_or_else(String::new, |database| {
+            format!(" The oldest is {}: {}.", database.database, age(database))
+        });
+        let all = match living {
+            1 => "The database has".to_owned(),
+            _ => format!("All {living} databases have"),
+        };
+        let text = format!("{all} a verified copy in {region} of data not older than {objective}.{oldest}");
+        terminal.println_wrapped(Style::Good, &text);
+    }
+    terminal.println("");
+}
+
+fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objective: SignedDuration) -> Table {
+    let mut table = Table::new([
+        Column::new("DATABASE", 0).cut_to(16),
+        Column::new("STATE", 0),
+        Column::new("AGE", 0).flush_right(),
+        Column::new("DATA OF (UTC)", 4),
+        Column::new("COPIES", 2),
+        Column::new("LAST RUN", 1),
+        Column::new("ENDED", 3),
+        Column::new("KEY", 5),
+        Column::new("GIB", 6).flush_right(),
+    ]);
+    for database in databases {
+        let (style, word) = state(database, objective);
+        table.row([
+            Cell::from(database_name(database.kind, &database.database)),
+            Cell::new(style, word),
+            Cell::new(style, age(database)),
+            Cell::from(database.captured_at.map(format_utc).unwrap_or_default()),
+            Cell::from(copies(database)),
+            last_run(database),
+            Cell::from(ended(database, now)),
+            Cell::from(key(database, region)),
+            Cell::from(format_size(database.size_gib)),
+        ]);
+    }
+    table
+}
+
+fn state(database: &DatabaseFreshness, objective: SignedDuration) -> (Style, &'static str) {
+    match database.state {
+        Freshness::NoCopy => (Style::Bad, "NO COPY"),
+        Freshness::Late => (Style::Bad, "LATE"),
+        Freshness::Good if database.is_nearly_late(objective) => (Style::Warning, "good"),
+        Freshness::Good => (Style::Good, "good"),
+        Freshness::Retired => (Style::Faint, "retired"),
+    }
+}
+
+fn age(database: &DatabaseFreshness) -> String {
+    database.age().map_or_else(|| "-".to_owned(), format_duration)
+}
+
+/// `3`, or `3 +1 at 40 %` with one under way.
+fn copies(database: &DatabaseFreshness) -> String {
+    let counts = database.copies;
+    let mut text = counts.verified.to_string();
+    if counts.in_progress > 0 {
+        let percent = database.percent.unwrap_or_default();
+        let _ = write!(text, " +{} at {percent} %", counts.in_progress);
+    }
+    if counts.unverified > 0 {
+        let _ = write!(text, " +{} unverified", counts.unverified);
+    }
+    if counts.failed > 0 {
+        let _ = write!(text, ", {} failed", counts.failed);
+    }
+    text
+}
+
+fn last_run(database: &DatabaseFreshness) -> Cell {
+    let Some(last) = &database.last else {
+        return Cell::default();
+    };
+    let style = match last.status {
+        ExecutionStatus::Succeeded => Style::Plain,
+        ExecutionStatus::Running => Style::Warning,
+        ExecutionStatus::Failed | ExecutionStatus::Stopped | ExecutionStatus::TimedOut => Style::Bad,
+    };
+    let detail = last.detail.as_ref().map(ToString::to_string);
+    Cell::new(style, detail.unwrap_or_else(|| last.status.to_string()))
+}
+
+fn ended(database: &DatabaseFreshness, now: Timestamp) -> String {
+    let last = database.last.as_ref();
+    let last = last.filter(|last| last.status != ExecutionStatus::Running);
+    last.map_or_else(String::new, |last| {
+        format!("{} ago", format_duration(now.duration_since(last.at)))
+    })
+}
+
+/// The key's id: the account and the region are those of the copies.
+fn key(database: &DatabaseFreshness, region: &str) -> String {
+    match (&database.kms_key_arn, &database.copy) {
+        (Some(arn), _) => {
+            let begin = format!(":kms:{region}:");
+            let id = arn.split(&begin).nth(1).and_then(|rest| rest.split_once('/'));
+            id.map_or(arn.as_str(), |(_, id)| id).to_owned()
+        }
+        (None, Some(_)) => "none".to_owned(),
+        (None, None) => String::new(),
+    }
+}

@@ -1,0 +1,156 @@
+//! What can go wrong on the operator's side, and how the program ends.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
+use domain::error::Error;
+use rds::codes::{is_denial, is_throttling};
+
+/// How the program ends. The number is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything is as it should be.
+    Success = 0,
+    /// The command could not do its work, or nothing of it.
+    Error = 1,
+    /// The command did its work, and the answer is bad: an objective is missed, or some copies failed.
+    Problem = 2,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// Why a command could not do its work, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CliError {
+    what: String,
+    remedy: String,
+    throttled: bool,
+}
+
+impl CliError {
+    /// What happened, and what to do next; both in sentences.
+    pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            remedy: remedy.into(),
+            throttled: false,
+        }
+    }
+
+    /// A call of RDS failed. `needs` is what the caller must be allowed to do.
+    pub(crate) fn from_rds(region: &str, needs: &str, error: &Error) -> Self {
+        // The functions' messages speak of steps and roles, which are not the operator's here.
+        match error {
+            Error::RdsUnavailable { reason } => Self::unreachable("RDS", region, reason),
+            Error::Throttled { refusal } => Self::throttled("RDS", region, &refusal.to_string()),
+            Error::AccessDenied { refusal } => {
+                Self::denied("RDS", region, &refusal.to_string(), &format!("{needs} there"))
+            }
+            other => Self::new(format!("RDS in {region}: {other}."), "Nothing was changed."),
+        }
+    }
+
+    /// A call of another service failed. `needs` is what the caller must be allowed to do.
+    pub(crate) fn from_call<E>(service: &str, region: &str, needs: &str, error: &SdkError<E>) -> Self
+    where
+        SdkError<E>: ProvideErrorMetadata,
+    {
+        let Some(code) = error.code() else {
+            return Self::unreachable(service, region, &without_code(error));
+        };
+        let message = error.message().unwrap_or("no message");
+        let reason = format!("{code}: {}", message.trim_end_matches('.'));
+        match code {
+            _ if is_denial(code) => Self::denied(service, region, &reason, needs),
+            _ if is_throttling(code) => Self::throttled(service, region, &reason),
+            "ExecutionDoesNotExist" => Self::new(
+                format!("There is no such execution in {region}."),
+                "Its name is in the console, and in the output of the `snapferry run` that started it.",
+            ),
+            "StateMachineDoesNotExist" => Self::new(
+                format!("The stack's state machine is gone from {region}."),
+                "Deploy the stack again: sam deploy --config-file infra/samconfig.toml.",
+            ),
+            _ => Self::new(
+                format!("{service} in {region} refused: {reason}."),
+                "Nothing was changed.",
+            ),
+        }
+    }
+
+    fn unreachable(service: &str, region: &str, reason: &str) -> Self {
+        Self::new(
+            format!("{service} in {region} could not be reached: {reason}."),
+            format!(
+                "Check the network and https://health.aws.amazon.com. If {region} is lost, `status`, `audit` and \
+                 `restore-command` need the destination alone: --destination REGION --owner ID."
+            ),
+        )
+    }
+
+    fn throttled(service: &str, region: &str, reason: &str) -> Self {
+        let what = format!("{service} in {region} asks to slow down: {reason}.");
+        Self {
+            throttled: true,
+            ..Self::new(what, "Wait a minute and try again.")
+        }
+    }
+
+    fn denied(service: &str, region: &str, reason: &str, needs: &str) -> Self {
+        Self::new(
+            format!("{service} in {region} does not let you: {reason}."),
+            format!(
+                "Sign in again if your session has ended (aws sso login, aws sts get-caller-identity), or choose \
+                 another --profile. You need {needs}."
+            ),
+        )
+    }
+
+    /// Whether the same call may be answered a little later.
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.throttled
+    }
+
+    /// The same, with one more thing to do.
+    pub(crate) fn and(mut self, remedy: &str) -> Self {
+        self.remedy = format!("{}\n{remedy}", self.remedy);
+        self
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.what, self.remedy)
+    }
+}
+
+/// What is known of a failure that AWS gave no code for.
+fn without_code<E>(error: &SdkError<E>) -> String {
+    match error {
+        SdkError::TimeoutError(_) => "the call timed out".to_owned(),
+        SdkError::DispatchFailure(failure) => failure
+            .as_connector_error()
+            .map_or_else(|| "the call was not sent".to_owned(), |error| chain(error)),
+        SdkError::ResponseError(_) | SdkError::ServiceError(_) => "the answer could not be read".to_owned(),
+        _ => "the call could not be made".to_owned(),
+    }
+}
+
+/// An error with its causes: `io error: connection refused`.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let next = deeper.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = deeper.source();
+    }
+    text
+}

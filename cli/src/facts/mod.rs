@@ -1,0 +1,9 @@
+//! What is to be known: collected from AWS and judged, without a word to the operator.
+
+pub(crate) mod copies;
+pub(crate) mod copy_result;
+pub(crate) mod freshness;
+pub(crate) mod history;
+pub(crate) mod plan_file;
+pub(crate) mod run_progress;
+pub(crate) mod run_summary;

@@ -1,0 +1,180 @@
+//! What a run would do with each database: the reading of a dry run, and the file that `run --plan` takes.
+
+use std::path::Path;
+
+use domain::kind::DatabaseKind;
+use domain::payload::{Decision, LeftOut, PruneDecision, Retired, Source};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::account::Account;
+use crate::aws::stack::Stack;
+use crate::aws::step_functions::{Execution, ExecutionDetail, ExecutionName};
+use crate::error::CliError;
+use crate::facts::copy_result::CopyResult;
+use crate::facts::run_summary::RunSummary;
+
+/// What a run would do with one database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlannedDatabase {
+    pub(crate) database: String,
+    pub(crate) kind: DatabaseKind,
+    /// Nothing where it would fail.
+    pub(crate) decision: Option<Decision>,
+    /// The name of the error with which it would fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    /// Why, in a sentence.
+    pub(crate) reason: String,
+    /// The snapshot that would be copied, or was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<Source>,
+    /// Copies that would be deleted, once the new one is verified.
+    pub(crate) delete: Vec<PruneDecision>,
+    /// Copies that would stay.
+    keep: Vec<PruneDecision>,
+}
+
+impl PlannedDatabase {
+    /// What one execution of the dry run decided.
+    fn from_detail(detail: &ExecutionDetail) -> Option<Self> {
+        let ExecutionName { kind, id, .. } = ExecutionName::parse(&detail.execution.name)?;
+        let result = CopyResult::from(detail);
+        Some(Self {
+            database: id.to_owned(),
+            kind,
+            decision: result.decision,
+            reason: detail.cause.clone().unwrap_or(result.reason),
+            error: detail.error.clone(),
+            source: result.source,
+            delete: result.pruned.deleted,
+            keep: result.pruned.kept,
+        })
+    }
+
+    /// What needs somebody first, what changes nothing last.
+    fn rank(&self) -> u8 {
+        match self.decision {
+            None => 0,
+            Some(Decision::Unsupported) => 1,
+            Some(Decision::Copy) => 2,
+            Some(Decision::Join) => 3,
+            Some(Decision::Nothing) => 4,
+            Some(Decision::Retired) => 5,
+            Some(Decision::Current) => 6,
+        }
+    }
+
+    /// Whether a run would copy, wait or delete.
+    fn is_something_to_do(&self) -> bool {
+        matches!(self.decision, Some(Decision::Copy | Decision::Join)) || !self.delete.is_empty()
+    }
+}
+
+/// What a run would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanFile {
+    version: u32,
+    stack: String,
+    region: String,
+    pub(crate) destination_region: String,
+    planned_at: Timestamp,
+    /// The dry run.
+    execution: String,
+    pub(crate) databases: Vec<PlannedDatabase>,
+    pub(crate) left_out: LeftOut,
+    pub(crate) retired: Retired,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The version of [`PlanFile`].
+const VERSION: u32 = 1;
+
+impl PlanFile {
+    /// Reads what a dry run and its executions decided.
+    pub(crate) async fn from_run(
+        account: &Account,
+        stack: &Stack,
+        run: &ExecutionDetail,
+        children: &[Execution],
+    ) -> Result<Self, CliError> {
+        let summary = RunSummary::from_detail(run)?;
+        let step_functions = &account.step_functions(&stack.region);
+        let details = stream::iter(children).map(async |child| step_functions.detail(&child.arn).await);
+        let details: Vec<ExecutionDetail> = details.buffer_unordered(4).try_collect().await?;
+        let mut databases: Vec<_> = details.iter().filter_map(PlannedDatabase::from_detail).collect();
+        databases.sort_by(|a, b| (a.rank(), &a.database, a.kind).cmp(&(b.rank(), &b.database, b.kind)));
+        Ok(Self {
+            version: VERSION,
+            stack: stack.name.clone(),
+            region: stack.region.clone(),
+            destination_region: stack.destination_region.clone(),
+            planned_at: account.now(),
+            execution: run.execution.arn.clone(),
+            databases,
+            left_out: summary.left_out,
+            retired: summary.retired,
+            warnings: summary.warnings,
+        })
+    }
+
+    /// Reads a plan of this stack that was written before.
+    pub(crate) fn read(file: &Path, stack: &Stack) -> Result<Self, CliError> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            CliError::new(
+                format!("{} cannot be read: {error}.", file.display()),
+                "Write a plan with `snapferry plan --json > FILE`.",
+            )
+        })?;
+        let plan = Self::parse(&text)?;
+        let of_stack = (&stack.region, &stack.destination_region, &stack.name);
+        if (&plan.region, &plan.destination_region, &plan.stack) != of_stack {
+            return Err(CliError::new(
+                format!(
+                    "The plan is of the stack {} in {} with copies in {}, not of {} in {} with copies in {}.",
+                    plan.stack,
+                    plan.region,
+                    plan.destination_region,
+                    stack.name,
+                    stack.region,
+                    stack.destination_region
+                ),
+                "Name its stack with --stack and --region, or plan again.",
+            ));
+        }
+        Ok(plan)
+    }
+
+    fn parse(text: &str) -> Result<Self, CliError> {
+        let remedy = "Write one with `snapferry plan --json > FILE`, with this version of the program.";
+        let plan: Self = serde_json::from_str(text)
+            .map_err(|error| CliError::new(format!("The file is not a plan file: {error}."), remedy))?;
+        if plan.version != VERSION {
+            let what = format!("The plan is of version {}, not {VERSION}.", plan.version);
+            return Err(CliError::new(what, remedy));
+        }
+        Ok(plan)
+    }
+
+    /// The databases for which a run would do something, as its input names them.
+    pub(crate) fn databases_to_run(&self) -> Vec<String> {
+        let wanted = self.databases.iter().filter(|planned| planned.is_something_to_do());
+        wanted
+            .map(|planned| format!("{}:{}", planned.kind, planned.database))
+            .collect()
+    }
+
+    /// Number of databases of which this was decided.
+    pub(crate) fn count(&self, decision: Decision) -> usize {
+        let databases = self.databases.iter();
+        databases.filter(|planned| planned.decision == Some(decision)).count()
+    }
+
+    /// The databases that would fail.
+    pub(crate) fn failing(&self) -> impl Iterator<Item = &PlannedDatabase> {
+        self.databases.iter().filter(|planned| planned.error.is_some())
+    }
+}

@@ -1,0 +1,210 @@
+//! Runs: how they are started and named, and how they ended, in numbers.
+
+use domain::payload::{LeftOut, Retired};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::aws::account::Account;
+use crate::aws::stack::Stack;
+use crate::aws::step_functions::{ExecutionDetail, ExecutionStatus};
+use crate::error::{CliError, ExitStatus};
+
+/// What a run is for. Its name begins with it, if this program started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Purpose {
+    Run,
+    /// Nothing is written.
+    DryRun,
+    /// Nor here: a dry run that is read to its end.
+    Plan,
+}
+
+impl Purpose {
+    fn is_dry(self) -> bool {
+        self != Self::Run
+    }
+
+    /// Whether a run of this name writes nothing.
+    pub(crate) fn is_dry_run(name: &str) -> bool {
+        [Self::DryRun, Self::Plan].into_iter().any(|purpose| {
+            let rest = name.strip_prefix(<&str>::from(purpose));
+            rest.is_some_and(|rest| rest.starts_with('-'))
+        })
+    }
+}
+
+/// The input of copy-fleet.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RunInput<'a> {
+    #[serde(rename = "Comment")]
+    comment: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    only: &'a [String],
+}
+
+/// Starts copy-fleet under a name that says what it is for, and returns the execution's ARN.
+pub(crate) async fn start(
+    account: &Account,
+    stack: &Stack,
+    purpose: Purpose,
+    only: &[String],
+) -> Result<String, CliError> {
+    let input = RunInput {
+        comment: format!("Started by snapferry {purpose}."),
+        dry_run: purpose.is_dry(),
+        only,
+    };
+    let name = run_name(purpose, account.now());
+    let step_functions = account.step_functions(&stack.region);
+    step_functions.start(&stack.copy_fleet_arn, &name, &input).await
+}
+
+/// `run-20261122-143100-1a2b`: readable, and different for two that start within a second.
+fn run_name(purpose: Purpose, now: Timestamp) -> String {
+    let digest = Sha256::digest(format!("{now} {}", std::process::id()));
+    let stamp = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d-%H%M%S").to_string();
+    format!("{purpose}-{stamp}-{:02x}{:02x}", digest[0], digest[1])
+}
+
+/// What a run calls the thing that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, strum::Display)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum FailedKind {
+    Instance,
+    Cluster,
+    /// A whole page of databases: it has no execution of copy-snapshot.
+    Page,
+}
+
+/// A database that was not copied, as the run names it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct CopyFailure {
+    pub(crate) kind: FailedKind,
+    pub(crate) id: String,
+    pub(crate) error: String,
+    pub(crate) execution: String,
+}
+
+/// Number of databases per outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Counts {
+    copied: u64,
+    current: u64,
+    planned: u64,
+    nothing: u64,
+    unsupported: u64,
+    retired: u64,
+    failed: u64,
+}
+
+impl Counts {
+    /// With their words, in the order in which they are written.
+    fn by_word(self) -> [(&'static str, u64); 7] {
+        [
+            ("copied", self.copied),
+            ("current", self.current),
+            ("planned", self.planned),
+            ("nothing", self.nothing),
+            ("unsupported", self.unsupported),
+            ("retired", self.retired),
+            ("failed", self.failed),
+        ]
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct RunSummary {
+    counts: Counts,
+    pub(crate) failures: Vec<CopyFailure>,
+    pub(crate) left_out: LeftOut,
+    pub(crate) retired: Retired,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The error of a run in which copies failed. Its cause is the summary.
+const COPIES_FAILED: &str = "CopiesFailed";
+
+impl RunSummary {
+    /// What the run returned, or, where copies failed, the cause of its failure. Any other end is an error here too.
+    pub(crate) fn from_detail(detail: &ExecutionDetail) -> Result<Self, CliError> {
+        let cause = detail.cause.as_deref();
+        let summary = match (detail.execution.status, detail.error.as_deref()) {
+            (ExecutionStatus::Succeeded, _) => detail.output(),
+            (ExecutionStatus::Failed, Some(COPIES_FAILED)) => cause.and_then(|cause| serde_json::from_str(cause).ok()),
+            _ => None,
+        };
+        summary.ok_or_else(|| {
+            let status = detail.execution.status.to_string();
+            let what = detail.error.as_ref().unwrap_or(&status);
+            CliError::new(
+                format!("The run {} ended: {what}.", detail.execution.name),
+                cause.unwrap_or("See its execution in the console."),
+            )
+        })
+    }
+
+    /// How the program ends.
+    pub(crate) fn exit_status(&self) -> ExitStatus {
+        let total: u64 = self.counts.by_word().iter().map(|(_, count)| count).sum();
+        match self.counts.failed {
+            0 => ExitStatus::Success,
+            failed if failed < total => ExitStatus::Problem,
+            _ => ExitStatus::Error,
+        }
+    }
+
+    /// `10 copied, 2 current`.
+    pub(crate) fn counted(&self) -> String {
+        let counts = self.counts.by_word().into_iter().filter(|(_, count)| *count > 0);
+        let counted: Vec<String> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        if counted.is_empty() {
+            return "no database".to_owned();
+        }
+        counted.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_do_not_get_one_name() {
+        let now: Timestamp = "2026-11-22T14:31:00.5Z".parse().expect("a time");
+        let name = run_name(Purpose::DryRun, now);
+        assert!(name.starts_with("dry-run-20261122-143100-"), "{name}");
+        assert!(Purpose::is_dry_run(&name));
+        assert!(!Purpose::is_dry_run(&run_name(Purpose::Run, now)));
+        let later = now + jiff::SignedDuration::from_millis(1);
+        assert_ne!(name, run_name(Purpose::DryRun, later));
+    }
+
+    #[test]
+    fn success_partial_failure_and_failure_end_differently() {
+        let ended = |copied, failed| {
+            let counts = Counts {
+                copied,
+                failed,
+                ..Counts::default()
+            };
+            RunSummary {
+                counts,
+                ..RunSummary::default()
+            }
+            .exit_status()
+        };
+        assert_eq!(ended(3, 0), ExitStatus::Success);
+        assert_eq!(ended(3, 1), ExitStatus::Problem);
+        assert_eq!(ended(0, 1), ExitStatus::Error);
+    }
+}

@@ -1,0 +1,163 @@
+//! Times, numbers and names as an operator reads and writes them.
+
+use domain::kind::DatabaseKind;
+use domain::payload::Outcome;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// `2026-11-22 03:10`, in UTC.
+pub(crate) fn format_utc(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A duration in its two largest units: `3 d 4 h`, `26 h`, `5 min`, `40 s`. Days from 48 hours on, because objectives are
+/// given in hours.
+pub(crate) fn format_duration(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    let two = |large: i64, unit: &str, small: i64, smaller: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {smaller}"),
+    };
+    match seconds {
+        ..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{minutes} min"),
+        7_200..=172_799 => two(hours, "h", minutes % 60, "min"),
+        _ => two(hours / 24, "d", hours % 24, "h"),
+    }
+}
+
+/// `1 copy`, `3 copies`: the number with the word that goes with it.
+pub(crate) fn plural(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
+/// `1 database`, `3 databases`.
+pub(crate) fn databases(number: usize) -> String {
+    plural(number, "database", "databases")
+}
+
+/// `1 copy`, `3 copies`.
+pub(crate) fn copies(number: usize) -> String {
+    plural(number, "copy", "copies")
+}
+
+/// A number that says nothing where there is none.
+pub(crate) fn unless_zero(number: usize) -> String {
+    if number == 0 { String::new() } else { number.to_string() }
+}
+
+/// The database with its kind, where it is not an instance.
+pub(crate) fn database_name(kind: DatabaseKind, id: &str) -> String {
+    match kind {
+        DatabaseKind::Instance => id.to_owned(),
+        DatabaseKind::Cluster => format!("cluster:{id}"),
+    }
+}
+
+/// A size in GiB as text; nothing where RDS gives none.
+pub(crate) fn format_size(gib: Option<i32>) -> String {
+    gib.map_or_else(String::new, |size| size.to_string())
+}
+
+/// How it ended for a database, in the word that the payload has for it.
+pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pending => "pending",
+        Outcome::Copied => "copied",
+        Outcome::Current => "current",
+        Outcome::Nothing => "nothing",
+        Outcome::Unsupported => "unsupported",
+        Outcome::Planned => "planned",
+        Outcome::Retired => "retired",
+    }
+}
+
+/// Reads a duration: `26h`, `2d`, `90m`, `1d 12h`. The error is a sentence that says what is expected.
+pub(crate) fn parse_duration(text: &str) -> Result<SignedDuration, String> {
+    let expected = || format!("{text:?} is not a duration; write it as 26h, 90m or 2d");
+    let span: Span = text.parse().map_err(|_| expected())?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
+    duration
+        .ok()
+        .filter(|duration| *duration > SignedDuration::ZERO)
+        .ok_or_else(expected)
+}
+
+/// Since when: some time ago, or a point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// This long ago.
+    Ago(SignedDuration),
+    /// From this time on.
+    At(Timestamp),
+}
+
+impl Since {
+    /// The time that it is, seen from `now`.
+    pub(crate) fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(duration) => now - duration,
+            Self::At(time) => time,
+        }
+    }
+
+    /// Reads `7d`, `2026-11-01` or `2026-11-01T05:00:00Z`. The error is a sentence that says what is expected.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(duration) = parse_duration(text) {
+            return Ok(Self::Ago(duration));
+        }
+        if let Ok(time) = text.parse() {
+            return Ok(Self::At(time));
+        }
+        let day: Option<Date> = text.parse().ok();
+        day.and_then(|day| day.to_zoned(TimeZone::UTC).ok())
+            .map(|midnight| Self::At(midnight.timestamp()))
+            .ok_or_else(|| format!("{text:?} is neither a duration (7d, 36h) nor a day (2026-11-01)"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_in_their_two_largest_units() {
+        for (seconds, expected) in [
+            (-5, "0 s"),
+            (119, "119 s"),
+            (300, "5 min"),
+            (3 * 3600, "3 h"),
+            (26 * 3600 + 180, "26 h 3 min"),
+            (48 * 3600, "2 d"),
+            (76 * 3600 + 59, "3 d 4 h"),
+        ] {
+            assert_eq!(format_duration(SignedDuration::from_secs(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn a_beginning_is_a_duration_ago_or_a_day() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
+        for (text, begins) in [
+            ("7d", "2026-11-15T12:00:00Z"),
+            ("2026-11-01", "2026-11-01T00:00:00Z"),
+            ("2026-11-01T05:00:00Z", "2026-11-01T05:00:00Z"),
+        ] {
+            let since = Since::parse(text).map(|since| since.before(now).to_string());
+            assert_eq!(since.as_deref(), Ok(begins), "{text}");
+        }
+        assert!(Since::parse("yesterday").is_err());
+    }
+
+    #[test]
+    fn durations_are_read_as_they_are_written() {
+        assert_eq!(parse_duration("26h"), Ok(SignedDuration::from_hours(26)));
+        assert_eq!(parse_duration("1d 12h"), Ok(SignedDuration::from_hours(36)));
+        assert_eq!(parse_duration("90m"), Ok(SignedDuration::from_mins(90)));
+        for wrong in ["", "26", "h", "-3h", "0h", "1 month"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

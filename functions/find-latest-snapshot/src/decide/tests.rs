@@ -1,0 +1,111 @@
+use domain::retention_rules::RetentionRules;
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+
+const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/1111";
+
+fn hour(hour: i64) -> Timestamp {
+    Timestamp::from_second(1_760_000_000 + hour * 3600).expect("in range")
+}
+
+fn source(hour_of_data: i64) -> Source {
+    Source {
+        created_at: hour(hour_of_data),
+        arn: format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-{hour_of_data}"),
+        ..fixtures::source()
+    }
+}
+
+fn copy(hour_of_data: i64, key: Option<&str>, attempt: u32, status: CopyStatus) -> OwnCopy {
+    OwnCopy {
+        id: format!("snap-orders-{hour_of_data}-{attempt}"),
+        arn: String::new(),
+        source_arn: source(hour_of_data).arn,
+        source_resource_id: "db-ORDERS".to_owned(),
+        source_created: hour(hour_of_data),
+        requested: hour(hour_of_data + 1),
+        kms_key_arn: key.map(str::to_owned),
+        attempt,
+        retention: RetentionRules::default(),
+        status,
+    }
+}
+
+fn action(copies: &[OwnCopy]) -> Result<Action<'_>, Error> {
+    decide(&source(10), copies, &[Some(KEY)]).map(|verdict| verdict.action)
+}
+
+#[test]
+fn a_copy_under_another_key_is_no_copy_of_this_one() {
+    let other = [copy(10, Some("other"), 0, CopyStatus::Verified)];
+    assert_eq!(action(&other), Ok(Action::Copy { attempt: 0 }));
+    let failed = [copy(10, Some("other"), 0, CopyStatus::Failed)];
+    assert_eq!(
+        action(&failed),
+        Ok(Action::Copy { attempt: 0 }),
+        "nor does it count as an attempt"
+    );
+}
+
+#[test]
+fn data_that_is_older_than_a_verified_copy_is_not_copied() {
+    let later = [
+        copy(12, Some("other"), 0, CopyStatus::Verified),
+        copy(11, Some(KEY), 0, CopyStatus::Verified),
+    ];
+    assert_eq!(action(&later), Ok(Action::Current(&later[0])));
+}
+
+#[test]
+fn after_three_failed_copies_a_snapshot_is_given_up() {
+    let failed: Vec<OwnCopy> = (0..3)
+        .map(|attempt| copy(10, Some(KEY), attempt, CopyStatus::Failed))
+        .collect();
+    assert_eq!(action(&failed[..2]), Ok(Action::Copy { attempt: 2 }));
+    let error = action(&failed).expect_err("given up");
+    assert_eq!(error.name(), "AttemptsUsedUp");
+}
+
+fn any_copies() -> impl Strategy<Value = Vec<OwnCopy>> {
+    let status = prop::sample::select(vec![
+        CopyStatus::Verified,
+        CopyStatus::Unverified,
+        CopyStatus::InProgress,
+        CopyStatus::Failed,
+        CopyStatus::Mismatched,
+    ]);
+    let key = prop::sample::select(vec![None, Some(KEY), Some("other")]);
+    let one =
+        (8_i64..13, key, 0_u32..3, status).prop_map(|(hour, key, attempt, status)| copy(hour, key, attempt, status));
+    prop::collection::vec(one, 0..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
+
+    #[test]
+    fn a_copy_is_begun_only_where_none_is_good_or_may_become_so(copies in any_copies()) {
+        let of_source = |copy: &&OwnCopy| copy.source_arn == source(10).arn && copy.kms_key_arn.as_deref() == Some(KEY);
+        let has = |status: CopyStatus| copies.iter().filter(of_source).any(|copy| copy.status == status);
+        match action(&copies) {
+            Ok(Action::Copy { attempt }) => {
+                prop_assert!(!has(CopyStatus::Verified) && !has(CopyStatus::InProgress) && !has(CopyStatus::Unverified));
+                prop_assert_eq!(attempt as usize, copies.iter().filter(of_source).count());
+            }
+            Ok(Action::Join(copy)) => {
+                prop_assert!(of_source(&copy));
+                prop_assert!(matches!(copy.status, CopyStatus::InProgress | CopyStatus::Unverified));
+            }
+            Ok(Action::Current(copy)) => {
+                prop_assert_eq!(copy.status, CopyStatus::Verified);
+                prop_assert!(copy.source_created >= source(10).created_at);
+            }
+            Err(error) => {
+                prop_assert_eq!(error.name(), "AttemptsUsedUp");
+                prop_assert!(copies.iter().filter(of_source).count() >= MAX_ATTEMPTS as usize);
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+use domain::tags;
+
+use super::*;
+
+fn owner() -> Owner {
+    Owner::from_settings(&fixtures::settings())
+}
+
+fn copies(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database]) -> DestinationCopies {
+    let held = snapshots
+        .into_iter()
+        .filter_map(|snapshot| ListedSnapshot::from_snapshot(&owner(), snapshot));
+    DestinationCopies::new(held.collect(), databases)
+}
+
+fn copy(id: &str, database: &str, resource_id: &str, day: u8) -> Snapshot {
+    let time = format!("2026-11-{day:02}T03:10:00Z").parse().expect("a time");
+    fixtures::copy_of(database, resource_id)
+        .named(id)
+        .created(time)
+        .snapshot()
+}
+
+#[test]
+fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
+    let snapshots = [
+        copy("snap-1", "orders", "db-ORDERS", 1),
+        copy("snap-2", "sales", "db-SALES", 2),
+        copy("snap-3", "sales-2", "db-SALES", 3),
+        copy("snap-4", "sales-2", "db-SALES", 4),
+    ];
+    let living = [fixtures::database(DatabaseKind::Instance, "orders")];
+    let found = copies(snapshots, &living);
+    let sales = RetiredDatabase {
+        kind: DatabaseKind::Instance,
+        id: "sales-2".to_owned(),
+        copies: 3,
+    };
+    assert_eq!((found.retired.databases, found.retired.copies), (1, 3));
+    assert_eq!(found.retired.first, [sales]);
+    let target = &found.retired_targets[0];
+    assert!(target.retired);
+    assert_eq!(
+        (target.id.as_str(), target.resource_id.as_str()),
+        ("sales-2", "db-SALES")
+    );
+    assert_eq!(target.former_ids, ["sales"]);
+}
+
+#[test]
+fn a_database_that_was_made_again_under_its_name_leaves_the_first_one_retired() {
+    let snapshots = [copy("snap-1", "orders", "db-FIRST", 1)];
+    let living = [fixtures::database(DatabaseKind::Instance, "orders")];
+    assert_eq!(copies(snapshots, &living).retired.databases, 1);
+}
+
+#[test]
+fn what_is_not_ours_is_never_retired_and_what_is_only_named_so_is_reported() {
+    let mut by_hand = copy("before-upgrade", "sales", "db-SALES", 1);
+    by_hand.tags.clear();
+    let mut of_another = copy("snap-5", "sales", "db-SALES", 1);
+    of_another
+        .tags
+        .insert(tags::OWNER.to_owned(), "eu-central-1/snap".to_owned());
+    let mut in_order = copy("other-6", "sales", "db-SALES", 1);
+    in_order
+        .tags
+        .insert(tags::OWNER.to_owned(), "us-east-1/other".to_owned());
+    let found = copies([by_hand, of_another, in_order], &[]);
+    assert_eq!((found.retired.databases, found.retired_targets.len()), (0, 0));
+    assert_eq!(found.foreign, ["snap-5"]);
+}
+
+#[test]
+fn the_database_that_would_lose_most_comes_first() {
+    let verified = |snapshot: Snapshot| {
+        let mut snapshot = snapshot;
+        snapshot
+            .tags
+            .insert(tags::VERIFIED.to_owned(), "2026-11-22T04:00:00Z".to_owned());
+        snapshot
+    };
+    let names = ["fresh", "stale", "never", "unverified"];
+    let living = names.map(|id| fixtures::database(DatabaseKind::Instance, id));
+    let snapshots = [
+        verified(copy("snap-1", "fresh", "db-FRESH", 2)),
+        verified(copy("snap-2", "fresh", "db-FRESH", 20)),
+        verified(copy("snap-3", "stale", "db-STALE", 10)),
+        copy("snap-4", "unverified", "db-UNVERIFIED", 21),
+    ];
+    let targets = living
+        .clone()
+        .map(|database| Target::new(database.kind, database.id, database.resource_id));
+    let sorted = copies(snapshots, &living).oldest_first(targets.to_vec());
+    let ids: Vec<&str> = sorted.iter().map(|target| target.id.as_str()).collect();
+    assert_eq!(ids, ["never", "unverified", "stale", "fresh"]);
+}

@@ -1,0 +1,126 @@
+"""Serves MiniStack on a free loopback port and says which, in one line of JSON on standard output.
+
+MiniStack itself wants to be told a port, and a port that was free a moment ago may not be free now. Here the socket
+is bound first and MiniStack is started on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import threading
+from collections import Counter
+from typing import Any
+
+
+def select_in_conditions() -> None:
+    """Lets MiniStack evaluate Fn::Select of Fn::Split in a template's Conditions: see test_divergences."""
+    from ministack.services.cloudformation import changesets, engine, handlers, stacks
+
+    evaluate = engine._evaluate_conditions
+
+    def selected(node: Any, parameters: dict[str, Any]) -> Any:
+        if isinstance(node, list):
+            return [selected(one, parameters) for one in node]
+        if not isinstance(node, dict):
+            return node
+        if "Fn::Select" in node:
+            return engine._resolve_refs(node, {}, parameters, {}, {}, "", "")
+        return {name: selected(value, parameters) for name, value in node.items()}
+
+    def evaluate_conditions(template: dict[str, Any], parameters: dict[str, Any]) -> dict[str, bool]:
+        conditions = selected(template.get("Conditions", {}), parameters)
+        return evaluate({**template, "Conditions": conditions}, parameters)
+
+    for module in (changesets, engine, handlers, stacks):
+        module._evaluate_conditions = evaluate_conditions
+
+
+def script_tasks() -> None:
+    """Lets the Tasks of an execution answer as a script says, attempt by attempt.
+
+    MiniStack knows the format of Step Functions Local, in which a Task that fails once fails at every attempt. The
+    scripts come with the same setting: `{"Scripts": {execution name: {state: [answer, ...]}}}`, where an answer is
+    `{"result": ...}` or `{"error": ..., "cause": ...}`, and the last one holds for all further attempts.
+    """
+    from ministack.services import stepfunctions
+
+    current = threading.local()
+    turns: Counter[tuple[str, str]] = Counter()
+    execute = stepfunctions._execute_task
+
+    def execute_task(state: Any, given: Any, execution: Any, context: Any) -> Any:
+        script = stepfunctions._sfn_mock_config.get("Scripts", {}).get((execution or {}).get("name"), {})
+        name = context.get("State", {}).get("Name", "")
+        before = getattr(current, "state", None)
+        current.state = (execution["executionArn"], name, script[name]) if name in script else None
+        try:
+            return execute(state, given, execution, context)
+        finally:
+            current.state = before
+
+    def scripted(invoke: Any) -> Any:
+        def answer(*arguments: Any) -> Any:
+            if getattr(current, "state", None) is None:
+                return invoke(*arguments)
+            execution, name, answers = current.state
+            said = answers[min(turns[execution, name], len(answers) - 1)]
+            turns[execution, name] += 1
+            if "error" in said:
+                raise stepfunctions._ExecutionError(said["error"], said.get("cause") or "")
+            return said["result"]
+
+        return answer
+
+    stepfunctions._execute_task = execute_task
+    for function in ("_invoke_resource", "_invoke_resource_with_timeout"):
+        setattr(stepfunctions, function, scripted(getattr(stepfunctions, function)))
+
+
+def main() -> None:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    endpoint = f"http://127.0.0.1:{port}"
+    # Read by MiniStack when it is imported. The functions call back to the endpoint.
+    os.environ.update(
+        GATEWAY_PORT=str(port),
+        AWS_ENDPOINT_URL=endpoint,
+        BIND_HOST="127.0.0.1",
+        AUTH="true",
+        # Two listeners that nobody here needs, on fixed ports and all interfaces.
+        IOT_MTLS_ENABLED="0",
+        SFTP_ENABLED="0",
+        PERSIST_STATE="0",
+        LAMBDA_EXECUTOR="local",
+    )
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    import asyncio
+
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from ministack.app import app
+
+    select_in_conditions()
+    script_tasks()
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        await serve(app, config, shutdown_trigger=stop.wait)
+
+    print(json.dumps({"listening": endpoint}), flush=True)
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,0 @@
-"""The local AWS of Snapferry: MiniStack, the RDS simulator and the template that would be deployed to AWS.
-
-Everything listens on loopback only, and everything that is started is stopped again. `python -m localcloud --help`
-lists the commands; tests use `LocalCloud`.
-"""
