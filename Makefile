@@ -94,7 +94,7 @@ release: $(INSTALLED) ## Build what is released, with bills of materials and che
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python infra/release.py --arch $(ARCH)
 
 reproducible: release ## Build the release once more elsewhere, and compare.
-	@tests/reproducible.sh --arch $(ARCH)
+	@infra/reproducible.sh --arch $(ARCH)
 
 local-up: ready ## Start a local AWS that keeps running, with Snapferry deployed to it.
 	@$(LOCAL_CLOUD) up
