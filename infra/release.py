@@ -30,7 +30,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "target" / "release-build"
-"""A target directory of its own: the flags below would otherwise rebuild everything in the usual one, and then again."""
+"""A target directory of its own: with the flags below, the usual one would be rebuilt, and rebuilt again afterwards."""
 
 ARTIFACTS = ROOT / "target" / "release-artifacts"
 STATE_MACHINES = ["copy-fleet.asl.json", "copy-snapshot.asl.json"]
