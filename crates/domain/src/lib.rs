@@ -7,6 +7,7 @@
 pub mod authorize;
 pub mod copy_tags;
 pub mod error;
+pub mod hash;
 pub mod kind;
 pub mod option_groups;
 pub mod ownership;

@@ -1,6 +1,6 @@
 //! Lists the databases that a run copies, one page at a time.
 //!
-//! In: [`Input`], the execution's input as it came, and the execution's name. Out: [`Plan`]. Safe to retry at will:
+//! In: [`Input`], the execution's input as it came, and the execution's name and ARN. Out: [`Plan`]. Safe to retry at will:
 //! it only reads.
 
 #![forbid(unsafe_code)]
@@ -8,6 +8,7 @@
 mod held;
 mod keys;
 mod measure;
+mod names;
 mod options;
 mod page;
 mod policy;
@@ -51,6 +52,8 @@ pub struct Input {
 pub struct Run {
     /// Its name; pages are named after the first execution of a run.
     pub execution: String,
+    /// Its ARN; the executions that copy its databases are named after it.
+    pub arn: String,
 }
 
 /// Reads the request, lists both kinds at once, measures, finds out what would fail, and cuts a page.
@@ -115,7 +118,7 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Tim
         targets.extend(holdings.retired_targets.iter().cloned());
     }
 
-    let mut cut = page::cut(targets, request.page.as_ref(), &input.run.execution, settings.page_size)?;
+    let mut cut = page::cut(targets, request.page.as_ref(), &input.run, settings.page_size)?;
     holdings.oldest_first(&mut cut.instances);
     holdings.oldest_first(&mut cut.clusters);
     tracing::info!(
