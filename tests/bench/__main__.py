@@ -30,7 +30,7 @@ FOLDER = layout.ROOT / "target" / "bench"
 FLOOR = "baseline"
 DOLLARS_PER_TRANSITION = 0.025 / 1000
 
-FIXED_STATES = ["WasAProblemFound", "FindLatestSnapshot", "WhatIsToBeDone", "StartCopy", "PruneOld", "Done"]
+FIXED_STATES = ["HasProblem", "FindLatestSnapshot", "Decide", "StartCopy", "PruneOld", "Done"]
 LOOK_STATES = ["WaitForCopy", "CheckCopyStatus", "IsCopyVerified"]
 """What an execution of copy-snapshot passes once, and what it passes with each look."""
 
