@@ -83,11 +83,7 @@ fn fields(kind: &str) -> Option<&'static [&'static str]> {
 }
 
 fn check_scope(place: &str, scope: &Value) {
-    refuse_others(
-        place,
-        scope,
-        &["QueryLanguage", "StartAt", "States", "ProcessorConfig"],
-    );
+    refuse_others(place, scope, &["QueryLanguage", "StartAt", "States", "ProcessorConfig"]);
     for (name, state) in scope["States"].as_object().into_iter().flatten() {
         check_state(name, state);
     }

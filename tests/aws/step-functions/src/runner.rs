@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::{
-    Clock, Expressions, Failure, Observer, Payload, StateMachine, Task, Tasks, View, Work, before, entries, side_by_side,
+    Clock, Expressions, Failure, Observer, Payload, StateMachine, Task, Tasks, View, Work, before, entries,
+    side_by_side,
 };
 
 /// Events at which an execution ends.
