@@ -45,9 +45,9 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, run: &Run, page_siz
             let half = page_size.div_ceil(2);
             let for_clusters = page_size.saturating_sub(instances.len().min(half)).max(1);
             let for_instances = page_size.saturating_sub(clusters.len().min(page_size / 2)).max(1);
-            let first = |targets, kind, size| take(targets, kind, None, run, size, MAX_BYTES * size / page_size);
-            let (instances, next_instances) = first(instances, DatabaseKind::Instance, for_instances);
-            let (clusters, next_clusters) = first(clusters, DatabaseKind::Cluster, for_clusters);
+            let first = |targets, size| take(targets, None, run, size, MAX_BYTES * size / page_size);
+            let (instances, next_instances) = first(instances, for_instances);
+            let (clusters, next_clusters) = first(clusters, for_clusters);
             Cut {
                 instances,
                 clusters,
@@ -57,7 +57,7 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, run: &Run, page_siz
         }
         Some(page) => match page.kind {
             DatabaseKind::Instance => {
-                let (instances, next_instances) = take(instances, page.kind, Some(page), run, page_size, MAX_BYTES);
+                let (instances, next_instances) = take(instances, Some(page), run, page_size, MAX_BYTES);
                 Cut {
                     instances,
                     next_instances,
@@ -65,7 +65,7 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, run: &Run, page_siz
                 }
             }
             DatabaseKind::Cluster => {
-                let (clusters, next_clusters) = take(clusters, page.kind, Some(page), run, page_size, MAX_BYTES);
+                let (clusters, next_clusters) = take(clusters, Some(page), run, page_size, MAX_BYTES);
                 Cut {
                     clusters,
                     next_clusters,
@@ -80,7 +80,6 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, run: &Run, page_siz
 /// their executions.
 fn take(
     mut targets: Vec<Target>,
-    kind: DatabaseKind,
     page: Option<&Page>,
     run: &Run,
     size: usize,
@@ -107,16 +106,21 @@ fn take(
         .count();
     let more = fits < targets.len();
     targets.truncate(fits);
+    let next = targets.last().filter(|_| more).map(|last| next_page(last, page, run));
+    (targets, next)
+}
+
+/// The page after the one that ends with `last`.
+fn next_page(last: &Target, page: Option<&Page>, run: &Run) -> Page {
     let number = page.map_or(2, |page| page.number + 1);
     let root = page.map_or(&run.execution, |page| &page.root);
-    let next = targets.last().filter(|_| more).map(|last| Page {
-        kind,
+    Page {
+        kind: last.kind,
         cursor: last.resource_id.clone(),
         number,
         root: root.clone(),
-        execution: page_name(root, kind, number),
-    });
-    (targets, next)
+        execution: page_name(root, last.kind, number),
+    }
 }
 
 #[cfg(test)]

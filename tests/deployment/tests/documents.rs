@@ -16,7 +16,9 @@ fn read(path: &str) -> String {
 /// Names of all tests, of Rust and of Python.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut directories = ["crates", "functions", "tests"].map(|folder| root().join(folder)).to_vec();
+    let mut directories = ["crates", "functions", "tests"]
+        .map(|folder| root().join(folder))
+        .to_vec();
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(&directory).expect("a directory") {
             let path = entry.expect("an entry").path();

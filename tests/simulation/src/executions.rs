@@ -334,7 +334,7 @@ impl Observer for Running {
 
     /// An error that passes must not end anything the first time that it occurs.
     fn gave_up(&self, state: &str, kind: &str, failure: &Failure, retries: u32) {
-        if kind == "Task" && retries == 0 && PASSING.contains(&failure.error.as_str()) {
+        if kind == "Task" && retries == 0 && passes(&failure.error) {
             self.all
                 .record
                 .violation(&format!("{state} fails with {} and was not retried", failure.error));
@@ -342,11 +342,19 @@ impl Observer for Running {
     }
 }
 
-/// Errors that pass, so that each is to be retried wherever it appears.
-const PASSING: [&str; 13] = [
-    "Throttled",
-    "RdsUnavailable",
-    "CopySlotsFull",
+/// Whether an error passes, so that it is to be retried wherever it appears.
+fn passes(error: &str) -> bool {
+    let of_services = [
+        "Throttled",
+        "RdsUnavailable",
+        "CopySlotsFull",
+        "StepFunctions.ThrottlingException",
+    ];
+    OF_PLATFORM.contains(&error) || of_services.contains(&error)
+}
+
+/// Errors of Lambda and of Step Functions in the place of a function's own.
+pub(crate) const OF_PLATFORM: [&str; 9] = [
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
@@ -356,5 +364,4 @@ const PASSING: [&str; 13] = [
     "Sandbox.Timedout",
     "Runtime.ExitError",
     "States.Timeout",
-    "StepFunctions.ThrottlingException",
 ];

@@ -15,7 +15,7 @@ use rds_simulator_sdk::{BEGINNING, World};
 use serde_json::{Value, json};
 use step_functions::{Failure, entries};
 
-use crate::executions::{Execution, Executions, Status};
+use crate::executions::{Execution, Executions, OF_PLATFORM, Status};
 use crate::fleet::{self, Database, SOURCE_KEY, Stack};
 use crate::functions::{Broken, Functions};
 use crate::machines::machines;
@@ -994,19 +994,7 @@ fn take_roles(world: &World, stack: Stack) {
 
 /// Why an execution must not end with this error, if so.
 fn unknown_failure(execution: &Execution, error: &str, has_options: bool) -> Option<&'static str> {
-    const OF_PLATFORM: [&str; 10] = [
-        "Lambda.ClientExecutionTimeoutException",
-        "Lambda.ServiceException",
-        "Lambda.AWSLambdaException",
-        "Lambda.SdkClientException",
-        "Lambda.TooManyRequestsException",
-        "Lambda.Unknown",
-        "Sandbox.Timedout",
-        "Runtime.ExitError",
-        "States.Timeout",
-        "CopiesFailed",
-    ];
-    if !Error::NAMES.contains(&error) && !OF_PLATFORM.contains(&error) {
+    if !Error::NAMES.contains(&error) && !OF_PLATFORM.contains(&error) && error != "CopiesFailed" {
         return Some("which nobody knows");
     }
     // KMS may refuse to describe the key of an alias.

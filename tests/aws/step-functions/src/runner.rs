@@ -184,7 +184,7 @@ impl Run<'_> {
         input: &Value,
         variables: &mut Variables,
     ) -> Step<'m> {
-        let mut retries = BTreeMap::<usize, u32>::new();
+        let mut made = BTreeMap::new();
         let failure = loop {
             match self.attempt(name, kind, state, input, variables).await {
                 Ok((output, assigned)) => {
@@ -192,24 +192,15 @@ impl Run<'_> {
                     return Ok((next(state), output));
                 }
                 Err(failure) => {
-                    let retriers = entries(&state["Retry"]);
-                    let Some(at) = retriers.iter().position(|retrier| failure.is_met_by(retrier)) else {
+                    let Some(delay) = self.delay(state, &failure, &mut made) else {
                         break failure;
                     };
-                    let made = retries.entry(at).or_default();
-                    if u64::from(*made) >= retriers[at]["MaxAttempts"].as_u64().unwrap_or(3) {
-                        break failure;
-                    }
-                    let delay = self.delay(&retriers[at], *made);
-                    *made += 1;
                     self.runner.observer.retries(name, &failure);
                     self.runner.clock.sleep(delay).await;
                 }
             }
         };
-        self.runner
-            .observer
-            .gave_up(name, kind, &failure, retries.values().sum());
+        self.runner.observer.gave_up(name, kind, &failure, made.values().sum());
         let catchers = entries(&state["Catch"]);
         let Some(catcher) = catchers.iter().find(|catcher| failure.is_met_by(catcher)) else {
             return Err(failure);
@@ -224,17 +215,27 @@ impl Run<'_> {
         Ok((next(catcher), output))
     }
 
-    /// How long to wait when so many retries were made.
-    fn delay(&self, retrier: &Value, made: u32) -> Duration {
+    /// How long to wait before the next attempt, if there is to be one. Each retrier counts for itself what it has `made`
+    /// in this visit of the state.
+    fn delay(&self, state: &Value, failure: &Failure, made: &mut BTreeMap<usize, u32>) -> Option<Duration> {
+        let (at, retrier) = entries(&state["Retry"])
+            .iter()
+            .enumerate()
+            .find(|(_, retrier)| failure.is_met_by(retrier))?;
+        let made = made.entry(at).or_default();
+        if u64::from(*made) >= retrier["MaxAttempts"].as_u64().unwrap_or(3) {
+            return None;
+        }
         let number = |field: &str, default: f64| retrier[field].as_f64().unwrap_or(default);
-        let growth = number("BackoffRate", 2.0).powi(i32::try_from(made).unwrap_or(i32::MAX));
+        let growth = number("BackoffRate", 2.0).powi(i32::try_from(*made).unwrap_or(i32::MAX));
         let longest = (number("IntervalSeconds", 1.0) * growth).min(number("MaxDelaySeconds", 31_622_400.0));
         let longest = Duration::from_secs_f64(longest);
-        if retrier["JitterStrategy"] == "FULL" {
+        *made += 1;
+        Some(if retrier["JitterStrategy"] == "FULL" {
             self.runner.clock.jitter(longest)
         } else {
             longest
-        }
+        })
     }
 
     /// Does the work once. Gives the output and the variables that are assigned.
