@@ -72,7 +72,7 @@ pub enum Payload {
     Output,
 }
 
-/// Somebody who is told what an execution does.
+/// Receives what an execution does.
 pub trait Observer {
     /// It enters a state of this type.
     fn entered(&self, _state: &str, _kind: &str) {}

@@ -37,7 +37,7 @@ pub struct Runner<'r> {
     pub clock: &'r dyn Clock,
     /// What the Tasks call.
     pub tasks: &'r dyn Tasks,
-    /// Who is told.
+    /// Receives what happens.
     pub observer: &'r dyn Observer,
 }
 
