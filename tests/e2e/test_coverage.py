@@ -1,6 +1,6 @@
-"""Every Task under every error: MiniStack must come to what the interpreters in Rust come to.
+"""Every Task under every error: MiniStack must end executions as the runner in Rust does.
 
-The scenarios, what their Tasks answer and what comes of them: `tests/deployment/scenarios.json`, which
+The scenarios, what their Tasks return and how they end: `tests/deployment/scenarios.json`, which
 `tests/deployment/tests/coverage.rs` writes. `docs/faults.md` is the same as a table.
 """
 
@@ -31,7 +31,7 @@ def scripted(cloud):
 
 
 def answer(word):
-    """What a Task comes to by a word of a script."""
+    """What a Task returns by a word of a script."""
     if word in FILE["answers"]:
         return FILE["answers"][word]
     if word == "States.Timeout":
@@ -48,36 +48,36 @@ def script(scenario):
 
 
 def without_digests(text):
-    """A digest in a name is of the execution's ARN, which is another one in each interpreter."""
+    """A digest in a name is of the execution's ARN, which is another one here."""
     return re.sub(r"-[0-9a-f]{8}", "-########", text)
 
 
 def story(runs, arn, scenario):
-    """What came of an execution, as far as MiniStack tells."""
+    """How an execution ended, as far as MiniStack reports."""
     execution = runs.wait(arn, 120)
-    came = {"status": execution.status}
+    ended = {"status": execution.status}
     if execution.status == "SUCCEEDED":
         fields = ("outcome", "pruned") if scenario["machine"] == "copy-snapshot" else ("counts", "failures")
-        came["output"] = {field: execution.output[field] for field in fields}
+        ended["output"] = {field: execution.output[field] for field in fields}
     else:
-        came |= {"error": execution.error, "cause": execution.cause}
+        ended |= {"error": execution.error, "cause": execution.cause}
     events = runs.history(arn)
-    came["tries"] = sum(event["type"] == "TaskScheduled" for event in events)
+    ended["tries"] = sum(event["type"] == "TaskScheduled" for event in events)
     if scenario["machine"] == "copy-snapshot":
-        came["path"] = [
+        ended["path"] = [
             event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event
         ]
-    return json.loads(without_digests(json.dumps(came)))
+    return json.loads(without_digests(json.dumps(ended)))
 
 
 def expected(scenario):
-    """What the file says, as far as MiniStack tells."""
-    came = dict(scenario["came"])
-    came["tries"] = sum(came.pop("attempts").values())
+    """What the file says, as far as MiniStack reports."""
+    ended = dict(scenario["ended"])
+    ended["tries"] = sum(ended.pop("attempts").values())
     if scenario["machine"] != "copy-snapshot":
         # Its history has no states inside Map and Parallel: see `history_inside_map` of test_divergences.
-        del came["path"]
-    return came
+        del ended["path"]
+    return ended
 
 
 @pytest.mark.parametrize(("machine", "state"), STATES, ids=[state for _, state in STATES])
@@ -96,10 +96,10 @@ def test_a_task_under_every_error(cloud, runs, scripted, machine, state):
         return scenario, story(runs, started, scenario)
 
     with ThreadPoolExecutor(8) as pool:
-        for scenario, came in pool.map(run, scenarios.items()):
-            agrees = came == expected(scenario)
+        for scenario, ended in pool.map(run, scenarios.items()):
+            agrees = ended == expected(scenario)
             diverges = scenario["error"] in DIVERGENT
-            assert agrees != diverges, (scenario["error"], scenario["times"], came, expected(scenario))
+            assert agrees != diverges, (scenario["error"], scenario["times"], ended, expected(scenario))
 
 
 def test_every_error_that_a_machine_names_is_in_a_scenario():

@@ -85,7 +85,7 @@ DIVERGENCES = {
     "redrive_count": (
         "The context has Execution.RedriveCount.",
         "It is not there.",
-        "The names of children take 0 for it, which is its value before a redrive.",
+        "copy-fleet takes its absence for 0: the names of copies have no count appended.",
     ),
     "output_of_failures": (
         "A failed execution has no output.",

@@ -1,17 +1,15 @@
 //! The gateway to Step Functions: runs, and the copies of single databases.
 
-use std::fmt::Write;
-
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::types;
+use domain::hash::hex_prefix;
 use domain::kind::DatabaseKind;
 use domain::region::console_host;
 use jiff::Timestamp;
 use rds::convert::timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 
 use crate::error::CliError;
 
@@ -235,8 +233,12 @@ pub(crate) struct ExecutionName<'a> {
 
 impl<'a> ExecutionName<'a> {
     /// Reads `i-` or `c-`, the database's identifier, `-` and 8 hexadecimal digits; for a database that no longer exists
-    /// `-` and 4 more. Nothing if somebody chose another name.
+    /// `-` and 4 more; in a redriven run `-r` and its count. Nothing if somebody chose another name.
     pub(crate) fn parse(name: &'a str) -> Option<Self> {
+        let name = match name.rsplit_once("-r") {
+            Some((rest, count)) if !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+            _ => name,
+        };
         let (kind, rest) = match name.split_once('-')? {
             ("i", rest) => (DatabaseKind::Instance, rest),
             ("c", rest) => (DatabaseKind::Cluster, rest),
@@ -261,15 +263,11 @@ impl<'a> ExecutionName<'a> {
     }
 }
 
-/// What the executions of copy-snapshot that a run starts have as the end of their names: see `CopyInstance` in
-/// copy-fleet.
+/// What the executions of copy-snapshot that a run starts have as the end of their names: see `names.rs` of
+/// list-targets.
 #[must_use]
 pub fn suffix_of_run(run_arn: &str) -> String {
-    let digest = Sha256::digest(format!("{run_arn}:0"));
-    digest.iter().take(4).fold(String::with_capacity(8), |mut hash, byte| {
-        let _ = write!(hash, "{byte:02x}");
-        hash
-    })
+    hex_prefix(&format!("{run_arn}:0"), 8)
 }
 
 /// The name of an execution, from its ARN.
@@ -319,6 +317,8 @@ mod tests {
             ("i-orders-1a2b3c4d", parsed(instance, "orders", "1a2b3c4d", None)),
             ("c-billing-2-0000ffff", parsed(cluster, "billing-2", "0000ffff", None)),
             ("c-old-1a2b3c4d-00ff", parsed(cluster, "old", "1a2b3c4d", Some("00ff"))),
+            ("i-orders-1a2b3c4d-r1", parsed(instance, "orders", "1a2b3c4d", None)),
+            ("i-orders-r2-1a2b3c4d", parsed(instance, "orders-r2", "1a2b3c4d", None)),
             // Identifiers that end as hashes do.
             ("i-old-00ff-1a2b3c4d", parsed(instance, "old-00ff", "1a2b3c4d", None)),
             (

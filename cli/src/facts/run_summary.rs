@@ -1,10 +1,10 @@
 //! Runs: how they are started and named, and how they ended, in numbers.
 
+use domain::hash::hex_prefix;
 use domain::payload::{LeftOut, Retired};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::aws::account::Account;
 use crate::aws::stack::Stack;
@@ -67,9 +67,9 @@ pub(crate) async fn start(
 
 /// `run-20261122-143100-1a2b`: readable, and different for two that start within a second.
 fn run_name(purpose: Purpose, now: Timestamp) -> String {
-    let digest = Sha256::digest(format!("{now} {}", std::process::id()));
+    let suffix = hex_prefix(&format!("{now} {}", std::process::id()), 4);
     let stamp = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d-%H%M%S").to_string();
-    format!("{purpose}-{stamp}-{:02x}{:02x}", digest[0], digest[1])
+    format!("{purpose}-{stamp}-{suffix}")
 }
 
 /// What a run calls the thing that failed.

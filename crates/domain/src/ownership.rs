@@ -1,9 +1,6 @@
 //! Which snapshots are ours, and what our copies are called.
 
-use std::fmt::Write;
-
-use sha2::{Digest, Sha256};
-
+use crate::hash::hex_prefix;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::tags;
@@ -83,14 +80,8 @@ impl Owner {
     pub fn copy_id(&self, source_arn: &str, key: Option<&str>, attempt: u32) -> String {
         const MAX_LENGTH: usize = 63;
         const HASH: usize = 12;
-        let digest = Sha256::digest(format!("{source_arn}\n{}\n{attempt}", key.unwrap_or(tags::NO_KEY)));
-        let hash = digest
-            .iter()
-            .take(HASH / 2)
-            .fold(String::with_capacity(HASH), |mut hash, byte| {
-                let _ = write!(hash, "{byte:02x}");
-                hash
-            });
+        let key = key.unwrap_or(tags::NO_KEY);
+        let hash = hex_prefix(&format!("{source_arn}\n{key}\n{attempt}"), HASH);
 
         // `arn:<partition>:rds:<region>:<account>:snapshot:<name>`, and the name has colons of its own.
         let name = source_arn.splitn(7, ':').last().unwrap_or_default();

@@ -92,6 +92,9 @@ pub struct Target {
     /// What the run was configured with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RunRules>,
+    /// Name of the execution that copies it, as `list-targets` gives it; a redriven run appends to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<String>,
 }
 
 impl Target {
@@ -108,6 +111,7 @@ impl Target {
             policy: None,
             problem: None,
             rules: None,
+            execution: None,
         }
     }
 }
@@ -124,6 +128,9 @@ pub struct Page {
     pub number: u32,
     /// Name of the run's first execution.
     pub root: String,
+    /// Name of the execution that runs this page.
+    #[serde(default)]
+    pub execution: String,
 }
 
 /// A database that the run leaves alone, and why.

@@ -1,6 +1,6 @@
 //! Lists the databases that a run copies, one page at a time.
 //!
-//! In: [`Input`], the execution's input as it came, and the execution's name. Out: [`Plan`]. Safe to retry at will:
+//! In: [`Input`], the execution's input as it came, and the execution's name and ARN. Out: [`Plan`]. Safe to retry at will:
 //! it only reads.
 
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@ mod destination_copies;
 mod inventory;
 mod keys;
 mod measure;
+mod names;
 mod options;
 mod page;
 mod policy;
@@ -46,6 +47,8 @@ pub struct Input {
 pub struct Run {
     /// Its name; pages are named after the first execution of a run.
     pub execution: String,
+    /// Its ARN; the executions that copy its databases are named after it.
+    pub arn: String,
 }
 
 /// Reads the request, takes stock of both regions, measures, finds out what would fail, and cuts a page.
@@ -70,7 +73,7 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Tim
     let page = page::cut(
         with_retired(targets, &copies, settings),
         request.page.as_ref(),
-        &input.run.execution,
+        &input.run,
         settings.page_size,
     )?;
     let plan = Plan {

@@ -7,6 +7,9 @@ use domain::error::Error;
 use domain::kind::DatabaseKind;
 use domain::payload::{Page, Target};
 
+use crate::Run;
+use crate::names::{CopyNames, page_name};
+
 /// Most bytes that the targets of one page may take: half of what a state may carry.
 const MAX_BYTES: usize = 128 * 1024;
 
@@ -23,7 +26,7 @@ pub(crate) struct Cut {
 }
 
 /// The page that `page` asks for, or the first one, which holds both kinds.
-pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, page_size: usize) -> Result<Cut, Error> {
+pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, run: &Run, page_size: usize) -> Result<Cut, Error> {
     if let Some(page) = page
         && page.number > MAX_PAGES
     {
@@ -42,9 +45,9 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, pa
             let half = page_size.div_ceil(2);
             let for_clusters = page_size.saturating_sub(instances.len().min(half)).max(1);
             let for_instances = page_size.saturating_sub(clusters.len().min(page_size / 2)).max(1);
-            let first = |targets, kind, size| take(targets, kind, None, execution, size, MAX_BYTES * size / page_size);
-            let (instances, next_instances) = first(instances, DatabaseKind::Instance, for_instances);
-            let (clusters, next_clusters) = first(clusters, DatabaseKind::Cluster, for_clusters);
+            let first = |targets, size| take(targets, None, run, size, MAX_BYTES * size / page_size);
+            let (instances, next_instances) = first(instances, for_instances);
+            let (clusters, next_clusters) = first(clusters, for_clusters);
             Cut {
                 instances,
                 clusters,
@@ -54,8 +57,7 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, pa
         }
         Some(page) => match page.kind {
             DatabaseKind::Instance => {
-                let (instances, next_instances) =
-                    take(instances, page.kind, Some(page), execution, page_size, MAX_BYTES);
+                let (instances, next_instances) = take(instances, Some(page), run, page_size, MAX_BYTES);
                 Cut {
                     instances,
                     next_instances,
@@ -63,7 +65,7 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, pa
                 }
             }
             DatabaseKind::Cluster => {
-                let (clusters, next_clusters) = take(clusters, page.kind, Some(page), execution, page_size, MAX_BYTES);
+                let (clusters, next_clusters) = take(clusters, Some(page), run, page_size, MAX_BYTES);
                 Cut {
                     clusters,
                     next_clusters,
@@ -74,18 +76,23 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, execution: &str, pa
     })
 }
 
-/// The targets after the page's cursor, by resource id, as many as fit, and the page after them.
+/// The targets after the page's cursor, by resource id, as many as fit, and the page after them; all with the names of
+/// their executions.
 fn take(
     mut targets: Vec<Target>,
-    kind: DatabaseKind,
     page: Option<&Page>,
-    execution: &str,
+    run: &Run,
     size: usize,
     bytes: usize,
 ) -> (Vec<Target>, Option<Page>) {
     let cursor = page.map_or("", |page| page.cursor.as_str());
     targets.retain(|target| target.resource_id.as_str() > cursor);
     targets.sort_by(|a, b| a.resource_id.cmp(&b.resource_id));
+
+    let names = CopyNames::new(&run.arn);
+    for target in &mut targets {
+        target.execution = Some(names.name(target));
+    }
 
     let mut room = bytes;
     let fits = targets
@@ -99,13 +106,21 @@ fn take(
         .count();
     let more = fits < targets.len();
     targets.truncate(fits);
-    let next = targets.last().filter(|_| more).map(|last| Page {
-        kind,
-        cursor: last.resource_id.clone(),
-        number: page.map_or(2, |page| page.number + 1),
-        root: page.map_or(execution, |page| page.root.as_str()).to_owned(),
-    });
+    let next = targets.last().filter(|_| more).map(|last| next_page(last, page, run));
     (targets, next)
+}
+
+/// The page after the one that ends with `last`.
+fn next_page(last: &Target, page: Option<&Page>, run: &Run) -> Page {
+    let number = page.map_or(2, |page| page.number + 1);
+    let root = page.map_or(&run.execution, |page| &page.root);
+    Page {
+        kind: last.kind,
+        cursor: last.resource_id.clone(),
+        number,
+        root: root.clone(),
+        execution: page_name(root, last.kind, number),
+    }
 }
 
 #[cfg(test)]

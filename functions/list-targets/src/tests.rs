@@ -18,6 +18,7 @@ async fn list_with(deployment: &Deployment, world: &World, request: Value) -> Re
         request,
         run: Run {
             execution: "nightly".to_owned(),
+            arn: "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly".to_owned(),
         },
     };
     let keys = Keys::new(world.kms_client(&deployment.settings.destination_region, "tests"));

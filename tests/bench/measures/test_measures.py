@@ -94,7 +94,7 @@ def test_list_targets_takes_little_memory_for_500_targets(
     instances: int, clusters: int, simulator: Simulator, start: Start, figure: Measure
 ) -> None:
     simulator.seed(worlds.fleet(instances, clusters))
-    event = {"request": {}, "run": {"execution": "nightly"}}
+    event = {"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}}
     with start("list-targets") as function:
         # A warm function must not grow from one event to the next either.
         answers = [function.invoke(event) for _ in range(3)]
@@ -122,7 +122,7 @@ def test_list_targets_takes_little_memory_for_500_targets_with_three_copies_each
     ]
     simulator.seed(worlds.fleet(*counts, copies))
     with start("list-targets", RETIRED_KEEP_DAYS="30") as function:
-        answers = [function.invoke({"request": {}, "run": {"execution": "nightly"}}) for _ in range(3)]
+        answers = [function.invoke({"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}}) for _ in range(3)]
         measure_memory(function, figure, f"450 {kind}s, 1500 copies", *answers)
     for answer in answers:
         plan = answer.output
@@ -140,7 +140,7 @@ def test_list_targets_takes_little_memory_for_a_page_of_10000_databases_with_a_c
     simulator.seed(worlds.scenario(instances=[worlds.database("instance", name) for name in names], copies=copies))
     page = {"kind": "instance", "cursor": "db-", "number": 20, "root": "nightly"}
     with start("list-targets") as function:
-        answer = function.invoke({"request": {"page": page}, "run": {"execution": "nightly-pi20"}})
+        answer = function.invoke({"request": {"page": page}, "run": {"execution": "nightly-pi20", "arn": "arn:nightly-pi20"}})
         most = MOST_MEMORY_BYTES_OF_A_LARGE_FLEET
         measure_memory(function, figure, "10000 instances, 10000 copies", answer, most=most)
     assert len(answer.output["instances"]) == 500
@@ -245,7 +245,7 @@ def snapshots_left(simulator: Simulator) -> set[str]:
 BATON = {"target": worlds.target("instance")}
 
 GOOD_INPUT: dict[str, Json] = {
-    "list-targets": {"request": {}, "run": {"execution": "nightly"}},
+    "list-targets": {"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}},
     "find-latest-snapshot": worlds.target("instance"),
     "start-copy": BATON,
     "check-copy-status": BATON,
@@ -254,9 +254,9 @@ GOOD_INPUT: dict[str, Json] = {
 """At least as far as each function reads before it looks at its settings."""
 
 BAD_INPUT: list[tuple[str, Json, str]] = [
-    ("list-targets", {"request": {"onyl": ["orders"]}, "run": {"execution": "nightly"}}, "onyl"),
-    ("list-targets", {"request": {"only": [5]}, "run": {"execution": "nightly"}}, "only[0]"),
-    ("list-targets", {"request": ["orders"], "run": {"execution": "nightly"}}, "input"),
+    ("list-targets", {"request": {"onyl": ["orders"]}, "run": {"execution": "nightly", "arn": "arn:nightly"}}, "onyl"),
+    ("list-targets", {"request": {"only": [5]}, "run": {"execution": "nightly", "arn": "arn:nightly"}}, "only[0]"),
+    ("list-targets", {"request": ["orders"], "run": {"execution": "nightly", "arn": "arn:nightly"}}, "input"),
     ("list-targets", {"request": {}}, "run"),
     ("find-latest-snapshot", {"kind": "instance", "id": "orders"}, "resourceId"),
     ("find-latest-snapshot", worlds.target("instance") | {"kind": "table"}, "kind"),
@@ -318,7 +318,7 @@ def test_a_function_told_to_end_ends_at_once_and_does_not_panic(name: str, start
 def test_a_function_told_to_end_while_it_waits_for_rds_ends_at_once_too(simulator: Simulator, start: Start) -> None:
     simulator.seed(worlds.fleet(1, 0))
     with start("list-targets") as function, simulator.hold("DescribeDBInstances") as hold:
-        function.send(b'{"request": {}, "run": {"execution": "nightly"}}')
+        function.send(b'{"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}}')
         simulator.wait_until_held(hold)
         assert function.terminate() in (0, -signal.SIGTERM)
         assert "panicked" not in function.said()

@@ -1,8 +1,7 @@
-//! The scenarios of `tests/deployment/scenarios.json`, which several interpreters run.
+//! The scenarios of `tests/deployment/scenarios.json`, which this runner and MiniStack run.
 
 use serde_json::{Value, json};
-
-use crate::{Failure, entries};
+use step_functions::{Failure, entries};
 
 /// The file.
 #[derive(Debug)]
@@ -14,18 +13,12 @@ impl Coverage {
     /// Reads the file.
     ///
     /// # Panics
-    /// When it is no JSON.
+    /// When it is not JSON.
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self {
             file: serde_json::from_str(text).expect("JSON"),
         }
-    }
-
-    /// The scenarios, each with what came of it.
-    #[must_use]
-    pub fn scenarios(&self) -> &[Value] {
-        entries(&self.file["scenarios"])
     }
 
     /// What the executions of a machine are started with.
@@ -34,16 +27,16 @@ impl Coverage {
         self.file["inputs"][machine].clone()
     }
 
-    /// What a Task comes to at its attempt number `turn`, from 0, by a script that names what is not as usual. The last
+    /// What a Task returns at its attempt number `turn`, from 0, by a script that names what is not as usual. The last
     /// word of a Task holds for all further attempts.
     ///
     /// # Panics
     /// When neither the script nor the file knows the Task.
-    pub fn come_to(&self, script: &Value, state: &str, turn: usize) -> Result<Value, Failure> {
+    pub fn answer(&self, script: &Value, state: &str, turn: usize) -> Result<Value, Failure> {
         let words = script.get(state).unwrap_or(&self.file["usual"][state]);
         let words = entries(words);
         let word = words.get(turn).or(words.last()).and_then(Value::as_str);
-        let word = word.unwrap_or_else(|| panic!("what does {state} come to?"));
+        let word = word.unwrap_or_else(|| panic!("what does {state} return?"));
         let answer = &self.file["answers"][word];
         if let Some(result) = answer.get("result") {
             return Ok(result.clone());
@@ -53,22 +46,15 @@ impl Coverage {
                 error: answer["error"].as_str().unwrap_or_default().to_owned(),
                 cause: answer["cause"].as_str().map(str::to_owned),
             },
-            // A timeout says nothing.
-            "States.Timeout" => Failure {
-                error: word.to_owned(),
-                cause: None,
-            },
-            word if word.contains('.') => Failure {
-                error: word.to_owned(),
-                cause: Some("As the test wants it.".to_owned()),
-            },
-            word => Failure::of_function(word, "As the test wants it."),
+            "States.Timeout" => Failure::timeout(),
+            word if word.contains('.') => Failure::new(word, "As the test wants it."),
+            word => Failure::from_function(word, "As the test wants it."),
         })
     }
 
-    /// What is told of an execution that succeeded.
+    /// What is recorded of an execution that succeeded.
     #[must_use]
-    pub fn of_success(machine: &str, output: &Value) -> Value {
+    pub fn success(machine: &str, output: &Value) -> Value {
         let output = if machine == "copy-snapshot" {
             json!({ "outcome": output["outcome"], "pruned": output["pruned"] })
         } else {
@@ -77,8 +63,8 @@ impl Coverage {
         json!({ "status": "SUCCEEDED", "output": output })
     }
 
-    /// The same without the digests in names: they are of the execution's ARN, which is another one in each
-    /// interpreter.
+    /// The same without the digests in names: they are of the execution's ARN, which is another one on
+    /// MiniStack.
     ///
     /// # Panics
     /// Never: what was JSON still is.

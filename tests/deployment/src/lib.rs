@@ -1,22 +1,18 @@
 //! Tests of the template and the state machines, without AWS and without an emulator.
 //!
-//! `tests/state_machines.rs` and `tests/template.rs` read what is deployed; `tests/executions.rs` executes it with
-//! the [`Interpreter`], which fails a nested execution in the way that AWS does. All of them read the files that
-//! `make render` writes.
+//! `tests/state_machines.rs` and `tests/template.rs` read what is deployed; `tests/executions.rs` executes it by the
+//! crate `step-functions`. All of them read the files that `make render` writes.
 
 #![forbid(unsafe_code)]
 
 mod coverage;
-mod expressions;
-mod interpreter;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use step_functions::{StateMachine, entries};
 
 pub use coverage::Coverage;
-pub use expressions::{Expressions, Sight};
-pub use interpreter::{Failure, Interpreter, Sizes};
 
 /// The two state machines, by file name.
 pub const MACHINES: [&str; 2] = ["copy-fleet", "copy-snapshot"];
@@ -40,19 +36,25 @@ pub fn text(path: &str) -> String {
 /// A file that `make render` writes to `target/rendered`.
 ///
 /// # Panics
-/// When the file is missing or no JSON: then `make render` is to be run.
+/// When the file is missing or not JSON: then `make render` is to be run.
 #[must_use]
 pub fn rendered(name: &str) -> Value {
     let path = root().join("target/rendered").join(name);
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}. Run `make render` first.", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name} is no JSON: {error}. Run `make render` again."))
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name} is not JSON: {error}. Run `make render` again."))
 }
 
 /// A state machine with its placeholders filled in.
 #[must_use]
 pub fn machine(name: &str) -> Value {
     rendered(&format!("{name}.asl.json"))
+}
+
+/// The same for the runner.
+#[must_use]
+pub fn state_machine(name: &str) -> StateMachine {
+    StateMachine::new(&format!("snapferry-{name}"), machine(name))
 }
 
 /// A state with its name, wherever it is in the machine.
@@ -90,7 +92,7 @@ impl<'a> State<'a> {
         arn.split_once(":function:snapferry-").map(|(_, name)| name)
     }
 
-    /// The error names of its `Retry` or `Catch`, one list an entry.
+    /// The error names of its `Retry` or `Catch`, one list per entry.
     #[must_use]
     pub fn errors(&self, field: &str) -> Vec<Vec<&'a str>> {
         entries(&self.definition[field])
@@ -120,12 +122,6 @@ impl<'a> State<'a> {
         let others = choices.iter().chain(catchers).map(|entry| &entry["Next"]);
         own.into_iter().chain(others).filter_map(Value::as_str).collect()
     }
-}
-
-/// The items of an array, none for anything else.
-#[must_use]
-pub fn entries(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// A list of states that know each other: a machine's own, a branch's, or those of a Map's iterations.

@@ -1,9 +1,8 @@
 //! Every Task of the state machines under every error that its Retry or Catch names, and one that neither names.
 //!
-//! The scenarios and what came of them stand in `tests/deployment/scenarios.json`, and the table of them in
-//! `docs/faults.md`. The same scenarios are run by the interpreter of the simulation and, in the local cloud, by
-//! MiniStack; all three must come to what the file says. `UPDATE=1 cargo test -p deployment --test coverage` writes
-//! both files anew.
+//! The scenarios and their results stand in `tests/deployment/scenarios.json`, and the table of them in
+//! `docs/faults.md`. In the local cloud MiniStack runs the same scenarios and must agree with the file.
+//! `UPDATE=1 cargo test -p deployment --test coverage` rewrites both files.
 
 #![allow(missing_docs)]
 
@@ -11,13 +10,14 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use deployment::{Coverage, Failure, Interpreter, State, entries, machine, root, states};
+use deployment::{Coverage, State, machine, root, state_machine, states};
 use serde_json::{Map, Value, json};
+use step_functions::{Failure, InstantExecution, NestedExecution, StateMachine, entries};
 
 const SCENARIOS: &str = "tests/deployment/scenarios.json";
 const TABLE: &str = "docs/faults.md";
 
-/// What the Tasks come to, by name: an answer, or an error with its cause. Everything else that a script names is the
+/// What the Tasks return, by name: an answer, or an error with its cause. Everything else that a script names is the
 /// error of a function.
 fn answers() -> Map<String, Value> {
     let target = json!({ "kind": "instance", "id": "orders", "resourceId": "db-ORDERS" });
@@ -33,7 +33,8 @@ fn answers() -> Map<String, Value> {
     let plan = |more: Value| {
         let mut plan = json!({
             "dryRun": false, "rules": { "destinationRegion": "eu-west-1" },
-            "instances": [target], "clusters": [{ "kind": "cluster", "id": "billing", "resourceId": "cluster-BILLING" }],
+            "instances": [{ "kind": "instance", "id": "orders", "resourceId": "db-ORDERS", "execution": "i-orders-0a1b2c3d" }],
+            "clusters": [{ "kind": "cluster", "id": "billing", "resourceId": "cluster-BILLING", "execution": "c-billing-0a1b2c3d" }],
             "leftOut": { "count": 0, "reasons": {}, "first": [] },
             "retired": { "databases": 0, "copies": 0, "first": [] }, "warnings": [],
         });
@@ -42,16 +43,18 @@ fn answers() -> Map<String, Value> {
         }
         json!({ "result": { "Payload": plan, "StatusCode": 200 } })
     };
-    let page = |kind: &str| json!({ "kind": kind, "cursor": "z", "number": 2, "root": "covered" });
+    let page = |kind: &str| {
+        let execution = format!("covered-p{}2", &kind[..1]);
+        json!({ "kind": kind, "cursor": "z", "number": 2, "root": "covered", "execution": execution })
+    };
     let child = |status: &str, inner: Option<(&str, &str)>| {
-        let inner = inner.map(|(error, cause)| Failure {
-            error: error.to_owned(),
-            cause: Some(cause.to_owned()),
-        });
-        let failure = Failure::of_nested_execution(status, inner.as_ref());
+        let inner = inner.map(|(error, cause)| Failure::new(error, cause));
+        let arn = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-snapshot";
+        let child = NestedExecution::new(arn, "i-orders-0a1b2c3d", &input("copy-snapshot"));
+        let failure = child.failed(status, inner.as_ref());
         json!({ "error": failure.error, "cause": failure.cause })
     };
-    let told = json!({
+    let summary = json!({
         "summary": "1 of 1 databases were not copied: cluster far (KeyNotUsable)", "counts": { "failed": 1 },
         "failures": [{ "outcome": "failed", "kind": "cluster", "id": "far", "error": "KeyNotUsable", "execution": "c-far-0a1b2c3d" }],
     });
@@ -67,11 +70,11 @@ fn answers() -> Map<String, Value> {
         "plan with pages": plan(json!({ "nextInstances": page("instance"), "nextClusters": page("cluster") })),
         "copied": { "result": { "Output": { "outcome": "copied" } } },
         "page": { "result": { "Output": { "counts": { "copied": 7 }, "failures": [] } } },
-        "told": { "result": { "MessageId": "1" } },
+        "sent": { "result": { "MessageId": "1" } },
         "child failed": child("FAILED", Some(("KeyNotUsable", "The key is disabled."))),
         "child stopped": child("ABORTED", None),
         "child timed out": child("TIMED_OUT", None),
-        "page with failures": child("FAILED", Some(("CopiesFailed", &told.to_string()))),
+        "page with failures": child("FAILED", Some(("CopiesFailed", &summary.to_string()))),
     });
     answers.as_object().expect("an object").clone()
 }
@@ -87,7 +90,7 @@ fn usual(state: &str) -> &'static [&'static str] {
         "ListTargets" => &["plan"],
         "CopyInstance" | "CopyCluster" => &["copied"],
         "NextInstances" | "NextClusters" => &["page"],
-        "NotifyFailures" | "NotifyListingFailure" => &["told"],
+        "NotifyFailures" | "NotifyListingFailure" => &["sent"],
         other => panic!("what does {other} answer?"),
     }
 }
@@ -134,19 +137,19 @@ fn errors(state: &State) -> BTreeSet<String> {
 }
 
 /// Runs a scenario. Gives the states in order, and how it ended.
-fn run(coverage: &Coverage, definition: &Value, name: &str, script: &Value) -> Value {
+fn run(coverage: &Coverage, machine: &StateMachine, name: &str, script: &Value) -> Value {
     let entered: RefCell<BTreeMap<String, usize>> = RefCell::default();
-    let mut execution = Interpreter::new(definition, name, "covered", |state, _| {
+    let mut execution = InstantExecution::new(machine, "covered", |state, _| {
         let mut entered = entered.borrow_mut();
         let turn = entered.entry(state.to_owned()).or_default();
         *turn += 1;
-        coverage.come_to(script, state, *turn - 1)
+        coverage.answer(script, state, *turn - 1)
     });
     let ended = execution.run(coverage.input(name));
     let path = execution.path.clone();
     drop(execution);
     let mut story = match ended {
-        Ok(output) => Coverage::of_success(name, &output),
+        Ok(output) => Coverage::success(name, &output),
         Err(Failure { error, cause }) => json!({ "status": "FAILED", "error": error, "cause": cause }),
     };
     story["path"] = json!(path);
@@ -161,12 +164,12 @@ fn input(machine: &str) -> Value {
     }
 }
 
-/// All scenarios, and what comes of them.
+/// All scenarios with their results.
 fn scenarios() -> Vec<Value> {
     let coverage = Coverage::read(&file(&[]));
     let mut all = Vec::new();
     for name in ["copy-snapshot", "copy-fleet"] {
-        let definition = machine(name);
+        let (definition, machine) = (machine(name), state_machine(name));
         let tasks: Vec<State> = states(&definition)
             .into_iter()
             .filter(|state| state.kind() == "Task")
@@ -196,10 +199,10 @@ fn scenarios() -> Vec<Value> {
                         .filter(|(task, words)| words.as_slice() != usual(task))
                         .collect();
                     let unusual = json!(unusual);
-                    let story = run(&coverage, &definition, name, &unusual);
+                    let story = run(&coverage, &machine, name, &unusual);
                     all.push(json!({
                         "machine": name, "state": state.name, "error": error, "times": times,
-                        "script": unusual, "came": story,
+                        "script": unusual, "ended": story,
                     }));
                 }
             }
@@ -208,7 +211,7 @@ fn scenarios() -> Vec<Value> {
     all
 }
 
-/// The file: the answers, then a line a scenario.
+/// The file: the answers, then one line per scenario.
 fn file(scenarios: &[Value]) -> String {
     let tasks = ["copy-fleet", "copy-snapshot"].into_iter().flat_map(|name| {
         let definition = machine(name);
@@ -237,15 +240,15 @@ fn file(scenarios: &[Value]) -> String {
 
 /// What happened, in a few words.
 fn in_words(scenario: &Value) -> String {
-    let came = &scenario["came"];
+    let ended = &scenario["ended"];
     let state = scenario["state"].as_str().expect("a state");
-    let attempts = came["attempts"][state].as_u64().expect("a number");
+    let attempts = ended["attempts"][state].as_u64().expect("a number");
     let tried = match attempts {
         1 => "not tried again".to_owned(),
         2 => "tried again".to_owned(),
         more => format!("tried {more} times"),
     };
-    let path: Vec<&str> = entries(&came["path"]).iter().filter_map(Value::as_str).collect();
+    let path: Vec<&str> = entries(&ended["path"]).iter().filter_map(Value::as_str).collect();
     let by_way: Vec<&str> = ["MakeRoom", "FindAgain"]
         .into_iter()
         .filter(|way| path.contains(way) && *way != state)
@@ -253,19 +256,19 @@ fn in_words(scenario: &Value) -> String {
     let by_way = if by_way.is_empty() {
         String::new()
     } else {
-        format!(", by way of {}", by_way.join(", "))
+        format!(", through {}", by_way.join(", "))
     };
-    let end = if came["status"] == "SUCCEEDED" {
+    let end = if ended["status"] == "SUCCEEDED" {
         "succeeds".to_owned()
-    } else if came["error"] == "CopiesFailed" {
-        let cause: Value = serde_json::from_str(came["cause"].as_str().expect("a cause")).expect("JSON");
+    } else if ended["error"] == "CopiesFailed" {
+        let cause: Value = serde_json::from_str(ended["cause"].as_str().expect("a cause")).expect("JSON");
         let failures = entries(&cause["failures"]).iter();
         let named: Vec<String> = failures
             .map(|failure| format!("{} {}: {}", failure["kind"], failure["id"], failure["error"]).replace('"', ""))
             .collect();
         format!("CopiesFailed ({})", named.join("; "))
     } else {
-        format!("fails with {}", came["error"].as_str().expect("an error"))
+        format!("fails with {}", ended["error"].as_str().expect("an error"))
     };
     format!("{tried}{by_way}; {end}")
 }
@@ -273,10 +276,10 @@ fn in_words(scenario: &Value) -> String {
 fn table(scenarios: &[Value]) -> String {
     let mut text =
         "# Faults\n\nWhat each Task of the state machines does with each error that its Retry or Catch names, \
-                    and with some that neither names: when it comes once, and when it comes every time.\n\
+                    and with some that neither names: when it occurs once, and when it occurs every time.\n\
                     The table is written by a test (`tests/deployment/tests/coverage.rs`), which executes the deployed \
-                    definitions. The interpreter of the simulation and MiniStack run the same scenarios \
-                    (`tests/deployment/scenarios.json`) and must come to the same end.\n"
+                    definitions. MiniStack runs the same scenarios (`tests/deployment/scenarios.json`) and must end \
+                    in the same way.\n"
             .to_owned();
     let mut last = String::new();
     for pair in scenarios.chunks(2) {
@@ -298,7 +301,7 @@ fn table(scenarios: &[Value]) -> String {
 }
 
 #[test]
-fn every_task_under_every_error_comes_to_what_the_files_say() {
+fn every_task_under_every_error_ends_as_the_files_say() {
     let scenarios = scenarios();
     for (path, text) in [(SCENARIOS, file(&scenarios)), (TABLE, table(&scenarios))] {
         let path = root().join(path);
@@ -319,18 +322,18 @@ fn an_error_that_passes_does_no_harm_and_one_that_stays_ends_under_its_own_name(
     let mut retried = BTreeSet::new();
     for scenario in scenarios() {
         let (state, error) = (&scenario["state"], scenario["error"].as_str().expect("an error"));
-        let came = &scenario["came"];
-        let attempts = came["attempts"][state.as_str().expect("a state")].as_u64();
+        let ended = &scenario["ended"];
+        let attempts = ended["attempts"][state.as_str().expect("a state")].as_u64();
         let place = format!("{state} {error} {}", scenario["times"]);
         if scenario["machine"] == "copy-snapshot" && scenario["times"] == "always" {
-            assert_eq!(came["error"], error, "{place}");
+            assert_eq!(ended["error"], error, "{place}");
         }
         if attempts > Some(1) {
             retried.insert((state.clone().to_string(), error.to_owned()));
         }
         // A message is the only thing whose failure changes nothing.
-        if scenario["times"] == "always" && !place.contains("\"Tell") {
-            assert_eq!(came["status"], "FAILED", "{place}");
+        if scenario["times"] == "always" && !place.contains("\"Notify") {
+            assert_eq!(ended["status"], "FAILED", "{place}");
         }
     }
     // Every error that a Retry names is really tried again.

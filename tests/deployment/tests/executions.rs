@@ -4,9 +4,10 @@
 
 use std::cell::{Cell, RefCell};
 
-use deployment::{Failure, Interpreter, entries, machine, state};
+use deployment::{machine, state, state_machine};
 use domain::error::Error;
 use serde_json::{Value, json};
+use step_functions::{Failure, InstantExecution, NestedExecution, Payload, Sizes, entries};
 
 /// 200 KiB, well below the 256 KiB at which Step Functions ends an execution.
 const LARGEST_PAYLOAD: usize = 200 * 1024;
@@ -28,7 +29,7 @@ fn with(base: &Value, more: &Value) -> Value {
     merged
 }
 
-/// What a function gets but for `log`, which it tells its log only.
+/// What a function gets but for `log`, which goes to its log only.
 fn payload_of(arguments: &Value) -> Value {
     let mut payload = arguments["Payload"].clone();
     let log = payload.as_object_mut().expect("an object").remove("log");
@@ -76,8 +77,8 @@ fn copy_snapshot(
     dry_run: bool,
     fails: impl Fn(&str) -> Option<Failure>,
 ) -> (Result<Value, Failure>, Vec<String>, Vec<u64>) {
-    let definition = machine("copy-snapshot");
-    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+    let machine = state_machine("copy-snapshot");
+    let mut execution = InstantExecution::new(&machine, "i-orders-0a1b2c3d", |state, arguments| {
         fails(state).map_or_else(|| Ok(answer(state, arguments, decision)), Err)
     });
     let ended = execution.run(target(dry_run));
@@ -137,8 +138,8 @@ fn a_decision_or_status_that_is_not_known_fails() {
     let (ended, ..) = copy_snapshot("celebrate", false, |_| None);
     assert_eq!(ended.expect_err("unknown").error, "DecisionUnknown");
 
-    let definition = machine("copy-snapshot");
-    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+    let machine = state_machine("copy-snapshot");
+    let mut execution = InstantExecution::new(&machine, "i-orders-0a1b2c3d", |state, arguments| {
         let mut result = answer(state, arguments, "join");
         if state == "CheckCopyStatus" {
             result["Payload"]["status"]["state"] = json!("sleeping");
@@ -159,7 +160,7 @@ fn a_full_queue_is_waited_for_and_ends_as_a_failure_only_after_hours() {
         copy_snapshot("copy", false, |state| {
             (state == "StartCopy" && refusals.get() < times).then(|| {
                 refusals.set(refusals.get() + 1);
-                Failure::of_function("CopySlotsFull", "wait")
+                Failure::from_function("CopySlotsFull", "wait")
             })
         })
     };
@@ -175,7 +176,7 @@ fn a_full_quota_prunes_once_tries_once_more_and_then_fails() {
         copy_snapshot("copy", false, |state| {
             (state == "StartCopy" && refusals.get() < times).then(|| {
                 refusals.set(refusals.get() + 1);
-                Failure::of_function("SnapshotQuotaFull", "100 of 100 manual snapshots. Delete some.")
+                Failure::from_function("SnapshotQuotaFull", "100 of 100 manual snapshots. Delete some.")
             })
         })
     };
@@ -200,12 +201,10 @@ fn a_full_quota_prunes_once_tries_once_more_and_then_fails() {
 
 #[test]
 fn a_problem_that_was_found_before_is_the_failure_and_nothing_is_tried() {
-    let definition = machine("copy-snapshot");
+    let machine = state_machine("copy-snapshot");
     let message = "orders has the permanent option Timezone. Create an option group with it in eu-west-1.";
     for dry_run in [false, true] {
-        let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, _| {
-            panic!("{state} is asked")
-        });
+        let mut execution = InstantExecution::new(&machine, "i-orders-0a1b2c3d", |state, _| panic!("{state} is asked"));
         let problem = json!({ "problem": { "error": "OptionGroupMissing", "message": message } });
         let failure = execution.run(with(&target(dry_run), &problem)).expect_err("a problem");
         assert_eq!(failure.error, "OptionGroupMissing");
@@ -221,10 +220,10 @@ fn copy_of_vanishing_snapshots(
     times: u32,
     quota_at: impl Fn(u32) -> bool,
 ) -> (Result<Value, Failure>, Vec<String>, Vec<Value>) {
-    let definition = machine("copy-snapshot");
+    let machine = state_machine("copy-snapshot");
     let asked = RefCell::new(Vec::new());
     let attempts = Cell::new(0);
-    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+    let mut execution = InstantExecution::new(&machine, "i-orders-0a1b2c3d", |state, arguments| {
         if state == "FindLatestSnapshot" {
             asked.borrow_mut().push(payload_of(arguments));
         }
@@ -232,10 +231,10 @@ fn copy_of_vanishing_snapshots(
             let attempt = attempts.get();
             attempts.set(attempt + 1);
             if quota_at(attempt) {
-                return Err(Failure::of_function("SnapshotQuotaFull", "full"));
+                return Err(Failure::from_function("SnapshotQuotaFull", "full"));
             }
             if attempt < times {
-                return Err(Failure::of_function("SnapshotNotFound", "rds:orders-1 is gone."));
+                return Err(Failure::from_function("SnapshotNotFound", "rds:orders-1 is gone."));
             }
         }
         Ok(answer(state, arguments, "copy"))
@@ -269,7 +268,7 @@ fn a_snapshot_that_expires_while_its_copy_waits_is_looked_for_again_three_times_
     assert_eq!(failure.error, "SnapshotNotFound");
     assert_eq!(failure.cause.as_deref(), Some("rds:orders-1 is gone."));
     assert_eq!(asked.len(), 4);
-    assert_eq!(path[path.len() - 2..], ["MayFindAgain", "TargetFailed"]);
+    assert_eq!(path[path.len() - 3..], ["MayFindAgain", "ReadFailure", "TargetFailed"]);
 }
 
 #[test]
@@ -307,9 +306,9 @@ fn every_error_of_every_function_ends_the_copy_under_its_own_name_and_message() 
         for name in Error::NAMES {
             let (ended, ..) = copy_snapshot("copy", false, |state| {
                 if failing == "MakeRoom" && state == "StartCopy" {
-                    return Some(Failure::of_function("SnapshotQuotaFull", "full"));
+                    return Some(Failure::from_function("SnapshotQuotaFull", "full"));
                 }
-                (state == failing).then(|| Failure::of_function(name, "only[0]: {no} \"such\" database.\nCheck it."))
+                (state == failing).then(|| Failure::from_function(name, "only[0]: {no} \"such\" database.\nCheck it."))
             });
             let failure = ended.expect_err(failing);
             assert_eq!(failure.error, *name, "{failing}");
@@ -340,7 +339,7 @@ fn a_failure_without_a_readable_cause_still_says_something() {
         assert!(failure.cause.expect("a cause").starts_with(said), "{cause:?}");
     }
     let long = "x".repeat(40_000);
-    let (ended, ..) = copy_snapshot("copy", false, |_| Some(Failure::of_function("RdsError", &long)));
+    let (ended, ..) = copy_snapshot("copy", false, |_| Some(Failure::from_function("RdsError", &long)));
     assert_eq!(ended.expect_err("failed").cause.expect("a cause").len(), 4_000);
 }
 
@@ -348,7 +347,10 @@ fn a_failure_without_a_readable_cause_still_says_something() {
 fn plan(instances: &[&str], clusters: &[&str], more: &Value) -> Value {
     let targets = |kind: &str, ids: &[&str]| -> Value {
         ids.iter()
-            .map(|id| json!({ "kind": kind, "id": id, "resourceId": format!("db-{id}") }))
+            .map(|id| {
+                let execution = format!("{}-{id}-0a1b2c3d", &kind[..1]);
+                json!({ "kind": kind, "id": id, "resourceId": format!("db-{id}"), "execution": execution })
+            })
             .collect()
     };
     let plan = json!({
@@ -368,24 +370,21 @@ fn child(outcome: &str) -> Value {
     json!({ "Name": "child", "Status": "SUCCEEDED", "Output": { "outcome": outcome, "reason": "because" } })
 }
 
-/// What a failed execution of copy-snapshot looks like to its parent.
+/// What an execution that a Task waits for looks like to its parent when it ends as `status`.
+fn failed_execution(status: &str, inner: Option<&Failure>) -> Failure {
+    let arn = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-snapshot";
+    NestedExecution::new(arn, "i-orders-0a1b2c3d", &json!({ "id": "orders" })).failed(status, inner)
+}
+
+/// The same for an error of copy-snapshot.
 fn failed_child(error: &str) -> Failure {
-    Failure::of_nested_execution(
-        "FAILED",
-        Some(&Failure {
-            error: error.to_owned(),
-            cause: Some("RDS said \"no\".".to_owned()),
-        }),
-    )
+    failed_execution("FAILED", Some(&Failure::new(error, "RDS said \"no\".")))
 }
 
 /// Runs copy-fleet on a plan; `tasks` answers for the other Tasks.
-fn copy_fleet(
-    plan: &Value,
-    tasks: impl Fn(&str, &Value) -> Result<Value, Failure>,
-) -> (Result<Value, Failure>, deployment::Sizes) {
-    let definition = machine("copy-fleet");
-    let mut execution = Interpreter::new(&definition, "copy-fleet", "nightly", |state, arguments| match state {
+fn copy_fleet(plan: &Value, tasks: impl Fn(&str, &Value) -> Result<Value, Failure>) -> (Result<Value, Failure>, Sizes) {
+    let machine = state_machine("copy-fleet");
+    let mut execution = InstantExecution::new(&machine, "nightly", |state, arguments| match state {
         "ListTargets" => Ok(plan.clone()),
         "NotifyFailures" => Ok(json!({ "MessageId": "1" })),
         _ => tasks(state, arguments),
@@ -497,22 +496,25 @@ fn a_failed_copy_stops_no_other_and_is_named_in_the_end() {
 #[test]
 fn a_problem_of_one_database_fails_that_one_alone() {
     let (children, problems) = (
-        machine("copy-snapshot"),
+        state_machine("copy-snapshot"),
         json!({
             "instances": [
-                { "kind": "instance", "id": "orders", "resourceId": "db-ORDERS" },
+                { "kind": "instance", "id": "orders", "resourceId": "db-ORDERS", "execution": "i-orders-0a1b2c3d" },
                 {
-                    "kind": "instance", "id": "erp", "resourceId": "db-ERP",
+                    "kind": "instance", "id": "erp", "resourceId": "db-ERP", "execution": "i-erp-0a1b2c3d",
                     "problem": { "error": "OptionGroupMissing", "message": "erp has the permanent option \"Timezone\"." },
                 },
-                { "kind": "instance", "id": "old", "resourceId": "db-OLD", "retired": true, "formerIds": ["older"] },
+                {
+                    "kind": "instance", "id": "old", "resourceId": "db-OLD", "execution": "i-old-0a1b2c3d-00ff",
+                    "retired": true, "formerIds": ["older"],
+                },
             ],
             "clusters": [
                 {
-                    "kind": "cluster", "id": "billing", "resourceId": "cluster-BILLING",
+                    "kind": "cluster", "id": "billing", "resourceId": "cluster-BILLING", "execution": "c-billing-0a1b2c3d",
                     "problem": { "error": "KeyNotUsable", "message": "The key that its tag picks is disabled." },
                 },
-                { "kind": "cluster", "id": "crm", "resourceId": "cluster-CRM" },
+                { "kind": "cluster", "id": "crm", "resourceId": "cluster-CRM", "execution": "c-crm-0a1b2c3d" },
             ],
         }),
     );
@@ -523,12 +525,12 @@ fn a_problem_of_one_database_fails_that_one_alone() {
         } else {
             "copy"
         };
-        let mut child = Interpreter::new(&children, "copy-snapshot", "child", |state, arguments| {
+        let mut child = InstantExecution::new(&children, "child", |state, arguments| {
             Ok(answer(state, arguments, decision))
         });
         match child.run(arguments["Input"].clone()) {
             Ok(output) => Ok(json!({ "Status": "SUCCEEDED", "Output": output })),
-            Err(failure) => Err(Failure::of_nested_execution("FAILED", Some(&failure))),
+            Err(failure) => Err(failed_execution("FAILED", Some(&failure))),
         }
     });
     let told = told(&ended.expect_err("two problems"));
@@ -550,8 +552,8 @@ fn however_a_child_fails_its_error_has_a_name() {
     };
     for (failure, name) in [
         (failed_child("CopyOverdue"), "CopyOverdue"),
-        (Failure::of_nested_execution("ABORTED", None), "ABORTED"),
-        (Failure::of_nested_execution("TIMED_OUT", None), "TIMED_OUT"),
+        (failed_execution("ABORTED", None), "ABORTED"),
+        (failed_execution("TIMED_OUT", None), "TIMED_OUT"),
         // As an emulator reports it: the child's own error and cause.
         (plain("CopyMismatch", Some("The engine differs.")), "CopyMismatch"),
         (plain("CopyMismatch", Some("{not} \"JSON\" {at all}")), "CopyMismatch"),
@@ -583,20 +585,20 @@ fn a_page_of_500_long_names_that_all_fail_stays_small() {
     let more = json!({
         "leftOut": { "count": 9_000, "reasons": { "tag snapferry:copy=false": 9_000 }, "first": first },
         "warnings": ["w".repeat(300), "v".repeat(300)],
-        "nextInstances": { "kind": "instance", "cursor": "db-X", "number": 2, "root": "nightly" },
-        "nextClusters": { "kind": "cluster", "cursor": "db-X", "number": 2, "root": "nightly" },
+        "nextInstances": { "kind": "instance", "cursor": "db-X", "number": 2, "root": "nightly", "execution": "nightly-pi2" },
+        "nextClusters": { "kind": "cluster", "cursor": "db-X", "number": 2, "root": "nightly", "execution": "nightly-pc2" },
     });
     let longest = Error::NAMES.iter().max_by_key(|name| name.len()).expect("a name");
     // The next pages have failed as well, with as many names as a Cause holds.
     let (page, _) = copy_fleet(&plan(&ids[..30], &[], &json!({})), |_, _| Err(failed_child(longest)));
-    let page = Failure::of_nested_execution("FAILED", Some(&page.expect_err("all failed")));
+    let page = failed_execution("FAILED", Some(&page.expect_err("all failed")));
     for (instances, clusters) in [(&ids[..], &[][..]), (&[][..], &ids[..])] {
         let (ended, sizes) = copy_fleet(&plan(instances, clusters, &more), |state, _| match state {
             "NextInstances" | "NextClusters" => Err(page.clone()),
             _ => Err(failed_child(longest)),
         });
         for ((state, what), size) in sizes {
-            assert!(size <= LARGEST_PAYLOAD, "{what} of {state}: {size} bytes");
+            assert!(size <= LARGEST_PAYLOAD, "{what:?} of {state}: {size} bytes");
         }
         let told = told(&ended.expect_err("all failed"));
         assert_eq!(
@@ -619,6 +621,7 @@ fn a_page_as_large_as_list_targets_makes_it_stays_small() {
     let item = |number: usize| {
         json!({
             "kind": "instance", "id": format!("{number:x<63}"), "resourceId": format!("db-{number:X<26}"),
+            "execution": format!("i-{number:x<63}-0a1b2c3d"),
             "policy": {
                 "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555",
                 "optionGroup": "g".repeat(60),
@@ -645,7 +648,7 @@ fn a_page_as_large_as_list_targets_makes_it_stays_small() {
     });
     assert_eq!(ended.expect("all well")["retired"], more["retired"]);
     for ((state, what), size) in sizes {
-        assert!(size <= LARGEST_PAYLOAD, "{what} of {state}: {size} bytes");
+        assert!(size <= LARGEST_PAYLOAD, "{what:?} of {state}: {size} bytes");
     }
 }
 
@@ -656,10 +659,10 @@ fn a_record_of_a_failure_has_300_bytes_at_most() {
     let plan = plan(&[&id], &[&id], &json!({}));
     let error = "E".repeat(256);
     let (_, sizes) = copy_fleet(&plan, |_, _| Err(failed_child(&error)));
-    for name in ["CopyInstance", "CopyCluster"] {
-        assert!(state(&definition, name).runs_execution());
-        let size = sizes[&(name.to_owned(), "output")];
-        assert!(size <= 300, "{name}: {size}");
+    for kind in ["Instance", "Cluster"] {
+        assert!(state(&definition, &format!("Copy{kind}")).runs_execution());
+        let size = sizes[&(format!("Record{kind}Failure"), Payload::Output)];
+        assert!(size <= 300, "{kind}: {size}");
     }
 }
 
@@ -676,6 +679,7 @@ fn a_child_gets_its_target_the_rules_and_who_started_it() {
             "kind": "instance",
             "id": "orders",
             "resourceId": "db-orders",
+            "execution": "i-orders-0a1b2c3d",
             "dryRun": true,
             "rules": { "destinationRegion": "eu-west-1", "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1", "keepCopies": 3 },
             "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly",
@@ -684,12 +688,15 @@ fn a_child_gets_its_target_the_rules_and_who_started_it() {
 }
 
 /// The names of the children of a run that was redriven so often, the first attempt of each failing to start.
-fn child_names(execution: &str, redrives: u32) -> Vec<String> {
-    let definition = machine("copy-fleet");
+fn child_names(redrives: u32) -> Vec<String> {
+    let machine = state_machine("copy-fleet");
     let id = "x".repeat(63);
     let names = RefCell::new(Vec::new());
-    let plan = plan(&[&id], &[&id], &json!({}));
-    let mut run = Interpreter::new(&definition, "copy-fleet", execution, |state, arguments| {
+    // The longest name that list-targets gives.
+    let retired =
+        json!({ "kind": "cluster", "id": id, "resourceId": "gone", "execution": format!("c-{id}-0a1b2c3d-00ff") });
+    let plan = plan(&[&id], &[], &json!({ "clusters": [retired] }));
+    let mut run = InstantExecution::new(&machine, "nightly", |state, arguments| {
         if state == "ListTargets" {
             return Ok(plan.clone());
         }
@@ -699,10 +706,7 @@ fn child_names(execution: &str, redrives: u32) -> Vec<String> {
         if again {
             Ok(child("copied"))
         } else {
-            Err(Failure {
-                error: "StepFunctions.ThrottlingException".to_owned(),
-                cause: None,
-            })
+            Err(Failure::new("StepFunctions.ThrottlingException", "Rate exceeded"))
         }
     })
     .redriven(redrives);
@@ -712,60 +716,23 @@ fn child_names(execution: &str, redrives: u32) -> Vec<String> {
 }
 
 #[test]
-fn a_child_has_a_legal_name_that_a_retry_repeats_and_another_run_does_not() {
-    let names = child_names("nightly", 0);
+fn a_child_has_the_name_that_list_targets_gives_which_a_retry_repeats_and_a_redrive_does_not() {
+    let id = "x".repeat(63);
+    let names = child_names(0);
     assert_eq!(names.len(), 4, "two children, each started twice");
     assert_eq!(
         (&names[0], &names[2]),
         (&names[1], &names[3]),
         "a retry asks for the same execution"
     );
-    assert!(names[0].starts_with("i-xxx") && names[2].starts_with("c-xxx"));
-    for name in &names {
+    assert_eq!(names[0], format!("i-{id}-0a1b2c3d"));
+    assert_eq!(names[2], format!("c-{id}-0a1b2c3d-00ff"));
+    assert_eq!(child_names(1)[0], format!("i-{id}-0a1b2c3d-r1"));
+    let redriven = child_names(99);
+    assert_eq!(redriven[0], format!("i-{id}-0a1b2c3d-r99"));
+    for name in names.iter().chain(&redriven) {
         assert!(name.len() <= 80, "{name}");
-        assert!(
-            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
-            "{name}"
-        );
     }
-    assert_ne!(names[0], child_names("weekly", 0)[0]);
-    assert_ne!(names[0], child_names("nightly", 1)[0]);
-}
-
-#[test]
-fn databases_of_one_name_have_executions_of_their_own_though_some_are_gone() {
-    let id = "x".repeat(63);
-    let of = |kind: &str, resource_id: &str, retired: bool| {
-        let item = json!({ "kind": kind, "id": id, "resourceId": resource_id });
-        if retired {
-            with(&item, &json!({ "retired": true }))
-        } else {
-            item
-        }
-    };
-    let all = |kind: &str| {
-        json!([
-            of(kind, "living", false),
-            of(kind, "gone", true),
-            of(kind, "long-gone", true)
-        ])
-    };
-    let names = RefCell::new(Vec::new());
-    let both = json!({ "instances": all("instance"), "clusters": all("cluster") });
-    let (ended, _) = copy_fleet(&plan(&[], &[], &both), |_, arguments| {
-        names
-            .borrow_mut()
-            .push(arguments["Name"].as_str().expect("a name").to_owned());
-        Err(failed_child("CopyFailed"))
-    });
-    let names = names.into_inner();
-    let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
-    assert_eq!((names.len(), distinct.len()), (6, 6), "{names:?}");
-    assert!(names.iter().all(|name| name.len() <= 80));
-    // Of what lives the name ends with the run, by which an operator finds all that belongs to it.
-    assert_eq!(names[0].rsplit('-').next(), names[3].rsplit('-').next());
-    let told = ended.expect_err("all failed").cause.expect("a cause");
-    assert!(names.iter().all(|name| told.contains(&format!("\"{name}\""))), "{told}");
 }
 
 #[test]
@@ -781,19 +748,18 @@ fn a_failed_child_is_recorded_under_the_name_that_it_was_started_with() {
     );
 }
 
-fn next_pages(root: &str) -> Value {
-    json!({
-        "only": ["orders"],
-        "nextInstances": { "kind": "instance", "cursor": "db-X", "number": 100, "root": root },
-        "nextClusters": { "kind": "cluster", "cursor": "cluster-X", "number": 2, "root": root },
-    })
+fn next_pages() -> Value {
+    let page = |kind: &str, number: u32| {
+        let execution = format!("nightly-p{}{number}", &kind[..1]);
+        json!({ "kind": kind, "cursor": "db-X", "number": number, "root": "nightly", "execution": execution })
+    };
+    json!({ "only": ["orders"], "nextInstances": page("instance", 100), "nextClusters": page("cluster", 2) })
 }
 
 #[test]
 fn the_next_page_of_each_kind_is_a_run_of_the_same_machine() {
-    let root = "r".repeat(80);
     let pages = RefCell::new(Vec::new());
-    let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &next_pages(&root)), |state, arguments| {
+    let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &next_pages()), |state, arguments| {
         if !state.starts_with("Next") {
             return Ok(child("copied"));
         }
@@ -806,10 +772,7 @@ fn the_next_page_of_each_kind_is_a_run_of_the_same_machine() {
 
     let pages = pages.into_inner();
     let names: Vec<&str> = pages.iter().filter_map(|page| page["Name"].as_str()).collect();
-    assert_eq!(
-        names,
-        [format!("{}-pi100", &root[..70]), format!("{}-pc2", &root[..70])]
-    );
+    assert_eq!(names, ["nightly-pi100", "nightly-pc2"]);
     assert_eq!(
         pages[0]["StateMachineArn"],
         "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet"
@@ -817,7 +780,7 @@ fn the_next_page_of_each_kind_is_a_run_of_the_same_machine() {
     assert_eq!(
         pages[0]["Input"],
         json!({
-            "page": next_pages(&root)["nextInstances"],
+            "page": next_pages()["nextInstances"],
             "dryRun": false,
             "only": ["orders"],
             "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly",
@@ -827,7 +790,7 @@ fn the_next_page_of_each_kind_is_a_run_of_the_same_machine() {
 
 #[test]
 fn a_page_of_a_run_of_all_databases_names_none() {
-    let mut more = next_pages("nightly");
+    let mut more = next_pages();
     more.as_object_mut().expect("an object").remove("only");
     let _ = copy_fleet(&plan(&[], &[], &more), |_, arguments| {
         assert_eq!(arguments["Input"].get("only"), None);
@@ -846,8 +809,8 @@ fn failures_of_later_pages_are_counted_and_named_by_the_first() {
         },
     );
     let of_page = page.0.expect_err("two failed");
-    for failure in [Failure::of_nested_execution("FAILED", Some(&of_page)), of_page.clone()] {
-        let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &next_pages("nightly")), |state, _| match state {
+    for failure in [failed_execution("FAILED", Some(&of_page)), of_page.clone()] {
+        let (ended, _) = copy_fleet(&plan(&["a"], &["b"], &next_pages()), |state, _| match state {
             "NextInstances" => Err(failure.clone()),
             "NextClusters" => Ok(json!({ "Output": { "counts": { "copied": 7, "retired": 1 }, "failures": [] } })),
             _ => Ok(child("copied")),
@@ -874,7 +837,7 @@ fn a_page_that_dies_counts_as_a_failure() {
     };
     for (failure, error) in [
         (failed_child("AccessDenied"), "AccessDenied"),
-        (Failure::of_nested_execution("ABORTED", None), "ABORTED"),
+        (failed_execution("ABORTED", None), "ABORTED"),
         (plain("PageLimit", "{100} pages"), "PageLimit"),
         (plain("CopiesFailed", "{\"summary\": \"cut off"), "CopiesFailed"),
         (
@@ -885,7 +848,7 @@ fn a_page_that_dies_counts_as_a_failure() {
             "States.Timeout",
         ),
     ] {
-        let (ended, _) = copy_fleet(&plan(&["a"], &[], &next_pages("nightly")), |state, _| match state {
+        let (ended, _) = copy_fleet(&plan(&["a"], &[], &next_pages()), |state, _| match state {
             "NextClusters" => Err(failure.clone()),
             "NextInstances" => Ok(json!({ "Output": { "counts": { "copied": 1 }, "failures": [] } })),
             _ => Ok(child("copied")),
@@ -942,10 +905,13 @@ fn a_child_that_tells_no_outcome_counts_as_failed() {
 
 #[test]
 fn a_listing_that_fails_ends_the_run_with_the_functions_own_words() {
-    let definition = machine("copy-fleet");
+    let machine = state_machine("copy-fleet");
     for name in Error::NAMES {
-        let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |state, _| match state {
-            "ListTargets" => Err(Failure::of_function(name, "only[0]: no such database. Check the name.")),
+        let mut run = InstantExecution::new(&machine, "nightly", |state, _| match state {
+            "ListTargets" => Err(Failure::from_function(
+                name,
+                "only[0]: no such database. Check the name.",
+            )),
             _ => Ok(json!({ "MessageId": "1" })),
         });
         let failure = run.run(json!({})).expect_err("failed");
@@ -959,18 +925,21 @@ fn a_listing_that_fails_ends_the_run_with_the_functions_own_words() {
 
 #[test]
 fn the_input_goes_to_list_targets_untouched() {
-    let definition = machine("copy-fleet");
+    let machine = state_machine("copy-fleet");
     for input in [
         json!({}),
         json!({ "only": ["orders"], "dryRun": true }),
         json!({ "source": "aws.rds", "detail": {} }),
     ] {
-        let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |_, arguments| {
+        let mut run = InstantExecution::new(&machine, "nightly", |_, arguments| {
             assert_eq!(
                 arguments["Payload"],
                 json!({
                     "request": input,
-                    "run": { "execution": "nightly" },
+                    "run": {
+                        "execution": "nightly",
+                        "arn": "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly",
+                    },
                     "log": { "run": "nightly", "execution": "nightly" },
                 })
             );
@@ -982,16 +951,16 @@ fn the_input_goes_to_list_targets_untouched() {
 
 /// The messages of a run with this input, sent or tried to be sent; of a listing that fails, or of a plan.
 fn messages(input: &Value, listed: &Result<Value, Failure>, sends: bool) -> (Failure, Vec<Value>) {
-    let definition = machine("copy-fleet");
+    let machine = state_machine("copy-fleet");
     let messages = RefCell::new(Vec::new());
-    let mut run = Interpreter::new(&definition, "copy-fleet", "nightly", |state, arguments| match state {
+    let mut run = InstantExecution::new(&machine, "nightly", |state, arguments| match state {
         "ListTargets" => listed.clone(),
         "NotifyFailures" | "NotifyListingFailure" => {
             messages.borrow_mut().push(arguments.clone());
             if sends {
                 Ok(json!({ "MessageId": "1" }))
             } else {
-                Err(Failure::of_function("SNS.AuthorizationErrorException", "not you"))
+                Err(Failure::from_function("SNS.AuthorizationErrorException", "not you"))
             }
         }
         _ => Err(failed_child("KeyNotUsable")),
@@ -1050,7 +1019,7 @@ fn a_message_that_cannot_be_sent_changes_nothing_about_the_run() {
     assert_eq!(told(&failure)["counts"]["failed"], 1);
     assert!(!tried.is_empty());
 
-    let (failure, tried) = messages(&json!({}), &Err(Failure::of_function("AccessDenied", "no")), false);
+    let (failure, tried) = messages(&json!({}), &Err(Failure::from_function("AccessDenied", "no")), false);
     assert_eq!(
         (failure.error.as_str(), failure.cause.as_deref()),
         ("AccessDenied", Some("no"))
@@ -1060,15 +1029,15 @@ fn a_message_that_cannot_be_sent_changes_nothing_about_the_run() {
 
 #[test]
 fn a_page_and_a_mistyped_input_send_no_message_of_their_own() {
-    let page = json!({ "page": { "kind": "instance", "cursor": "db-A", "number": 2, "root": "nightly" } });
-    let denied = Err(Failure::of_function("AccessDenied", "no"));
+    let page = json!({ "page": { "kind": "instance", "cursor": "db-A", "number": 2, "root": "nightly", "execution": "nightly-pi2" } });
+    let denied = Err(Failure::from_function("AccessDenied", "no"));
     assert!(
         messages(&page, &Ok(plan(&["orders"], &[], &json!({}))), true)
             .1
             .is_empty()
     );
     assert!(messages(&page, &denied, true).1.is_empty());
-    let mistyped = Err(Failure::of_function("BadInput", "onyl: is unknown"));
+    let mistyped = Err(Failure::from_function("BadInput", "onyl: is unknown"));
     assert!(messages(&json!({ "onyl": [] }), &mistyped, true).1.is_empty());
 
     let (_, sent) = messages(&json!({}), &denied, true);
@@ -1079,9 +1048,9 @@ fn a_page_and_a_mistyped_input_send_no_message_of_their_own() {
 
 #[test]
 fn the_functions_of_a_copy_are_told_its_run_for_their_logs() {
-    let definition = machine("copy-snapshot");
+    let machine = state_machine("copy-snapshot");
     let logs = RefCell::new(std::collections::BTreeMap::new());
-    let mut execution = Interpreter::new(&definition, "copy-snapshot", "i-orders-0a1b2c3d", |state, arguments| {
+    let mut execution = InstantExecution::new(&machine, "i-orders-0a1b2c3d", |state, arguments| {
         logs.borrow_mut()
             .insert(state.to_owned(), arguments["Payload"]["log"].clone());
         let mut plain = arguments.clone();

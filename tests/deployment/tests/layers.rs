@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use deployment::{entries, root};
+use deployment::root;
 use serde_json::Value;
+use step_functions::entries;
 
 /// What each crate of the product may depend on inside this workspace.
 fn allowed(name: &str) -> Option<&'static [&'static str]> {

@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deployment::{entries, rendered};
+use deployment::rendered;
 use runtime::metrics::Metric;
 use runtime::metrics::NAMESPACE;
 use serde_json::{Value, json};
+use step_functions::entries;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:snapferry-AlertsTopic";
 
@@ -136,7 +137,7 @@ fn what_is_measured_hourly_is_measured_by_list_targets_which_the_rule_may_invoke
     let function = "arn:aws:lambda:us-east-1:123456789012:function:snapferry-list-targets";
     assert_eq!(target["Arn"], function);
     let input: Value = serde_json::from_str(target["Input"].as_str().expect("an input")).expect("JSON");
-    assert_eq!(input["run"], json!({ "execution": "measure" }));
+    assert_eq!(input["run"], json!({ "execution": "measure", "arn": "measure" }));
     let permission = &resources("AWS::Lambda::Permission")["MeasurePermission"];
     assert_eq!(permission["Action"], "lambda:InvokeFunction");
     assert_eq!(permission["Principal"], "events.amazonaws.com");

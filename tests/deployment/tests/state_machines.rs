@@ -1,12 +1,13 @@
-//! What the state machines say of themselves: checks that statelint does not make.
+//! How the state machines are written: checks that statelint does not make.
 
 #![allow(missing_docs)]
 
 use std::collections::BTreeSet;
 
-use deployment::{MACHINES, State, entries, machine, rendered, scopes, state, states, text};
+use deployment::{MACHINES, State, machine, rendered, scopes, state, states, text};
 use domain::error::Error;
 use serde_json::Value;
+use step_functions::{StateMachine, entries};
 
 /// Errors that are tried again, and by which functions. The third column is the attempts that a Task makes at least.
 const RETRIED: &[(&str, &[&str], u64)] = &[
@@ -62,6 +63,13 @@ fn for_each_state(check: impl Fn(&str, State)) {
 
 fn hours_to_seconds(hours: u64) -> u64 {
     hours * 3_600
+}
+
+#[test]
+fn the_runner_knows_every_field_of_the_machines() {
+    for name in MACHINES {
+        let _ = StateMachine::new(name, machine(name));
+    }
 }
 
 #[test]
@@ -152,11 +160,11 @@ fn every_choice_has_a_default_and_every_fail_an_error_and_a_cause() {
 }
 
 #[test]
-fn every_map_runs_inline_in_lanes_that_the_stack_sets() {
+fn every_map_runs_inline_as_many_at_once_as_the_stack_sets() {
     let template = rendered("template.json");
     let machine = machine("copy-fleet");
-    for (map, lanes) in [("Instances", "InstanceConcurrency"), ("Clusters", "ClusterConcurrency")] {
-        let default = &template["Parameters"][lanes]["Default"];
+    for (map, concurrency) in [("Instances", "InstanceConcurrency"), ("Clusters", "ClusterConcurrency")] {
+        let default = &template["Parameters"][concurrency]["Default"];
         let definition = state(&machine, map).definition;
         assert_eq!(definition["MaxConcurrency"], format!("{{% $number('{default}') %}}"));
         assert_eq!(definition["ItemProcessor"]["ProcessorConfig"]["Mode"], "INLINE");
@@ -185,6 +193,106 @@ fn every_placeholder_is_substituted_and_nothing_else_is() {
             .collect();
         assert_eq!(used, given, "{name}");
     }
+}
+
+/// Most characters of an expression, as it stands in the file with its placeholders.
+const MAX_EXPRESSION: usize = 160;
+
+/// Characters up to which an expression may stand several times: a path, or a record with the log added.
+const TRIVIAL: usize = 40;
+
+/// The text values of a machine as they are written, each without its quotes, by line.
+fn written_expressions(source: &str) -> Vec<&str> {
+    source
+        .split("\"{% ")
+        .skip(1)
+        .map(|rest| rest.split_once(" %}\"").expect("an end").0)
+        .collect()
+}
+
+/// The sources of the machines with the second branch of copy-fleet left out, which repeats the first.
+fn sources_without_repetition() -> [(&'static str, String); 2] {
+    MACHINES.map(|name| {
+        let source = text(&format!("statemachine/{name}.asl.json"));
+        match source.find("\"StartAt\": \"Clusters\"") {
+            Some(at) => {
+                let end = source[at..]
+                    .find("\"Next\": \"ReadFailedPages\"")
+                    .expect("the state after both");
+                (name, source[..at].to_owned() + &source[at + end..])
+            }
+            None => (name, source),
+        }
+    })
+}
+
+#[test]
+fn no_expression_is_long_none_stands_twice_and_none_breaks_its_line() {
+    for (name, source) in sources_without_repetition() {
+        let expressions = written_expressions(&source);
+        assert!(expressions.len() > 20, "{name}");
+        let mut seen = BTreeSet::new();
+        for expression in expressions {
+            let length = expression.chars().count() + "{%  %}".len();
+            assert!(length <= MAX_EXPRESSION, "{name}: {length} characters: {expression}");
+            let is_new = seen.insert(expression) || expression.len() <= TRIVIAL;
+            assert!(is_new, "{name} says twice: {expression}");
+            // A line break inside a text is written as JSONata's own escape.
+            let breaks = expression.replace("\\\\n", "").contains("\\n");
+            assert!(!breaks, "{name}: {expression}");
+        }
+    }
+}
+
+#[test]
+fn the_branches_of_instances_and_clusters_differ_in_the_kind_only() {
+    let fleet: Value = serde_json::from_str(&text("statemachine/copy-fleet.asl.json")).expect("JSON");
+    let [instances, clusters] = entries(&fleet["States"]["CopyAll"]["Branches"]) else {
+        panic!("two branches")
+    };
+    let as_cluster = instances
+        .to_string()
+        .replace("instance", "cluster")
+        .replace("Instance", "Cluster")
+        .replace("begins with i-", "begins with c-");
+    assert_eq!(serde_json::from_str::<Value>(&as_cluster).expect("JSON"), *clusters);
+}
+
+#[test]
+fn the_error_of_a_nested_execution_is_read_in_one_state_and_that_of_a_function_too() {
+    for (name, source) in sources_without_repetition() {
+        for read in [r#"\"Error\":"#, r#"\"Status\":"#, r#"\"errorMessage\""#] {
+            assert!(
+                source.matches(read).count() <= 1,
+                "{name} reads {read} in several places"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_machines_call_no_function_that_returns_something_else_each_time() {
+    for name in MACHINES {
+        let source = text(&format!("statemachine/{name}.asl.json"));
+        for function in ["$eval(", "$uuid(", "$now(", "$millis(", "$random("] {
+            assert!(!source.contains(function), "{name} calls {function}");
+        }
+    }
+}
+
+#[test]
+fn every_message_is_composed_in_a_state_of_its_own() {
+    for_each_state(|place, state| {
+        if state.definition["Resource"]
+            .as_str()
+            .is_some_and(|arn| arn.ends_with(":sns:publish"))
+        {
+            assert_eq!(
+                state.definition["Arguments"]["Message"], "{% $join($message, '\\n') %}",
+                "{place}"
+            );
+        }
+    });
 }
 
 #[test]
@@ -320,7 +428,7 @@ fn each_timeout_outlasts_what_it_contains() {
             .as_u64()
             .is_some_and(|hours| hours <= longest_deadline)
     );
-    // Each time that StartCopy begins anew it may wait as long again: after the three snapshots that may vanish, and
+    // Each time that StartCopy starts again it may wait as long again: after the three snapshots that may vanish, and
     // after room was made. How often, the executions in memory show.
     let slot_wait = f64::from(1 + 3 + 1)
         * longest_wait(

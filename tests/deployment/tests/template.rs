@@ -3,13 +3,14 @@
 #![allow(missing_docs)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use deployment::{MACHINES, entries, machine, rendered, root, states, text};
+use deployment::{MACHINES, machine, rendered, root, states, text};
 use domain::settings::Settings;
 use serde_json::{Value, json};
+use step_functions::entries;
 
 const SOURCE: &str = "arn:aws:rds:us-east-1:123456789012";
 const DESTINATION: &str = "arn:aws:rds:eu-west-1:123456789012";
@@ -131,8 +132,8 @@ fn allowing<'a>(policies: &'a Value, action: &str, resource: &str) -> Vec<&'a Va
         .collect()
 }
 
-/// Policies and template with other parameters than `make render` gives, or what is said against them.
-fn rendered_with(arguments: &[&str]) -> Result<(Value, Value), String> {
+/// The directory of what is rendered with other parameters than `make render` gives, or what is said against them.
+fn render_with(arguments: &[&str]) -> Result<PathBuf, String> {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rendered-{number}"));
@@ -146,6 +147,12 @@ fn rendered_with(arguments: &[&str]) -> Result<(Value, Value), String> {
     if !rendering.status.success() {
         return Err(String::from_utf8_lossy(&rendering.stderr).into_owned());
     }
+    Ok(directory)
+}
+
+/// Policies and template with other parameters.
+fn rendered_with(arguments: &[&str]) -> Result<(Value, Value), String> {
+    let directory = render_with(arguments)?;
     let read = |name: &str| {
         let text = std::fs::read_to_string(directory.join(name)).expect(name);
         serde_json::from_str(&text).expect(name)
@@ -628,12 +635,12 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
         assert_eq!(invoked, may, "{name}");
     }
 
-    let told: BTreeSet<&str> = allowing(&policies["CopyFleet"], "sns:Publish", "arn:")
+    let notified: BTreeSet<&str> = allowing(&policies["CopyFleet"], "sns:Publish", "arn:")
         .iter()
         .flat_map(|statement| list(&statement["Resource"]))
         .collect();
     assert_eq!(
-        told,
+        notified,
         BTreeSet::from(["arn:aws:sns:us-east-1:123456789012:snapferry-AlertsTopic"])
     );
 
@@ -843,6 +850,19 @@ fn what_starts_a_run_retries_and_keeps_what_it_could_not_deliver() {
         entries(senders).len(),
         rules.as_object().expect("rules").iter().filter(starts).count()
     );
+}
+
+#[test]
+fn another_partition_names_nothing_of_this_one() {
+    for (source, destination) in [("us-gov-west-1", "us-gov-east-1"), ("cn-north-1", "cn-northwest-1")] {
+        let arguments = ["--source-region", source, "--destination-region", destination];
+        let directory = render_with(&arguments).expect("rendered");
+        for file in std::fs::read_dir(directory).expect("a directory") {
+            let path = file.expect("a file").path();
+            let text = std::fs::read_to_string(&path).expect("a text");
+            assert!(!text.contains("arn:aws:"), "{}", path.display());
+        }
+    }
 }
 
 #[test]

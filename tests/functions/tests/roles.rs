@@ -176,7 +176,8 @@ async fn whole_run(roles: &Roles) -> Vec<String> {
 async fn warnings(world: &World) -> Vec<String> {
     let deployment = deployment_with(world, "ListTargets", settings());
     let keys = list_targets::Keys::new(world.kms_client(DESTINATION, "ListTargets"));
-    let input = runtime::input::parse(json!({"request": {}, "run": {"execution": "a-run"}})).expect("an input");
+    let input = runtime::input::parse(json!({"request": {}, "run": {"execution": "a-run", "arn": "arn:a-run"}}))
+        .expect("an input");
     match list_targets::handle(&deployment, &keys, input, world.now()).await {
         Ok(plan) => plan
             .warnings

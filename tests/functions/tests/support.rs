@@ -122,7 +122,8 @@ async fn outcome(row: &Row<'_>) -> (String, String) {
     let run = chain::run(&world, &settings, json!({})).await.expect("a run");
     let deployment = deployment_with(&world, "tests", settings.clone());
     let keys = list_targets::Keys::new(world.kms_client(DESTINATION, "tests"));
-    let input = runtime::input::parse(json!({"request": {}, "run": {"execution": "a-run"}})).expect("an input");
+    let input = runtime::input::parse(json!({"request": {}, "run": {"execution": "a-run", "arn": "arn:a-run"}}))
+        .expect("an input");
     let plan = list_targets::handle(&deployment, &keys, input, world.now())
         .await
         .expect("a plan");

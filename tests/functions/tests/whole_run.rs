@@ -216,7 +216,8 @@ async fn sixty_databases_share_the_slots_and_none_is_copied_twice() {
         .arn;
     let settings = settings_with(&[("DESTINATION_KMS_KEY_ARN", key)]);
     let deployment = fixtures::deployment_with(&world, "tests", settings.clone());
-    let input = runtime::input::parse(json!({"request": {}, "run": {"execution": "a-run"}})).expect("an input");
+    let input = runtime::input::parse(json!({"request": {}, "run": {"execution": "a-run", "arn": "arn:a-run"}}))
+        .expect("an input");
     let keys = list_targets::Keys::new(world.kms_client(DESTINATION, "tests"));
     let plan = list_targets::handle(&deployment, &keys, input, world.now())
         .await

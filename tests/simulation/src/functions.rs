@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use deployment::Failure;
 use domain::copy_tags::CopyStatus;
 use domain::error::Error;
 use domain::payload::{Found, Prunable};
@@ -16,12 +15,13 @@ use runtime::deployment::Deployment;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use step_functions::{Failure, before};
 
 use crate::network::{Network, as_invocation, skewed};
 use crate::policies::OTHER_KEY;
 use crate::random::Random;
 use crate::record::Record;
-use crate::virtual_time::{Promise, Tasks, before};
+use crate::virtual_time::{Promise, Tasks};
 use crate::watch::{MAX_SKEW, Watch};
 
 /// Something that is broken on purpose, to see that the simulation notices.
@@ -48,7 +48,7 @@ pub enum Broken {
     NoCatchInMap,
 }
 
-/// What one invocation comes to.
+/// What one invocation returns.
 pub type Ended = Result<Value, Failure>;
 
 /// Lambda, with the five functions.
@@ -345,10 +345,9 @@ async fn answer<I: DeserializeOwned, O: Serialize>(
         Err(error) => Err(error),
     };
     match ended {
-        Ok(output) => {
-            serde_json::to_value(output).map_err(|error| Failure::of_function("Runtime.Serialize", &error.to_string()))
-        }
-        Err(error) => Err(Failure::of_function(error.name(), &error.to_string())),
+        Ok(output) => serde_json::to_value(output)
+            .map_err(|error| Failure::from_function("Runtime.Serialize", &error.to_string())),
+        Err(error) => Err(Failure::from_function(error.name(), &error.to_string())),
     }
 }
 

@@ -8,7 +8,7 @@
 //! - `fleet`: the databases of a seed, the stack that copies them, and the account;
 //! - [`policies`]: what the tags of a database ask for;
 //! - [`watch`]: what must always hold, judged at every write and at the end from what really is;
-//! - [`step_functions`]: a runner of state machines as AWS runs them, many executions side by side;
+//! - [`executions`]: executions of the state machines, many side by side;
 //! - [`functions`]: the five functions as Lambda runs them, killed, repeated, late, under clocks that differ;
 //! - [`network`]: latency and faults between a function and RDS, databases that are renamed, deleted and made again;
 //! - `signature`: who calls, in place of a signature;
@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod executions;
 mod fleet;
 pub mod functions;
 pub mod machines;
@@ -27,7 +28,6 @@ pub mod policies;
 pub mod random;
 pub mod record;
 mod signature;
-pub mod step_functions;
 pub mod trial;
 pub mod virtual_time;
 pub mod watch;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
-use deployment::{Failure, entries, rendered};
+use deployment::rendered;
 use domain::error::Error;
 use fixtures::{DESTINATION, SOURCE, settings_with};
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +13,9 @@ use rds_simulator_sdk::scenario::{self, Becomes, CopyBehaviour, Scenario};
 use rds_simulator_sdk::simulator::{Kind, State};
 use rds_simulator_sdk::{BEGINNING, World};
 use serde_json::{Value, json};
+use step_functions::{Failure, entries};
 
+use crate::executions::{Execution, Executions, OF_PLATFORM, Status};
 use crate::fleet::{self, Database, SOURCE_KEY, Stack};
 use crate::functions::{Broken, Functions};
 use crate::machines::machines;
@@ -22,7 +24,6 @@ use crate::policies::{self, ALLOWED_KEY, KEY, OPTION_GROUP, OTHER_KEY};
 use crate::random::Random;
 use crate::record::{Record, Report};
 use crate::signature::authorization;
-use crate::step_functions::{Execution, Status, StepFunctions};
 use crate::virtual_time::Tasks;
 use crate::watch::{Taken, Watch};
 
@@ -86,7 +87,7 @@ struct Trial {
     network: Network,
     watch: Watch,
     record: Record,
-    steps: Rc<StepFunctions>,
+    steps: Rc<Executions>,
     random: RefCell<Random>,
     databases: RefCell<Vec<Database>>,
     rates: FaultRates,
@@ -170,13 +171,13 @@ impl Trial {
         );
         // More than there are slots, as deployed; runs overlap besides, and who waits for a slot asks again and again.
         let lanes = [slots[0] + random.of(1..=2), slots[1] + 1];
-        let steps = StepFunctions::new(
+        let steps = Executions::new(
             &tasks,
             &functions,
             &network,
             &record,
             Random::new(seed, "steps"),
-            machines(lanes[0], lanes[1], broken),
+            machines(lanes, broken),
         );
         record.note(&format!(
             "seed {seed}: {} databases, slots {slots:?}, lanes {lanes:?}, keep {keep}, deadline {deadline} h, page {page_size}, {stack:?}",
@@ -993,19 +994,7 @@ fn take_roles(world: &World, stack: Stack) {
 
 /// Why an execution must not end with this error, if so.
 fn unknown_failure(execution: &Execution, error: &str, has_options: bool) -> Option<&'static str> {
-    const OF_PLATFORM: [&str; 10] = [
-        "Lambda.ClientExecutionTimeoutException",
-        "Lambda.ServiceException",
-        "Lambda.AWSLambdaException",
-        "Lambda.SdkClientException",
-        "Lambda.TooManyRequestsException",
-        "Lambda.Unknown",
-        "Sandbox.Timedout",
-        "Runtime.ExitError",
-        "States.Timeout",
-        "CopiesFailed",
-    ];
-    if !Error::NAMES.contains(&error) && !OF_PLATFORM.contains(&error) {
+    if !Error::NAMES.contains(&error) && !OF_PLATFORM.contains(&error) && error != "CopiesFailed" {
         return Some("which nobody knows");
     }
     // KMS may refuse to describe the key of an alias.

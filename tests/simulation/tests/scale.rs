@@ -16,12 +16,12 @@ use rds_simulator_sdk::simulator::Kind;
 use rds_simulator_sdk::{BEGINNING, World};
 use serde::Serialize;
 use serde_json::json;
+use simulation::executions::{Executions, Status};
 use simulation::functions::{Broken, Functions};
 use simulation::machines::machines;
 use simulation::network::Network;
 use simulation::random::Random;
 use simulation::record::{Record, Report};
-use simulation::step_functions::{Status, StepFunctions};
 use simulation::virtual_time::Tasks;
 use simulation::watch::Watch;
 
@@ -246,8 +246,8 @@ impl Fleet {
             random("functions"),
             Broken::Nothing,
         );
-        let machines = machines(LANES[0].into(), LANES[1].into(), Broken::Nothing);
-        let steps = StepFunctions::new(&tasks, &functions, &network, &record, random("steps"), machines);
+        let machines = machines(LANES.map(u64::from), Broken::Nothing);
+        let steps = Executions::new(&tasks, &functions, &network, &record, random("steps"), machines);
         let fleet = steps.start("copy-fleet", "run", json!({})).expect("a new name");
         let mut slots = [SlotUse::default(); 2];
         let mut before = Sample::take(&world, &network, &steps);
@@ -293,7 +293,7 @@ struct Sample {
 }
 
 impl Sample {
-    fn take(world: &World, network: &Network, steps: &StepFunctions) -> Self {
+    fn take(world: &World, network: &Network, steps: &Executions) -> Self {
         network.settle();
         let counters = world.counters();
         let running = steps.running();

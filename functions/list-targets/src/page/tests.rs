@@ -2,6 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn run() -> Run {
+    Run {
+        execution: "nightly".to_owned(),
+        arn: "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:nightly".to_owned(),
+    }
+}
+
 fn targets(kind: DatabaseKind, count: usize, id_length: usize) -> Vec<Target> {
     (0..count)
         .map(|at| {
@@ -23,7 +30,7 @@ fn fleet(instances: usize, clusters: usize) -> Vec<Target> {
 
 #[test]
 fn a_small_fleet_fits_on_one_page() {
-    let cut = cut(fleet(16, 6), None, "nightly", 500).expect("a page");
+    let cut = cut(fleet(16, 6), None, &run(), 500).expect("a page");
     assert_eq!((cut.instances.len(), cut.clusters.len()), (16, 6));
     assert_eq!((cut.next_instances, cut.next_clusters), (None, None));
 }
@@ -31,7 +38,7 @@ fn a_small_fleet_fits_on_one_page() {
 #[test]
 fn the_kinds_share_the_first_page() {
     let sizes = |instances, clusters| {
-        let cut = cut(fleet(instances, clusters), None, "nightly", 500).expect("a page");
+        let cut = cut(fleet(instances, clusters), None, &run(), 500).expect("a page");
         (cut.instances.len(), cut.clusters.len())
     };
     assert_eq!(sizes(1000, 1000), (250, 250));
@@ -43,7 +50,7 @@ fn the_kinds_share_the_first_page() {
 #[test]
 fn a_page_of_the_longest_names_stays_below_its_size() {
     let long = targets(DatabaseKind::Instance, 600, 63);
-    let cut = cut(long, None, "nightly", 500).expect("a page");
+    let cut = cut(long, None, &run(), 500).expect("a page");
     assert_eq!(cut.instances.len(), 500);
     let bytes = serde_json::to_string(&cut.instances).expect("JSON").len();
     assert!(bytes <= MAX_BYTES, "{bytes}");
@@ -55,7 +62,7 @@ fn a_page_that_would_be_too_large_ends_early() {
     for target in &mut heavy {
         target.resource_id.push_str(&"x".repeat(400));
     }
-    let cut = cut(heavy, None, "nightly", 500).expect("a page");
+    let cut = cut(heavy, None, &run(), 500).expect("a page");
     assert!(cut.instances.len() < 500 && cut.next_instances.is_some());
     assert!(serde_json::to_string(&cut.instances).expect("JSON").len() <= MAX_BYTES);
 }
@@ -67,12 +74,13 @@ fn the_page_after_the_hundredth_is_an_error() {
         cursor: "db-1".to_owned(),
         number: 101,
         root: "nightly".to_owned(),
+        execution: "nightly-pi101".to_owned(),
     };
     assert_eq!(
-        cut(fleet(5, 0), Some(&page), "x", 500).expect_err("too many").name(),
+        cut(fleet(5, 0), Some(&page), &run(), 500).expect_err("too many").name(),
         "PageLimit"
     );
-    assert!(cut(fleet(5, 0), Some(&Page { number: 100, ..page }), "x", 500).is_ok());
+    assert!(cut(fleet(5, 0), Some(&Page { number: 100, ..page }), &run(), 500).is_ok());
 }
 
 proptest! {
@@ -81,13 +89,14 @@ proptest! {
         instances in 0_usize..60, clusters in 0_usize..60, page_size in 1_usize..20,
     ) {
         let all = fleet(instances, clusters);
-        let first = cut(all.clone(), None, "nightly", page_size).expect("a page");
+        let first = cut(all.clone(), None, &run(), page_size).expect("a page");
         let mut seen: Vec<Target> = first.instances.clone();
         seen.extend(first.clusters.clone());
         for mut next in [first.next_instances, first.next_clusters] {
             while let Some(page) = next {
                 prop_assert_eq!(&page.root, "nightly");
-                let cut = cut(all.clone(), Some(&page), "a-page", page_size).expect("a page");
+                prop_assert_eq!(&page.execution, &page_name("nightly", page.kind, page.number));
+                let cut = cut(all.clone(), Some(&page), &run(), page_size).expect("a page");
                 let (here, follows, other) = match page.kind {
                     DatabaseKind::Instance => (cut.instances, cut.next_instances, cut.next_clusters),
                     DatabaseKind::Cluster => (cut.clusters, cut.next_clusters, cut.next_instances),
@@ -100,6 +109,9 @@ proptest! {
                 }
                 next = follows;
             }
+        }
+        for target in &mut seen {
+            prop_assert_eq!(target.execution.take(), Some(CopyNames::new(&run().arn).name(target)));
         }
         seen.sort_by(|a, b| (a.kind, &a.resource_id).cmp(&(b.kind, &b.resource_id)));
         prop_assert_eq!(seen, all);

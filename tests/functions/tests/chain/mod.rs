@@ -18,7 +18,7 @@ pub(crate) async fn run(
     request: Value,
 ) -> Result<Vec<Result<Value, Problem>>, Error> {
     let deployment = deployment_with(world, "ListTargets", settings.clone());
-    let input = parse(json!({"request": request, "run": {"execution": "a-run"}}))?;
+    let input = parse(json!({"request": request, "run": {"execution": "a-run", "arn": "arn:a-run"}}))?;
     let keys = Keys::new(world.kms_client(&settings.destination_region, "ListTargets"));
     let plan = list_targets::handle(&deployment, &keys, input, world.now()).await?;
     let mut outcomes = Vec::new();

@@ -9,13 +9,12 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
 use jsonata_core::parser;
 use jsonata_core::value::JValue;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
-use crate::interpreter::Failure;
+use crate::Failure;
 
 /// What an expression can see.
 #[derive(Debug, Clone, Copy)]
-pub struct Sight<'s> {
+pub struct View<'s> {
     /// `$states.input`.
     pub input: &'s Value,
     /// `$states.result`, where there is one.
@@ -28,10 +27,10 @@ pub struct Sight<'s> {
     pub variables: &'s Map<String, Value>,
 }
 
-impl<'s> Sight<'s> {
+impl<'s> View<'s> {
     /// What there is before a state has done its work.
     #[must_use]
-    pub fn of_input(input: &'s Value, context: &'s Value, variables: &'s Map<String, Value>) -> Self {
+    pub fn new(input: &'s Value, context: &'s Value, variables: &'s Map<String, Value>) -> Self {
         Self {
             input,
             result: None,
@@ -39,6 +38,11 @@ impl<'s> Sight<'s> {
             context,
             variables,
         }
+    }
+
+    /// What a state hands on that names no output: its result, the error that was caught, or its input.
+    pub(crate) fn default_output(&self) -> &'s Value {
+        self.result.or(self.error_output).unwrap_or(self.input)
     }
 
     /// The members of `$states`.
@@ -57,57 +61,55 @@ pub struct Expressions {
 }
 
 impl Expressions {
-    /// A template with its expressions replaced by what they come to.
+    /// A template with its expressions replaced by their results.
     ///
     /// # Errors
     /// `States.QueryEvaluationError` where one fails or has no result.
-    pub fn fill(&self, template: &Value, sight: &Sight<'_>) -> Result<Value, Failure> {
+    pub fn fill(&self, template: &Value, view: &View<'_>) -> Result<Value, Failure> {
         match template {
             Value::String(text) => match text.strip_prefix("{%").and_then(|rest| rest.strip_suffix("%}")) {
-                Some(expression) => self.evaluate(expression.trim(), sight),
+                Some(expression) => self.evaluate(expression.trim(), view),
                 None => Ok(template.clone()),
             },
-            Value::Array(items) => items.iter().map(|item| self.fill(item, sight)).collect(),
+            Value::Array(items) => items.iter().map(|item| self.fill(item, view)).collect(),
             Value::Object(fields) => fields
                 .iter()
-                .map(|(name, value)| Ok((name.clone(), self.fill(value, sight)?)))
+                .map(|(name, value)| Ok((name.clone(), self.fill(value, view)?)))
                 .collect::<Result<Map<_, _>, _>>()
                 .map(Value::Object),
             _ => Ok(template.clone()),
         }
     }
 
-    fn evaluate(&self, expression: &str, sight: &Sight<'_>) -> Result<Value, Failure> {
+    fn evaluate(&self, expression: &str, view: &View<'_>) -> Result<Value, Failure> {
         // Most expressions only hand on what is there.
-        match plain(expression, sight) {
+        match plain(expression, view) {
             Some(value) => Ok(value.clone()),
-            None => self.interpret(expression, sight),
+            None => self.interpret(expression, view),
         }
     }
 
-    fn interpret(&self, expression: &str, sight: &Sight<'_>) -> Result<Value, Failure> {
-        let failed = |problem: String| Failure::of_expression(format!("{problem} in {expression}"));
+    fn interpret(&self, expression: &str, view: &View<'_>) -> Result<Value, Failure> {
+        let failed = |problem: String| Failure::from_expression(format!("{problem} in {expression}"));
         let mut context = Context::new();
         // Only what it mentions: the plan and the context are large, and most expressions do without.
-        for (name, value) in sight.variables {
+        for (name, value) in view.variables {
             if expression.contains(&format!("${name}")) {
                 context.bind(name.clone(), JValue::from(value.clone()));
             }
         }
         let mut states = Map::new();
-        for (name, value) in sight.members() {
+        for (name, value) in view.members() {
             if expression.contains(name) {
                 states.insert(name.to_owned(), value.clone());
             }
         }
         context.bind("states".to_owned(), JValue::from(Value::Object(states)));
         let mut evaluator = Evaluator::with_context(context);
-        // The two functions of Step Functions that our expressions use beside JSONata's own.
-        for (name, function) in [("hash", hash as HostFunction), ("parse", parse)] {
-            evaluator
-                .register_fn(name, function)
-                .map_err(|error| failed(error.to_string()))?;
-        }
+        // The one function of Step Functions that our expressions use beside JSONata's own.
+        evaluator
+            .register_fn("parse", parse)
+            .map_err(|error| failed(error.to_string()))?;
         let known = self.parsed.borrow().get(expression).cloned();
         let ast = if let Some(ast) = known {
             ast
@@ -126,18 +128,18 @@ impl Expressions {
     }
 }
 
-/// What a path such as `$states.input.target.id` comes to, if there is nothing to interpret: it goes through objects
+/// The result of a path such as `$states.input.target.id`, if there is nothing to interpret: it goes through objects
 /// only, and ends with a value that `JSONata` hands on as it is. An array is not: one of a single item loses its
 /// brackets.
-fn plain<'s>(expression: &str, sight: &Sight<'s>) -> Option<&'s Value> {
+fn plain<'s>(expression: &str, view: &View<'s>) -> Option<&'s Value> {
     let mut steps = expression.strip_prefix('$')?.split('.');
     let is_name = |step: &str| step.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let variable = steps.next().filter(|name| is_name(name))?;
     let mut value = if variable == "states" {
         let member = steps.next()?;
-        sight.members().find(|(name, _)| *name == member)?.1
+        view.members().find(|(name, _)| *name == member)?.1
     } else {
-        sight.variables.get(variable)?
+        view.variables.get(variable)?
     };
     for step in steps {
         value = value.as_object()?.get(step).filter(|_| is_name(step))?;
@@ -149,22 +151,7 @@ fn plain<'s>(expression: &str, sight: &Sight<'s>) -> Option<&'s Value> {
     }
 }
 
-type HostFunction = fn(&[JValue]) -> Result<JValue, EvaluatorError>;
-
-/// `$hash(text, 'SHA-256')`; other algorithms are not used.
-fn hash(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
-    let [text, algorithm] = [0, 1].map(|at| arguments.get(at).and_then(JValue::as_str));
-    let (Some(text), Some("SHA-256")) = (text, algorithm) else {
-        return Err(EvaluatorError::TypeError("$hash needs a text and SHA-256".to_owned()));
-    };
-    let digest = Sha256::digest(text.as_bytes());
-    let hex = digest
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    Ok(JValue::from(hex))
-}
-
-/// `$parse(json)`: an error, which no Catch of the same state catches, where the text is no JSON.
+/// `$parse(json)`: an error, which no Catch of the same state catches, where the text is not JSON.
 fn parse(arguments: &[JValue]) -> Result<JValue, EvaluatorError> {
     let text = arguments.first().and_then(JValue::as_str).unwrap_or_default();
     JValue::from_json_str(text).map_err(|error| EvaluatorError::EvaluationError(error.to_string()))
@@ -177,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_needs_no_interpreter_comes_to_the_same_with_one() {
+    fn what_needs_no_interpreter_has_the_same_result_with_one() {
         let (input, context) = (
             json!({ "id": "orders", "target": { "dryRun": true, "list": [1, [2], {}], "none": null }, "wait": { "seconds": 30 },
                     "one": ["a"], "share": 0.5 }),
@@ -186,7 +173,7 @@ mod tests {
         let (result, error_output) = (json!({ "Payload": { "kept": ["x"] } }), json!({ "Error": "E" }));
         let variables =
             json!({ "plan": { "retired": { "copies": 3 }, "only": ["a"] }, "found": { "id": "x" }, "times": 2 });
-        let sight = Sight {
+        let view = View {
             input: &input,
             result: Some(&result),
             error_output: Some(&error_output),
@@ -218,12 +205,12 @@ mod tests {
             "$times",
             "$missing",
         ] {
-            let interpreted = expressions.interpret(path, &sight);
-            if let Some(value) = plain(path, &sight) {
+            let interpreted = expressions.interpret(path, &view);
+            if let Some(value) = plain(path, &view) {
                 assert_eq!(Ok(value), interpreted.as_ref(), "{path}");
                 plain_ones += 1;
             }
-            assert_eq!(expressions.evaluate(path, &sight), interpreted, "{path}");
+            assert_eq!(expressions.evaluate(path, &view), interpreted, "{path}");
         }
         assert_eq!(plain_ones, 12, "as many as need no interpreter");
     }
