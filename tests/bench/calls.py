@@ -82,7 +82,9 @@ def _fleet(size: int) -> Json:
 
 def _run(functions: dict[str, Function], size: int) -> int:
     """A run, database after database. Returns how many looks its copies took."""
-    plan = functions["list-targets"].invoke({"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}}).output
+    plan = (
+        functions["list-targets"].invoke({"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}}).output
+    )
     targets = plan["instances"] + plan["clusters"]
     assert len(targets) == size, len(targets)
     looks = 0

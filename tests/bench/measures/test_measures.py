@@ -122,7 +122,9 @@ def test_list_targets_takes_little_memory_for_500_targets_with_three_copies_each
     ]
     simulator.seed(worlds.fleet(*counts, copies))
     with start("list-targets", RETIRED_KEEP_DAYS="30") as function:
-        answers = [function.invoke({"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}}) for _ in range(3)]
+        answers = [
+            function.invoke({"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}}) for _ in range(3)
+        ]
         measure_memory(function, figure, f"450 {kind}s, 1500 copies", *answers)
     for answer in answers:
         plan = answer.output
@@ -140,7 +142,9 @@ def test_list_targets_takes_little_memory_for_a_page_of_10000_databases_with_a_c
     simulator.seed(worlds.scenario(instances=[worlds.database("instance", name) for name in names], copies=copies))
     page = {"kind": "instance", "cursor": "db-", "number": 20, "root": "nightly"}
     with start("list-targets") as function:
-        answer = function.invoke({"request": {"page": page}, "run": {"execution": "nightly-pi20", "arn": "arn:nightly-pi20"}})
+        answer = function.invoke(
+            {"request": {"page": page}, "run": {"execution": "nightly-pi20", "arn": "arn:nightly-pi20"}}
+        )
         most = MOST_MEMORY_BYTES_OF_A_LARGE_FLEET
         measure_memory(function, figure, "10000 instances, 10000 copies", answer, most=most)
     assert len(answer.output["instances"]) == 500
