@@ -63,7 +63,7 @@ scale: render ## Run fleets of 10,000 databases in the simulation, which takes m
 	cargo test --profile simulation --package simulation --test scale ten_thousand -- --include-ignored --nocapture
 
 test-python: $(INSTALLED)
-	$(BIN)/python -m pytest tests/bench/measures tests/aws/rds-simulator/conformance
+	$(BIN)/python -m pytest tests/deployment tests/bench/measures tests/aws/rds-simulator/conformance
 	$(BIN)/python -m pytest tests/e2e --numprocesses 2 --dist loadgroup
 
 bench: $(INSTALLED) ## Measure the functions, beside one that does nothing, to target/bench/report.md.

@@ -28,6 +28,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import yaml
+from samtranslator.yaml_helper import yaml_parse
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "target" / "release-build"
 """A target directory of its own: with the flags below, the usual one would be rebuilt, and rebuilt again afterwards."""
@@ -47,8 +50,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--arch", choices=TARGETS, default="x86_64")
     arch = arguments.parse_args().arch
-    template = (ROOT / "infra" / "template.yaml").read_text()
-    functions = re.findall(r"BuildProperties: *{ *Binary: *([a-z-]+) *}", template)
+    template = yaml_parse((ROOT / "infra" / "template.yaml").read_text())
+    functions = [binary for resource in template["Resources"].values() if (binary := binary_of(resource))]
 
     cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     run("cargo", "fetch", "--locked")
@@ -100,21 +103,32 @@ def write_zip(path: Path, binary: bytes) -> None:
         archive.writestr(entry, binary, compresslevel=9)
 
 
-def packaged(template: str, arch: str) -> str:
-    """The template with what it names beside it, instead of how to build that."""
-    template = re.sub(r"^ *CodeUri: \.\./\n", "", template, flags=re.MULTILINE)
-    template = re.sub(
-        r"^    Metadata:\n *BuildMethod: .*\n *BuildProperties: *{ *Binary: *([a-z-]+) *}\n    Properties:\n",
-        r"    Properties:\n      CodeUri: \1.zip\n",
-        template,
-        flags=re.MULTILINE,
-    )
-    template = template.replace("DefinitionUri: ../statemachine/", "DefinitionUri: ")
-    template = re.sub(r"Architectures: \[\w+\]", f"Architectures: [{arch}]", template)
-    left = [word for word in ("../", "BuildMethod") if word in template]
+def packaged(template: Json, arch: str) -> str:
+    """The template with what it names beside it, instead of how to build that.
+
+    It has no anchors, aliases and merge keys: CloudFormation refuses them, and only `sam` flattens them.
+    """
+    template = json.loads(json.dumps(template))
+    del template["Globals"]["Function"]["CodeUri"]
+    template["Globals"]["Function"]["Architectures"] = [arch]
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        if binary := binary_of(resource):
+            del resource["Metadata"]
+            properties["CodeUri"] = f"{binary}.zip"
+        if "DefinitionUri" in properties:
+            properties["DefinitionUri"] = Path(properties["DefinitionUri"]).name
+    text: str = yaml.safe_dump(template, sort_keys=False, allow_unicode=True, width=120)
+    left = [word for word in ("../", "BuildMethod") if word in text]
     if left:
         sys.exit(f"infra/template.yaml has changed its form: {left} is left in what is released")
-    return template
+    return text
+
+
+def binary_of(resource: Json) -> str | None:
+    """The program that a function is built from; nothing for other resources."""
+    binary: str | None = resource.get("Metadata", {}).get("BuildProperties", {}).get("Binary")
+    return binary
 
 
 # ---------------------------------------------------------------- bills of materials
