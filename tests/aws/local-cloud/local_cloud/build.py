@@ -122,14 +122,7 @@ def build_programs(report: Report, folder: Path, *packages: str) -> dict[str, Pa
     said = run_step(
         report,
         f"building {packages[0] if len(packages) == 1 else f'{len(packages)} programs'}",
-        [
-            "cargo",
-            "build",
-            "--bins",
-            "--message-format",
-            "json-render-diagnostics",
-            *(f"--package={package}" for package in packages),
-        ],
+        ["cargo", "build", "--bins", "--message-format=json-render-diagnostics", *(f"-p={name}" for name in packages)],
         log,
         layout.clean_environment(),
         hint="minutes the first time",
