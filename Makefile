@@ -26,8 +26,8 @@ prerequisites:
 	@$(PYTHON) tests/aws/local-cloud/local_cloud/prerequisites.py
 
 $(INSTALLED): $(REQUIREMENTS)
-	@$(PYTHON) tests/aws/local-cloud/local_cloud/prerequisites.py
 	@echo "installing the Python tools into $(VENV)"
+	@$(PYTHON) tests/aws/local-cloud/local_cloud/prerequisites.py
 	@$(PYTHON) -m venv --clear $(VENV)
 	@# Python compiles what is imported on its own; to compile everything takes as long as to install it.
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --requirement $(REQUIREMENTS)

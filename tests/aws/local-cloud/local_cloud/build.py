@@ -44,7 +44,9 @@ def run_step(
                 break
             time.sleep(1)
     if code != 0:
-        tail = "\n".join(said.splitlines()[-40:])
+        # Without how far cargo was, and what it writes for programs.
+        lines = [line for line in said.splitlines() if not line.startswith(("{", "    Building ["))]
+        tail = "\n".join(lines[-40:])
         raise StepFailed(
             f"`{' '.join(command)}` ended with status {code}. The end of its output:\n{tail}\nAll of it: {log}"
         )
@@ -120,7 +122,7 @@ def build_programs(report: Report, folder: Path, *packages: str) -> dict[str, Pa
     said = run_step(
         report,
         f"building {packages[0] if len(packages) == 1 else f'{len(packages)} programs'}",
-        ["cargo", "build", "--bins", "--message-format", "json", *(f"--package={package}" for package in packages)],
+        ["cargo", "build", "--bins", "--message-format=json-render-diagnostics", *(f"-p={name}" for name in packages)],
         log,
         layout.clean_environment(),
         hint="minutes the first time",
