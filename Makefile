@@ -15,6 +15,8 @@ INSTALLED := $(VENV)/.installed$(subst /,-,$(CURDIR))
 LOCAL_CLOUD := $(BIN)/python -m local_cloud
 REQUIREMENTS := tests/aws/local-cloud/requirements.txt
 TEMPLATE := infra/template.yaml
+LINTERS := .venv-lint
+MACHINES := target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
 
 .DEFAULT_GOAL := help
 .PHONY: help demo screenshot test test-rust simulate scale test-python bench lint format build release reproducible render local-up local-down local-env local-status clean prerequisites ready programs
@@ -69,14 +71,29 @@ test-python: $(INSTALLED)
 bench: $(INSTALLED) ## Measure the functions, beside one that does nothing, to target/bench/report.md.
 	@$(BIN)/python -m bench
 
-lint: render ## Run the linters: rustfmt, clippy, cargo-deny, cfn-lint, statelint.
+# The newest linters do not fit into the environment of the local cloud, so they have one of their own.
+$(LINTERS)/.installed: infra/lint/requirements.txt infra/lint/package-lock.json
+	@command -v npm >/dev/null || { echo "make lint needs npm: install Node.js 20 or newer" >&2; exit 1; }
+	@echo "installing the linters into $(LINTERS)"
+	@$(PYTHON) -m venv $(LINTERS)
+	@$(LINTERS)/bin/pip install --quiet --disable-pip-version-check --requirement infra/lint/requirements.txt
+	@cp infra/lint/package.json infra/lint/package-lock.json $(LINTERS)
+	@npm ci --prefix $(LINTERS) --silent --no-audit --no-fund
+	@touch $@
+
+lint: render $(LINTERS)/.installed ## Run the linters of Rust, Python, the template, the state machines and the workflows.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	PATH="$(CURDIR)/$(BIN):$$PATH" cargo deny --workspace check licenses bans sources
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/cfn-lint $(TEMPLATE)
-	$(BIN)/statelint --eval-jsonata target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
+	$(LINTERS)/bin/cfn-lint $(TEMPLATE)
+	AWS_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(LINTERS)/bin/sam validate --lint --template $(TEMPLATE)
+	$(LINTERS)/bin/statelint --eval-jsonata $(MACHINES)
+	for machine in $(MACHINES); do $(LINTERS)/node_modules/.bin/asl-validator --json-path $$machine || exit 1; done
+	$(LINTERS)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(LINTERS)/bin/zizmor --offline --quiet .github
+	$(LINTERS)/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 
 format: $(INSTALLED) ## Format the Rust and the Python code.
 	cargo fmt --all
@@ -110,4 +127,4 @@ local-status: $(INSTALLED) ## Say whether it is running.
 
 clean: ## Remove what was built and installed here.
 	-@test ! -x $(BIN)/python || $(LOCAL_CLOUD) down 2>/dev/null
-	rm -rf target $(VENV) .aws-sam infra/template.x86_64.yaml infra/template.arm64.yaml
+	rm -rf target $(VENV) $(LINTERS) .aws-sam infra/template.x86_64.yaml infra/template.arm64.yaml

@@ -51,7 +51,7 @@ def main() -> None:
     arguments.add_argument("--arch", choices=TARGETS, default="x86_64")
     arch = arguments.parse_args().arch
     template = yaml_parse((ROOT / "infra" / "template.yaml").read_text())
-    functions = [binary for resource in template["Resources"].values() if (binary := binary_of(resource))]
+    functions = [name for resource in template["Resources"].values() if (name := binary_of(resource))]
 
     cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     run("cargo", "fetch", "--locked")
