@@ -12,7 +12,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  everything is as it should be
   1  the command could not do its work (including wrong usage)
-  2  it could, and the answer is bad: an objective is missed, or some databases were not copied";
+  2  it could, and the answer is bad: an RPO objective is not met, or some databases were not copied";
 
 /// Keeps a fresh, verified copy of every RDS snapshot in another region: the operator's tool.
 #[derive(Debug, Parser)]
@@ -81,7 +81,7 @@ Examples:
 
 With --destination, deleted databases cannot be told apart and are listed as late.
 
-Exit codes: 0 every database meets the objective, 1 error, 2 at least one does not.")]
+Exit codes: 0 every database meets the RPO objective, 1 error, 2 at least one does not.")]
     Status(Status),
     /// Show what a run would do and why: what it would copy, wait for, leave alone and delete
     #[command(after_help = "\

@@ -14,7 +14,7 @@ pub enum ExitStatus {
     Success = 0,
     /// The command could not do its work, or nothing of it.
     Error = 1,
-    /// The command did its work, and the answer is bad: an objective is missed, or some copies failed.
+    /// The command did its work, and the answer is bad: an RPO objective is not met, or some copies failed.
     Problem = 2,
 }
 

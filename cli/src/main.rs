@@ -13,7 +13,7 @@ async fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            // 2 is clap's code for wrong usage; here it says that an objective is missed.
+            // 2 is clap's code for wrong usage; here it says that an RPO objective is not met.
             return if error.use_stderr() {
                 ExitStatus::Error
             } else {

@@ -23,7 +23,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn wrong_usage_is_an_error_and_no_missed_objective() {
+fn wrong_usage_is_an_error_and_no_missed_rpo_objective() {
     let said = snapferry(&["status", "--nonsense"]);
     assert_eq!(said.status.code(), Some(1));
     assert!(text(&said.stderr).contains("--nonsense"));

@@ -85,7 +85,7 @@ impl ExecutionDetail {
 /// Most executions on a page.
 const PAGE: i32 = 1000;
 
-/// The part of the history that tells how many databases a run has.
+/// The part of the history that tells the number of databases in a run.
 const FIRST_EVENTS: i32 = 100;
 
 /// The part of the history that tells which steps an execution took last.
@@ -175,7 +175,7 @@ impl StepFunctions {
         Ok(started.execution_arn)
     }
 
-    /// How many databases a run works on, once it has listed them; further pages not counted.
+    /// Number of databases in a run, once it has listed them; further pages not counted.
     pub(crate) async fn databases_of_run(&self, arn: &str) -> Result<Option<u32>, CliError> {
         let events = self.history(arn, false, FIRST_EVENTS).await?;
         let started = events

@@ -1,4 +1,4 @@
-//! How fresh the newest verified copy of each database is, judged by the objective.
+//! How fresh the newest verified copy of each database is, judged by the RPO objective.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -32,7 +32,7 @@ const MAX_DETAILS: usize = 10;
 pub(crate) enum Freshness {
     /// There is no verified copy at all.
     NoCopy,
-    /// The newest verified copy is older than the objective.
+    /// The newest verified copy is older than the RPO objective.
     Late,
     /// It is younger.
     Good,
@@ -41,7 +41,7 @@ pub(crate) enum Freshness {
 }
 
 impl Freshness {
-    /// Whether the objective is missed.
+    /// Whether the RPO objective is not met.
     pub(crate) fn misses(self) -> bool {
         matches!(self, Self::NoCopy | Self::Late)
     }
@@ -189,7 +189,7 @@ impl DatabaseFreshness {
         self.age_seconds.map(SignedDuration::from_secs)
     }
 
-    /// Whether it meets the objective, and will soon miss it.
+    /// Whether it meets the RPO objective, and will soon miss it.
     pub(crate) fn is_nearly_late(&self, objective: SignedDuration) -> bool {
         self.state == Freshness::Good && self.age_seconds.is_some_and(|age| age > objective.as_secs() / 10 * 9)
     }
@@ -204,7 +204,7 @@ pub(crate) struct Assessment {
     pub(crate) notes: Vec<String>,
 }
 
-/// Number of databases that still exist, and of those that miss the objective.
+/// Number of databases that still exist, and of those that miss the RPO objective.
 pub(crate) fn living_and_missed(databases: &[DatabaseFreshness]) -> (usize, usize) {
     let count = |wanted: fn(Freshness) -> bool| databases.iter().filter(|database| wanted(database.state)).count();
     (count(|state| state != Freshness::Retired), count(Freshness::misses))
@@ -256,7 +256,7 @@ pub(crate) async fn assess(
     })
 }
 
-/// The databases of the source region, if it is to be asked.
+/// The databases of the source region, unless only the destination is asked.
 async fn living(account: &Account, stack: Option<&Stack>) -> Result<Option<Vec<Database>>, CliError> {
     let Some(stack) = stack else { return Ok(None) };
     let rds = account.rds(&stack.region);

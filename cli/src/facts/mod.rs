@@ -1,4 +1,4 @@
-//! What is to be known: collected from AWS and judged, without a word to the operator.
+//! What a command needs to know: collected from AWS and judged, without a word to the operator.
 
 pub(crate) mod copies;
 pub(crate) mod copy_result;

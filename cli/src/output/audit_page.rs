@@ -119,7 +119,7 @@ pub(crate) fn audit_page(history: &History) -> Result<String, CliError> {
     }
 }
 
-/// How old a database's newest verified copy is, beside the objective.
+/// How old a database's newest verified copy is, beside the RPO objective.
 fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'static> {
     let nearly_late = database.is_nearly_late(SignedDuration::from_secs(limit));
     let (word, bar, class) = match database.state {

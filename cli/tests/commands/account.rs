@@ -87,7 +87,7 @@ pub(crate) struct Execution {
     pub(crate) output: Value,
     pub(crate) error: Option<&'static str>,
     pub(crate) cause: Option<String>,
-    /// The states that it entered, each so many seconds after its beginning.
+    /// The states that it entered, each with its seconds after the beginning.
     pub(crate) entered: Vec<(&'static str, i64)>,
     /// Databases, by kind, that a run lists.
     pub(crate) lengths: Option<[u32; 2]>,
@@ -482,7 +482,7 @@ pub(crate) fn databases(source: Region) -> Region {
         .cluster(database(DatabaseKind::Cluster, "billing"))
 }
 
-/// A copy of a database in the destination region: of data so many hours old, verified.
+/// A copy of a database in the destination region: of data this many hours old, verified.
 pub(crate) fn copy(kind: DatabaseKind, database: &str, data_age_hours: f64) -> scenario::Snapshot {
     unverified(kind, database, data_age_hours).tag(tags::VERIFIED, "2026-11-22T11:00:00Z")
 }

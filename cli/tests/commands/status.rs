@@ -45,7 +45,7 @@ fn fleet() -> Account {
 }
 
 #[tokio::test]
-async fn the_worst_comes_first_and_a_missed_objective_is_exit_code_2() {
+async fn the_worst_comes_first_and_a_missed_rpo_objective_is_exit_code_2() {
     let said = fleet().say("status").await;
     assert_eq!(said.ending, Ok(ExitStatus::Problem), "{}", said.aside);
     insta::assert_snapshot!(said.out);
@@ -73,7 +73,7 @@ async fn json_says_the_same() {
 }
 
 #[tokio::test]
-async fn within_the_objective_it_ends_well() {
+async fn within_the_rpo_objective_it_ends_well() {
     let account = Account::new(
         |source| source.instance(database(Instance, "orders")),
         |destination| destination.snapshot(copy(Instance, "orders", 5.0)),
@@ -87,7 +87,7 @@ async fn within_the_objective_it_ends_well() {
 }
 
 #[tokio::test]
-async fn the_objective_is_that_of_the_stack_unless_one_is_given() {
+async fn the_rpo_objective_is_that_of_the_stack_unless_one_is_given() {
     let account = fleet();
     let with = |hours: &str| {
         let parameter = format!(

@@ -294,7 +294,7 @@ async fn a_copy_is_measured_once_when_it_is_verified() {
 }
 
 #[tokio::test]
-async fn a_copy_of_which_nothing_comes_is_measured_and_a_look_that_fails_is_not() {
+async fn a_copy_of_which_nothing_comes_is_measured_and_a_poll_that_fails_is_not() {
     let world = world(|region| region.instance(orders()));
     let (deployment, measured) = metered(deployment(&world));
     let started = start(&world, DatabaseKind::Instance, "orders").await;

@@ -44,7 +44,7 @@ fn small(region: Region) -> Region {
         .cluster(Seeded::new("graph").engine("neptune"))
 }
 
-/// A copy of ours of an instance, that nobody verified, of data from so many hours ago.
+/// A copy of ours of an instance, that nobody verified, of data from this many hours ago.
 fn copy_of(id: &str, resource_id: &str, hours: u32) -> SeededSnapshot {
     fixtures::copy_of(id, resource_id).aged(hours).seed()
 }

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A verified copy of the snapshot of so many days ago.
+/// A verified copy of the snapshot of this many days ago.
 fn copy(days: u32) -> Snapshot {
-    of(days, &format!("snap-orders-{days}"), "db-ORDERS").tag(tags::VERIFIED, &format!("{{time:{}}}", days * 24))
+    unverified(days, &format!("snap-orders-{days}"), "db-ORDERS")
+        .tag(tags::VERIFIED, &format!("{{time:{}}}", days * 24))
 }
 
 /// A copy that was not verified, of a database with this resource id.
-fn of(days: u32, id: &str, resource_id: &str) -> Snapshot {
+fn unverified(days: u32, id: &str, resource_id: &str) -> Snapshot {
     fixtures::copy_of("orders", resource_id)
         .named(id)
         .source(&format!(
@@ -85,7 +86,7 @@ async fn what_snapferry_does_not_own_is_neither_counted_nor_deleted() {
         ..forged_tag
     };
     let other_stack = copy(41).tag(tags::OWNER, "us-west-2/snap");
-    let recreated = of(42, "snap-orders-old-life", "db-EARLIER").tag(tags::VERIFIED, "2026-01-01T00:00:00Z");
+    let recreated = unverified(42, "snap-orders-old-life", "db-EARLIER").tag(tags::VERIFIED, "2026-01-01T00:00:00Z");
     let mut there: Vec<Snapshot> = (1..=4).map(copy).collect();
     there.extend([by_hand, named_like_ours, forged_tag, other_stack, recreated]);
     let world = world(there);
@@ -130,7 +131,7 @@ async fn a_dry_run_says_what_would_go_and_deletes_nothing() {
 
 #[tokio::test]
 async fn nothing_is_deleted_while_a_newer_copy_is_in_progress() {
-    let under_way = of(0, "snap-orders-0", "db-ORDERS").at_percent(30);
+    let under_way = unverified(0, "snap-orders-0", "db-ORDERS").at_percent(30);
     let world = world((1..=5).map(copy).chain([under_way]));
     let pruned = prune(&world).await.expect("pruned").pruned;
     assert!(pruned.deleted.is_empty());
@@ -190,7 +191,7 @@ async fn an_input_can_keep_more_but_not_fewer() {
 }
 
 #[tokio::test]
-async fn the_rest_of_the_baton_is_handed_on() {
+async fn the_rest_of_the_payload_is_handed_on() {
     let world = world((1..=4).map(copy));
     let payload = payload(
         &world,

@@ -260,7 +260,7 @@ async fn nothing_is_copied_in_a_dry_run_whatever_was_decided() {
 }
 
 #[tokio::test]
-async fn a_baton_that_names_another_region_is_refused() {
+async fn a_payload_that_names_another_region_is_refused() {
     let world = world(|region| region.instance(orders()));
     let mut payload = found_orders(&world);
     payload.target.rules = Some(domain::payload::RunRules {

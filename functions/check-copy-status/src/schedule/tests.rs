@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Waits as the state machine does until a copy of `duration` seconds is done: how many looks it took, and how many
+/// Waits as the state machine does until a copy of `duration` seconds is done: how many polls it took, and how many
 /// seconds after its end it was noticed. `percent` is what RDS reports at a time.
 fn watch(duration: u64, percent: impl Fn(u64) -> i32) -> (u32, u64) {
     let requested = Timestamp::from_second(1_760_000_000).expect("in range");
@@ -21,7 +21,7 @@ fn steady(duration: u64) -> impl Fn(u64) -> i32 {
 }
 
 #[test]
-fn a_copy_of_two_hours_takes_at_most_fifty_looks() {
+fn a_copy_of_two_hours_takes_at_most_fifty_polls() {
     for (what, (looks, lag)) in [
         ("no progress reported", watch(7200, |_| 0)),
         ("steady progress", watch(7200, steady(7200))),

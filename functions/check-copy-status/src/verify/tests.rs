@@ -81,7 +81,7 @@ fn every_difference_is_a_mismatch() {
 }
 
 #[test]
-fn what_rds_does_not_report_is_said_and_is_no_mismatch() {
+fn what_rds_does_not_report_is_said_and_does_not_count_as_a_mismatch() {
     let silent = Snapshot {
         source_arn: None,
         kms_key_arn: None,

@@ -38,7 +38,7 @@ fn action(copies: &[OwnCopy]) -> Result<Action<'_>, Error> {
 }
 
 #[test]
-fn a_copy_under_another_key_is_no_copy_of_this_one() {
+fn a_copy_under_another_key_does_not_count() {
     let other = [copy(10, Some("other"), 0, CopyStatus::Verified)];
     assert_eq!(action(&other), Ok(Action::Copy { attempt: 0 }));
     let failed = [copy(10, Some("other"), 0, CopyStatus::Failed)];

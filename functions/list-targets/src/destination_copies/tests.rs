@@ -48,7 +48,7 @@ fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
 }
 
 #[test]
-fn a_database_that_was_made_again_under_its_name_leaves_the_first_one_retired() {
+fn a_database_that_was_re_created_under_its_name_leaves_the_first_one_retired() {
     let snapshots = [copy("snap-1", "orders", "db-FIRST", 1)];
     let living = [fixtures::database(DatabaseKind::Instance, "orders")];
     assert_eq!(copies(snapshots, &living).retired.databases, 1);

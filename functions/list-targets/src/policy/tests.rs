@@ -74,7 +74,7 @@ fn asking_for_less_than_the_stack_keeps_is_said_and_harmless() {
 }
 
 #[test]
-fn the_tags_of_a_copy_on_a_restored_database_are_no_policy() {
+fn the_tags_of_a_copy_on_a_restored_database_are_not_its_policy() {
     let (policy, said) = of_tags(&[
         ("snapferry:owner", "us-east-1/snap"),
         ("snapferry:verified", "2026-11-22T04:00:00Z"),

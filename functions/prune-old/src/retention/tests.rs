@@ -25,7 +25,7 @@ fn copy(id: &str, hour_of_data: i64, status: CopyStatus) -> OwnCopy {
     }
 }
 
-/// Keeps so many copies, by no other rule.
+/// Keeps this many copies, by no other rule.
 fn only(copies: u32) -> PruneRules {
     PruneRules {
         keep: RetentionRules {
@@ -288,7 +288,7 @@ fn copies_of_a_database_that_is_gone_are_kept_for_as_long_as_the_stack_says_and_
     }
 }
 
-/// The verdict on one copy by the words of the rules, each time with a look at all copies.
+/// The verdict on one copy by the words of the rules, each time over all copies.
 fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &PruneRules, now: Timestamp) -> Verdict<'a> {
     let order = |copy: &OwnCopy| (copy.source_created, copy.requested, copy.id.clone());
     let verified = || copies.iter().filter(|other| other.status == CopyStatus::Verified);
