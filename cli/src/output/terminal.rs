@@ -86,7 +86,8 @@ impl<'a> Terminal<'a> {
             out,
             err,
             width: columns.or_else(measured),
-            colour: allowed && !no_colour,
+            // anstream would colour a dumb terminal where `CI` is set.
+            colour: allowed && !is_dumb && !no_colour,
             live: std::io::stderr().is_terminal() && !is_dumb,
         }
     }
