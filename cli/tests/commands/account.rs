@@ -17,7 +17,7 @@ use aws_smithy_types::body::SdkBody;
 use clap::Parser;
 use domain::copy_tags::{CopyTags, RestoreHints};
 use domain::kind::DatabaseKind;
-use domain::ownership::Owner;
+use domain::ownership::{Format, Owner};
 use domain::retention_rules::RetentionRules;
 use domain::tags;
 use jiff::{SignedDuration, Timestamp};
@@ -505,6 +505,7 @@ pub(crate) fn copy_for_restore(
     };
     let source_created = rds_simulator_sdk::BEGINNING - Duration::from_secs_f64(data_age_hours * 3600.0);
     let tags = CopyTags {
+        format: Format::CURRENT,
         source_arn: format!("arn:aws:rds:{SOURCE}:{ACCOUNT}:{noun}:rds:{database}-{data_age_hours}h"),
         source_id: database.to_owned(),
         source_resource_id: resource_id(kind, database),
@@ -512,16 +513,17 @@ pub(crate) fn copy_for_restore(
         requested: source_created + SignedDuration::from_mins(30),
         attempt: 0,
         kms_key_arn: Some(KEY.to_owned()),
+        stack: Some("snapferry".to_owned()),
         retention: RetentionRules::default(),
         restore,
     };
-    let id = format!("snap-{database}-{}", data_age_hours.to_string().replace('.', "-"));
+    let owner = Owner::new(SOURCE, "snap");
+    let id = tags.copy_id(&owner);
     let mut snapshot = scenario::Snapshot::copy_of(&tags.source_arn, number, &id, data_age_hours - 0.5)
         .of(number, database)
         .encrypted_with(KEY);
     snapshot.original_age_hours = Some(data_age_hours);
     snapshot.engine = Some(engine.to_owned());
-    let owner = Owner::new(SOURCE, "snap");
     let tags = tags.to_tags(&owner).into_iter();
     tags.fold(snapshot, |snapshot, (key, value)| snapshot.tag(&key, &value))
 }

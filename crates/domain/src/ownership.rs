@@ -1,4 +1,9 @@
-//! Which snapshots are ours, and what our copies are called.
+//! What our copies are called, and whose a snapshot claims to be.
+//!
+//! A copy's name seals what its tags say of it: see [`crate::copy_tags::OwnCopy::read`], which believes no tag that the
+//! name does not confirm. Tags travel, to restored databases and on to their snapshots; names do not.
+
+use jiff::Timestamp;
 
 use crate::hash::hex_prefix;
 use crate::settings::Settings;
@@ -31,7 +36,8 @@ impl Owner {
         }
     }
 
-    /// The owner that a copy is tagged with, well-formed or not: a claim, which [`Owner::owns`] checks.
+    /// The owner that a snapshot is tagged with, well-formed or not: a claim, which
+    /// [`crate::copy_tags::OwnCopy::read`] checks.
     #[must_use]
     pub fn claimed_by(snapshot: &Snapshot) -> Option<Self> {
         let (source_region, id) = snapshot.tags.get(tags::OWNER)?.split_once('/')?;
@@ -64,27 +70,18 @@ impl Owner {
             .is_some_and(|rest| rest.starts_with('-'))
     }
 
-    /// Whether `snapshot` is ours: by name **and** by tag.
-    #[must_use]
-    pub fn owns(&self, snapshot: &Snapshot) -> bool {
-        self.is_copy_name(&snapshot.id)
-            && snapshot.snapshot_type == "manual"
-            && snapshot.tags.get(tags::OWNER) == Some(&self.tag)
-    }
-
-    /// What the copy of `source_arn` under `key` is called: `<OwnerId>-<snapshot's name>-<hash>`.
+    /// What a copy is called: `<OwnerId>-<snapshot's name>-<hash>`.
     ///
     /// A pure function, so that a step that runs twice asks for the same copy. Legal for both kinds: at most 63
     /// characters, lower-case letters, digits and single hyphens, no hyphen at the end.
     #[must_use]
-    pub fn copy_id(&self, source_arn: &str, key: Option<&str>, attempt: u32) -> String {
+    pub fn copy_id(&self, identity: &CopyIdentity<'_>) -> String {
         const MAX_LENGTH: usize = 63;
         const HASH: usize = 12;
-        let key = key.unwrap_or(tags::NO_KEY);
-        let hash = hex_prefix(&format!("{source_arn}\n{key}\n{attempt}"), HASH);
+        let hash = hex_prefix(&identity.sealed(), HASH);
 
         // `arn:<partition>:rds:<region>:<account>:snapshot:<name>`, and the name has colons of its own.
-        let name = source_arn.splitn(7, ':').last().unwrap_or_default();
+        let name = identity.source_arn.splitn(7, ':').last().unwrap_or_default();
         let name = name.strip_prefix("rds:").unwrap_or(name);
         let room = MAX_LENGTH - self.id.len() - HASH - 2;
         let mut slug = String::with_capacity(room);
@@ -101,6 +98,75 @@ impl Owner {
         match slug.trim_end_matches('-') {
             "" => format!("{}-{hash}", self.id),
             slug => format!("{}-{slug}-{hash}", self.id),
+        }
+    }
+}
+
+/// How a copy is named and tagged. Copies outlive releases, so every version is read for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The name seals the snapshot's ARN, the key and the attempt. Two snapshots that follow each other under one ARN have
+    /// the same name.
+    V1,
+    /// The name seals the snapshot's creation time and the database's resource id as well.
+    V2,
+}
+
+impl Format {
+    /// The version that new copies have.
+    pub const CURRENT: Self = Self::V2;
+
+    /// Reads the tag `snapferry:format`; nothing for a version of a later release, whose names we cannot make.
+    #[must_use]
+    pub fn from_tag(tag: Option<&str>) -> Option<Self> {
+        match tag {
+            None => Some(Self::V1),
+            Some("2") => Some(Self::V2),
+            Some(_) => None,
+        }
+    }
+
+    /// What the tag says.
+    #[must_use]
+    pub fn tag(self) -> Option<&'static str> {
+        match self {
+            Self::V1 => None,
+            Self::V2 => Some("2"),
+        }
+    }
+}
+
+/// Everything that tells one copy from another. A snapshot is its ARN and its creation time, because identifiers are
+/// used again; a database is its resource id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyIdentity<'a> {
+    /// By which rules it is named.
+    pub format: Format,
+    /// ARN of the snapshot that is copied.
+    pub source_arn: &'a str,
+    /// When that snapshot's data was captured.
+    pub source_created: Timestamp,
+    /// Resource id of the database.
+    pub source_resource_id: &'a str,
+    /// ARN of the key asked for; none for an unencrypted cluster.
+    pub kms_key_arn: Option<&'a str>,
+    /// How many copies of the same snapshot failed before.
+    pub attempt: u32,
+}
+
+impl CopyIdentity<'_> {
+    /// The text whose hash ends the name.
+    fn sealed(&self) -> String {
+        let Self {
+            source_arn, attempt, ..
+        } = self;
+        let key = self.kms_key_arn.unwrap_or(tags::NO_KEY);
+        match self.format {
+            Format::V1 => format!("{source_arn}\n{key}\n{attempt}"),
+            Format::V2 => format!(
+                "2\n{source_arn}\n{}\n{}\n{key}\n{attempt}",
+                self.source_created, self.source_resource_id
+            ),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ownership::Format;
 use crate::tags;
 
 /// What is kept of a database's verified copies. A copy goes only if every rule lets it go; 0 is no such rule.
@@ -38,8 +39,10 @@ fn is_zero(number: &u32) -> bool {
 /// One of the rules: what it is called where, and how far it goes.
 #[derive(Debug)]
 pub struct RetentionRule {
-    /// The tag, on a database and on its copies.
+    /// The tag on a database: a wish.
     pub tag: &'static str,
+    /// The tag on its copies: a record of the wish when the copy was made.
+    pub record: &'static str,
     /// The environment variable.
     pub(crate) variable: &'static str,
     /// The largest value.
@@ -47,38 +50,60 @@ pub struct RetentionRule {
     field: fn(&mut RetentionRules) -> &mut u32,
 }
 
+impl RetentionRule {
+    /// The tag that records it on a copy of this version.
+    fn record_in(&self, format: Format) -> &'static str {
+        match format {
+            Format::V1 => self.tag,
+            Format::V2 => self.record,
+        }
+    }
+}
+
 impl RetentionRules {
     /// Every rule.
     pub const RULES: [RetentionRule; 6] = [
-        rule(tags::KEEP, "KEEP_COPIES", 100, |keep| &mut keep.copies),
-        rule(tags::KEEP_DAYS, "KEEP_DAYS", 3650, |keep| &mut keep.days),
-        rule(tags::KEEP_DAILY, "KEEP_DAILY", 100, |keep| &mut keep.daily),
-        rule(tags::KEEP_WEEKLY, "KEEP_WEEKLY", 100, |keep| &mut keep.weekly),
-        rule(tags::KEEP_MONTHLY, "KEEP_MONTHLY", 100, |keep| &mut keep.monthly),
-        rule(tags::KEEP_YEARLY, "KEEP_YEARLY", 100, |keep| &mut keep.yearly),
+        rule([tags::KEEP, tags::SOURCE_KEEP], "KEEP_COPIES", 100, |keep| &mut keep.copies),
+        rule([tags::KEEP_DAYS, tags::SOURCE_KEEP_DAYS], "KEEP_DAYS", 3650, |keep| &mut keep.days),
+        rule([tags::KEEP_DAILY, tags::SOURCE_KEEP_DAILY], "KEEP_DAILY", 100, |keep| &mut keep.daily),
+        rule([tags::KEEP_WEEKLY, tags::SOURCE_KEEP_WEEKLY], "KEEP_WEEKLY", 100, |keep| &mut keep.weekly),
+        rule([tags::KEEP_MONTHLY, tags::SOURCE_KEEP_MONTHLY], "KEEP_MONTHLY", 100, |keep| &mut keep.monthly),
+        rule([tags::KEEP_YEARLY, tags::SOURCE_KEEP_YEARLY], "KEEP_YEARLY", 100, |keep| &mut keep.yearly),
     ];
 
-    /// What a database's tags, or those of its copy, ask for, and what is wrong with them: the tag and a remedy,
-    /// never the value.
+    /// What a database's tags ask for, and what is wrong with them: the tag and a remedy, never the value.
     #[must_use]
-    pub fn from_tags(tags: &BTreeMap<String, String>) -> (Self, Vec<(&'static str, String)>) {
+    pub fn from_wishes(tags: &BTreeMap<String, String>) -> (Self, Vec<(&'static str, String)>) {
+        Self::from_tags(tags, |rule| rule.tag)
+    }
+
+    /// What the tags of a copy recorded. Copies of version 1 recorded under the names of the wishes.
+    #[must_use]
+    pub fn from_records(format: Format, tags: &BTreeMap<String, String>) -> (Self, Vec<(&'static str, String)>) {
+        Self::from_tags(tags, |rule| rule.record_in(format))
+    }
+
+    fn from_tags(
+        tags: &BTreeMap<String, String>,
+        name: impl Fn(&RetentionRule) -> &'static str,
+    ) -> (Self, Vec<(&'static str, String)>) {
         let mut keep = Self::default();
         let mut wrong = Vec::new();
         for rule in &Self::RULES {
-            let Some(value) = tags.get(rule.tag) else { continue };
+            let Some(value) = tags.get(name(rule)) else { continue };
             match value.trim().parse() {
                 Ok(number) if (1..=rule.most).contains(&number) => *(rule.field)(&mut keep) = number,
-                _ => wrong.push((rule.tag, format!("is not a whole number from 1 to {}", rule.most))),
+                _ => wrong.push((name(rule), format!("is not a whole number from 1 to {}", rule.most))),
             }
         }
         (keep, wrong)
     }
 
-    /// The tags that say the same.
-    pub fn to_tags(mut self) -> impl Iterator<Item = (&'static str, String)> {
+    /// The tags of a copy that record the same.
+    pub fn to_records(mut self, format: Format) -> impl Iterator<Item = (&'static str, String)> {
         Self::RULES
             .into_iter()
-            .map(move |rule| (rule.tag, *(rule.field)(&mut self)))
+            .map(move |rule| (rule.record_in(format), *(rule.field)(&mut self)))
             .filter(|(_, number)| *number > 0)
             .map(|(tag, number)| (tag, number.to_string()))
     }
@@ -115,13 +140,14 @@ impl RetentionRules {
 }
 
 const fn rule(
-    tag: &'static str,
+    [tag, record]: [&'static str; 2],
     variable: &'static str,
     most: u32,
     field: fn(&mut RetentionRules) -> &mut u32,
 ) -> RetentionRule {
     RetentionRule {
         tag,
+        record,
         variable,
         most,
         field,
@@ -140,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn tags_ask_for_what_is_kept_and_say_so_again() {
+    fn tags_ask_for_what_is_kept_and_copies_record_it() {
         let asked = tags(&[
             ("snapferry:keep", "7"),
             ("snapferry:keep-days", " 365 "),
             ("team", "shop"),
         ]);
-        let (keep, wrong) = RetentionRules::from_tags(&asked);
+        let (keep, wrong) = RetentionRules::from_wishes(&asked);
         assert!(wrong.is_empty());
         let expected = RetentionRules {
             copies: 7,
@@ -154,14 +180,21 @@ mod tests {
             ..RetentionRules::default()
         };
         assert_eq!(keep, expected);
-        let again: BTreeMap<String, String> = keep.to_tags().map(|(tag, value)| (tag.to_owned(), value)).collect();
-        assert_eq!(again, tags(&[("snapferry:keep", "7"), ("snapferry:keep-days", "365")]));
+        for (format, names) in [
+            (Format::V1, ["snapferry:keep", "snapferry:keep-days"]),
+            (Format::V2, ["snapferry:source-keep", "snapferry:source-keep-days"]),
+        ] {
+            let recorded = keep.to_records(format).map(|(tag, value)| (tag.to_owned(), value));
+            let recorded: BTreeMap<String, String> = recorded.collect();
+            assert_eq!(recorded, tags(&[(names[0], "7"), (names[1], "365")]));
+            assert_eq!(RetentionRules::from_records(format, &recorded), (expected, Vec::new()));
+        }
     }
 
     #[test]
     fn what_cannot_be_read_is_named_without_its_value_and_asks_for_nothing() {
         for value in ["0", "-1", "101", "ten", "", "4294967296", "1.5"] {
-            let (keep, wrong) = RetentionRules::from_tags(&tags(&[("snapferry:keep-weekly", value)]));
+            let (keep, wrong) = RetentionRules::from_wishes(&tags(&[("snapferry:keep-weekly", value)]));
             assert!(keep.is_empty());
             let expected = (
                 "snapferry:keep-weekly",

@@ -1,4 +1,8 @@
 //! The tags that Snapferry writes and reads.
+//!
+//! Wishes stand on databases, records on copies, and no tag is both: a restored database inherits the tags of the copy,
+//! where a wish of the same name would take a record for its own. Copies of version 1 (without [`FORMAT`]) recorded under
+//! the names of wishes; they are read so for ever.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +10,8 @@ use std::collections::BTreeMap;
 pub const PREFIX: &str = "snapferry:";
 /// On a database: whether it is copied, `true` or `false`.
 pub const COPY: &str = "snapferry:copy";
-/// On a database and its copies: how many verified copies to keep. So are the next five: see [`crate::retention_rules::Keep`].
+/// On a database: how many verified copies to keep. So are the next five: see
+/// [`crate::retention_rules::RetentionRules`].
 pub const KEEP: &str = "snapferry:keep";
 /// Days to keep every verified copy.
 pub const KEEP_DAYS: &str = "snapferry:keep-days";
@@ -18,6 +23,22 @@ pub const KEEP_WEEKLY: &str = "snapferry:keep-weekly";
 pub const KEEP_MONTHLY: &str = "snapferry:keep-monthly";
 /// Years that keep theirs.
 pub const KEEP_YEARLY: &str = "snapferry:keep-yearly";
+/// On a copy: what [`KEEP`] and the next five asked for when it was made.
+pub const SOURCE_KEEP: &str = "snapferry:source-keep";
+/// [`KEEP_DAYS`] when the copy was made.
+pub const SOURCE_KEEP_DAYS: &str = "snapferry:source-keep-days";
+/// [`KEEP_DAILY`] when the copy was made.
+pub const SOURCE_KEEP_DAILY: &str = "snapferry:source-keep-daily";
+/// [`KEEP_WEEKLY`] when the copy was made.
+pub const SOURCE_KEEP_WEEKLY: &str = "snapferry:source-keep-weekly";
+/// [`KEEP_MONTHLY`] when the copy was made.
+pub const SOURCE_KEEP_MONTHLY: &str = "snapferry:source-keep-monthly";
+/// [`KEEP_YEARLY`] when the copy was made.
+pub const SOURCE_KEEP_YEARLY: &str = "snapferry:source-keep-yearly";
+/// On a copy: by which version of these rules it is named and tagged, `2`. Copies of version 1 have no such tag.
+pub const FORMAT: &str = "snapferry:format";
+/// On a copy: name of the stack that made it.
+pub const STACK: &str = "snapferry:stack";
 /// `<source region>/<OwnerId>`: whose copy it is.
 pub const OWNER: &str = "snapferry:owner";
 /// ARN of the snapshot that was copied.
@@ -32,7 +53,9 @@ pub const SOURCE_CREATED: &str = "snapferry:source-created";
 pub const REQUESTED: &str = "snapferry:requested";
 /// How many copies of the same snapshot failed before.
 pub const ATTEMPT: &str = "snapferry:attempt";
-/// On a copy: ARN of the key asked for, or `none`. On a database: the key to ask for, of those allowed.
+/// On a copy: ARN of the key asked for, or `none`.
+pub const COPY_KMS_KEY: &str = "snapferry:copy-kms-key";
+/// On a database: the key to ask for, of those allowed. On a copy of version 1: what [`COPY_KMS_KEY`] is now.
 pub const KMS_KEY: &str = "snapferry:kms-key";
 /// When the copy was verified, RFC 3339, or `mismatch`.
 pub const VERIFIED: &str = "snapferry:verified";
@@ -42,7 +65,9 @@ pub const CLASS: &str = "snapferry:class";
 pub const ENGINE_VERSION: &str = "snapferry:engine-version";
 /// For a restore: parameter group.
 pub const PARAMETER_GROUP: &str = "snapferry:parameter-group";
-/// On a copy, for a restore: the option group of the database. On a database: the one that its copies get.
+/// On a copy, for a restore: the option group of the database.
+pub const SOURCE_OPTION_GROUP: &str = "snapferry:source-option-group";
+/// On a database: the option group that its copies get. On a copy of version 1: what [`SOURCE_OPTION_GROUP`] is now.
 pub const OPTION_GROUP: &str = "snapferry:option-group";
 /// For a restore: whether the database was Multi-AZ.
 pub const MULTI_AZ: &str = "snapferry:multi-az";
@@ -55,6 +80,14 @@ pub const ALL: &[&str] = &[
     KEEP_WEEKLY,
     KEEP_MONTHLY,
     KEEP_YEARLY,
+    SOURCE_KEEP,
+    SOURCE_KEEP_DAYS,
+    SOURCE_KEEP_DAILY,
+    SOURCE_KEEP_WEEKLY,
+    SOURCE_KEEP_MONTHLY,
+    SOURCE_KEEP_YEARLY,
+    FORMAT,
+    STACK,
     OWNER,
     SOURCE_ARN,
     SOURCE_ID,
@@ -62,17 +95,34 @@ pub const ALL: &[&str] = &[
     SOURCE_CREATED,
     REQUESTED,
     ATTEMPT,
+    COPY_KMS_KEY,
     KMS_KEY,
     VERIFIED,
     CLASS,
     ENGINE_VERSION,
     PARAMETER_GROUP,
+    SOURCE_OPTION_GROUP,
     OPTION_GROUP,
     MULTI_AZ,
 ];
 /// Value of [`VERIFIED`] on a copy that is not what was asked for.
 pub const MISMATCH: &str = "mismatch";
-/// Value of [`KMS_KEY`] on a copy that is not encrypted.
+/// Tags that are written on a copy after it was made, by us or by a person, each of which needs a place then.
+///
+/// A snapshot may have 50 tags ([`MAX_TAGS`]), so that many less are written with the copy.
+pub const RESERVED: &[&str] = &[
+    VERIFIED,
+    "snapferry:drilling",
+    "snapferry:drilled",
+    "snapferry:drill-minutes",
+    "snapferry:hold",
+    "snapferry:unread",
+];
+/// Most tags that a snapshot may have (RDS user guide, quotas: tags per resource).
+pub const MAX_TAGS: usize = 50;
+/// Most characters of a tag's value (RDS API reference, `Tag`).
+pub const MAX_VALUE_CHARACTERS: usize = 256;
+/// Value of [`COPY_KMS_KEY`] on a copy that is not encrypted.
 pub const NO_KEY: &str = "none";
 
 /// Forgets every tag but ours: 50 on each of thousands of snapshots or databases are more memory than all the rest.

@@ -29,18 +29,18 @@ async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
     let snapshot = &snapshots[0];
     let now = world.now();
     let created = snapshot.captured_at().expect("a time");
+    let copy = fixtures::copy_of(&target.id, &target.resource_id)
+        .source(&snapshot.arn)
+        .created(created)
+        .key(KEY);
     let request = CopyRequest {
         kind,
         source_arn: snapshot.arn.clone(),
-        id: deployment.owner.copy_id(&snapshot.arn, Some(KEY), 0),
+        id: copy.id(),
         kms_key_arn: Some(KEY.to_owned()),
         option_group: None,
         presigned: false,
-        tags: fixtures::copy_of(&target.id, &target.resource_id)
-            .source(&snapshot.arn)
-            .created(created)
-            .key(KEY)
-            .tags(),
+        tags: copy.tags(),
     };
     let copy = deployment.destination.copy(&request, now).await.expect("a copy");
     Started {

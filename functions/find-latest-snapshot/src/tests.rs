@@ -24,13 +24,7 @@ async fn find_with(deployment: &Deployment, world: &World) -> Result<Found, Erro
 /// A copy of the newest snapshot as this stack would have made it.
 fn own_copy(found: &Found, attempt: u32, status: &str, verified: Option<&str>) -> Seeded {
     let source = found.source.as_ref().expect("a source");
-    let id = domain::ownership::Owner::from_settings(&fixtures::settings()).copy_id(
-        &source.arn,
-        Some(fixtures::KEY),
-        attempt,
-    );
     let copy = fixtures::copy_of("orders", &found.target.resource_id)
-        .named(&id)
         .source(&source.arn)
         .created(source.created_at)
         .key(fixtures::KEY)

@@ -14,7 +14,7 @@ use crate::keys::{Keyring, Pick};
 
 /// What the tags ask for, and sentences about what is wrong with them. No sentence has a tag's value in it.
 pub(crate) fn read(database: &Database, keyring: &Keyring, settings: &Settings) -> (Policy, Vec<String>) {
-    let (keep, mut wrong) = RetentionRules::from_tags(&database.tags);
+    let (keep, mut wrong) = RetentionRules::from_wishes(&database.tags);
     let mut policy = Policy {
         keep,
         ..Policy::default()

@@ -98,6 +98,8 @@ fn simulate_run(copies: &mut Vec<OwnCopy>, payload: &Prunable, now: Timestamp) {
             requested: now,
             kms_key_arn: None,
             attempt: 0,
+            stack: None,
+            is_confirmed: true,
             retention: payload
                 .target
                 .policy

@@ -79,12 +79,12 @@ async fn start(
         let ours = CopyTags {
             attempt,
             kms_key_arn: key.map(str::to_owned),
-            ..tag_set::ours(&found.target, source, snapshot, database, now)
+            ..tag_set::ours(&found.target, source, snapshot, database, &settings.stack, now)
         };
         let request = CopyRequest {
             kind: found.target.kind,
             source_arn: source.arn.clone(),
-            id: deployment.owner.copy_id(&source.arn, key, attempt),
+            id: ours.copy_id(&deployment.owner),
             kms_key_arn: key.map(|key| requested_key(settings, key).to_owned()),
             option_group: found
                 .target

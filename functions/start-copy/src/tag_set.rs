@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 
 use domain::copy_tags::{CopyTags, RestoreHints};
-use domain::ownership::Owner;
+use domain::ownership::{Format, Owner};
 use domain::payload::{Source, Target};
 use domain::retention_rules::RetentionRules;
 use domain::snapshot::{Database, Snapshot};
 use domain::tags;
 use jiff::Timestamp;
-
-/// Most tags that a snapshot may have.
-const MAX_TAGS: usize = 50;
 
 /// What our tags of the copy of `snapshot` say, but for the key and the attempt. `database` is the database as it is
 /// now, if it still exists.
@@ -20,13 +17,15 @@ pub(crate) fn ours(
     source: &Source,
     snapshot: &Snapshot,
     database: Option<&Database>,
+    stack: &str,
     requested: Timestamp,
 ) -> CopyTags {
     // So that a copy is kept as its database wanted when the database, and its tags, are gone. Both are asked, because
     // an input that was made by hand has no policy.
     let by_policy = target.policy.as_ref().map(|policy| policy.keep);
-    let by_tags = database.map(|database| RetentionRules::from_tags(&database.tags).0);
+    let by_tags = database.map(|database| RetentionRules::from_wishes(&database.tags).0);
     CopyTags {
+        format: Format::CURRENT,
         source_arn: source.arn.clone(),
         source_id: target.id.clone(),
         source_resource_id: target.resource_id.clone(),
@@ -34,6 +33,7 @@ pub(crate) fn ours(
         requested,
         attempt: 0,
         kms_key_arn: None,
+        stack: Some(stack.to_owned()),
         retention: by_policy.unwrap_or_default().widest(by_tags.unwrap_or_default()),
         restore: RestoreHints {
             engine_version: Some(source.engine_version.clone()),
@@ -49,14 +49,15 @@ pub(crate) fn ours(
 
 /// All tags of the copy: what the source carries, then ours over it, so that a source can forge none of ours.
 ///
-/// RDS refuses keys and values that begin with `aws:` or `rds:`. Where there are more than a snapshot may have, the
-/// inherited ones give way.
+/// RDS refuses keys and values that begin with `aws:` or `rds:`. Where there are more than fit beside ours and those that
+/// are written later ([`tags::RESERVED`]), the inherited ones give way.
 pub(crate) fn all(inherited: &BTreeMap<String, String>, ours: &CopyTags, owner: &Owner) -> BTreeMap<String, String> {
     let ours = ours.to_tags(owner);
+    let later = tags::RESERVED.iter().filter(|key| !ours.contains_key(**key)).count();
     let mut all: BTreeMap<String, String> = inherited
         .iter()
         .filter(|(key, value)| is_allowed(key) && is_allowed(value) && !is_ours(key))
-        .take(MAX_TAGS - ours.len())
+        .take(tags::MAX_TAGS.saturating_sub(ours.len() + later))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     all.extend(ours);

@@ -125,7 +125,7 @@ async fn an_unencrypted_instance_becomes_encrypted_and_an_unencrypted_cluster_st
         .expect("started");
     assert_eq!(cluster.copy.kms_key_arn, None);
     let copy = world.snapshot(DESTINATION, &cluster.copy.id).expect("a copy");
-    assert_eq!(copy.tags[tags::KMS_KEY], tags::NO_KEY);
+    assert_eq!(copy.tags[tags::COPY_KMS_KEY], tags::NO_KEY);
 }
 
 #[tokio::test]
@@ -164,14 +164,12 @@ async fn a_failed_copy_of_that_name_gives_way_to_the_next_attempt() {
 
 #[tokio::test]
 async fn a_name_that_somebody_else_uses_is_reported() {
-    let arn = |world: &World| found_orders(world).source.expect("a source").arn;
     let plain = world(|region| region.instance(orders()));
-    let id = deployment(&plain).owner.copy_id(&arn(&plain), Some(KEY), 0);
+    let id = start(&plain, found_orders(&plain)).await.expect("started").copy.id;
     let taken = world_with(
         |region| region.instance(orders()),
         |region| region.snapshot(SeededSnapshot::manual(&id, 1.0).of(Kind::Instance, "orders")),
     );
-    assert_eq!(arn(&plain), arn(&taken));
     let error = start(&taken, found_orders(&taken)).await.expect_err("taken");
     assert_eq!(error.name(), "NameTaken");
     assert!(error.to_string().starts_with(&id), "{error}");

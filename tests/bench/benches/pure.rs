@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use bench::{Following, copies, now, owner, page, rules, source_arn, tagged};
+use bench::{Following, copies, identity, now, owner, page, rules, source_arn, tagged};
 use criterion::{Criterion, criterion_group, criterion_main};
 use domain::copy_tags::OwnCopy;
 use domain::payload::Plan;
@@ -13,7 +13,7 @@ fn pure(criterion: &mut Criterion) {
     let owner = owner();
     let source = source_arn(7);
     criterion.bench_function("name of a copy", |bench| {
-        bench.iter(|| owner.copy_id(black_box(&source), None, 0));
+        bench.iter(|| owner.copy_id(&identity(black_box(&source), now())));
     });
     for count in [100, 1000] {
         let (copies, rules) = (copies(count), rules());

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use check_copy_status::schedule;
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::kind::DatabaseKind;
-use domain::ownership::Owner;
+use domain::ownership::{CopyIdentity, Format, Owner};
 use domain::payload::{LeftOut, Retired, RunRules, Target, Wait};
 use domain::retention_rules::RetentionRules;
 use domain::snapshot::{Encryption, Snapshot};
@@ -33,6 +33,19 @@ pub fn source_arn(days: u32) -> String {
     format!("arn:aws:rds:eu-west-1:123456789012:snapshot:rds:orders-2026-11-22-03-{days:04}")
 }
 
+/// What the name of a copy is made of.
+#[must_use]
+pub fn identity(source_arn: &str, source_created: Timestamp) -> CopyIdentity<'_> {
+    CopyIdentity {
+        format: Format::CURRENT,
+        source_arn,
+        source_created,
+        source_resource_id: "db-ORDERS",
+        kms_key_arn: None,
+        attempt: 0,
+    }
+}
+
 /// So many verified copies of one database, a day apart.
 #[must_use]
 pub fn copies(count: u32) -> Vec<OwnCopy> {
@@ -41,10 +54,11 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
         .map(|days| {
             let created = now() - SignedDuration::from_hours(24 * i64::from(days));
             let source_arn = source_arn(days);
-            let id = owner.copy_id(&source_arn, None, 0);
             OwnCopy {
-                arn: format!("arn:aws:rds:eu-central-1:123456789012:snapshot:{id}"),
-                id,
+                arn: "arn:aws:rds:eu-central-1:123456789012:snapshot:a-copy".to_owned(),
+                id: owner.copy_id(&identity(&source_arn, created)),
+                stack: Some("snapferry".to_owned()),
+                is_confirmed: true,
                 source_arn,
                 source_resource_id: "db-ORDERS".to_owned(),
                 source_created: created,
@@ -86,16 +100,17 @@ pub fn tagged() -> Snapshot {
         (tags::SOURCE_CREATED, now().to_string()),
         (tags::REQUESTED, now().to_string()),
         (tags::ATTEMPT, "0".to_owned()),
-        (tags::KMS_KEY, tags::NO_KEY.to_owned()),
+        (tags::COPY_KMS_KEY, tags::NO_KEY.to_owned()),
+        (tags::FORMAT, "2".to_owned()),
         (tags::VERIFIED, now().to_string()),
-        (tags::KEEP, "7".to_owned()),
-        (tags::KEEP_MONTHLY, "12".to_owned()),
+        (tags::SOURCE_KEEP, "7".to_owned()),
+        (tags::SOURCE_KEEP_MONTHLY, "12".to_owned()),
     ];
     let mut all: BTreeMap<String, String> = (ours.len()..50)
         .map(|number| (format!("team:label-{number}"), format!("{number:.<100}")))
         .collect();
     all.extend(ours.map(|(key, value)| (key.to_owned(), value)));
-    let id = owner().copy_id(&source_arn(0), None, 0);
+    let id = owner().copy_id(&identity(&source_arn(0), now()));
     Snapshot {
         kind: DatabaseKind::Instance,
         arn: format!("arn:aws:rds:eu-central-1:123456789012:snapshot:{id}"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::copy_tags::{CopyTags, RestoreHints};
 use domain::kind::DatabaseKind;
-use domain::ownership::Owner;
+use domain::ownership::{Format, Owner};
 use domain::retention_rules::RetentionRules;
 use domain::snapshot::Snapshot;
 use domain::tags;
@@ -15,16 +15,25 @@ use rds_simulator_sdk::simulator::Kind;
 
 use crate::SOURCE;
 
+/// ARN of the automated snapshot of an instance that was taken `hours` before the simulated world begins, as RDS names it.
+#[must_use]
+pub fn automated_arn(database: &str, hours: u32) -> String {
+    let taken = BEGINNING - SignedDuration::from_hours(i64::from(hours));
+    let stamp = taken.strftime("%Y-%m-%d-%H-%M");
+    format!("arn:aws:rds:{SOURCE}:123456789012:snapshot:rds:{database}-{stamp}")
+}
+
 /// A copy of a snapshot of a database, by the owner `snap`, without a key, and not verified yet.
 #[must_use]
 pub fn copy_of(database: &str, resource_id: &str) -> CopyBuilder {
     CopyBuilder {
         owner: Owner::new(SOURCE, "snap"),
         kind: DatabaseKind::Instance,
-        id: format!("snap-{database}-old"),
+        other_name: None,
         hours: 0.0,
         verified: None,
         tags: CopyTags {
+            format: Format::CURRENT,
             source_arn: format!("arn:aws:rds:{SOURCE}:123456789012:snapshot:rds:{database}-old"),
             source_id: database.to_owned(),
             source_resource_id: resource_id.to_owned(),
@@ -32,6 +41,7 @@ pub fn copy_of(database: &str, resource_id: &str) -> CopyBuilder {
             requested: BEGINNING,
             attempt: 0,
             kms_key_arn: None,
+            stack: Some("snapferry".to_owned()),
             retention: RetentionRules::default(),
             restore: RestoreHints::default(),
         },
@@ -43,7 +53,7 @@ pub fn copy_of(database: &str, resource_id: &str) -> CopyBuilder {
 pub struct CopyBuilder {
     owner: Owner,
     kind: DatabaseKind,
-    id: String,
+    other_name: Option<String>,
     hours: f64,
     verified: Option<String>,
     tags: CopyTags,
@@ -56,13 +66,28 @@ impl CopyBuilder {
         Self { kind, ..self }
     }
 
-    /// Under this identifier.
+    /// Under another identifier than the program gives it, so that it is not ours.
     #[must_use]
     pub fn named(self, id: &str) -> Self {
         Self {
-            id: id.to_owned(),
+            other_name: Some(id.to_owned()),
             ..self
         }
+    }
+
+    /// Named and tagged as version 1 of the program did.
+    #[must_use]
+    pub fn of_version_1(mut self) -> Self {
+        self.tags.format = Format::V1;
+        self.tags.stack = None;
+        self
+    }
+
+    /// Made by the stack of this name.
+    #[must_use]
+    pub fn stack(mut self, name: &str) -> Self {
+        self.tags.stack = Some(name.to_owned());
+        self
     }
 
     /// Made by this owner.
@@ -116,6 +141,13 @@ impl CopyBuilder {
         }
     }
 
+    /// Its identifier.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let given = self.other_name.clone();
+        given.unwrap_or_else(|| self.tags.copy_id(&self.owner))
+    }
+
     /// Its tags.
     #[must_use]
     pub fn tags(&self) -> BTreeMap<String, String> {
@@ -132,14 +164,14 @@ impl CopyBuilder {
             database_id: self.tags.source_id.clone(),
             snapshot_type: "manual".to_owned(),
             tags: self.tags(),
-            ..crate::snapshot(&self.id)
+            ..crate::snapshot(&self.id())
         }
     }
 
     /// The copy as a simulated region is seeded with it.
     #[must_use]
     pub fn seed(&self) -> scenario::Snapshot {
-        let copy = scenario::Snapshot::copy_of(&self.tags.source_arn, self.simulated_kind(), &self.id, self.hours);
+        let copy = scenario::Snapshot::copy_of(&self.tags.source_arn, self.simulated_kind(), &self.id(), self.hours);
         let copy = match &self.tags.kms_key_arn {
             Some(key) => copy.encrypted_with(key),
             None => copy,
@@ -150,7 +182,7 @@ impl CopyBuilder {
     /// A snapshot that is no copy, and carries the tags of this one.
     #[must_use]
     pub fn by_hand(&self) -> scenario::Snapshot {
-        self.tagged(scenario::Snapshot::manual(&self.id, self.hours))
+        self.tagged(scenario::Snapshot::manual(&self.id(), self.hours))
     }
 
     fn tagged(&self, snapshot: scenario::Snapshot) -> scenario::Snapshot {

@@ -6,7 +6,7 @@ mod copies;
 pub mod inputs;
 mod measured;
 
-pub use copies::{CopyBuilder, copy_of};
+pub use copies::{CopyBuilder, automated_arn, copy_of};
 pub use measured::{Measured, metered};
 
 use domain::kind::DatabaseKind;

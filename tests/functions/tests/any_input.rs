@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use domain::copy_tags::OwnCopy;
 use domain::error::Error;
-use domain::ownership::Owner;
+use domain::ownership::{CopyIdentity, Format, Owner};
 use domain::payload::{Found, Prunable, Started, Target};
 use domain::retention_rules::RetentionRules;
 use domain::settings::Settings;
 use domain::tags;
 use fixtures::{inputs, settings};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use runtime::input::parse;
 use serde::de::DeserializeOwned;
@@ -98,7 +99,7 @@ proptest! {
         if mine {
             values.insert(tags::OWNER.to_owned(), owner.tag().to_owned());
         }
-        let (keep, wrong) = RetentionRules::from_tags(&values);
+        let (keep, wrong) = RetentionRules::from_wishes(&values);
         prop_assert!(keep.copies <= 100 && keep.days <= 3650 && wrong.len() <= RetentionRules::RULES.len());
         let snapshot = domain::snapshot::Snapshot {
             snapshot_type: "manual".to_owned(),
@@ -111,8 +112,15 @@ proptest! {
     }
 
     #[test]
-    fn any_arn_gives_a_legal_name(arn in any_text(), attempt in 0_u32..4) {
-        let id = Owner::from_settings(&settings()).copy_id(&arn, None, attempt);
+    fn any_arn_gives_a_legal_name(arn in any_text(), resource_id in any_text(), attempt in 0_u32..4) {
+        let id = Owner::from_settings(&settings()).copy_id(&CopyIdentity {
+            format: Format::CURRENT,
+            source_arn: &arn,
+            source_created: Timestamp::UNIX_EPOCH,
+            source_resource_id: &resource_id,
+            kms_key_arn: None,
+            attempt,
+        });
         prop_assert!(id.len() <= 63 && id.starts_with("snap-") && !id.ends_with('-') && !id.contains("--"));
         prop_assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'));
     }

@@ -55,7 +55,6 @@ fn world(roles: &Roles) -> World {
         fixtures::copy_of(database, &resource_id(database))
             .owned_by(Owner::new(fixtures::SOURCE, "snapferry"))
             .kind(kind)
-            .named(&format!("snapferry-{database}-old"))
             .aged(700)
             .key(KEY)
             .marked("2026-01-01T00:00:00Z")

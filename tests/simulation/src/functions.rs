@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::copy_tags::CopyStatus;
 use domain::error::Error;
+use domain::ownership::{CopyIdentity, Format};
 use domain::payload::{Found, Prunable};
 use jiff::{SignedDuration, Timestamp};
 use list_targets::Keys;
@@ -356,7 +357,14 @@ async fn pass_over(deployment: &Deployment, found: &mut Found) -> Result<(), Err
     let Some(source) = &found.source else { return Ok(()) };
     let own = found.target.kms_key_arn(&deployment.settings)?.to_owned();
     for key in [Some(own.as_str()), None] {
-        let id = deployment.owner.copy_id(&source.arn, key, found.attempt);
+        let id = deployment.owner.copy_id(&CopyIdentity {
+            format: Format::CURRENT,
+            source_arn: &source.arn,
+            source_created: source.created_at,
+            source_resource_id: &found.target.resource_id,
+            kms_key_arn: key,
+            attempt: found.attempt,
+        });
         let there = deployment
             .destination
             .snapshot(found.target.kind, &id, "manual")

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::snapshot::Encryption;
 
@@ -10,6 +12,7 @@ fn owner() -> Owner {
 /// The tags of a copy without a key.
 fn written() -> CopyTags {
     CopyTags {
+        format: Format::CURRENT,
         source_arn: SOURCE_ARN.to_owned(),
         source_id: "orders".to_owned(),
         source_resource_id: "db-ORDERS".to_owned(),
@@ -17,6 +20,7 @@ fn written() -> CopyTags {
         requested: "2026-11-22T04:00:00Z".parse().expect("a time"),
         attempt: 1,
         kms_key_arn: None,
+        stack: Some("snapferry-prod".to_owned()),
         retention: RetentionRules {
             copies: 7,
             ..RetentionRules::default()
@@ -31,61 +35,113 @@ fn written() -> CopyTags {
     }
 }
 
-fn snapshot(tags: BTreeMap<String, String>) -> Snapshot {
-    crate::examples::manual_snapshot("snap-orders-1", tags)
+/// A complete snapshot of the destination region under the name that goes with `written`.
+fn snapshot(written: &CopyTags) -> Snapshot {
+    crate::examples::manual_snapshot(&written.copy_id(&owner()), written.to_tags(&owner()))
 }
 
-fn read(tags: BTreeMap<String, String>) -> Option<OwnCopy> {
-    OwnCopy::read(&owner(), &snapshot(tags))
+/// The copy that `written` is written on, with other tags.
+fn read_with(written: &CopyTags, tags: BTreeMap<String, String>) -> Option<OwnCopy> {
+    let copy = Snapshot {
+        tags,
+        ..snapshot(written)
+    };
+    OwnCopy::read(&owner(), &copy)
 }
 
 #[test]
 fn what_is_written_on_a_copy_is_what_is_read_from_it() {
-    for key in [None, Some("arn:aws:kms:eu-west-1:123456789012:key/1111".to_owned())] {
-        let written = CopyTags {
-            kms_key_arn: key,
-            ..written()
-        };
-        let tags = written.to_tags(&owner());
-        let restore = RestoreHints {
-            option_group: None,
-            ..written.restore
-        };
-        assert_eq!(RestoreHints::read(&tags), restore, "what is empty is not written");
-        let copy = read(tags).expect("ours");
-        assert_eq!(copy.source_arn, written.source_arn);
-        assert_eq!(copy.source_resource_id, written.source_resource_id);
-        assert_eq!(copy.source_created, written.source_created);
-        assert_eq!(copy.requested, written.requested);
-        assert_eq!(copy.kms_key_arn, written.kms_key_arn);
-        assert_eq!(copy.attempt, written.attempt);
-        assert_eq!(copy.retention, written.retention);
-        assert_eq!(copy.status, CopyStatus::Unverified);
+    for format in [Format::V1, Format::V2] {
+        for key in [None, Some("arn:aws:kms:eu-west-1:123456789012:key/1111".to_owned())] {
+            let written = CopyTags {
+                format,
+                kms_key_arn: key,
+                ..written()
+            };
+            let tags = written.to_tags(&owner());
+            let restore = RestoreHints {
+                option_group: None,
+                ..written.restore.clone()
+            };
+            assert_eq!(RestoreHints::read(&tags), restore, "what is empty is not written");
+            let copy = OwnCopy::read(&owner(), &snapshot(&written)).expect("ours");
+            assert_eq!(copy.source_arn, written.source_arn);
+            assert_eq!(copy.source_resource_id, written.source_resource_id);
+            assert_eq!(copy.source_created, written.source_created);
+            assert_eq!(copy.requested, written.requested);
+            assert_eq!(copy.kms_key_arn, written.kms_key_arn);
+            assert_eq!(copy.attempt, written.attempt);
+            assert_eq!(copy.stack, written.stack);
+            assert_eq!(copy.retention, written.retention);
+            assert_eq!(copy.status, CopyStatus::Unverified);
+        }
     }
 }
 
 /// Copies outlive releases: what is on them may never be called otherwise.
 #[test]
 fn the_names_of_the_tags_are_for_ever() {
-    let tags = written().to_tags(&owner());
-    let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    assert_eq!(
-        tags,
-        [
-            ("snapferry:attempt", "1"),
-            ("snapferry:class", "db.r6g.large"),
-            ("snapferry:engine-version", "16.3"),
-            ("snapferry:keep", "7"),
-            ("snapferry:kms-key", "none"),
-            ("snapferry:multi-az", "true"),
-            ("snapferry:owner", "us-east-1/snap"),
-            ("snapferry:requested", "2026-11-22T04:00:00Z"),
-            ("snapferry:source-arn", SOURCE_ARN),
-            ("snapferry:source-created", "2026-11-22T03:10:00Z"),
-            ("snapferry:source-id", "orders"),
-            ("snapferry:source-resource-id", "db-ORDERS"),
-        ]
-    );
+    let of_format = |format| {
+        let mut written = written();
+        written.format = format;
+        written.restore.option_group = Some("audited".to_owned());
+        written.to_tags(&owner())
+    };
+    let both = [
+        ("snapferry:attempt", "1"),
+        ("snapferry:class", "db.r6g.large"),
+        ("snapferry:engine-version", "16.3"),
+        ("snapferry:multi-az", "true"),
+        ("snapferry:owner", "us-east-1/snap"),
+        ("snapferry:requested", "2026-11-22T04:00:00Z"),
+        ("snapferry:source-arn", SOURCE_ARN),
+        ("snapferry:source-created", "2026-11-22T03:10:00Z"),
+        ("snapferry:source-id", "orders"),
+        ("snapferry:source-resource-id", "db-ORDERS"),
+        ("snapferry:stack", "snapferry-prod"),
+    ];
+    let first = [
+        ("snapferry:keep", "7"),
+        ("snapferry:kms-key", "none"),
+        ("snapferry:option-group", "audited"),
+    ];
+    let second = [
+        ("snapferry:copy-kms-key", "none"),
+        ("snapferry:format", "2"),
+        ("snapferry:source-keep", "7"),
+        ("snapferry:source-option-group", "audited"),
+    ];
+    let expected = |own: &[(&str, &str)]| -> BTreeMap<String, String> {
+        let all = both.iter().chain(own);
+        all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    assert_eq!(of_format(Format::V1), expected(&first));
+    assert_eq!(of_format(Format::V2), expected(&second));
+}
+
+/// A restored database inherits the tags of the copy: none of them may be a wish there (H2).
+#[test]
+fn no_record_is_called_like_a_wish() {
+    let mut written = written();
+    written.retention = RetentionRules {
+        copies: 1,
+        days: 1,
+        daily: 1,
+        weekly: 1,
+        monthly: 1,
+        yearly: 1,
+    };
+    written.restore.option_group = Some("audited".to_owned());
+    let wishes = [tags::COPY, tags::KMS_KEY, tags::OPTION_GROUP];
+    let wishes: Vec<&str> = wishes
+        .into_iter()
+        .chain(RetentionRules::RULES.iter().map(|rule| rule.tag))
+        .collect();
+    for key in written.to_tags(&owner()).keys() {
+        assert!(!wishes.contains(&key.as_str()), "{key}");
+        assert!(tags::ALL.contains(&key.as_str()), "{key} is not recognised on a database");
+    }
 }
 
 #[test]
@@ -97,7 +153,7 @@ fn a_value_that_is_longer_than_a_tag_may_be_is_left_out() {
 
 #[test]
 fn a_copy_is_of_its_snapshot_under_its_key_and_of_no_other() {
-    let copy = read(written().to_tags(&owner())).expect("ours");
+    let copy = OwnCopy::read(&owner(), &snapshot(&written())).expect("ours");
     let source = |name: &str| Source {
         id: name.to_owned(),
         arn: format!("arn:aws:rds:us-east-1:123456789012:snapshot:{name}"),
@@ -112,6 +168,11 @@ fn a_copy_is_of_its_snapshot_under_its_key_and_of_no_other() {
     assert!(!copy.is_of(&source("rds:orders-2"), None));
     assert!(!copy.is_of(&source("rds:orders-1"), Some("key")));
     assert!(!copy.is_of(&source("rds:orders-2"), Some("key")));
+    let later = Source {
+        created_at: copy.requested,
+        ..source("rds:orders-1")
+    };
+    assert!(!copy.is_of(&later, None), "another snapshot under a name that was used again");
 }
 
 #[test]
@@ -119,28 +180,93 @@ fn a_copy_whose_tags_were_tampered_with_is_not_read_as_ours() {
     let complete = written().to_tags(&owner());
     for missing in [
         tags::OWNER,
+        tags::FORMAT,
         tags::SOURCE_ARN,
         tags::SOURCE_RESOURCE_ID,
         tags::SOURCE_CREATED,
         tags::REQUESTED,
-        tags::KMS_KEY,
+        tags::COPY_KMS_KEY,
         tags::ATTEMPT,
     ] {
         let mut tags = complete.clone();
         assert!(tags.remove(missing).is_some(), "{missing} is written");
-        assert_eq!(read(tags), None, "without {missing}");
+        assert_eq!(read_with(&written(), tags), None, "without {missing}");
     }
-    for bad in [tags::SOURCE_CREATED, tags::REQUESTED, tags::ATTEMPT] {
+    for (key, value) in [
+        (tags::OWNER, "us-west-2/snap"),
+        (tags::FORMAT, "3"),
+        (tags::SOURCE_ARN, "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-2"),
+        (tags::SOURCE_RESOURCE_ID, "db-OTHER"),
+        (tags::SOURCE_CREATED, "2026-11-22T03:10:01Z"),
+        (tags::SOURCE_CREATED, "yesterday"),
+        (tags::REQUESTED, "yesterday"),
+        (tags::COPY_KMS_KEY, "arn:aws:kms:eu-west-1:123456789012:key/2222"),
+        (tags::ATTEMPT, "0"),
+        (tags::ATTEMPT, "one"),
+    ] {
         let mut tags = complete.clone();
-        tags.insert(bad.to_owned(), "yesterday".to_owned());
-        assert_eq!(read(tags), None, "with a bad {bad}");
+        tags.insert(key.to_owned(), value.to_owned());
+        assert_eq!(read_with(&written(), tags), None, "with {key}={value}");
+    }
+}
+
+/// H5: a person's copy of a copy, or a snapshot of a restored database, has all of its tags.
+#[test]
+fn a_snapshot_with_the_tags_of_a_copy_and_another_name_or_source_is_foreign() {
+    let copy = snapshot(&written());
+    assert!(OwnCopy::read(&owner(), &copy).is_some_and(|copy| !copy.is_confirmed));
+    let with_source = |arn: &str| Snapshot {
+        source_arn: Some(arn.to_owned()),
+        ..copy.clone()
+    };
+    assert!(OwnCopy::read(&owner(), &with_source(SOURCE_ARN)).is_some_and(|copy| copy.is_confirmed));
+    let other = "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-0";
+    assert_eq!(OwnCopy::read(&owner(), &with_source(other)), None);
+    let renamed = Snapshot {
+        id: format!("{}-for-the-lawyers", copy.id),
+        ..copy.clone()
+    };
+    assert_eq!(OwnCopy::read(&owner(), &renamed), None);
+    let automated = Snapshot {
+        snapshot_type: "automated".to_owned(),
+        ..copy
+    };
+    assert_eq!(OwnCopy::read(&owner(), &automated), None);
+}
+
+proptest! {
+    /// Whatever tags a snapshot carries, it is ours only if its name is what the naming function makes of them and RDS
+    /// reports that source or none.
+    #[test]
+    fn no_tags_make_a_snapshot_of_another_name_or_source_ours(
+        id in "snap-[a-z0-9-]{1,40}",
+        changed in proptest::sample::subsequence(tags::ALL.to_vec(), 0..tags::ALL.len()),
+        value in "(2|none|0|us-east-1/snap|2026-11-22T03:10:00Z|[a-z]{0,5})",
+        source in proptest::option::of("arn:[a-z]{1,5}"),
+        keeps_name: bool,
+    ) {
+        let written = written();
+        let mut copy = snapshot(&written);
+        for key in changed {
+            copy.tags.insert(key.to_owned(), value.clone());
+        }
+        if !keeps_name {
+            copy.id = id;
+        }
+        copy.source_arn = source;
+        if let Some(own) = OwnCopy::read(&owner(), &copy) {
+            prop_assert!(keeps_name);
+            prop_assert_eq!(copy.source_arn, None);
+            prop_assert_eq!(own.source_arn, written.source_arn);
+            prop_assert_eq!(own.source_created, written.source_created);
+        }
     }
 }
 
 #[test]
 fn the_status_follows_from_the_word_of_rds_and_the_mark() {
     let status = |word: &str, mark: Option<&str>| {
-        let mut copy = snapshot(written().to_tags(&owner()));
+        let mut copy = snapshot(&written());
         word.clone_into(&mut copy.status);
         if let Some(mark) = mark {
             copy.tags.insert(tags::VERIFIED.to_owned(), mark.to_owned());

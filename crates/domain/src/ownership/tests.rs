@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -27,9 +27,18 @@ fn arn(name: &str) -> String {
     format!("arn:aws:rds:us-east-1:123456789012:snapshot:{name}")
 }
 
-fn snapshot(id: &str, tags: &[(&str, &str)]) -> Snapshot {
-    let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    crate::examples::manual_snapshot(id, tags.collect())
+const CREATED: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// A copy of `source_arn` by the rules of today.
+fn copy<'a>(source_arn: &'a str, kms_key_arn: Option<&'a str>, attempt: u32) -> CopyIdentity<'a> {
+    CopyIdentity {
+        format: Format::CURRENT,
+        source_arn,
+        source_created: CREATED,
+        source_resource_id: "db-ORDERS",
+        kms_key_arn,
+        attempt,
+    }
 }
 
 #[test]
@@ -39,66 +48,64 @@ fn the_owner_tag_has_the_source_region_and_the_owner() {
 
 #[test]
 fn a_copy_is_named_after_its_owner_and_its_snapshot() {
-    let id = owner("snapferry").copy_id(&arn("rds:orders-2026-11-22-03-10"), Some("key"), 0);
+    let arn = arn("rds:orders-2026-11-22-03-10");
+    let id = owner("snapferry").copy_id(&copy(&arn, Some("key"), 0));
     assert!(id.starts_with("snapferry-orders-2026-11-22-03-10-"), "{id}");
     assert_eq!(id.len(), "snapferry-orders-2026-11-22-03-10-".len() + 12);
 }
 
+/// Copies outlive releases. The digits are those that sha256sum prints.
 #[test]
-fn the_name_depends_on_source_key_and_attempt() {
-    let owner = owner("snapferry");
-    let names: BTreeSet<String> = [
-        owner.copy_id(&arn("rds:orders"), Some("key"), 0),
-        owner.copy_id(&arn("rds:orders"), Some("key"), 1),
-        owner.copy_id(&arn("rds:orders"), Some("other"), 0),
-        owner.copy_id(&arn("rds:orders"), None, 0),
-        owner.copy_id(&arn("orders"), Some("key"), 0),
-    ]
-    .into();
-    assert_eq!(names.len(), 5);
-}
-
-#[test]
-fn ours_is_what_has_our_name_and_our_tag() {
-    let owner = owner("snap");
-    let ours = [(tags::OWNER, "us-east-1/snap")];
-    assert!(owner.owns(&snapshot("snap-orders-1", &ours)));
-    assert!(
-        !owner.owns(&snapshot("snap-orders-1", &[])),
-        "the name alone does not make it ours"
-    );
-    assert!(
-        !owner.owns(&snapshot("orders-by-hand", &ours)),
-        "the tag alone does not make it ours"
-    );
-    assert!(
-        !owner.owns(&snapshot("snapferry-orders-1", &ours)),
-        "nor does a longer owner's prefix"
-    );
-    assert!(
-        !owner.owns(&snapshot("snap-orders-1", &[(tags::OWNER, "us-west-2/snap")])),
-        "nor another region's stack"
-    );
-    let automated = Snapshot {
-        snapshot_type: "automated".to_owned(),
-        ..snapshot("snap-orders-1", &ours)
+fn the_names_of_both_versions_are_for_ever() {
+    let arn = arn("rds:orders-2026-11-22-03-10");
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/1111";
+    let today = CopyIdentity {
+        source_created: "2026-11-22T03:10:07.123Z".parse().expect("a time"),
+        ..copy(&arn, Some(key), 0)
     };
-    assert!(!owner.owns(&automated));
+    let first = CopyIdentity {
+        format: Format::V1,
+        ..today
+    };
+    let owner = owner("snapferry");
+    assert_eq!(owner.copy_id(&first), "snapferry-orders-2026-11-22-03-10-6d5d1ab14f34");
+    assert_eq!(owner.copy_id(&today), "snapferry-orders-2026-11-22-03-10-749a4270bfa2");
+    for (format, tag) in [(Format::V1, None), (Format::V2, Some("2"))] {
+        assert_eq!((format.tag(), Format::from_tag(tag)), (tag, Some(format)));
+    }
+    assert_eq!(Format::from_tag(Some("3")), None, "a later release's");
 }
 
 #[test]
-fn what_a_copy_claims_of_its_owner_is_checked() {
-    let ours = snapshot("snap-orders-1", &[(tags::OWNER, "us-east-1/snap")]);
-    let claimed = Owner::claimed_by(&ours).expect("a claim");
+fn the_name_depends_on_snapshot_time_database_key_and_attempt() {
+    let (automated, manual) = (arn("rds:orders"), arn("orders"));
+    let base = copy(&automated, Some("key"), 0);
+    let names: BTreeSet<String> = [
+        base,
+        CopyIdentity { attempt: 1, ..base },
+        copy(&automated, Some("other"), 0),
+        copy(&automated, None, 0),
+        copy(&manual, Some("key"), 0),
+        // A name that was used again, for a snapshot of the same database or of another one (H6, P1).
+        CopyIdentity { source_created: Timestamp::MAX, ..base },
+        CopyIdentity { source_resource_id: "db-OTHER", ..base },
+        CopyIdentity { format: Format::V1, ..base },
+    ]
+    .map(|identity| owner("snapferry").copy_id(&identity))
+    .into();
+    assert_eq!(names.len(), 8);
+}
+
+#[test]
+fn what_a_snapshot_claims_of_its_owner_is_a_claim_only() {
+    let claim = |tag: &str| {
+        let tags = BTreeMap::from([(tags::OWNER.to_owned(), tag.to_owned())]);
+        Owner::claimed_by(&crate::examples::manual_snapshot("by-hand", tags))
+    };
+    let claimed = claim("us-east-1/snap").expect("a claim");
     assert_eq!(claimed, owner("snap"));
     assert_eq!((claimed.source_region(), claimed.id()), ("us-east-1", "snap"));
-    assert!(claimed.owns(&ours));
-
-    let by_hand = snapshot("by-hand", &[(tags::OWNER, "us-east-1/snap")]);
-    assert!(Owner::claimed_by(&by_hand).is_some_and(|claimed| !claimed.owns(&by_hand)));
-    for none in [&[][..], &[(tags::OWNER, "nobody")]] {
-        assert_eq!(Owner::claimed_by(&snapshot("snap-orders-1", none)), None);
-    }
+    assert_eq!(claim("nobody"), None);
 }
 
 fn is_legal(id: &str) -> bool {
@@ -122,10 +129,14 @@ proptest! {
         attempt in 0_u32..3,
     ) {
         let owner = owner(&owner_id);
-        let id = owner.copy_id(&arn(&name), key.as_deref(), attempt);
+        let arn = arn(&name);
+        let identity = copy(&arn, key.as_deref(), attempt);
+        let id = owner.copy_id(&identity);
         prop_assert!(is_legal(&id), "{id}");
         prop_assert!(id.starts_with(&format!("{owner_id}-")), "{id}");
-        prop_assert_eq!(&id, &owner.copy_id(&arn(&name), key.as_deref(), attempt));
+        prop_assert_eq!(&id, &owner.copy_id(&identity));
+        let first = CopyIdentity { format: Format::V1, ..identity };
+        prop_assert!(is_legal(&owner.copy_id(&first)), "{first:?}");
     }
 
     #[test]
@@ -134,7 +145,7 @@ proptest! {
     ) {
         prop_assume!(one != other);
         let owner = owner("snapferry");
-        let name = |id: &str| owner.copy_id(&arn(&format!("rds:{id}-2026-11-22-03-{minute:02}")), None, 0);
+        let name = |id: &str| owner.copy_id(&copy(&arn(&format!("rds:{id}-2026-11-22-03-{minute:02}")), None, 0));
         prop_assert_ne!(name(&one), name(&other));
     }
 }

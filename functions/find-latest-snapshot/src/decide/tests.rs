@@ -28,6 +28,8 @@ fn copy(hour_of_data: i64, key: Option<&str>, attempt: u32, status: CopyStatus) 
         requested: hour(hour_of_data + 1),
         kms_key_arn: key.map(str::to_owned),
         attempt,
+        stack: None,
+        is_confirmed: true,
         retention: RetentionRules::default(),
         status,
     }

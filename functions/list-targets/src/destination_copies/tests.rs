@@ -13,21 +13,18 @@ fn copies(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database])
     DestinationCopies::new(held.collect(), databases)
 }
 
-fn copy(id: &str, database: &str, resource_id: &str, day: u8) -> Snapshot {
+fn copy(database: &str, resource_id: &str, day: u8) -> Snapshot {
     let time = format!("2026-11-{day:02}T03:10:00Z").parse().expect("a time");
-    fixtures::copy_of(database, resource_id)
-        .named(id)
-        .created(time)
-        .snapshot()
+    fixtures::copy_of(database, resource_id).created(time).snapshot()
 }
 
 #[test]
 fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
     let snapshots = [
-        copy("snap-1", "orders", "db-ORDERS", 1),
-        copy("snap-2", "sales", "db-SALES", 2),
-        copy("snap-3", "sales-2", "db-SALES", 3),
-        copy("snap-4", "sales-2", "db-SALES", 4),
+        copy("orders", "db-ORDERS", 1),
+        copy("sales", "db-SALES", 2),
+        copy("sales-2", "db-SALES", 3),
+        copy("sales-2", "db-SALES", 4),
     ];
     let living = [fixtures::database(DatabaseKind::Instance, "orders")];
     let found = copies(snapshots, &living);
@@ -49,26 +46,29 @@ fn copies_of_databases_that_are_gone_are_found_under_all_their_names() {
 
 #[test]
 fn a_database_that_was_re_created_under_its_name_leaves_the_first_one_retired() {
-    let snapshots = [copy("snap-1", "orders", "db-FIRST", 1)];
+    let snapshots = [copy("orders", "db-FIRST", 1)];
     let living = [fixtures::database(DatabaseKind::Instance, "orders")];
     assert_eq!(copies(snapshots, &living).retired.databases, 1);
 }
 
 #[test]
 fn what_is_not_ours_is_never_retired_and_what_is_only_named_so_is_reported() {
-    let mut by_hand = copy("before-upgrade", "sales", "db-SALES", 1);
+    let mut by_hand = copy("sales", "db-SALES", 1);
+    "before-upgrade".clone_into(&mut by_hand.id);
     by_hand.tags.clear();
-    let mut of_another = copy("snap-5", "sales", "db-SALES", 1);
+    let mut of_another = copy("sales", "db-SALES", 1);
+    let named_like_ours = of_another.id.clone();
     of_another
         .tags
         .insert(tags::OWNER.to_owned(), "eu-central-1/snap".to_owned());
-    let mut in_order = copy("other-6", "sales", "db-SALES", 1);
+    let mut in_order = copy("sales", "db-SALES", 1);
+    "other-6".clone_into(&mut in_order.id);
     in_order
         .tags
         .insert(tags::OWNER.to_owned(), "us-east-1/other".to_owned());
     let found = copies([by_hand, of_another, in_order], &[]);
     assert_eq!((found.retired.databases, found.retired_targets.len()), (0, 0));
-    assert_eq!(found.foreign, ["snap-5"]);
+    assert_eq!(found.foreign, [named_like_ours]);
 }
 
 #[test]
@@ -83,10 +83,10 @@ fn the_database_that_would_lose_most_comes_first() {
     let names = ["fresh", "stale", "never", "unverified"];
     let living = names.map(|id| fixtures::database(DatabaseKind::Instance, id));
     let snapshots = [
-        verified(copy("snap-1", "fresh", "db-FRESH", 2)),
-        verified(copy("snap-2", "fresh", "db-FRESH", 20)),
-        verified(copy("snap-3", "stale", "db-STALE", 10)),
-        copy("snap-4", "unverified", "db-UNVERIFIED", 21),
+        verified(copy("fresh", "db-FRESH", 2)),
+        verified(copy("fresh", "db-FRESH", 20)),
+        verified(copy("stale", "db-STALE", 10)),
+        copy("unverified", "db-UNVERIFIED", 21),
     ];
     let targets = living
         .clone()

@@ -20,6 +20,8 @@ fn copy(id: &str, hour_of_data: i64, status: CopyStatus) -> OwnCopy {
         requested: hour(hour_of_data + 1),
         kms_key_arn: None,
         attempt: 0,
+        stack: None,
+        is_confirmed: true,
         retention: RetentionRules::default(),
         status,
     }

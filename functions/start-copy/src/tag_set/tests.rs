@@ -28,7 +28,7 @@ fn tags(inherited: &BTreeMap<String, String>, database: Option<&Database>) -> BT
     let ours = CopyTags {
         kms_key_arn: Some("arn:aws:kms:eu-west-1:123456789012:key/1111".to_owned()),
         attempt: 1,
-        ..ours(&target, &source(), &snapshot, database, requested)
+        ..ours(&target, &source(), &snapshot, database, "snapferry-prod", requested)
     };
     all(inherited, &ours, &owner())
 }
@@ -39,10 +39,10 @@ fn a_copy_says_whose_it_is_what_it_is_of_and_what_a_restore_needs() {
     let expected = [
         ("snapferry:attempt", "1"),
         ("snapferry:class", "db.r6g.large"),
+        ("snapferry:copy-kms-key", "arn:aws:kms:eu-west-1:123456789012:key/1111"),
         ("snapferry:engine-version", "16.3"),
-        ("snapferry:kms-key", "arn:aws:kms:eu-west-1:123456789012:key/1111"),
+        ("snapferry:format", "2"),
         ("snapferry:multi-az", "true"),
-        ("snapferry:option-group", "default:postgres-16"),
         ("snapferry:owner", "us-east-1/snap"),
         ("snapferry:parameter-group", "orders-16"),
         ("snapferry:requested", "2026-11-22T04:00:00Z"),
@@ -52,7 +52,9 @@ fn a_copy_says_whose_it_is_what_it_is_of_and_what_a_restore_needs() {
         ),
         ("snapferry:source-created", "2026-11-22T03:10:00Z"),
         ("snapferry:source-id", "orders"),
+        ("snapferry:source-option-group", "default:postgres-16"),
         ("snapferry:source-resource-id", "db-ORDERS"),
+        ("snapferry:stack", "snapferry-prod"),
     ];
     let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     assert_eq!(tags, expected);
@@ -61,7 +63,7 @@ fn a_copy_says_whose_it_is_what_it_is_of_and_what_a_restore_needs() {
 #[test]
 fn a_database_that_is_gone_still_leaves_what_its_snapshot_knows() {
     let tags = tags(&BTreeMap::new(), None);
-    assert_eq!(tags["snapferry:option-group"], "of-the-snapshot");
+    assert_eq!(tags["snapferry:source-option-group"], "of-the-snapshot");
     assert_eq!(tags["snapferry:engine-version"], "16.3");
     assert!(!tags.contains_key("snapferry:class"));
 }
@@ -98,7 +100,10 @@ proptest! {
     ) {
         let plain = tags(&BTreeMap::new(), Some(&database()));
         let tags = tags(&inherited, Some(&database()));
-        prop_assert!(tags.len() <= 50);
+        // What is written later has its place (H1).
+        let mut complete = tags.clone();
+        complete.extend(tags::RESERVED.iter().map(|key| ((*key).to_owned(), String::new())));
+        prop_assert!(complete.len() <= tags::MAX_TAGS);
         for (key, value) in &plain {
             prop_assert_eq!(tags.get(key), Some(value));
         }
