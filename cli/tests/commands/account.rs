@@ -517,7 +517,7 @@ pub(crate) fn copy_for_restore(
     };
     let id = format!("snap-{database}-{}", data_age_hours.to_string().replace('.', "-"));
     let mut snapshot = scenario::Snapshot::copy_of(&tags.source_arn, number, &id, data_age_hours - 0.5)
-        .of(number, database)
+        .taken_of(number, database)
         .encrypted_with(KEY);
     snapshot.original_age_hours = Some(data_age_hours);
     snapshot.engine = Some(engine.to_owned());

@@ -169,7 +169,7 @@ async fn a_name_that_somebody_else_uses_is_reported() {
     let id = deployment(&plain).owner.copy_id(&arn(&plain), Some(KEY), 0);
     let taken = world_with(
         |region| region.instance(orders()),
-        |region| region.snapshot(SeededSnapshot::manual(&id, 1.0).of(Kind::Instance, "orders")),
+        |region| region.snapshot(SeededSnapshot::manual(&id, 1.0).taken_of(Kind::Instance, "orders")),
     );
     assert_eq!(arn(&plain), arn(&taken));
     let error = start(&taken, found_orders(&taken)).await.expect_err("taken");

@@ -33,7 +33,7 @@ enum Scope {
 
 /// Parts of the repository that are not in plain words yet, with the number of places. A number may only fall: whoever
 /// mends a place lowers it, and a part without any is struck off.
-const BACKLOG: &[(&str, usize)] = &[("tests", 199)];
+const BACKLOG: &[(&str, usize)] = &[("tests", 169)];
 
 const WORDS: &[Word] = &[
     // Grammar.

@@ -36,7 +36,7 @@ fn next_day(world: &World, instances: &[&str]) {
     world.advance(Duration::from_hours(24));
     world.add(&Scenario::new().region(SOURCE, |region| {
         instances.iter().fold(region, |region, id| {
-            region.snapshot(Snapshot::automated(0.5).of(Kind::Instance, id))
+            region.snapshot(Snapshot::automated(0.5).taken_of(Kind::Instance, id))
         })
     }));
 }

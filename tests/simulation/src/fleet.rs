@@ -323,8 +323,9 @@ fn not_ours(number: usize, database: &Database) -> scenario::Snapshot {
     };
     match number % 4 {
         // Made by hand, under a name of its own or one like ours.
-        0 => scenario::Snapshot::manual(&format!("by-hand-{number}"), 500.0).of(database.kind, &database.id),
-        1 => scenario::Snapshot::manual(&format!("snapferry-by-hand-{number}"), 500.0).of(database.kind, &database.id),
+        0 => scenario::Snapshot::manual(&format!("by-hand-{number}"), 500.0).taken_of(database.kind, &database.id),
+        1 => scenario::Snapshot::manual(&format!("snapferry-by-hand-{number}"), 500.0)
+            .taken_of(database.kind, &database.id),
         // Another stack's.
         2 => marked(format!("snapferry-other-{number}"), "eu-central-1"),
         // Our tag on a snapshot that somebody named otherwise.
