@@ -814,7 +814,7 @@ fn what_starts_a_run_retries_and_keeps_what_it_could_not_deliver() {
     let rules = rendered("events.json");
     let fleet = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet";
     let queue = "arn:aws:sqs:us-east-1:123456789012:snapferry-TriggerDeadLetters";
-    // A measurement that is lost is made again within the hour.
+    // A measurement that is lost is repeated within the hour.
     let starts = |(name, _): &(&String, &Value)| *name != "MeasureRule";
     for (name, rule) in rules.as_object().expect("rules").iter().filter(starts) {
         let [target] = entries(&rule["Targets"]) else {

@@ -22,7 +22,7 @@ fn encrypted(id: &str) -> Database {
         .copies_take(600.0)
 }
 
-/// A run on each of so many days, each with a new snapshot of each of these instances.
+/// A run on each of this many days, each with a new snapshot of each of these instances.
 async fn daily(world: &World, settings: &Settings, days: u32, instances: &[&str]) {
     for _ in 0..days {
         for result in chain::run(world, settings, json!({})).await.expect("a run") {
