@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deployment::{MACHINES, machine, rendered, root, states, text};
-use domain::settings::Settings;
+use domain::settings::{OBJECTIVE_HOURS, Settings};
 use serde_json::{Value, json};
 use step_functions::entries;
 
@@ -692,6 +692,21 @@ fn every_function_gets_the_variables_that_settings_reads() {
             settings.is_ok(),
             "the template's own defaults are refused: {settings:?}"
         );
+    }
+}
+
+#[test]
+fn without_a_stack_the_command_line_judges_by_the_rpo_that_a_stack_has_by_default() {
+    let parameter = &rendered("template.json")["Parameters"]["ObjectiveHours"];
+    assert_eq!(parameter["Default"], OBJECTIVE_HOURS);
+    for (document, said) in [
+        ("README.md", format!("or else {OBJECTIVE_HOURS} h |")),
+        (
+            "docs/parameters.md",
+            format!("| `ObjectiveHours` | {OBJECTIVE_HOURS} |"),
+        ),
+    ] {
+        assert!(text(document).contains(&said), "{document} does not say {said:?}");
     }
 }
 
