@@ -157,8 +157,8 @@ def fleets_section(say: Report) -> str:
         "## The finish of a fleet\n\n"
         "Fleets in the simulation, in virtual time, without faults: copies of lognormal duration (median 20 min, "
         "sigma 1.0, at most 12 h), the quota of manual snapshots raised. The best schedule is the "
-        "longest-processing-time one of 20 + 5 slots. Slots are in use by what copies, while the concurrency is used up. "
-        "Nothing in it varies from run to run; `make scale` does the same for 10,000 databases.\n\n"
+        "longest-processing-time one of 20 + 5 slots. Slots are in use by what copies, while the concurrency is used "
+        "up. Nothing in it varies from run to run; `make scale` does the same for 10,000 databases.\n\n"
         + table(
             [
                 "databases",
