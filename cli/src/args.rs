@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use domain::settings::OBJECTIVE_HOURS;
 use jiff::SignedDuration;
 
 use crate::format::{Since, parse_duration};
@@ -177,15 +178,22 @@ pub struct CopyOptions {
     pub owner: String,
 }
 
+/// The help of `--objective`, with what holds without it.
+fn objective_help(purpose: &str) -> String {
+    format!(
+        "Maximum age of the data in a database's newest verified copy{purpose} [default: the stack's parameter \
+         `ObjectiveHours`, otherwise {OBJECTIVE_HOURS}h]"
+    )
+}
+
 /// Options of `status`.
 #[derive(Debug, Clone, Args)]
 pub struct Status {
     /// Which copies to read.
     #[command(flatten)]
     pub copies: CopyOptions,
-    /// Maximum age of the data in a database's newest verified copy [default: the stack's parameter
-    /// `ObjectiveHours`, otherwise 26h]
-    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+    /// Maximum age of the data in a database's newest verified copy
+    #[arg(long, help = objective_help(""), value_parser = parse_duration, value_name = "DURATION")]
     pub objective: Option<SignedDuration>,
     /// Write JSON
     #[arg(long)]
@@ -207,9 +215,8 @@ pub struct Audit {
     /// Write JSON
     #[arg(long)]
     pub json: bool,
-    /// Maximum age of the data in a database's newest verified copy, for the page [default: the stack's parameter
-    /// `ObjectiveHours`, otherwise 26h]
-    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+    /// Maximum age of the data in a database's newest verified copy, for the page
+    #[arg(long, help = objective_help(", for the page"), value_parser = parse_duration, value_name = "DURATION")]
     pub objective: Option<SignedDuration>,
 }
 

@@ -23,8 +23,8 @@ BASELINE = "baseline"
 DOLLARS_PER_TRANSITION = 0.025 / 1000
 
 FIXED_STATES = ["HasProblem", "FindLatestSnapshot", "Decide", "StartCopy", "PruneOld", "Done"]
-LOOK_STATES = ["WaitForCopy", "CheckCopyStatus", "IsCopyVerified"]
-"""What an execution of copy-snapshot passes once, and what it passes with each look."""
+POLL_STATES = ["WaitForCopy", "CheckCopyStatus", "IsCopyVerified"]
+"""What an execution of copy-snapshot passes once, and what it passes with each poll."""
 
 SCALE = ["test", "--profile", "simulation", "--package", "simulation", "--test", "scale"]
 
@@ -99,21 +99,21 @@ def calls_section(say: Report, binaries: dict[str, Path], simulator: Path) -> st
 
 
 def polling_section(say: Report) -> str:
-    """Our schedule of looks beside fixed ones."""
+    """Our schedule of polls beside fixed ones."""
     states = json.loads((layout.ROOT / "statemachine" / "copy-snapshot.asl.json").read_text())["States"]
-    unknown = {*FIXED_STATES, *LOOK_STATES} - set(states)
+    unknown = {*FIXED_STATES, *POLL_STATES} - set(states)
     assert not unknown, f"copy-snapshot has no states {unknown}: count its transitions again"
     said = cargo(say, "following copies", ["bench", "--package", "bench", "--bench", "polling"])
     measured = json.loads(next(line for line in said.splitlines() if line.startswith("[{")))
     rows = []
     for row in measured:
-        transitions = len(FIXED_STATES) + len(LOOK_STATES) * row["looks"]
+        transitions = len(FIXED_STATES) + len(POLL_STATES) * row["polls"]
         minutes = row["duration"] / 60
         rows.append(
             [
                 f"{minutes:.0f} min" if minutes < 60 else f"{minutes / 60:.0f} h",
                 row["way"],
-                f"{row['looks']:.1f}",
+                f"{row['polls']:.1f}",
                 f"{transitions:.0f}",
                 f"{transitions * DOLLARS_PER_TRANSITION:.5f}",
                 f"{row['lag']:.0f}",
@@ -122,12 +122,12 @@ def polling_section(say: Report) -> str:
         )
     return (
         "## Following a copy\n\n"
-        "Looks and state transitions of one copy, what they cost at an assumed $0.025 for 1,000 transitions, and how "
+        "Polls and state transitions of one copy, what they cost at an assumed $0.025 for 1,000 transitions, and how "
         "long after its end the copy is noticed. Each row is the mean over durations of 5 % more and less, so that no "
-        f"interval divides them. An execution passes {len(FIXED_STATES)} states once and {len(LOOK_STATES)} with each "
-        "look.\n\n"
+        f"interval divides them. An execution passes {len(FIXED_STATES)} states once and {len(POLL_STATES)} with each "
+        "poll.\n\n"
         + table(
-            ["copy takes", "looked at", "looks", "transitions", "dollars", "lag, mean s", "lag, longest s"],
+            ["copy takes", "polled", "polls", "transitions", "dollars", "lag, mean s", "lag, longest s"],
             rows,
             left=2,
         )
@@ -157,8 +157,8 @@ def fleets_section(say: Report) -> str:
         "## The finish of a fleet\n\n"
         "Fleets in the simulation, in virtual time, without faults: copies of lognormal duration (median 20 min, "
         "sigma 1.0, at most 12 h), the quota of manual snapshots raised. The best schedule is the "
-        "longest-processing-time one of 20 + 5 slots. Slots are in use by what copies, while every lane is taken. "
-        "Nothing in it varies from run to run; `make scale` does the same for 10,000 databases.\n\n"
+        "longest-processing-time one of 20 + 5 slots. Slots are in use by what copies, while the concurrency is used "
+        "up. Nothing in it varies from run to run; `make scale` does the same for 10,000 databases.\n\n"
         + table(
             [
                 "databases",
@@ -166,8 +166,8 @@ def fleets_section(say: Report) -> str:
                 "takes",
                 "of the best",
                 "slots in use, instances and clusters",
-                "calls a database",
-                "invocations a database",
+                "calls per database",
+                "invocations per database",
                 "largest payload",
                 "longest history",
             ],

@@ -40,7 +40,7 @@ def section(binaries: dict[str, Path], rds: Simulator, folder: Path) -> str:
             rds.end_copies_at_once()
             for what in ("every database is copied", "every copy is there"):
                 before = _counted(rds)
-                looks = _run(functions, size)
+                polls = _run(functions, size)
                 after = _counted(rds)
                 made = {name: after.get(name, 0) - before.get(name, 0) for name in functions}
                 rows.append(
@@ -49,18 +49,18 @@ def section(binaries: dict[str, Path], rds: Simulator, folder: Path) -> str:
                         what,
                         *(_per_database(name, made[name], size) for name in functions),
                         f"{sum(made.values()) / size:.2f}",
-                        f"{looks / size:.2f}",
+                        f"{polls / size:.2f}",
                         f"{functions['list-targets'].peak_memory_bytes() / 2**20:.1f}",
                     ]
                 )
-    names = [name if name == "list-targets" else f"{name}, a database" for name in layout.FUNCTIONS]
+    names = [name if name == "list-targets" else f"{name}, per database" for name in layout.FUNCTIONS]
     return (
         "## Calls of a run\n\n"
         f"Calls of RDS and KMS, counted by the simulator, of runs over fleets with {CLUSTERS:.0%} clusters and 36 tags "
-        "on each database. Copies end at once, so that one look finds each complete; a longer copy adds one call a "
-        "look (see below). The first column of calls is of the whole run, the next ones are for each database.\n\n"
+        "on each database. Copies end at once, so that one poll finds each complete; a longer copy adds one call per "
+        "poll (see below). The first column of calls is of the whole run, the next ones are for each database.\n\n"
         + table(
-            ["databases", "run", *names, "all, a database", "looks", "list-targets, MiB"],
+            ["databases", "run", *names, "all, per database", "polls", "list-targets, MiB"],
             rows,
             left=2,
         )
@@ -81,22 +81,22 @@ def _fleet(size: int) -> Json:
 
 
 def _run(functions: dict[str, Function], size: int) -> int:
-    """A run, database after database. Returns how many looks its copies took."""
+    """A run, database after database. Returns how many polls its copies took."""
     plan = (
         functions["list-targets"].invoke({"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}}).output
     )
     targets = plan["instances"] + plan["clusters"]
     assert len(targets) == size, len(targets)
-    looks = 0
+    polls = 0
     for target in targets:
-        baton = functions["find-latest-snapshot"].invoke(target).output
-        if baton["decision"] == "copy":
-            baton = functions["start-copy"].invoke(baton).output
-            while baton.get("status", {}).get("state") != "verified":
-                baton = functions["check-copy-status"].invoke(baton).output
-                looks += 1
-        functions["prune-old"].invoke(baton)
-    return looks
+        payload = functions["find-latest-snapshot"].invoke(target).output
+        if payload["decision"] == "copy":
+            payload = functions["start-copy"].invoke(payload).output
+            while payload.get("status", {}).get("state") != "verified":
+                payload = functions["check-copy-status"].invoke(payload).output
+                polls += 1
+        functions["prune-old"].invoke(payload)
+    return polls
 
 
 def _counted(rds: Simulator) -> dict[str, int]:

@@ -99,7 +99,7 @@ def _roots() -> dict[str, str]:
 
 
 def _one_copy(rds: Simulator, invoke: Callable[[str, Json], Json]) -> None:
-    """The whole of a copy up to the first look at it, each function with the output of the one before."""
+    """The whole of a copy up to its first poll, each function with the output of the one before."""
     rds.seed(worlds.one_database("instance", [1, 25], [worlds.own_copy("instance", hours) for hours in (25, 49, 73)]))
     invoke(BASELINE, {"target": worlds.target("instance")})
     plan = invoke("list-targets", {"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}})

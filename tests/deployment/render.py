@@ -39,7 +39,7 @@ examples:
 Json = Any
 
 NO_VALUE = object()
-"""What `Ref: AWS::NoValue` comes to: the list or the map that it stands in goes without it."""
+"""What `Ref: AWS::NoValue` returns: the list or the map that it stands in goes without it."""
 
 
 class TemplateError(Exception):
@@ -76,7 +76,7 @@ def parameter_values(template: Json, given: dict[str, str]) -> dict[str, str]:
 
 
 class Renderer:
-    """Replaces the intrinsic functions of one template by what they come to."""
+    """Replaces the intrinsic functions of one template by what they return."""
 
     def __init__(self, template: Json, parameters: dict[str, str], source_region: str, account: str, stack: str):
         partition = partition_of(source_region)

@@ -130,7 +130,7 @@ def payloads(history):
                     yield state, what, len(details[what].encode())
 
 
-def test_a_copy_of_two_hours_is_noticed_in_time_with_few_looks(cloud, runs, seed, destination):
+def test_a_copy_of_two_hours_is_noticed_in_time_with_few_polls(cloud, runs, seed, destination):
     """Two hours are 20 s here. The lag is measured against the moment at which the simulator was done."""
     scale = 360.0
     cloud.set_scale(scale)

@@ -252,7 +252,7 @@ def test_a_stack_that_is_not_there_and_a_wrong_region_say_so(seed, snapferry):
 
 def test_without_a_permission_its_name_is_said(cloud, seed, snapferry):
     seed(FLEET)
-    said = snapferry("status", AWS_ACCESS_KEY_ID="stranger", expect=1)
+    said = snapferry("status", AWS_ACCESS_KEY_ID="unknown", expect=1)
     assert "CloudFormation in eu-west-1 does not let you" in said.stderr
     assert "cloudformation:DescribeStacks" in said.stderr
     known = callers_table(list(cloud.callers.values()))

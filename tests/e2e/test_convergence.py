@@ -143,7 +143,7 @@ def test_a_function_that_crashes_is_started_again(cloud, runs, seed, counts, des
 def test_throttled_calls_are_tried_again(cloud, runs, seed):
     seed(fleet([instance("orders")], [cluster("billing")]))
     for operation in ("Describe*", "Copy*", "AddTags*"):
-        # The SDK tries three times by itself; this is more than it gets through.
+        # The SDK tries three times on its own; this is more than it gets through.
         cloud.simulator.add_fault({"operation": operation, "times": 4, "action": "throttle"})
     run = runs.run({})
     assert run.status == "SUCCEEDED", run.cause

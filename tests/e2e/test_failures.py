@@ -1,4 +1,4 @@
-"""What fails, and how it is told."""
+"""What fails, and how it is reported."""
 
 from __future__ import annotations
 

@@ -382,7 +382,7 @@ def test_a_run_that_cannot_list_the_databases_tells_so(cloud, runs, seed, mailbo
     assert message["Message"].count(end.arn) == 1
 
 
-def test_a_run_that_goes_well_and_a_mistyped_input_tell_nobody(runs, seed, mailbox):
+def test_a_run_that_goes_well_and_a_mistyped_input_notify_nobody(runs, seed, mailbox):
     seed(fleet([instance("orders")]))
     assert runs.run().status == "SUCCEEDED"
     assert runs.run({"onyl": ["orders"]}).error == "BadInput"

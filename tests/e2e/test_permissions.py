@@ -30,7 +30,7 @@ from local_cloud.copies import OWNER_TAG
 from local_cloud.layout import ACCOUNT, DESTINATION_REGION, KEY_ARN, OWNER_ID, SOURCE_REGION
 
 THIRD_REGION = "us-east-1"
-STRANGER = "us-east-1/acme"
+FOREIGN_OWNER = "us-east-1/acme"
 KINDS = {
     "instance": ("DBSnapshot", "snapshot", "db"),
     "cluster": ("DBClusterSnapshot", "cluster-snapshot", "cluster"),
@@ -223,7 +223,7 @@ def copies() -> list[Case]:
         cases += [
             copying(kind, "under its name and owner tag", True),
             copying(kind, "without the owner tag", False, request_tags={}),
-            copying(kind, "with the owner tag of another stack", False, request_tags=tags(owner=STRANGER)),
+            copying(kind, "with the owner tag of another stack", False, request_tags=tags(owner=FOREIGN_OWNER)),
             copying(kind, "under another name", False, name="orders-new"),
             copying(kind, "under a name that only begins like its own", False, name=f"{OWNER_ID}x-orders-new"),
             copying(kind, "with another key", False, key=other_key),
@@ -304,13 +304,13 @@ def deleting(
 OWNED = f"{OWNER_ID}-owned"
 FORGED = "by-hand-with-a-forged-tag"
 UNTAGGED = f"{OWNER_ID}-by-hand-without-a-tag"
-STRANGERS = f"{OWNER_ID}-of-a-stranger"
+FOREIGN_COPY = f"{OWNER_ID}-of-another-stack"
 THERE = {
     kind: {
         OWNED: tags(owner=OWNER_TAG),
         FORGED: tags(owner=OWNER_TAG),
         UNTAGGED: {},
-        STRANGERS: tags(owner=STRANGER),
+        FOREIGN_COPY: tags(owner=FOREIGN_OWNER),
     }
     for kind in KINDS
 }
@@ -339,7 +339,7 @@ def changes() -> list[Case]:
                 request_tags=verified,
             ),
             tagging(
-                "check-copy-status", kind, "the copy of another stack", False, name=STRANGERS, request_tags=verified
+                "check-copy-status", kind, "the copy of another stack", False, name=FOREIGN_COPY, request_tags=verified
             ),
             tagging(
                 "check-copy-status",
@@ -366,7 +366,7 @@ def changes() -> list[Case]:
                 "a snapshot of its name as another stack's",
                 False,
                 name=UNTAGGED,
-                request_tags=tags(owner=STRANGER),
+                request_tags=tags(owner=FOREIGN_OWNER),
             ),
             *(
                 tagging(function, kind, "an owned copy", False, name=OWNED, request_tags=verified)
@@ -383,7 +383,7 @@ def changes() -> list[Case]:
                 for title, name in (
                     ("a foreign snapshot with a forged owner tag", FORGED),
                     ("a snapshot of its name without the owner tag", UNTAGGED),
-                    ("the copy of another stack", STRANGERS),
+                    ("the copy of another stack", FOREIGN_COPY),
                     ("a snapshot of its name and owner tag", OWNED),
                 )
                 if (region, name) != (DESTINATION_REGION, OWNED)
@@ -475,13 +475,13 @@ def test_every_function_has_a_role_of_its_own(cloud):
 
 def test_an_unknown_access_key_is_refused(cloud, seed):
     seed(scenario())
-    stranger = cloud.client("rds", SOURCE_REGION, _Stranger())
+    unknown = cloud.client("rds", SOURCE_REGION, _UnknownCaller())
     with pytest.raises(ClientError) as refused:
-        stranger.describe_db_instances()
+        unknown.describe_db_instances()
     assert refused.value.response["Error"]["Code"] == "AccessDenied"
 
 
-class _Stranger:
+class _UnknownCaller:
     access_key = "ASIA0000000000000000"
     secret_key = "x"
     session_token = "x"
@@ -511,7 +511,7 @@ def test_tags_of_a_source_forge_neither_ownership_nor_verification_nor_a_shorter
             "keep-days": "1",
         }
     )
-    snapshots = [{"ageHours": 3, "tags": {**forged, "SNAPFERRY:OWNER": STRANGER, "team": "shop"}}]
+    snapshots = [{"ageHours": 3, "tags": {**forged, "SNAPFERRY:OWNER": FOREIGN_OWNER, "team": "shop"}}]
     old = [old_copy(name, age) for name in ("orders", "ledger") for age in (27, 51)]
     seed(
         fleet(

@@ -6,6 +6,7 @@ use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::kind::DatabaseKind;
 use domain::ownership::Owner;
 use domain::progress::remaining_seconds;
+use domain::settings::OBJECTIVE_HOURS;
 use domain::snapshot::Snapshot;
 use domain::tags;
 use jiff::{SignedDuration, Timestamp};
@@ -17,10 +18,6 @@ use crate::error::CliError;
 
 /// What the operator must be allowed to do.
 pub(crate) const NEEDS: &str = "rds:DescribeDBSnapshots and rds:DescribeDBClusterSnapshots";
-
-/// Maximum age of the newest verified copy where nobody sets one: a nightly snapshot and its copy, and two hours of
-/// grace.
-const OBJECTIVE_HOURS: i64 = 26;
 
 /// One copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,7 +189,7 @@ impl CopySource {
         let parameter = self.stack.as_ref().and_then(|stack| stack.objective);
         option
             .or(parameter)
-            .unwrap_or(SignedDuration::from_hours(OBJECTIVE_HOURS))
+            .unwrap_or(SignedDuration::from_hours(i64::from(OBJECTIVE_HOURS)))
     }
 
     /// Reads all copies.

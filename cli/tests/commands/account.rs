@@ -520,7 +520,7 @@ pub(crate) fn copy_for_restore(
     let owner = Owner::new(SOURCE, "snap");
     let id = tags.copy_id(&owner);
     let mut snapshot = scenario::Snapshot::copy_of(&tags.source_arn, number, &id, data_age_hours - 0.5)
-        .of(number, database)
+        .taken_of(number, database)
         .encrypted_with(KEY);
     snapshot.original_age_hours = Some(data_age_hours);
     snapshot.engine = Some(engine.to_owned());

@@ -167,18 +167,6 @@ impl Error {
             remedy: remedy.to_owned(),
         }
     }
-
-    /// Whether RDS refused a parameter, or the parameters together, for a reason that has no name of its own.
-    #[must_use]
-    pub fn is_refused_parameter(&self) -> bool {
-        matches!(self, Self::RdsError { refusal } if refusal.code.starts_with("InvalidParameter"))
-    }
-
-    /// Whether RDS refused with its quota code, in words that name neither limit.
-    #[must_use]
-    pub fn is_unclear_quota(&self) -> bool {
-        matches!(self, Self::RdsError { refusal } if refusal.code == "SnapshotQuotaExceeded")
-    }
 }
 
 #[cfg(test)]

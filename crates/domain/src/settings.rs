@@ -9,6 +9,10 @@ use crate::region::is_region;
 use crate::retention_rules::RetentionRules;
 use crate::tags;
 
+/// Hours of the recovery point objective where nobody sets one: a nightly snapshot and its copy, and two hours of grace.
+/// The template's parameter `ObjectiveHours` has the same default.
+pub const OBJECTIVE_HOURS: u32 = 26;
+
 /// Which databases are copied when their tags say nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {

@@ -42,6 +42,21 @@ pub(crate) fn is_name_taken(code: &str) -> bool {
     matches!(code, "DBSnapshotAlreadyExists" | "DBClusterSnapshotAlreadyExistsFault")
 }
 
+/// The code for both limits of snapshots, see [`quota`].
+const QUOTA: &str = "SnapshotQuotaExceeded";
+
+/// Whether RDS refused a parameter, or the parameters together, for a reason that has no name of its own.
+#[must_use]
+pub fn is_refused_parameter(error: &Error) -> bool {
+    matches!(error, Error::RdsError { refusal } if refusal.code.starts_with("InvalidParameter"))
+}
+
+/// Whether RDS refused with its quota code, in words that name neither limit.
+#[must_use]
+pub fn is_unclear_quota(error: &Error) -> bool {
+    matches!(error, Error::RdsError { refusal } if refusal.code == QUOTA)
+}
+
 /// What a refused call means, by the code that RDS gave.
 #[must_use]
 pub fn refused(code: &str, message: &str) -> Error {
@@ -56,7 +71,7 @@ pub fn refused(code: &str, message: &str) -> Error {
         "InternalFailure" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" => {
             Error::RdsUnavailable { reason }
         }
-        "SnapshotQuotaExceeded" => quota(refusal),
+        QUOTA => quota(refusal),
         "InvalidDBSnapshotState" | "InvalidDBClusterSnapshotStateFault" | "InvalidDBClusterStateFault" => {
             Error::SnapshotNotReady { reason }
         }
@@ -139,7 +154,10 @@ mod tests {
             "SnapshotQuotaFull"
         );
         assert_eq!(name("You have reached your limit"), "RdsError");
-        assert!(refused("SnapshotQuotaExceeded", "You have reached your limit").is_unclear_quota());
+        assert!(is_unclear_quota(&refused(
+            "SnapshotQuotaExceeded",
+            "You have reached your limit"
+        )));
     }
 
     #[test]
@@ -166,7 +184,10 @@ mod tests {
 
     #[test]
     fn a_refused_parameter_is_known_by_its_code_and_not_by_the_words_before_it() {
-        assert!(refused("InvalidParameterCombination", "You can't").is_refused_parameter());
-        assert!(!refused("SomethingNew", "InvalidParameterValue").is_refused_parameter());
+        assert!(is_refused_parameter(&refused(
+            "InvalidParameterCombination",
+            "You can't"
+        )));
+        assert!(!is_refused_parameter(&refused("SomethingNew", "InvalidParameterValue")));
     }
 }

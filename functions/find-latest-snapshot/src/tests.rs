@@ -89,7 +89,7 @@ async fn after_three_failed_copies_a_snapshot_is_left_alone_until_there_is_a_new
     assert_eq!(error.name(), "AttemptsUsedUp");
 
     world.add(&Scenario::new().region(fixtures::SOURCE, |region| {
-        region.snapshot(Seeded::automated(0.5).of(Kind::Instance, "orders"))
+        region.snapshot(Seeded::automated(0.5).taken_of(Kind::Instance, "orders"))
     }));
     assert_eq!(find(&world).await.expect("found").decision, Decision::Copy);
 }
@@ -229,7 +229,7 @@ async fn copies_made_before_a_database_was_renamed_are_found() {
     let world = world(|region| {
         let sales = Seeded {
             resource_id: renamed(),
-            ..Seeded::automated(3.0).of(Kind::Instance, "sales")
+            ..Seeded::automated(3.0).taken_of(Kind::Instance, "sales")
         };
         let orders = Database {
             resource_id: renamed(),

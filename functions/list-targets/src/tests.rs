@@ -132,7 +132,7 @@ async fn an_rds_event_of_a_snapshot_or_database_that_is_gone_says_so() {
     let world = world(|region| {
         small(region).snapshot(
             rds_simulator_sdk::scenario::Snapshot::automated(1.0)
-                .of(rds_simulator_sdk::simulator::Kind::Instance, "dropped"),
+                .taken_of(rds_simulator_sdk::simulator::Kind::Instance, "dropped"),
         )
     });
     let gone = event("RDS DB Snapshot Event", "RDS-EVENT-0091", "rds:orders-2020-01-01-00-00");
@@ -478,7 +478,7 @@ async fn unreadable_tags_are_reported_and_nothing_of_that_database_is_deleted() 
 #[tokio::test]
 async fn snapshots_that_are_only_named_like_ours_are_reported() {
     let world = world_with(small, |region| {
-        region.snapshot(SeededSnapshot::manual("snap-by-hand", 20.0).of(Kind::Instance, "orders"))
+        region.snapshot(SeededSnapshot::manual("snap-by-hand", 20.0).taken_of(Kind::Instance, "orders"))
     });
     let plan = list(&world, json!({})).await.expect("a plan");
     assert!(plan.warnings[0].contains("snap-by-hand"), "{:?}", plan.warnings);

@@ -78,8 +78,8 @@ async fn the_three_newest_verified_copies_stay_and_every_decision_is_explained()
 
 #[tokio::test]
 async fn what_snapferry_does_not_own_is_neither_counted_nor_deleted() {
-    let by_hand = Snapshot::manual("before-upgrade", 900.0).of(Kind::Instance, "orders");
-    let named_like_ours = Snapshot::manual("snap-orders-by-hand", 900.0).of(Kind::Instance, "orders");
+    let by_hand = Snapshot::manual("before-upgrade", 900.0).taken_of(Kind::Instance, "orders");
+    let named_like_ours = Snapshot::manual("snap-orders-by-hand", 900.0).taken_of(Kind::Instance, "orders");
     let forged_tag = copy(40);
     let forged_tag = Snapshot {
         id: Some("somebody-elses".to_owned()),

@@ -16,7 +16,7 @@ use domain::rds_rules::needs_presigned_url;
 use domain::settings::Settings;
 use domain::snapshot::{Database, Snapshot};
 use jiff::Timestamp;
-use rds::CopyRequest;
+use rds::{CopyRequest, codes};
 
 use runtime::deployment::Deployment;
 use runtime::metrics::Metric;
@@ -40,7 +40,7 @@ pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Re
         };
         match start(deployment, &found, &options, now).await {
             // Without the key there may be a copy yet; if not, the first refusal says more.
-            Err(error) if error.is_refused_parameter() => refused = refused.or(Some(error)),
+            Err(error) if codes::is_refused_parameter(&error) => refused = refused.or(Some(error)),
             Err(error) => return Err(error),
             Ok(copy) => {
                 tracing::info!(copy = copy.id, attempt = copy.attempt, "copy started or joined");
@@ -209,7 +209,7 @@ async fn copy_or_join(
                 }),
             }
         }
-        Err(error) if error.is_unclear_quota() => Err(which_quota(deployment, request.kind, error).await?),
+        Err(error) if codes::is_unclear_quota(&error) => Err(which_quota(deployment, request.kind, error).await?),
         Err(error) => Err(error),
     }
 }

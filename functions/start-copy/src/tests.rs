@@ -168,7 +168,7 @@ async fn a_name_that_somebody_else_uses_is_reported() {
     let id = start(&plain, found_orders(&plain)).await.expect("started").copy.id;
     let taken = world_with(
         |region| region.instance(orders()),
-        |region| region.snapshot(SeededSnapshot::manual(&id, 1.0).of(Kind::Instance, "orders")),
+        |region| region.snapshot(SeededSnapshot::manual(&id, 1.0).taken_of(Kind::Instance, "orders")),
     );
     let error = start(&taken, found_orders(&taken)).await.expect_err("taken");
     assert_eq!(error.name(), "NameTaken");

@@ -1,4 +1,4 @@
-//! What following a copy costs: looks and lag of our schedule and of fixed ones, as JSON for the report of `make bench`.
+//! What following a copy costs: polls and lag of our schedule and of fixed ones, as JSON for the report of `make bench`.
 //!
 //! A duration that is a multiple of an interval would flatter it, so each row is the mean over durations of 5 % more and
 //! less, in 201 steps.
@@ -23,8 +23,8 @@ const STEPS: u64 = 201;
 
 fn main() {
     let ways = [
-        ("ours, no progress reported", Following::OursBlind),
-        ("ours, steady progress", Following::OursTold),
+        ("ours, no progress reported", Following::OursWithoutProgress),
+        ("ours, steady progress", Following::OursWithProgress),
         ("every 60 s", Following::Every(MINUTE)),
         ("every 300 s", Following::Every(5 * MINUTE)),
     ];
@@ -38,17 +38,17 @@ fn main() {
 #[expect(clippy::cast_precision_loss, reason = "seconds of a day")]
 fn row(duration: u64, name: &str, way: Following) -> Value {
     let around = (0..STEPS).map(|step| duration * 95 / 100 + duration * step / (10 * (STEPS - 1)));
-    let (mut looks, mut lag, mut longest) = (0, 0, 0);
+    let (mut polls, mut lag, mut longest) = (0, 0, 0);
     for duration in around {
         let (more, late) = way.to_the_end(duration);
-        looks += u64::from(more);
+        polls += u64::from(more);
         lag += late;
         longest = longest.max(late);
     }
     json!({
         "duration": duration,
         "way": name,
-        "looks": looks as f64 / STEPS as f64,
+        "polls": polls as f64 / STEPS as f64,
         "lag": lag as f64 / STEPS as f64,
         "longestLag": longest,
     })

@@ -95,7 +95,7 @@ class Function:
     def __enter__(self) -> Function:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         # Nothing is run between fork and exec, so that the fork is a cheap one. If this process is killed, the function
-        # ends by itself: its Runtime API is gone.
+        # ends on its own: its Runtime API is gone.
         try:
             with self.log.open("wb") as output:
                 self._began = time.monotonic()
@@ -233,7 +233,7 @@ def _handler(function: Function) -> type[BaseHTTPRequestHandler]:
             at = time.monotonic()
             parts = self.path.removeprefix(f"{VERSION}/").split("/")
             if parts == ["init", "error"]:
-                # The process ends by itself after this, which is what the test gets to see.
+                # The process ends on its own after this, which is what the test gets to see.
                 self._reply(202)
             elif len(parts) == 3 and parts[0] == "invocation" and parts[2] in ("response", "error"):
                 function._answers.put((parts[1], parts[2] == "error", json.loads(body), at))

@@ -22,9 +22,9 @@ Start = Callable[..., Function]
 Measure = Callable[..., None]
 
 FUNCTIONS = deployed.functions()
-MOST_ZIPPED_BYTES = 3_000_000
-MOST_MEMORY_BYTES = 20 * 1024 * 1024
-MOST_MEMORY_BYTES_OF_A_LARGE_FLEET = 64 * 1024 * 1024
+MAX_ZIPPED_BYTES = 3_000_000
+MAX_MEMORY_BYTES = 20 * 1024 * 1024
+MAX_MEMORY_BYTES_OF_A_LARGE_FLEET = 64 * 1024 * 1024
 """A quarter of what the template gives the function."""
 MANY = 1000
 """Snapshots of one database. Their tags weigh more than all else: `worlds.TEAM_TAGS` says how many there are."""
@@ -37,7 +37,7 @@ EACH = pytest.mark.parametrize("name", FUNCTIONS)
 
 
 def measure_memory(
-    function: Function, figure: Measure, what: str, *answers: Answer, most: int = MOST_MEMORY_BYTES
+    function: Function, figure: Measure, what: str, *answers: Answer, most: int = MAX_MEMORY_BYTES
 ) -> None:
     """Compares the peak so far with the limit; the table says how long start and events took, too."""
     took = ", ".join(f"{answer.seconds:.2f}" for answer in answers)
@@ -69,7 +69,7 @@ def test_the_template_has_the_five_functions() -> None:
 def test_a_function_zipped_is_small(name: str, binaries: dict[str, Path], figure: Measure) -> None:
     size = hosting.zipped_bytes(binaries[name])
     unzipped = binaries[name].stat().st_size / 1e6
-    figure(f"zipped  {name}", size / 1e6, MOST_ZIPPED_BYTES / 1e6, "MB", f"unzipped {unzipped:.2f} MB")
+    figure(f"zipped  {name}", size / 1e6, MAX_ZIPPED_BYTES / 1e6, "MB", f"unzipped {unzipped:.2f} MB")
 
 
 def test_no_two_functions_are_the_same_file(binaries: dict[str, Path]) -> None:
@@ -102,7 +102,7 @@ def test_list_targets_takes_little_memory_for_500_targets(
     for answer in answers:
         plan = answer.output
         assert (len(plan["instances"]), len(plan["clusters"])) == (instances, clusters)
-        assert {len(item["id"]) for item in plan["instances"] + plan["clusters"]} == {worlds.MOST_NAMED}
+        assert {len(item["id"]) for item in plan["instances"] + plan["clusters"]} == {worlds.MAX_IDENTIFIER_LENGTH}
         assert "nextInstances" not in plan
         assert "nextClusters" not in plan
 
@@ -145,7 +145,7 @@ def test_list_targets_takes_little_memory_for_a_page_of_10000_databases_with_a_c
         answer = function.invoke(
             {"request": {"page": page}, "run": {"execution": "nightly-pi20", "arn": "arn:nightly-pi20"}}
         )
-        most = MOST_MEMORY_BYTES_OF_A_LARGE_FLEET
+        most = MAX_MEMORY_BYTES_OF_A_LARGE_FLEET
         measure_memory(function, figure, "10000 instances, 10000 copies", answer, most=most)
     assert len(answer.output["instances"]) == 500
 
@@ -246,14 +246,14 @@ def snapshots_left(simulator: Simulator) -> set[str]:
 
 # ---------------------------------------------------------------- bad settings, bad input, the end
 
-BATON = {"target": worlds.target("instance")}
+PAYLOAD = {"target": worlds.target("instance")}
 
 GOOD_INPUT: dict[str, Json] = {
     "list-targets": {"request": {}, "run": {"execution": "nightly", "arn": "arn:nightly"}},
     "find-latest-snapshot": worlds.target("instance"),
-    "start-copy": BATON,
-    "check-copy-status": BATON,
-    "prune-old": BATON,
+    "start-copy": PAYLOAD,
+    "check-copy-status": PAYLOAD,
+    "prune-old": PAYLOAD,
 }
 """At least as far as each function reads before it looks at its settings."""
 
@@ -302,7 +302,7 @@ def test_malformed_input_is_refused_by_the_name_of_its_field(
 
 @pytest.mark.usefixtures("runnable")
 @EACH
-def test_an_event_that_is_no_json_is_an_error_and_no_crash(name: str, start: Start) -> None:
+def test_an_event_that_is_not_json_is_an_error_and_no_crash(name: str, start: Start) -> None:
     with start(name) as function:
         for _ in range(2):
             assert function.invoke_bytes(b"{").failed

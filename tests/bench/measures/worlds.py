@@ -13,7 +13,7 @@ Json = Any
 TEAM_TAGS = {f"team:label-{number}": f"{number} is a rather long value".ljust(100, ".") for number in range(36)}
 """With our own 14, as many tags as AWS allows."""
 
-MOST_NAMED = 63
+MAX_IDENTIFIER_LENGTH = 63
 """Characters of the longest identifier that RDS takes."""
 
 ENGINES = {"instance": ("postgres", "16.4", 200), "cluster": ("aurora-postgresql", "16.4", 1)}
@@ -22,11 +22,11 @@ ENGINES = {"instance": ("postgres", "16.4", 200), "cluster": ("aurora-postgresql
 
 def long_name(name: str) -> str:
     """As long as an identifier can be."""
-    return name + "x" * (MOST_NAMED - len(name))
+    return name + "x" * (MAX_IDENTIFIER_LENGTH - len(name))
 
 
 def fleet(instances: int, clusters: int, copies: Iterable[Json] = ()) -> Json:
-    """So many databases with names of full length, each cluster with two members, which are no targets."""
+    """This many databases with names of full length, each cluster with two members, which are no targets."""
     return scenario(
         instances=[database("instance", long_name(f"instance-{number:03}-")) for number in range(instances)],
         clusters=[
@@ -82,7 +82,7 @@ def scenario(*, instances: Json = (), clusters: Json = (), copies: Json = ()) ->
 
 
 def own_copy(kind: str, hours: int, name: str = "orders") -> Json:
-    """A verified copy of the snapshot of so many hours ago, with every tag that start-copy writes."""
+    """A verified copy of the snapshot of this many hours ago, with every tag that start-copy writes."""
     engine, version, _ = ENGINES[kind]
     settings = {
         "class": "db.r6g.large",

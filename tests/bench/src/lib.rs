@@ -27,7 +27,7 @@ pub fn now() -> Timestamp {
     Timestamp::constant(1_760_000_000, 0)
 }
 
-/// The ARN of the automated snapshot of so many days ago.
+/// The ARN of the automated snapshot of this many days ago.
 #[must_use]
 pub fn source_arn(days: u32) -> String {
     format!("arn:aws:rds:eu-west-1:123456789012:snapshot:rds:orders-2026-11-22-03-{days:04}")
@@ -46,7 +46,7 @@ pub fn identity(source_arn: &str, source_created: Timestamp) -> CopyIdentity<'_>
     }
 }
 
-/// So many verified copies of one database, a day apart.
+/// This many verified copies of one database, a day apart.
 #[must_use]
 pub fn copies(count: u32) -> Vec<OwnCopy> {
     let owner = owner();
@@ -133,7 +133,7 @@ pub fn tagged() -> Snapshot {
     }
 }
 
-/// A page of so many targets with names of full length, as list-targets hands it over.
+/// A page of this many targets with names of full length, as list-targets hands it over.
 #[must_use]
 pub fn page(targets: u32) -> String {
     let target = |number| {
@@ -160,15 +160,15 @@ pub fn page(targets: u32) -> String {
 #[derive(Debug, Clone, Copy)]
 pub enum Following {
     /// Ours, while RDS reports no progress.
-    OursBlind,
+    OursWithoutProgress,
     /// Ours, while RDS reports steady progress.
-    OursTold,
-    /// A look every so many seconds.
+    OursWithProgress,
+    /// A poll each time this many seconds have passed.
     Every(u64),
 }
 
 impl Following {
-    /// How many looks a copy of `duration` seconds takes, and how many seconds after its end it is noticed.
+    /// How many polls it takes to follow a copy of `duration` seconds, and how many seconds after its end it is noticed.
     #[must_use]
     pub fn to_the_end(self, duration: u64) -> (u32, u64) {
         let mut wait = Wait::first();
@@ -178,8 +178,8 @@ impl Following {
         let mut time = wait.seconds;
         while time < duration {
             wait = match self {
-                Self::OursBlind => schedule::next(&wait, time, 0),
-                Self::OursTold => schedule::next(&wait, time, percent(time, duration)),
+                Self::OursWithoutProgress => schedule::next(&wait, time, 0),
+                Self::OursWithProgress => schedule::next(&wait, time, percent(time, duration)),
                 Self::Every(seconds) => Wait {
                     seconds,
                     polls: wait.polls + 1,

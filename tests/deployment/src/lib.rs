@@ -36,7 +36,7 @@ pub fn text(path: &str) -> String {
 /// A file that `make render` writes to `target/rendered`.
 ///
 /// # Panics
-/// When the file is missing or not JSON: then `make render` is to be run.
+/// When the file is missing or not JSON: then `make render` must be run.
 #[must_use]
 pub fn rendered(name: &str) -> Value {
     let path = root().join("target/rendered").join(name);

@@ -126,7 +126,7 @@ fn further(state: &State) -> Vec<&'static str> {
     }
 }
 
-/// Every error that a Task is to be tried with.
+/// Every error that a Task must be tried with.
 fn errors(state: &State) -> BTreeSet<String> {
     let named = state.errors("Retry").into_iter().chain(state.errors("Catch")).flatten();
     named

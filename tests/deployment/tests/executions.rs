@@ -38,7 +38,7 @@ fn payload_of(arguments: &Value) -> Value {
     payload
 }
 
-/// What the functions of copy-snapshot answer when all goes well and RDS needs two looks.
+/// What the functions of copy-snapshot answer when all goes well and RDS needs two polls.
 fn answer(state: &str, arguments: &Value, decision: &str) -> Value {
     let payload = &payload_of(arguments);
     let payload = match state {
@@ -66,7 +66,7 @@ fn answer(state: &str, arguments: &Value, decision: &str) -> Value {
             payload,
             &json!({ "pruned": { "deleted": [{ "id": "second" }], "kept": [] } }),
         ),
-        other => panic!("{other} is no Task of copy-snapshot"),
+        other => panic!("{other} is not a Task of copy-snapshot"),
     };
     json!({ "Payload": payload, "StatusCode": 200 })
 }
@@ -186,7 +186,7 @@ fn a_full_quota_prunes_once_tries_once_more_and_then_fails() {
     assert_eq!(
         audit["pruned"]["deleted"],
         json!([{ "id": "first" }, { "id": "second" }]),
-        "both prunes are told"
+        "both prunes are reported"
     );
 
     let (ended, path, _) = full_for(2);
@@ -258,10 +258,10 @@ fn a_snapshot_that_expires_while_its_copy_waits_is_looked_for_again_three_times_
         assert_eq!(asked.len(), 1 + times as usize);
         assert!(
             asked.iter().all(|one| *one == target),
-            "each look gets the target whole: {asked:?}"
+            "each attempt to find a snapshot gets the target whole: {asked:?}"
         );
-        let looks = path.iter().filter(|state| *state == "FindAgain").count();
-        assert_eq!(looks, times as usize);
+        let finds = path.iter().filter(|state| *state == "FindAgain").count();
+        assert_eq!(finds, times as usize);
     }
     let (ended, path, asked) = copy_of_vanishing_snapshots(&target, u32::MAX, |_| false);
     let failure = ended.expect_err("gone for good");
@@ -272,7 +272,7 @@ fn a_snapshot_that_expires_while_its_copy_waits_is_looked_for_again_three_times_
 }
 
 #[test]
-fn room_is_made_once_however_often_a_snapshot_vanishes_and_is_told_of_in_the_end() {
+fn room_is_made_once_however_often_a_snapshot_vanishes_and_is_reported_in_the_end() {
     // Room is made after the first snapshot has gone, and then two more of them go.
     let (ended, path, _) = copy_of_vanishing_snapshots(&target(false), 4, |attempt| attempt == 1);
     let count = |name: &str| path.iter().filter(|state| *state == name).count();
@@ -343,7 +343,7 @@ fn a_failure_without_a_readable_cause_still_says_something() {
     assert_eq!(ended.expect_err("failed").cause.expect("a cause").len(), 4_000);
 }
 
-/// A plan with so many targets of each kind; `more` replaces fields.
+/// A plan with these targets of each kind; `more` replaces fields.
 fn plan(instances: &[&str], clusters: &[&str], more: &Value) -> Value {
     let targets = |kind: &str, ids: &[&str]| -> Value {
         ids.iter()
@@ -1047,7 +1047,7 @@ fn a_page_and_a_mistyped_input_send_no_message_of_their_own() {
 }
 
 #[test]
-fn the_functions_of_a_copy_are_told_its_run_for_their_logs() {
+fn the_functions_of_a_copy_get_its_run_for_their_logs() {
     let machine = state_machine("copy-snapshot");
     let logs = RefCell::new(std::collections::BTreeMap::new());
     let mut execution = InstantExecution::new(&machine, "i-orders-0a1b2c3d", |state, arguments| {

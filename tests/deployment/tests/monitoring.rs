@@ -86,7 +86,7 @@ fn every_alarm_watches_a_metric_that_exists_with_the_dimensions_that_it_has() {
             "AWS/SQS" => assert_eq!(dimensions, [("QueueName", "snapferry-TriggerDeadLetters")]),
             other => panic!("{name}: {other}"),
         }
-        assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{name} tells nobody");
+        assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{name} notifies nobody");
         let said = alarm["AlarmDescription"].as_str().expect("a description");
         assert!(said.contains(". "), "{name} does not say what to do: {said}");
     }

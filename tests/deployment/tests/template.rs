@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deployment::{MACHINES, machine, rendered, root, states, text};
-use domain::settings::Settings;
+use domain::settings::{OBJECTIVE_HOURS, Settings};
 use serde_json::{Value, json};
 use step_functions::entries;
 
@@ -696,6 +696,21 @@ fn every_function_gets_the_variables_that_settings_reads() {
 }
 
 #[test]
+fn without_a_stack_the_command_line_judges_by_the_rpo_that_a_stack_has_by_default() {
+    let parameter = &rendered("template.json")["Parameters"]["ObjectiveHours"];
+    assert_eq!(parameter["Default"], OBJECTIVE_HOURS);
+    for (document, said) in [
+        ("README.md", format!("or else {OBJECTIVE_HOURS} h |")),
+        (
+            "docs/parameters.md",
+            format!("| `ObjectiveHours` | {OBJECTIVE_HOURS} |"),
+        ),
+    ] {
+        assert!(text(document).contains(&said), "{document} does not say {said:?}");
+    }
+}
+
+#[test]
 fn the_limits_of_the_parameters_are_those_that_settings_checks() {
     let template = rendered("template.json");
     let with = |variable: &str, value: &str| {
@@ -814,7 +829,7 @@ fn what_starts_a_run_retries_and_keeps_what_it_could_not_deliver() {
     let rules = rendered("events.json");
     let fleet = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet";
     let queue = "arn:aws:sqs:us-east-1:123456789012:snapferry-TriggerDeadLetters";
-    // A measurement that is lost is made again within the hour.
+    // A measurement that is lost is repeated within the hour.
     let starts = |(name, _): &(&String, &Value)| *name != "MeasureRule";
     for (name, rule) in rules.as_object().expect("rules").iter().filter(starts) {
         let [target] = entries(&rule["Targets"]) else {

@@ -186,7 +186,7 @@ impl CopyBuilder {
     }
 
     fn tagged(&self, snapshot: scenario::Snapshot) -> scenario::Snapshot {
-        let snapshot = snapshot.of(self.simulated_kind(), &self.tags.source_id);
+        let snapshot = snapshot.taken_of(self.simulated_kind(), &self.tags.source_id);
         self.tags()
             .iter()
             .fold(snapshot, |snapshot, (key, value)| snapshot.tag(key, value))

@@ -47,7 +47,7 @@ impl Measured {
     /// The values of a metric, in order.
     ///
     /// # Panics
-    /// When a value is no number.
+    /// When a value is not a number.
     #[must_use]
     pub fn values(&self, metric: Metric) -> Vec<f64> {
         let lines = self.lines(metric);

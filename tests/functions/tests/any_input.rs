@@ -44,7 +44,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(5_000)))]
 
     #[test]
-    fn a_baton_is_read_or_refused_by_field(input in inputs::spoilt(inputs::payloads())) {
+    fn a_payload_is_read_or_refused_by_field(input in inputs::spoilt(inputs::payloads())) {
         is_read_or_refused::<Target>(&input)?;
         is_read_or_refused::<Found>(&input)?;
         is_read_or_refused::<Started>(&input)?;

@@ -22,7 +22,7 @@ fn encrypted(id: &str) -> Database {
         .copies_take(600.0)
 }
 
-/// A run on each of so many days, each with a new snapshot of each of these instances.
+/// A run on each of this many days, each with a new snapshot of each of these instances.
 async fn daily(world: &World, settings: &Settings, days: u32, instances: &[&str]) {
     for _ in 0..days {
         for result in chain::run(world, settings, json!({})).await.expect("a run") {
@@ -36,7 +36,7 @@ fn next_day(world: &World, instances: &[&str]) {
     world.advance(Duration::from_hours(24));
     world.add(&Scenario::new().region(SOURCE, |region| {
         instances.iter().fold(region, |region, id| {
-            region.snapshot(Snapshot::automated(0.5).of(Kind::Instance, id))
+            region.snapshot(Snapshot::automated(0.5).taken_of(Kind::Instance, id))
         })
     }));
 }

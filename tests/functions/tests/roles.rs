@@ -45,7 +45,7 @@ fn settings() -> Settings {
 
 fn owned(id: &str) -> Snapshot {
     Snapshot::manual(id, 700.0)
-        .of(Kind::Instance, "orders")
+        .taken_of(Kind::Instance, "orders")
         .tag("snapferry:owner", OWNER)
 }
 
@@ -81,15 +81,15 @@ fn world(roles: &Roles) -> World {
             .snapshot(old(DatabaseKind::Cluster, "billing"))
             .snapshot(owned("snapferry-owned"))
             .snapshot(owned("by-hand-with-forged-tag"))
-            .snapshot(Snapshot::manual("snapferry-untagged", 700.0).of(Kind::Instance, "orders"))
-            .snapshot(Snapshot::manual("by-hand", 700.0).of(Kind::Instance, "orders"))
-            .snapshot(Snapshot::manual("snapferry-cluster-untagged", 700.0).of(Kind::Cluster, "billing"))
+            .snapshot(Snapshot::manual("snapferry-untagged", 700.0).taken_of(Kind::Instance, "orders"))
+            .snapshot(Snapshot::manual("by-hand", 700.0).taken_of(Kind::Instance, "orders"))
+            .snapshot(Snapshot::manual("snapferry-cluster-untagged", 700.0).taken_of(Kind::Cluster, "billing"))
             .snapshot(owned("snapferry-other-stack").tag("snapferry:owner", "us-west-2/snapferry"))
     };
     let elsewhere = |region: Region| {
         region
             .snapshot(owned("snapferry-owned"))
-            .snapshot(Snapshot::manual("by-hand", 700.0).of(Kind::Instance, "orders"))
+            .snapshot(Snapshot::manual("by-hand", 700.0).taken_of(Kind::Instance, "orders"))
     };
     let world = World::new(
         &Scenario::new()

@@ -112,7 +112,7 @@ fn stack(row: &Row<'_>) -> Settings {
         "OptionGroups" => settings_with(&[("OPTION_GROUPS", "its-options=for-copies")]),
         "IncludeNeptune" => settings_with(&[("INCLUDE_NEPTUNE", "true")]),
         "IncludeDocumentDb" => settings_with(&[("INCLUDE_DOCUMENTDB", "true")]),
-        other => panic!("{other:?} is no setting of the table"),
+        other => panic!("{other:?} is not a setting of the table"),
     }
 }
 

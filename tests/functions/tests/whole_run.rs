@@ -32,7 +32,7 @@ fn next_day(world: &World, databases: &[(Kind, &str)]) {
     world.advance(Duration::from_hours(24));
     world.add(&Scenario::new().region(SOURCE, |region| {
         databases.iter().fold(region, |region, (kind, id)| {
-            region.snapshot(Snapshot::automated(0.5).of(*kind, id))
+            region.snapshot(Snapshot::automated(0.5).taken_of(*kind, id))
         })
     }));
 }

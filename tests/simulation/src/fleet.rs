@@ -140,7 +140,7 @@ pub(crate) fn option_group() -> OptionGroup {
 
 pub(crate) fn databases(stack: Stack, random: &mut Random) -> Vec<Database> {
     // Mostly few: what goes wrong takes no more than a few databases, and time goes with their number.
-    let count = (0..3).map(|_| random.of(5..=40)).min().unwrap_or(5);
+    let count = (0..3).map(|_| random.within(5..=40)).min().unwrap_or(5);
     (0..count).map(|number| database(number, stack, random)).collect()
 }
 
@@ -192,7 +192,7 @@ fn database(number: u64, stack: Stack, random: &mut Random) -> Database {
     let options = (engine == "oracle-ee")
         .then(|| *random.one_of(&[Some(MAPPED_GROUP), Some(MAPPED_GROUP), Some(UNMAPPED_GROUP), None]))
         .flatten();
-    let resource_id = format!("{prefix}-{:012X}{number}R", random.of(0..=0xffff_ffff_ffff));
+    let resource_id = format!("{prefix}-{:012X}{number}R", random.within(0..=0xffff_ffff_ffff));
     let (policy, mut tags) = policies::draw(random, options.is_some(), stack.allows_key);
     let opted_out = random.per_mille(80);
     if opted_out {
@@ -212,12 +212,12 @@ fn database(number: u64, stack: Stack, random: &mut Random) -> Database {
         has_backups: !random.per_mille(80),
         // Few outlast the shortest deadline: who joins them looks at them again and again, and who waits for their slot
         // asks as often, so that most calls would be of that kind.
-        copy_seconds: match random.of(0..=39) {
+        copy_seconds: match random.within(0..=39) {
             0 => random.between(1800.0, 7200.0),
             1..=4 => random.between(300.0, 1200.0),
             _ => random.between(20.0, 300.0),
         },
-        retention: usize::try_from(random.of(1..=3)).unwrap_or(1),
+        retention: usize::try_from(random.within(1..=3)).unwrap_or(1),
         is_gone: false,
         taken: Vec::new(),
         takes: 0,
@@ -323,8 +323,9 @@ fn not_ours(number: usize, database: &Database) -> scenario::Snapshot {
     };
     match number % 4 {
         // Made by hand, under a name of its own or one like ours.
-        0 => scenario::Snapshot::manual(&format!("by-hand-{number}"), 500.0).of(database.kind, &database.id),
-        1 => scenario::Snapshot::manual(&format!("snapferry-by-hand-{number}"), 500.0).of(database.kind, &database.id),
+        0 => scenario::Snapshot::manual(&format!("by-hand-{number}"), 500.0).taken_of(database.kind, &database.id),
+        1 => scenario::Snapshot::manual(&format!("snapferry-by-hand-{number}"), 500.0)
+            .taken_of(database.kind, &database.id),
         // Another stack's.
         2 => marked(format!("snapferry-other-{number}"), "eu-central-1"),
         // Our tag on a snapshot that somebody named otherwise.

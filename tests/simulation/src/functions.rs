@@ -18,12 +18,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use step_functions::{Failure, before};
 
+use crate::invariants::{Invariants, MAX_SKEW};
 use crate::network::{Network, as_invocation, skewed};
 use crate::policies::OTHER_KEY;
 use crate::random::Random;
 use crate::record::Record;
 use crate::virtual_time::{Promise, Tasks};
-use crate::watch::{MAX_SKEW, Watch};
 
 /// Something that is broken on purpose, to see that the simulation notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -57,7 +57,7 @@ pub struct Functions {
     tasks: Rc<Tasks>,
     network: Network,
     record: Record,
-    watch: Watch,
+    invariants: Invariants,
     deployments: BTreeMap<&'static str, Rc<Deployment>>,
     keys: Keys,
     random: RefCell<Random>,
@@ -85,13 +85,13 @@ enum Fault {
     NotStarted(&'static str),
     /// It is killed before it does anything.
     KilledBefore,
-    /// It is killed after so many milliseconds.
+    /// It is killed after this many milliseconds.
     KilledHalfway(u64),
     /// It is killed when it has done everything, before it can answer.
     KilledAfter,
-    /// It is done twice, the second time so many seconds later.
+    /// It is done twice, the second time this many seconds later.
     Twice(u64),
-    /// Its answer takes so many seconds.
+    /// Its answer takes this many seconds.
     Late(u64),
 }
 
@@ -120,7 +120,7 @@ impl Functions {
         tasks: &Rc<Tasks>,
         network: &Network,
         record: &Record,
-        watch: &Watch,
+        invariants: &Invariants,
         settings: &domain::settings::Settings,
         random: Random,
         broken: Broken,
@@ -133,7 +133,7 @@ impl Functions {
             tasks: Rc::clone(tasks),
             network: network.clone(),
             record: record.clone(),
-            watch: watch.clone(),
+            invariants: invariants.clone(),
             deployments,
             keys: network.keys("list-targets", settings),
             random: RefCell::new(random),
@@ -162,7 +162,7 @@ impl Functions {
         let clock = self.tasks.clock().clone();
         let fault = self.draw_fault();
         self.record.call(&format!("invoke {function}"));
-        let pause = self.random.borrow_mut().of(10..=300);
+        let pause = self.random.borrow_mut().within(10..=300);
         clock.sleep(Duration::from_millis(pause)).await;
         if let Some(fault) = fault {
             self.record.fault(fault.name(), &function);
@@ -215,13 +215,13 @@ impl Functions {
     fn draw_fault(&self) -> Option<Fault> {
         let mut random = self.random.borrow_mut();
         let rates = self.network.rates();
-        random.per_mille(rates.of_steps).then(|| match random.of(0..=6) {
+        random.per_mille(rates.of_steps).then(|| match random.within(0..=6) {
             0 => Fault::NotStarted(random.one_of::<&'static str>(NOT_STARTED)),
             1 => Fault::KilledBefore,
-            2 => Fault::KilledHalfway(random.of(1..=2500)),
+            2 => Fault::KilledHalfway(random.within(1..=2500)),
             3 => Fault::KilledAfter,
-            4 | 5 => Fault::Twice(random.of(0..=90)),
-            _ => Fault::Late(random.of(5..=400)),
+            4 | 5 => Fault::Twice(random.within(0..=90)),
+            _ => Fault::Late(random.within(5..=400)),
         })
     }
 
@@ -233,7 +233,8 @@ impl Functions {
         let mut random = self.random.borrow_mut();
         if is_on && random.per_mille(50) {
             let most = u64::try_from(MAX_SKEW.as_secs()).unwrap_or_default() / 2;
-            let seconds = i64::try_from(random.of(0..=2 * most)).unwrap_or_default() - i64::try_from(most).unwrap_or(0);
+            let seconds =
+                i64::try_from(random.within(0..=2 * most)).unwrap_or_default() - i64::try_from(most).unwrap_or(0);
             *skew = SignedDuration::from_secs(seconds);
             self.record.fault("clock set", &format!("{function} {seconds} s"));
         } else if !is_on {
@@ -252,7 +253,8 @@ impl Functions {
         self.last.set(self.last.get() + 1);
         let number = self.last.get();
         let now = self.now_of(function);
-        self.watch.invoked(number, function, self.tasks.clock().now(), listed);
+        self.invariants
+            .invoked(number, function, self.tasks.clock().now(), listed);
         let timeout = if ["list-targets", "prune-old"].contains(&function) {
             300
         } else {
@@ -384,7 +386,7 @@ fn pick_foreign_key(deployment: &Deployment, found: &mut Found) -> Deployment {
     deployment
 }
 
-/// The broken prune-old: of the verified copies, the newest first, so many go after so many that stay.
+/// The broken prune-old: of the verified copies, the newest first, `stay` stay and the `go` after them go.
 async fn delete_from(deployment: &Deployment, payload: &Prunable, stay: usize, go: usize) -> Result<(), Error> {
     let names = [payload.target.id.clone()];
     let there = deployment

@@ -4,13 +4,13 @@
 //! state machines run the real handlers against the simulated RDS; then the faults stop, and quiet runs follow until
 //! one finds nothing to do.
 //!
-//! - [`trial`]: one seed from its beginning to its verdict;
+//! - [`scenario_run`]: one seed from its beginning to its verdict;
 //! - `fleet`: the databases of a seed, the stack that copies them, and the account;
 //! - [`policies`]: what the tags of a database ask for;
-//! - [`watch`]: what must always hold, judged at every write and at the end from what really is;
+//! - [`invariants`]: what must always hold, judged at every write and at the end from what really is;
 //! - [`executions`]: executions of the state machines, many side by side;
 //! - [`functions`]: the five functions as Lambda runs them, killed, repeated, late, under clocks that differ;
-//! - [`network`]: latency and faults between a function and RDS, databases that are renamed, deleted and made again;
+//! - [`network`]: latency and faults between a function and RDS, databases that are renamed, deleted and re-created;
 //! - `signature`: who calls, in place of a signature;
 //! - [`virtual_time`]: tasks on one thread whose clock jumps from event to event;
 //! - [`record`]: the transcript, its hash, and the counts.
@@ -22,12 +22,12 @@
 pub mod executions;
 mod fleet;
 pub mod functions;
+pub mod invariants;
 pub mod machines;
 pub mod network;
 pub mod policies;
 pub mod random;
 pub mod record;
+pub mod scenario_run;
 mod signature;
-pub mod trial;
 pub mod virtual_time;
-pub mod watch;

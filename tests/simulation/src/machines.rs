@@ -13,7 +13,7 @@ use crate::virtual_time::lock;
 /// Machines by name. They live as long as the process: there are a handful, and executions refer to them as they like.
 pub type Machines = BTreeMap<String, &'static StateMachine>;
 
-/// Both machines with so many instances and clusters at once, one of them broken if it is asked for. They are read once.
+/// Both machines with this concurrency of instances and of clusters, one of them broken if it is asked for. They are read once.
 #[must_use]
 pub fn machines(concurrency: [u64; 2], broken: Broken) -> Machines {
     static READ: Mutex<BTreeMap<([u64; 2], Broken), Machines>> = Mutex::new(BTreeMap::new());

@@ -28,11 +28,11 @@ use rds_simulator_sdk::World;
 use rds_simulator_sdk::simulator::State;
 use runtime::deployment::Deployment;
 
+use crate::invariants::Invariants;
 use crate::random::Random;
 use crate::record::Record;
-use crate::signature::Named;
+use crate::signature::CallerScheme;
 use crate::virtual_time::{Clock, lock};
-use crate::watch::Watch;
 
 thread_local! {
     /// The invocation whose future is being polled.
@@ -86,7 +86,7 @@ struct Shared {
     destination: String,
     clock: Clock,
     record: Record,
-    watch: Watch,
+    invariants: Invariants,
     random: Mutex<Random>,
     rates: Mutex<FaultRates>,
     kms_denies: Mutex<bool>,
@@ -112,7 +112,7 @@ impl Network {
         destination: &str,
         clock: &Clock,
         record: &Record,
-        watch: &Watch,
+        invariants: &Invariants,
         random: Random,
     ) -> Self {
         Self {
@@ -121,7 +121,7 @@ impl Network {
                 destination: destination.to_owned(),
                 clock: clock.clone(),
                 record: record.clone(),
-                watch: watch.clone(),
+                invariants: invariants.clone(),
                 random: Mutex::new(random),
                 rates: Mutex::default(),
                 kms_denies: Mutex::default(),
@@ -133,7 +133,7 @@ impl Network {
         }
     }
 
-    /// The judge is told nothing any more: it looks at all copies at every write, and a fleet may have ten thousand.
+    /// The invariants are not judged any more: that looks at all copies at every write, and a fleet may have ten thousand.
     #[must_use]
     pub fn unjudged(self) -> Self {
         self.shared.is_judged.store(false, Ordering::Relaxed);
@@ -192,7 +192,7 @@ impl Network {
         let config = self.shared.world.sdk_config(&settings.destination_region, caller);
         let config = aws_sdk_kms::config::Builder::from(&config)
             .retry_partition(RetryPartition::new(format!("network-{number}-kms")))
-            .push_auth_scheme(Named::new(caller, &settings.destination_region, "kms"))
+            .push_auth_scheme(CallerScheme::new(caller, &settings.destination_region, "kms"))
             .http_client(self.wire(false))
             .time_source(self.shared.clock.clone())
             .sleep_impl(self.shared.clock.clone());
@@ -206,7 +206,7 @@ impl Network {
             let wire = self.wire(region == settings.source_region);
             let client = self.shared.world.client_with(region, caller, |config| {
                 config
-                    .push_auth_scheme(Named::new(caller, region, "rds"))
+                    .push_auth_scheme(CallerScheme::new(caller, region, "rds"))
                     .http_client(wire)
                     .time_source(self.shared.clock.clone())
                     .sleep_impl(self.shared.clock.clone())
@@ -244,7 +244,7 @@ impl Network {
         };
         let (before, after, fault) = {
             let mut random = lock(&self.shared.random);
-            let (before, after) = (random.of(5..=400), random.of(5..=400));
+            let (before, after) = (random.within(5..=400), random.within(5..=400));
             let rates = *lock(&self.shared.rates);
             let fault = random.per_mille(rates.of_rds).then(|| Fault::draw(&mut random));
             (Duration::from_millis(before), Duration::from_millis(after), fault)
@@ -336,7 +336,10 @@ impl Network {
             return;
         }
         let Shared {
-            watch, record, clock, ..
+            invariants,
+            record,
+            clock,
+            ..
         } = &*self.shared;
         let Call {
             invocation,
@@ -361,10 +364,10 @@ impl Network {
             if status == 200 {
                 self.shared.writes.fetch_add(1, Ordering::Relaxed);
                 let after = self.state();
-                watch.wrote(*invocation, action, form, before.unwrap_or(&after), &after, clock.now());
+                invariants.wrote(*invocation, action, form, before.unwrap_or(&after), &after, clock.now());
             }
         } else if action.contains("Snapshots") && !call.is_source {
-            watch.read(*invocation, clock.now(), || self.state());
+            invariants.read(*invocation, clock.now(), || self.state());
         }
     }
 
@@ -412,13 +415,13 @@ enum Fault {
 
 impl Fault {
     fn draw(random: &mut Random) -> Self {
-        match random.of(0..=6) {
+        match random.within(0..=6) {
             0 => Self::Throttled,
             1 => Self::Status(500),
             2 => Self::Status(503),
             3 => Self::Unreachable,
             4 | 5 => Self::LostReply,
-            _ => Self::LateReply(random.of(2..=25)),
+            _ => Self::LateReply(random.within(2..=25)),
         }
     }
 }

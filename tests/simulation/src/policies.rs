@@ -52,7 +52,7 @@ impl Kept {
         [self.copies, self.days, day, week, month, year]
     }
 
-    fn of(numbers: [u32; 6]) -> Self {
+    fn from_numbers(numbers: [u32; 6]) -> Self {
         let [copies, days, day, week, month, year] = numbers;
         Self {
             copies,
@@ -66,7 +66,7 @@ impl Kept {
         for (number, other) in numbers.iter_mut().zip(others) {
             *number = choose(*number, other);
         }
-        Self::of(numbers)
+        Self::from_numbers(numbers)
     }
 
     /// What both ask for.
@@ -116,13 +116,13 @@ pub struct Policy {
 pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy, BTreeMap<String, String>) {
     let mut policy = Policy::default();
     let mut tags = BTreeMap::new();
-    let few = |random: &mut Random| u32::try_from(random.of(1..=4)).unwrap_or(1);
-    match random.of(0..=9) {
+    let few = |random: &mut Random| u32::try_from(random.within(1..=4)).unwrap_or(1);
+    match random.within(0..=9) {
         0..=2 => {}
         3 | 4 => policy.keep.days = few(random),
         5 => policy.keep.copies = few(random),
         6 => {
-            let at = usize::try_from(random.of(0..=3)).unwrap_or(0);
+            let at = usize::try_from(random.within(0..=3)).unwrap_or(0);
             policy.keep.calendar[at] = few(random);
         }
         7 => (policy.keep.copies, policy.keep.days) = (few(random), few(random)),

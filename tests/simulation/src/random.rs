@@ -30,7 +30,7 @@ impl Random {
     }
 
     /// A number of the range.
-    pub fn of(&mut self, range: RangeInclusive<u64>) -> u64 {
+    pub fn within(&mut self, range: RangeInclusive<u64>) -> u64 {
         let width = range.end() - range.start() + 1;
         range.start() + self.draw() % width
     }
@@ -42,7 +42,7 @@ impl Random {
         least + (most - least) * share
     }
 
-    /// True so many times in a thousand.
+    /// True this many times in a thousand.
     pub fn per_mille(&mut self, times: u64) -> bool {
         self.draw() % 1000 < times
     }

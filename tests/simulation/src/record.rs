@@ -68,12 +68,12 @@ impl Record {
         self.note(&format!("FAULT {kind}: {where_}"));
     }
 
-    /// Counts so many faults of a kind.
+    /// Counts `count` faults of a kind.
     pub fn faults(&self, kind: &str, count: u64) {
         *lock(&self.shared).faults.entry(kind.to_owned()).or_default() += count;
     }
 
-    /// Counts so many of anything.
+    /// Counts `count` of anything.
     pub fn add(&self, figure: &str, count: u64) {
         *lock(&self.shared).figures.entry(figure.to_owned()).or_default() += count;
     }
@@ -107,7 +107,7 @@ impl Record {
     }
 }
 
-/// What one seed, or several, came to.
+/// What happened in one seed, or in several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// A hash of the whole transcript; of several seeds, the sum of theirs.

@@ -12,11 +12,11 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 /// Names a caller in place of signing.
 #[derive(Debug)]
-pub(crate) struct Named {
+pub(crate) struct CallerScheme {
     authorization: String,
 }
 
-impl Named {
+impl CallerScheme {
     /// For calls of a service in a region, by the caller of this access key.
     pub(crate) fn new(caller: &str, region: &str, service: &str) -> Self {
         Self {
@@ -32,7 +32,7 @@ pub(crate) fn authorization(caller: &str, region: &str, service: &str) -> String
     )
 }
 
-impl AuthScheme for Named {
+impl AuthScheme for CallerScheme {
     fn scheme_id(&self) -> AuthSchemeId {
         AuthSchemeId::new("sigv4")
     }
@@ -46,7 +46,7 @@ impl AuthScheme for Named {
     }
 }
 
-impl Sign for Named {
+impl Sign for CallerScheme {
     fn sign_http_request(
         &self,
         request: &mut HttpRequest,

@@ -18,12 +18,12 @@ use serde::Serialize;
 use serde_json::json;
 use simulation::executions::{Executions, Status};
 use simulation::functions::{Broken, Functions};
+use simulation::invariants::Invariants;
 use simulation::machines::machines;
 use simulation::network::Network;
 use simulation::random::Random;
 use simulation::record::{Record, Report};
 use simulation::virtual_time::Tasks;
-use simulation::watch::Watch;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,11 +32,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SLOTS: [u32; 2] = [20, 5];
 
 /// Databases that the stack works on at once, by default.
-const LANES: [u32; 2] = [24, 7];
+const CONCURRENCY: [u32; 2] = [24, 7];
 
 const PAGE_SIZE: usize = 500;
 
-/// Of fewer minutes in which all lanes were taken, the share of the slots in use says nothing.
+/// Of fewer minutes in which the concurrency was used up, the share of the slots in use says nothing.
 const MIN_SAMPLES: u32 = 60;
 
 /// How much longer than the best schedule a run may take. If each page waited for the longest copy of the one before, a
@@ -107,7 +107,7 @@ fn check(databases: usize, clusters_in_ten: u64) {
     assert!(figures.longest_histories.iter().all(|events| *events <= 10_000));
     assert!(
         figures.slots_in_use[0].is_some(),
-        "instances fill their lanes for longer"
+        "instances use their full concurrency for longer"
     );
     for in_use in figures.slots_in_use.iter().flatten() {
         assert!(*in_use >= 0.95, "{in_use}");
@@ -124,7 +124,7 @@ struct Figures {
     /// How long the run takes, and what that is of the best schedule.
     hours: f64,
     of_bound: f64,
-    /// Of instances and of clusters, while all lanes were taken.
+    /// Of instances and of clusters, while the concurrency was used up.
     slots_in_use: [Option<f64>; 2],
     /// Calls of RDS and KMS, and invocations of functions, for each database.
     calls: f64,
@@ -144,7 +144,7 @@ struct Fleet {
     databases: Vec<(Kind, f64)>,
 }
 
-/// What a run came to.
+/// How a run went.
 struct Ran {
     report: Report,
     took: SignedDuration,
@@ -171,7 +171,7 @@ impl Fleet {
         let mut random = Random::new(databases as u64 + clusters_in_ten, "scale");
         let databases = (0..databases)
             .map(|_| {
-                let kind = if random.of(1..=10) <= clusters_in_ten {
+                let kind = if random.within(1..=10) <= clusters_in_ten {
                     Kind::Cluster
                 } else {
                     Kind::Instance
@@ -234,19 +234,27 @@ impl Fleet {
         let world = self.world();
         let tasks = Tasks::beginning_at(BEGINNING);
         let record = Record::new(tasks.clock(), false);
-        let watch = Watch::new(&settings, vec![KEY.to_owned()], &record);
+        let invariants = Invariants::new(&settings, vec![KEY.to_owned()], &record);
         let random = |purpose| Random::new(self.databases.len() as u64, purpose);
-        let network = Network::new(&world, DESTINATION, tasks.clock(), &record, &watch, random("network")).unjudged();
+        let network = Network::new(
+            &world,
+            DESTINATION,
+            tasks.clock(),
+            &record,
+            &invariants,
+            random("network"),
+        )
+        .unjudged();
         let functions = Functions::new(
             &tasks,
             &network,
             &record,
-            &watch,
+            &invariants,
             &settings,
             random("functions"),
             Broken::Nothing,
         );
-        let machines = machines(LANES.map(u64::from), Broken::Nothing);
+        let machines = machines(CONCURRENCY.map(u64::from), Broken::Nothing);
         let steps = Executions::new(&tasks, &functions, &network, &record, random("steps"), machines);
         let fleet = steps.start("copy-fleet", "run", json!({})).expect("a new name");
         let mut slots = [SlotUse::default(); 2];
@@ -255,8 +263,11 @@ impl Fleet {
             tasks.run(Self::in_a_minute(&tasks), || fleet.ended.is_kept());
             let now = Sample::take(&world, &network, &steps);
             for (at, slots) in slots.iter_mut().enumerate() {
-                // Every lane is taken as long as a page's queue is not empty.
-                if [&before, &now].iter().all(|sample| sample.running[at] >= LANES[at]) {
+                // The concurrency is used up as long as a page's queue is not empty.
+                if [&before, &now]
+                    .iter()
+                    .all(|sample| sample.running[at] >= CONCURRENCY[at])
+                {
                     slots.used += now.slot_seconds[at] - before.slot_seconds[at];
                     slots.there += now.at.duration_since(before.at).as_secs_f64() * f64::from(SLOTS[at]);
                     slots.samples += 1;
@@ -300,7 +311,7 @@ impl Sample {
         let of_kind = |prefix: &str| {
             let names = running.iter().filter(|execution| execution.machine == "copy-snapshot");
             let count = names.filter(|execution| execution.name.starts_with(prefix)).count();
-            u32::try_from(count).expect("few lanes")
+            u32::try_from(count).expect("few executions")
         };
         Self {
             at: world.now(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use simulation::functions::Broken;
 use simulation::record::Report;
-use simulation::trial::{self, CALLS_UNDER_FAULTS, FAULTS, Options};
+use simulation::scenario_run::{self, CALLS_UNDER_FAULTS, FAULTS, Options};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -50,7 +50,7 @@ fn seeds_keep_every_promise() {
 #[test]
 fn replay() {
     let Some(seed) = number("SIM_SEED") else { return };
-    let report = trial::run(
+    let report = scenario_run::run(
         seed,
         Options {
             shown: true,
@@ -63,9 +63,12 @@ fn replay() {
 
 #[test]
 fn a_seed_is_the_same_every_time() {
-    let (once, again) = (trial::run(13, Options::default()), trial::run(13, Options::default()));
+    let (once, again) = (
+        scenario_run::run(13, Options::default()),
+        scenario_run::run(13, Options::default()),
+    );
     assert_eq!(once, again);
-    assert_ne!(once.hash, trial::run(22, Options::default()).hash);
+    assert_ne!(once.hash, scenario_run::run(22, Options::default()).hash);
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn caught_from(first: u64, broken: Broken, expected: &str) {
         ..Options::default()
     };
     let seen = (first..first + SEEDS_FOR_A_MUTATION).any(|seed| {
-        let report = trial::run(seed, options);
+        let report = scenario_run::run(seed, options);
         report.violations.iter().any(|violation| violation.contains(expected))
     });
     assert!(
@@ -132,7 +135,7 @@ fn caught_from(first: u64, broken: Broken, expected: &str) {
     );
 }
 
-/// Runs seeds; what they came to together, and those that violated something.
+/// Runs seeds; their joint report, and those that violated something.
 fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)>) {
     let threads = number("SIM_THREADS").unwrap_or(1).max(1);
     let mut all = Report::default();
@@ -171,7 +174,7 @@ fn batch(first: u64, count: u64, options: Options) -> (Report, Vec<(u64, Report)
 
 /// Runs a seed; a panic is a violation like any other.
 fn run(seed: u64, options: Options) -> Report {
-    let report = std::panic::catch_unwind(|| trial::run(seed, options)).unwrap_or_else(|_| Report {
+    let report = std::panic::catch_unwind(|| scenario_run::run(seed, options)).unwrap_or_else(|_| Report {
         violations: vec!["it panicked: see above".to_owned()],
         ..Report::default()
     });

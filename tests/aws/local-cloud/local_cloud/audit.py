@@ -1,4 +1,4 @@
-"""The audit of a run: one record a database, from the executions of copy-snapshot and the plan of the run."""
+"""The audit of a run: one record per database, from the executions of copy-snapshot and the plan of the run."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ def plan(runs: Runs, run: str) -> Json:
 def of_execution(runs: Runs, execution: Execution) -> Json:
     """The record of one execution of copy-snapshot."""
     # A failed execution has no output: what it knew is the input of the state that it failed in.
-    baton = execution.output or _last_baton(runs, execution) or {}
-    source = baton.get("source") or {}
-    copy = baton.get("copy") or {}
-    outcome = baton.get("outcome", "") if execution.status == "SUCCEEDED" else execution.status.lower()
+    payload = execution.output or _last_payload(runs, execution) or {}
+    source = payload.get("source") or {}
+    copy = payload.get("copy") or {}
+    outcome = payload.get("outcome", "") if execution.status == "SUCCEEDED" else execution.status.lower()
     return {
         "kind": execution.input["kind"],
         "id": execution.input["id"],
         "outcome": outcome,
         "source": source.get("id"),
         "copy": copy.get("id"),
-        "reason": baton.get("reason", "") if execution.status == "SUCCEEDED" else execution.cause,
+        "reason": payload.get("reason", "") if execution.status == "SUCCEEDED" else execution.cause,
         "startedAt": _time(execution.started),
         "finishedAt": _time(execution.stopped),
-        "pruned": [deleted["id"] for deleted in (baton.get("pruned") or {}).get("deleted", [])],
-        "warnings": baton.get("warnings", []),
+        "pruned": [deleted["id"] for deleted in (payload.get("pruned") or {}).get("deleted", [])],
+        "warnings": payload.get("warnings", []),
         "error": execution.error or None,
         "execution": execution.name,
         "sourceArn": source.get("arn"),
         "copyArn": copy.get("arn"),
         "kmsKeyArn": copy.get("kmsKeyArn"),
-        "polls": (baton.get("wait") or {}).get("polls"),
-        "kept": [kept["id"] for kept in (baton.get("pruned") or {}).get("kept", [])],
+        "polls": (payload.get("wait") or {}).get("polls"),
+        "kept": [kept["id"] for kept in (payload.get("pruned") or {}).get("kept", [])],
     }
 
 
@@ -83,11 +83,11 @@ def of_left_out(run: Execution, left_out: Json) -> Json:
     }
 
 
-def _last_baton(runs: Runs, execution: Execution) -> Json:
+def _last_payload(runs: Runs, execution: Execution) -> Json:
     for event in reversed(runs.history(execution.arn)):
         entered = event.get("stateEnteredEventDetails")
-        if entered and (baton := json.loads(entered.get("input") or "null")) and "target" in baton:
-            return baton
+        if entered and (payload := json.loads(entered.get("input") or "null")) and "target" in payload:
+            return payload
     return None
 
 

@@ -368,7 +368,7 @@ def template_parameters(overrides: dict[str, str] | None = None) -> dict[str, st
         "DestinationRegion": layout.DESTINATION_REGION,
         "DestinationKmsKey": layout.KEY_ARN,
         "EventSource": layout.EVENT_SOURCE,
-        # Nothing shall start by itself in the middle of a test, as it would at five in the morning.
+        # Nothing shall start on its own in the middle of a test, as it would at five in the morning.
         "ScheduleExpression": "rate(3650 days)",
         **(overrides or {}),
     }

@@ -23,8 +23,8 @@ from .runs import Execution
 
 Json = Any
 
-LONGEST_RUN_SECONDS = 240
-LONGEST_LINE = 120
+MAX_RUN_SECONDS = 240
+MAX_LINE_WIDTH = 120
 """Characters: sentences are broken here, or where the terminal ends."""
 
 
@@ -96,7 +96,7 @@ class Operator:
         command = command_line.written(self.cloud.program, [*arguments, *stack])
         self.console.print()
         self.console.print(f"$ {command}", style="bold", markup=False)
-        return command_line.show(self.cloud, [*arguments, *stack], self.console.file, LONGEST_RUN_SECONDS)
+        return command_line.show(self.cloud, [*arguments, *stack], self.console.file, MAX_RUN_SECONDS)
 
 
 # What is in the destination region
@@ -206,7 +206,7 @@ def point_out(console: Console, cloud: LocalCloud, records: list[Json], after: d
 
 def item(console: Console, text: str, more: str = "") -> None:
     """Prints a sentence of a list, broken between words, and below it what explains it."""
-    width = min(console.width, LONGEST_LINE)
+    width = min(console.width, MAX_LINE_WIDTH)
     wrap = partial(textwrap.fill, width=width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     console.print(wrap(text, initial_indent="- "), markup=False)
     if more:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Json = Any
 
 UNITS = {"Count", "Seconds", "Milliseconds", "Bytes", "Gigabytes", "Percent", "None"}
-MOST_DIMENSIONS = 30
-MOST_METRICS = 100
+MAX_DIMENSIONS = 30
+MAX_METRICS = 100
 PLATFORM = ("START ", "END ", "REPORT ", "INIT_START ")
 """How the lines begin that Lambda itself writes."""
 
@@ -76,18 +76,18 @@ def measurements(record: Json) -> Iterator[Measurement]:
         namespace = directive.get("Namespace")
         demand(isinstance(namespace, str) and 1 <= len(namespace) <= 1024, "Namespace is missing", record)
         metrics = directive.get("Metrics", [])
-        demand(1 <= len(metrics) <= MOST_METRICS, f"{len(metrics)} metrics", record)
+        demand(1 <= len(metrics) <= MAX_METRICS, f"{len(metrics)} metrics", record)
         sets = directive.get("Dimensions")
-        demand(isinstance(sets, list) and sets, "Dimensions is no list of lists", record)
+        demand(isinstance(sets, list) and sets, "Dimensions is not a list of lists", record)
         for names in sets:
-            demand(isinstance(names, list) and len(names) <= MOST_DIMENSIONS, f"dimensions {names}", record)
+            demand(isinstance(names, list) and len(names) <= MAX_DIMENSIONS, f"dimensions {names}", record)
             dimensions = tuple((name, dimension(record, name)) for name in names)
             for metric in metrics:
                 name, unit = metric.get("Name"), metric.get("Unit", "None")
                 demand(unit in UNITS, f"CloudWatch does not know the unit {unit}", record)
                 value = record.get(name)
                 number = isinstance(value, (int, float)) and not isinstance(value, bool)
-                demand(number, f"{name} is no number: {value!r}", record)
+                demand(number, f"{name} is not a number: {value!r}", record)
                 yield Measurement(namespace, name, unit, float(value), dimensions, at)
 
 

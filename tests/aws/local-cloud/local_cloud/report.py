@@ -1,4 +1,4 @@
-"""What the operator is told while things are prepared: one line a step, with its duration."""
+"""What is reported to the operator while things are prepared: one line per step, with its duration."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ class Runs:
             ]
             for arn in running:
                 self._stop_one(arn)
-            # A lane that became free takes a moment to start the next child.
+            # A place in the map that became free takes a moment to start the next child.
             now = time.monotonic()
             quiet_since = None if running else (quiet_since or now)
             if quiet_since and now - quiet_since > 1:

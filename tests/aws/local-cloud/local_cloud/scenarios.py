@@ -54,7 +54,7 @@ def parameters(scenario: Path) -> dict[str, str]:
 
 
 def expectations(scenario: Path) -> Json | None:
-    """What a run over the fleet should come to, if somebody has written that down."""
+    """What a run over the fleet should result in, if somebody has written that down."""
     return _beside(scenario, "expected")
 
 

@@ -131,5 +131,5 @@ class Simulator:
         self._call("PUT", "time-scale", {"scale": scale})
 
     def end_copies_at_once(self) -> None:
-        """A microsecond is enough for any copy from now on, so that the next look at one finds it complete."""
+        """A microsecond is enough for any copy from now on, so that the next poll finds it complete."""
         self.set_time_scale(1e12)

@@ -199,7 +199,7 @@ async fn a_new_day_brings_new_snapshots_and_takes_old_ones() {
             snapshot_type: Some("automated".to_owned()),
             ..Snapshot::default()
         };
-        region.snapshot(today.of(rds_simulator_sdk::simulator::Kind::Instance, "orders"))
+        region.snapshot(today.taken_of(rds_simulator_sdk::simulator::Kind::Instance, "orders"))
     }));
     world.expire(ARN);
     let state = world.state();
@@ -212,7 +212,7 @@ async fn a_new_day_brings_new_snapshots_and_takes_old_ones() {
 }
 
 #[tokio::test]
-async fn kms_tells_what_a_key_is_and_whether_it_can_be_used() {
+async fn kms_describes_a_key_and_whether_it_can_be_used() {
     let world = World::new(&Scenario::new().region(DESTINATION, |region| {
         region
             .key("2222", "alias/copies")

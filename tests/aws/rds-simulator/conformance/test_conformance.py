@@ -153,7 +153,7 @@ def calls() -> list[Call]:
         Call("DescribeDBInstances", SOURCE, filtered("db-cluster-id", "billing", "zones")),
         Call("DescribeDBInstances", SOURCE, filtered("status", "available")),
         Call("DescribeDBInstances", DESTINATION, {}),
-        Call("DescribeDBInstances", SOURCE, {}, access_key="stranger"),
+        Call("DescribeDBInstances", SOURCE, {}, access_key="unknown"),
         Call("DescribeDBClusters", SOURCE, {}),
         Call("DescribeDBClusters", SOURCE, {"DBClusterIdentifier": arn(SOURCE, "cluster", "billing")}),
         Call("DescribeDBClusters", SOURCE, {"DBClusterIdentifier": "nothing"}),
@@ -179,7 +179,7 @@ def calls() -> list[Call]:
         Call("DescribeOptionGroups", DESTINATION, {"OptionGroupName": "default:oracle-ee-19"}),
         Call("DescribeOptionGroups", DESTINATION, {"OptionGroupName": "nothing"}),
         Call("DescribeGlobalClusters", SOURCE, {}, access_key="reader"),
-        Call("DescribeGlobalClusters", SOURCE, {}, access_key="stranger"),
+        Call("DescribeGlobalClusters", SOURCE, {}, access_key="unknown"),
         Call("DescribeGlobalClusters", DESTINATION, {"GlobalClusterIdentifier": "world"}),
         Call("DescribeGlobalClusters", DESTINATION, {"GlobalClusterIdentifier": "nothing"}),
         Call("DescribeGlobalClusters", SOURCE, filtered("region", DESTINATION)),
@@ -195,7 +195,7 @@ def calls() -> list[Call]:
         key(f"arn:aws:kms:{SOURCE}:{ACCOUNT}:key/1111"),
         key("arn:aws:kms:nowhere"),
         key("2222", access_key="reader"),
-        key("2222", access_key="stranger"),
+        key("2222", access_key="unknown"),
         copy(ORDERS, "acme-orders", **tags),
         copy(ORDERS, "acme-orders"),
         copy(ORDERS, "acme--orders"),
@@ -320,7 +320,7 @@ def check(element: ElementTree.Element, shape: Any, path: str) -> None:
             assert name == expected, f"{path} holds {name}, not {expected}"
             check(child, shape.member, f"{path}[]")
     else:
-        assert not children, f"{path} is no structure"
+        assert not children, f"{path} is not a structure"
         if shape.type_name in ("integer", "long"):
             int(text)
         elif shape.type_name == "boolean":

@@ -10,7 +10,7 @@ use crate::simulator::Simulator;
 /// Seconds by which two times count as the same: progress is summed up in floating point.
 const NEGLIGIBLE: f64 = 1e-6;
 
-/// Where a snapshot at work is to be found.
+/// Where a snapshot at work is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AtWork {
     pub(crate) region: String,

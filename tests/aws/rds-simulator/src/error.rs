@@ -41,7 +41,7 @@ impl ApiError {
     }
 
     /// This error as KMS spells it: it has other codes for what can happen to any call, and knows the status 400 only.
-    pub(crate) fn of_kms(&self) -> Self {
+    pub(crate) fn for_kms(&self) -> Self {
         let code = match (self.refusal, self.code.as_str()) {
             (Refusal::Throttled, _) => "ThrottlingException",
             (Refusal::Denied, _) => "AccessDeniedException",

@@ -14,10 +14,10 @@ pub struct Fault {
     /// Which calls it is about.
     #[serde(flatten)]
     pub calls: Calls,
-    /// So many matching calls pass first.
+    /// The number of matching calls that pass first.
     #[serde(default)]
     pub skip: u32,
-    /// So many matching calls are hit then; all when absent.
+    /// The number of matching calls that are hit then; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
     /// What happens to them.
@@ -100,7 +100,7 @@ pub enum Action {
     Throttle,
     /// It is answered with this HTTP status and no body, and has no effect.
     Status(u16),
-    /// It has its effect; the reply comes so many seconds of wall time later (virtual time in process).
+    /// It has its effect; the reply comes this many seconds of wall time later (virtual time in process).
     DelaySeconds(f64),
     /// It has its effect; the connection ends without a reply.
     DropReply,
@@ -147,14 +147,14 @@ impl Fault {
         Self::new(calls, Action::Error(error))
     }
 
-    /// Only so many times.
+    /// Only this many times.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Only after so many matching calls.
+    /// Only after this many matching calls.
     #[must_use]
     pub fn after(mut self, skip: u32) -> Self {
         self.skip = skip;

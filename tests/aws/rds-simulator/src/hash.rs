@@ -1,7 +1,7 @@
 //! Names that look random but are the same in every run.
 
 /// FNV-1a over the parts, 128 bits: stable between runs and versions, which the standard hashers do not promise.
-pub(crate) fn of(parts: &[&str]) -> u128 {
+pub(crate) fn fnv1a(parts: &[&str]) -> u128 {
     let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     for part in parts {
         for byte in part.bytes().chain([0xff]) {
@@ -14,7 +14,7 @@ pub(crate) fn of(parts: &[&str]) -> u128 {
 
 /// A resource id such as `db-ABCDEFGHIJKLMNOPQRSTUVWXYZ`.
 pub(crate) fn resource_id(prefix: &str, parts: &[&str]) -> String {
-    let mut hash = of(parts);
+    let mut hash = fnv1a(parts);
     let mut id = String::from(prefix);
     for _ in 0..26 {
         let digit = (hash % 32) as u8;

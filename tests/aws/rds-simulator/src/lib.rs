@@ -85,7 +85,7 @@
 //! - A key of another usage or spec is refused like a disabled one (`KMSKeyNotAccessibleFault`). Copies that are under
 //!   way when their key or option group goes are finished.
 //! - KMS says that there is no such key before it looks whether the caller may know.
-//! - A global cluster is told in every region of its partition, whether or not it has a cluster there.
+//! - A global cluster is listed in every region of its partition, whether or not it has a cluster there.
 //! - `DescribeOptionGroups` tells the default groups that are in use, and any other when it is asked for by name.
 //! - `DBInstanceIdentifier` of a describe call for snapshots that matches no database is `DBInstanceNotFound`.
 //! - An automated snapshot that is described by id without its type is not found.

@@ -282,7 +282,7 @@ pub(crate) struct Snapshot {
     pub(crate) job: Option<Job>,
 }
 
-/// What a copy at work will come to.
+/// How a copy at work will end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Available,
@@ -359,7 +359,7 @@ impl Region {
             snapshots: PerKind::default(),
         };
         // Every region has the key that AWS manages for RDS.
-        let arn = region.key_arn(&format!("{:032x}", crate::hash::of(&["aws/rds", name])));
+        let arn = region.key_arn(&format!("{:032x}", crate::hash::fnv1a(&["aws/rds", name])));
         region.keys.push(Key::new(arn, vec!["alias/aws/rds".to_owned()]));
         region
     }

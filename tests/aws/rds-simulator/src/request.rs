@@ -20,7 +20,7 @@ impl Service {
     const KMS_TARGET: &str = "TrentService.";
 
     /// The service that a call is for: those of RDS name no target.
-    pub(crate) fn of(target: Option<&str>) -> Self {
+    pub(crate) fn from_target(target: Option<&str>) -> Self {
         match target {
             None => Self::Rds,
             Some(_) => Self::Kms,
@@ -85,7 +85,7 @@ impl Request {
     ///
     /// The signature itself is not verified: the simulator knows no secret keys.
     pub(crate) fn from_http(authorization: Option<&str>, target: Option<&str>, body: &[u8]) -> Result<Self, ApiError> {
-        let service = Service::of(target);
+        let service = Service::from_target(target);
         let credential = authorization
             .and_then(|header| header.split_once("Credential="))
             .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default())

@@ -306,7 +306,7 @@ pub struct Database {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Members {
-    /// So many, called `<cluster>-1`, `<cluster>-2` …
+    /// This many, called `<cluster>-1`, `<cluster>-2` …
     Count(u32),
     /// These.
     Ids(Vec<String>),
@@ -395,7 +395,7 @@ pub struct CopyBehaviour {
     /// What a finished copy says of itself instead of the truth.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub becomes: Option<Becomes>,
-    /// The last three hold for so many copies of the database's snapshots, those after them succeed; all when absent.
+    /// The last three hold for this many copies of the database's snapshots, those after them succeed; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_copies: Option<u32>,
 }
@@ -773,7 +773,7 @@ impl Snapshot {
 
     /// Says which database it was taken of: for a snapshot that stands for itself.
     #[must_use]
-    pub fn of(mut self, kind: Kind, database: &str) -> Self {
+    pub fn taken_of(mut self, kind: Kind, database: &str) -> Self {
         self.kind = Some(kind);
         self.database = Some(database.to_owned());
         self

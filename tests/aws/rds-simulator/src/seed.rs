@@ -289,7 +289,7 @@ fn type_and_id(
         return Err(wrong(
             place,
             format!(
-                "{id:?} is no name for a snapshot of type {snapshot_type}: those of RDS begin with rds: or awsbackup:"
+                "{id:?} is not a name for a snapshot of type {snapshot_type}: those of RDS begin with rds: or awsbackup:"
             ),
         ));
     }
@@ -385,7 +385,7 @@ pub(crate) fn taken_of(database: &Database) -> Snapshot {
     }
 }
 
-/// Simulated seconds that a copy of so many GiB takes: two minutes to begin with, then about 170 MiB a second.
+/// Simulated seconds that a copy of this many GiB takes: two minutes to begin with, then about 170 MiB a second.
 pub(crate) fn duration(size_gib: u32) -> f64 {
     120.0 + 6.0 * f64::from(size_gib)
 }

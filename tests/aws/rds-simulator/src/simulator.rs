@@ -231,7 +231,7 @@ impl Simulator {
             Err(error) => {
                 self.settle(now);
                 Answer {
-                    response: self.refuse(Service::of(target), &error),
+                    response: self.refuse(Service::from_target(target), &error),
                     delivery: Delivery::Now,
                 }
             }
@@ -388,7 +388,7 @@ impl Simulator {
     fn refuse(&mut self, service: Service, error: &ApiError) -> Response {
         let error = match service {
             Service::Rds => error.clone(),
-            Service::Kms => error.of_kms(),
+            Service::Kms => error.for_kms(),
         };
         self.records.refused(error.refusal, &error.code);
         let request_id = self.request_id();
@@ -419,13 +419,13 @@ impl Simulator {
     /// Everything that stands in the account.
     pub fn state(&mut self, now: Timestamp) -> State {
         self.settle(now);
-        State::of(self, |_| true)
+        State::from_simulator(self, |_| true)
     }
 
     /// What stands in one region of it.
     pub fn state_of(&mut self, now: Timestamp, region: &str) -> State {
         self.settle(now);
-        State::of(self, |name| name == region)
+        State::from_simulator(self, |name| name == region)
     }
 
     /// What was counted since the last seed.

@@ -147,7 +147,7 @@ pub struct SnapshotState {
 
 impl State {
     /// What stands in the regions of these names.
-    pub(crate) fn of(simulator: &Simulator, is_wanted: impl Fn(&str) -> bool) -> Self {
+    pub(crate) fn from_simulator(simulator: &Simulator, is_wanted: impl Fn(&str) -> bool) -> Self {
         let regions = simulator
             .regions
             .values()

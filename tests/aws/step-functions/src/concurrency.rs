@@ -27,28 +27,28 @@ pub async fn side_by_side<'w, T, E>(
     width: usize,
 ) -> Result<Vec<T>, E> {
     let mut work = work.enumerate();
-    let mut lanes: Vec<(usize, Work<'w, Result<T, E>>)> = Vec::new();
+    let mut running: Vec<(usize, Work<'w, Result<T, E>>)> = Vec::new();
     let mut results = BTreeMap::new();
     std::future::poll_fn(|context| {
         loop {
-            while lanes.len() < width.max(1) {
-                let Some(lane) = work.next() else { break };
-                lanes.push(lane);
+            while running.len() < width.max(1) {
+                let Some(next) = work.next() else { break };
+                running.push(next);
             }
             let mut ended = false;
             let mut at = 0;
-            while at < lanes.len() {
-                match lanes[at].1.as_mut().poll(context) {
+            while at < running.len() {
+                match running[at].1.as_mut().poll(context) {
                     Poll::Ready(Ok(result)) => {
-                        results.insert(lanes[at].0, result);
-                        drop(lanes.remove(at));
+                        results.insert(running[at].0, result);
+                        drop(running.remove(at));
                         ended = true;
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Pending => at += 1,
                 }
             }
-            if lanes.is_empty() && !ended {
+            if running.is_empty() && !ended {
                 return Poll::Ready(Ok(()));
             }
             if !ended {

@@ -77,13 +77,13 @@ pub trait Observer {
     /// It enters a state of this type.
     fn entered(&self, _state: &str, _kind: &str) {}
 
-    /// A state waits for so many seconds.
+    /// A state waits for this many seconds.
     fn waits(&self, _seconds: u64) {}
 
-    /// A state has a value of so many bytes.
+    /// A state has a value of this many bytes.
     fn carries(&self, _state: &str, _payload: Payload, _bytes: usize) {}
 
-    /// The history has so many events by now.
+    /// The history has this many events by now.
     fn events(&self, _count: u64) {}
 
     /// A Task took longer than its timeout.
@@ -92,6 +92,6 @@ pub trait Observer {
     /// A state is to be retried after this failure.
     fn retries(&self, _state: &str, _failure: &Failure) {}
 
-    /// A state of this type has failed in the end, after so many retries.
+    /// A state of this type has failed in the end, after this many retries.
     fn gave_up(&self, _state: &str, _kind: &str, _failure: &Failure, _retries: u32) {}
 }

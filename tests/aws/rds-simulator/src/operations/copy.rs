@@ -13,7 +13,7 @@ use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
 /// What a copy is asked to be.
-struct Wish<'a> {
+struct CopyRequest<'a> {
     kind: Kind,
     source_region: &'a str,
     source_id: String,
@@ -26,7 +26,7 @@ struct Wish<'a> {
     copy_option_group: bool,
 }
 
-impl Wish<'_> {
+impl CopyRequest<'_> {
     fn needs_presigned_url(&self, source: &Snapshot, region: &str, docdb_too: bool) -> bool {
         let govcloud = partition(region) == "aws-us-gov" && source.encryption != Encryption::None;
         self.source_region != region && (govcloud || docdb_too && source.engine == "docdb")
@@ -98,7 +98,7 @@ impl Simulator {
         ))
     }
 
-    fn wish<'a>(&self, call: &Call<'a>, kind: Kind) -> Result<Wish<'a>, ApiError> {
+    fn wish<'a>(&self, call: &Call<'a>, kind: Kind) -> Result<CopyRequest<'a>, ApiError> {
         let request = call.request;
         let (source_name, target_name) = match kind {
             Kind::Instance => ("SourceDBSnapshotIdentifier", "TargetDBSnapshotIdentifier"),
@@ -141,7 +141,7 @@ impl Simulator {
                 )));
             }
         }
-        Ok(Wish {
+        Ok(CopyRequest {
             kind,
             source_arn: Region::new(source_region, &self.account).snapshot_arn(kind, &source_id),
             source_region,
@@ -159,7 +159,7 @@ impl Simulator {
     }
 
     /// The action on source and target, and the tagging of the target. See `authorization` for what is a guess.
-    fn authorize_copy(&self, call: &Call<'_>, wish: &Wish<'_>) -> Result<(), ApiError> {
+    fn authorize_copy(&self, call: &Call<'_>, wish: &CopyRequest<'_>) -> Result<(), ApiError> {
         let region = call.request.region.as_str();
         let action = call.operation.action();
         let target = self.regions[region].snapshot_arn(wish.kind, &wish.target_id);
@@ -195,7 +195,7 @@ impl Simulator {
     }
 
     /// How the copy will be encrypted: the rules of keys, and whether the caller may use them.
-    fn encryption(&self, call: &Call<'_>, wish: &Wish<'_>, source: &Snapshot) -> Result<Encryption, ApiError> {
+    fn encryption(&self, call: &Call<'_>, wish: &CopyRequest<'_>, source: &Snapshot) -> Result<Encryption, ApiError> {
         let region = &self.regions[&call.request.region];
         let across = wish.source_region != region.name;
         let allows = |action: &str, key: &Key, region: &str| {
@@ -262,7 +262,7 @@ impl Simulator {
         Ok(())
     }
 
-    fn accept(&mut self, region: &str, wish: &Wish<'_>, source: Snapshot, encryption: Encryption) -> Snapshot {
+    fn accept(&mut self, region: &str, wish: &CopyRequest<'_>, source: Snapshot, encryption: Encryption) -> Snapshot {
         // Copies are counted by database, so that the first ones can fail whichever snapshot they are of.
         let database = self.regions[wish.source_region].arn(wish.kind.database_type(), &source.database);
         let nth = self.accepted.entry(database.clone()).or_default();
@@ -324,7 +324,7 @@ impl Simulator {
 }
 
 /// The option group of the copy must be there, fit, and hold what the source cannot be restored without.
-fn check_option_group(region: &Region, wish: &Wish<'_>, source: &Snapshot) -> Result<(), ApiError> {
+fn check_option_group(region: &Region, wish: &CopyRequest<'_>, source: &Snapshot) -> Result<(), ApiError> {
     if wish.copy_option_group {
         return Err(ApiError::invalid_combination(
             "CopyOptionGroup can be used only for a copy to another account.",

@@ -397,7 +397,7 @@ fn contains(region: &Region, resource_type: &str, values: &[String], id: &str) -
 /// Cuts a page out of what was found.
 ///
 /// The order is arbitrary but fixed, as in AWS, where it is not documented: nobody shall rely on it. The marker is the
-/// place in that order, so that nothing is told twice and nothing is left out while others come and go.
+/// place in that order, so that nothing is listed twice and nothing is left out while others come and go.
 fn page<'a, T>(
     request: &Request,
     found: impl Iterator<Item = &'a T>,
@@ -428,7 +428,7 @@ fn page<'a, T>(
     let mut placed: Vec<(u128, &str, &T)> = found
         .map(|item| {
             let id = id(item).as_str();
-            (hash::of(&[id]), id, item)
+            (hash::fnv1a(&[id]), id, item)
         })
         .filter(|(place, id, _)| after.is_none_or(|after| (*place, *id) > after))
         .collect();

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::lab::{DESTINATION, KEY, Lab, SOURCE, SOURCE_KEY};
+use crate::harness::{DESTINATION, Harness, KEY, SOURCE, SOURCE_KEY};
 
 const OWNER: &str = "eu-west-1/acme";
 
-fn lab() -> Lab {
-    Lab::new(json!({ "regions": {
+fn lab() -> Harness {
+    Harness::new(json!({ "regions": {
         SOURCE: {
             "kmsKeys": [{ "id": "1111" }],
             "instances": [{ "id": "orders", "kmsKey": "1111", "snapshots": [{ "ageHours": 3 }] }]
@@ -44,7 +44,7 @@ fn without(index: usize) -> Value {
     statements
 }
 
-fn copy(lab: &mut Lab, target: &str, key: &str, owner: &str) -> (String, String) {
+fn copy(lab: &mut Harness, target: &str, key: &str, owner: &str) -> (String, String) {
     let source = lab.newest("orders");
     let parameters = [
         ("SourceDBSnapshotIdentifier", source.as_str()),
@@ -58,8 +58,8 @@ fn copy(lab: &mut Lab, target: &str, key: &str, owner: &str) -> (String, String)
         return ("ok".to_owned(), String::new());
     }
     (
-        crate::lab::value(&response.body, "Code"),
-        crate::lab::value(&response.body, "Message"),
+        crate::harness::value(&response.body, "Code"),
+        crate::harness::value(&response.body, "Message"),
     )
 }
 

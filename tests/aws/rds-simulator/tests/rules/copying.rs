@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::lab::{DESTINATION, KEY, Lab, SOURCE, SOURCE_KEY, value, values};
+use crate::harness::{DESTINATION, Harness, KEY, SOURCE, SOURCE_KEY, value, values};
 
 fn world() -> Value {
     json!({ "regions": {
@@ -35,8 +35,8 @@ fn world() -> Value {
     } })
 }
 
-fn lab() -> Lab {
-    Lab::new(world())
+fn lab() -> Harness {
+    Harness::new(world())
 }
 
 fn instance<'a>(source: &'a str, target: &'a str) -> Vec<(&'a str, &'a str)> {
@@ -200,7 +200,7 @@ fn an_sse_rds_cluster_counts_as_encrypted() {
 fn an_sse_rds_cluster_may_refuse_a_key_and_stay_as_it_is() {
     let mut world = world();
     world["settings"] = json!({ "sseRdsCopies": "refuses-key" });
-    let mut lab = Lab::new(world);
+    let mut lab = Harness::new(world);
     let source = lab.newest("aurora-new");
     let (_, code, message) = lab.refused(
         DESTINATION,
@@ -221,7 +221,7 @@ fn an_sse_rds_cluster_may_refuse_a_key_and_stay_as_it_is() {
 
 #[test]
 fn no_snapshot_leaves_its_partition_and_between_chinese_regions_only_neptune_travels() {
-    let mut lab = Lab::new(json!({ "regions": {
+    let mut lab = Harness::new(json!({ "regions": {
         "us-gov-west-1": { "instances": [{ "id": "gov", "snapshots": [{ "id": "gov", "type": "manual" }] }] },
         "cn-north-1": {
             "instances": [{ "id": "china", "snapshots": [{ "id": "china", "type": "manual" }] }],
@@ -418,7 +418,7 @@ fn the_copy_slots_of_each_kind_are_limited_and_free_themselves() {
 fn the_manual_quota_is_another_thing_under_the_same_code() {
     let mut scenario = world();
     scenario["regions"][DESTINATION]["manualSnapshotQuota"] = json!({ "instances": 2, "clusters": 1 });
-    let mut lab = Lab::new(scenario);
+    let mut lab = Harness::new(scenario);
     lab.copy("plain", "c1");
     lab.copy("tagged", "c2");
     let source = lab.newest("tagged");
@@ -454,7 +454,7 @@ fn copies_of_one_instance_wait_for_one_another_as_pending() {
 fn deleting_a_copy_under_way_ends_it_and_frees_its_slot() {
     let mut scenario = world();
     scenario["regions"][DESTINATION]["copySlots"] = json!({ "instances": 1, "clusters": 1 });
-    let mut lab = Lab::new(scenario);
+    let mut lab = Harness::new(scenario);
     lab.copy("plain", "c1");
     let source = lab.newest("tagged");
     assert_eq!(
@@ -479,7 +479,7 @@ fn a_copy_can_fail_vanish_or_come_out_different_as_often_as_the_scenario_says() 
     instances[7] = json!({ "id": "odd", "snapshots": [{ "ageHours": 3 }],
         "copies": { "durationSeconds": 100, "firstCopies": 1,
                     "becomes": { "kmsKey": "alias/aws/rds", "engineVersion": "1.2", "allocatedStorage": 7 } } });
-    let mut lab = Lab::new(scenario);
+    let mut lab = Harness::new(scenario);
     lab.copy("plain", "p1");
     lab.copy("tagged", "t1");
     lab.copy("odd", "o1");
@@ -518,7 +518,7 @@ fn a_copy_fails_without_its_source_only_if_the_scenario_wants_that() {
     for fails in [false, true] {
         let mut scenario = world();
         scenario["settings"] = json!({ "failCopiesWhenSourceIsDeleted": fails });
-        let mut lab = Lab::new(scenario);
+        let mut lab = Harness::new(scenario);
         lab.copy("plain", "c");
         lab.advance(10);
         let source = lab.newest("plain");
@@ -537,7 +537,7 @@ fn a_seeded_copy_goes_on_from_where_it_is() {
         { "kind": "instance", "id": "doomed", "percent": 60, "copies": { "failAtPercent": 70 },
           "sourceArn": "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:plain-{stamp:3}" }
     ]);
-    let mut lab = Lab::new(scenario);
+    let mut lab = Harness::new(scenario);
     assert_eq!(
         lab.simulator.counters(lab.now).copies[DESTINATION].instances.in_flight,
         2

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::lab::{DESTINATION, Lab, SOURCE, value, values};
+use crate::harness::{DESTINATION, Harness, SOURCE, value, values};
 
-fn fleet() -> Lab {
-    Lab::new(json!({ "regions": {
+fn fleet() -> Harness {
+    Harness::new(json!({ "regions": {
         SOURCE: {
             "instances": [
                 { "id": "orders", "resourceId": "db-ORDERS", "tags": { "team": "shop & co" },
@@ -28,7 +28,7 @@ fn fleet() -> Lab {
 }
 
 #[test]
-fn members_of_clusters_are_told_as_instances_with_their_cluster() {
+fn members_of_clusters_are_listed_as_instances_with_their_cluster() {
     let mut lab = fleet();
     let all = lab.ids(SOURCE, "DescribeDBInstances", &[]);
     assert_eq!(all, ["billing-1", "billing-2", "graph-writer", "ledger", "orders"]);
@@ -125,7 +125,7 @@ fn an_automated_snapshot_is_found_by_its_id_only_together_with_its_type() {
 }
 
 #[test]
-fn snapshots_of_aws_backup_are_told_only_to_who_asks_for_them() {
+fn snapshots_of_aws_backup_are_listed_only_for_who_asks_for_them() {
     let mut lab = fleet();
     assert_eq!(lab.ids(SOURCE, "DescribeDBSnapshots", &[]).len(), 4);
     let asked = lab.ids(SOURCE, "DescribeDBSnapshots", &[("SnapshotType", "awsbackup")]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::lab::{DESTINATION, Lab, SOURCE, value, values};
+use crate::harness::{DESTINATION, Harness, SOURCE, value, values};
 
 const WORLD: &str = "arn:aws:rds::123456789012:global-cluster:world";
 
@@ -20,7 +20,7 @@ fn scenario(in_source: &Value, in_destination: &Value) -> Value {
     } })
 }
 
-fn members(lab: &mut Lab, region: &str) -> Vec<(String, bool)> {
+fn members(lab: &mut Harness, region: &str) -> Vec<(String, bool)> {
     let reply = lab.ok(
         region,
         "DescribeGlobalClusters",
@@ -35,7 +35,7 @@ fn members(lab: &mut Lab, region: &str) -> Vec<(String, bool)> {
 #[test]
 fn a_global_cluster_tells_its_clusters_in_whichever_region_it_is_asked() {
     for region in [SOURCE, DESTINATION, "us-east-1"] {
-        let mut lab = Lab::new(scenario(&json!(true), &Value::Null));
+        let mut lab = Harness::new(scenario(&json!(true), &Value::Null));
         let all = lab.ok(region, "DescribeGlobalClusters", &[]);
         let mut names = values(&all, "GlobalClusterIdentifier");
         names.sort();
@@ -59,7 +59,7 @@ fn a_global_cluster_tells_its_clusters_in_whichever_region_it_is_asked() {
             "arn:aws:rds:eu-central-1:123456789012:cluster:world-central"
         );
     }
-    let mut lab = Lab::new(scenario(&Value::Null, &Value::Null));
+    let mut lab = Harness::new(scenario(&Value::Null, &Value::Null));
     let chinese = lab.ok("cn-northwest-1", "DescribeGlobalClusters", &[]);
     assert_eq!(
         value(&chinese, "GlobalClusterArn"),
@@ -78,7 +78,7 @@ fn the_writer_is_the_one_that_says_so_or_else_the_first_that_does_not_deny_it() 
         (Value::Null, json!(false), true, false),
         (json!(false), json!(false), false, false),
     ] {
-        let mut lab = Lab::new(scenario(&in_source, &in_destination));
+        let mut lab = Harness::new(scenario(&in_source, &in_destination));
         let expected = [("world-central".to_owned(), central), ("world-west".to_owned(), west)];
         assert_eq!(members(&mut lab, SOURCE), expected, "{in_source} {in_destination}");
     }
@@ -86,7 +86,7 @@ fn the_writer_is_the_one_that_says_so_or_else_the_first_that_does_not_deny_it() 
 
 #[test]
 fn global_clusters_are_found_by_name_and_by_region() {
-    let mut lab = Lab::new(scenario(&Value::Null, &Value::Null));
+    let mut lab = Harness::new(scenario(&Value::Null, &Value::Null));
     let in_destination = [
         ("Filters.Filter.1.Name", "region"),
         ("Filters.Filter.1.Values.Value.1", DESTINATION),
@@ -111,8 +111,8 @@ fn global_clusters_are_found_by_name_and_by_region() {
 
 #[test]
 fn a_caller_sees_the_global_clusters_that_its_policies_let_it_see() {
-    let mut lab = Lab::new(scenario(&Value::Null, &Value::Null));
-    let allow = |lab: &mut Lab, resource: &str| {
+    let mut lab = Harness::new(scenario(&Value::Null, &Value::Null));
+    let allow = |lab: &mut Harness, resource: &str| {
         let statements = json!([{ "Effect": "Allow", "Action": "rds:DescribeGlobalClusters", "Resource": resource }]);
         lab.allow("list-targets", &statements);
     };

@@ -3,10 +3,10 @@
 use rds_simulator::{Action, Calls, Delivery, Fault, Request};
 use serde_json::json;
 
-use crate::lab::{DESTINATION, KEY, Lab, SOURCE, SOURCE_KEY};
+use crate::harness::{DESTINATION, Harness, KEY, SOURCE, SOURCE_KEY};
 
-fn lab() -> Lab {
-    Lab::new(json!({ "regions": {
+fn lab() -> Harness {
+    Harness::new(json!({ "regions": {
         SOURCE: {
             "kmsKeys": [{ "id": "1111" }],
             "instances": [{ "id": "orders", "kmsKey": "1111", "snapshots": [{ "ageHours": 3 }] }]
@@ -21,7 +21,7 @@ fn lab() -> Lab {
     } }))
 }
 
-fn copy(lab: &mut Lab, target: &str, key: &str) -> String {
+fn copy(lab: &mut Harness, target: &str, key: &str) -> String {
     let source = lab.newest("orders");
     let parameters = [
         ("SourceDBSnapshotIdentifier", source.as_str()),
@@ -32,7 +32,7 @@ fn copy(lab: &mut Lab, target: &str, key: &str) -> String {
     if response.status == 200 {
         "ok".to_owned()
     } else {
-        crate::lab::value(&response.body, "Code")
+        crate::harness::value(&response.body, "Code")
     }
 }
 
@@ -284,7 +284,7 @@ fn calls_to_kms_are_counted_refused_delayed_dropped_and_held_like_others() {
         )
         .times(1),
     );
-    let ask = |lab: &mut Lab, region: &str| {
+    let ask = |lab: &mut Harness, region: &str| {
         let request = Request::kms(region, "tester", "DescribeKey").with("KeyId", "alias/copies");
         let answer = lab.simulator.handle(lab.now, &request);
         (answer.response.status, answer.response.body, answer.delivery)
@@ -310,7 +310,7 @@ fn calls_to_kms_are_counted_refused_delayed_dropped_and_held_like_others() {
 
 #[test]
 fn the_request_limit_of_rds_is_not_that_of_kms() {
-    let mut lab = Lab::new(json!({ "regions": { SOURCE: { "requestsPerSecond": 1 } } }));
+    let mut lab = Harness::new(json!({ "regions": { SOURCE: { "requestsPerSecond": 1 } } }));
     for _ in 0..5 {
         assert_eq!(lab.describe_key(SOURCE, "alias/aws/rds").0, 200);
     }

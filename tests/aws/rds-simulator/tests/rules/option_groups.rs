@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::lab::{DESTINATION, Lab, SOURCE, value, values};
+use crate::harness::{DESTINATION, Harness, SOURCE, value, values};
 
 const TIMEZONE: [&str; 1] = ["Timezone"];
 
@@ -41,12 +41,12 @@ fn world() -> Value {
     } })
 }
 
-fn lab() -> Lab {
-    Lab::new(world())
+fn lab() -> Harness {
+    Harness::new(world())
 }
 
 /// Copies the newest snapshot of a database, with an option group; `ok` or the error's code, and its text.
-fn copy(lab: &mut Lab, database: &str, target: &str, more: &[(&str, &str)]) -> (String, String) {
+fn copy(lab: &mut Harness, database: &str, target: &str, more: &[(&str, &str)]) -> (String, String) {
     let source = lab.newest(database);
     let mut parameters = vec![
         ("SourceDBSnapshotIdentifier", source.as_str()),
@@ -61,7 +61,7 @@ fn copy(lab: &mut Lab, database: &str, target: &str, more: &[(&str, &str)]) -> (
     (value(&response.body, "Code"), value(&response.body, "Message"))
 }
 
-fn groups(lab: &mut Lab, region: &str, parameters: &[(&str, &str)]) -> Vec<String> {
+fn groups(lab: &mut Harness, region: &str, parameters: &[(&str, &str)]) -> Vec<String> {
     let mut names = values(&lab.ok(region, "DescribeOptionGroups", parameters), "OptionGroupName");
     names.sort();
     names
@@ -152,7 +152,7 @@ fn groups_come_in_pages() {
     let groups: Vec<Value> = (0..45)
         .map(|number| json!({ "name": format!("group-{number}"), "engine": "mysql" }))
         .collect();
-    let mut lab = Lab::new(json!({ "regions": { SOURCE: { "optionGroups": groups } } }));
+    let mut lab = Harness::new(json!({ "regions": { SOURCE: { "optionGroups": groups } } }));
     let mut seen = Vec::new();
     let mut marker = String::new();
     loop {
@@ -271,7 +271,7 @@ fn a_group_that_is_removed_meanwhile_is_not_found_from_then_on() {
 #[test]
 fn a_caller_sees_the_groups_that_its_policies_let_it_see() {
     let mut lab = lab();
-    let allow = |lab: &mut Lab, resource: &str| {
+    let allow = |lab: &mut Harness, resource: &str| {
         let statements = json!([{ "Effect": "Allow", "Action": "rds:DescribeOptionGroups", "Resource": resource }]);
         lab.allow("list-targets", &statements);
     };

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::lab::{DESTINATION, Lab, SOURCE};
+use crate::harness::{DESTINATION, Harness, SOURCE};
 
 const GOV: [&str; 2] = ["us-gov-west-1", "us-gov-east-1"];
 const GOV_SNAPSHOT: &str = "arn:aws-us-gov:rds:us-gov-west-1:123456789012:snapshot:secret";
 const GOV_KEY: &str = "arn:aws-us-gov:kms:us-gov-east-1:123456789012:key/2222";
 const DOCUMENTS: &str = "arn:aws:rds:eu-west-1:123456789012:cluster-snapshot:documents";
 
-fn lab(settings: &Value) -> Lab {
-    Lab::new(json!({ "settings": settings, "regions": {
+fn lab(settings: &Value) -> Harness {
+    Harness::new(json!({ "settings": settings, "regions": {
         GOV[0]: {
             "kmsKeys": [{ "id": "1111" }],
             "instances": [
@@ -52,7 +52,7 @@ fn url(changes: &[(&str, Option<&str>)]) -> String {
     format!("https://rds.us-gov-west-1.amazonaws.com/?{query}")
 }
 
-fn copy(lab: &mut Lab, url: Option<&str>) -> (String, String) {
+fn copy(lab: &mut Harness, url: Option<&str>) -> (String, String) {
     let mut parameters = vec![
         ("SourceDBSnapshotIdentifier", GOV_SNAPSHOT),
         ("TargetDBSnapshotIdentifier", "c"),
@@ -63,7 +63,7 @@ fn copy(lab: &mut Lab, url: Option<&str>) -> (String, String) {
     if response.status == 200 {
         return ("ok".to_owned(), String::new());
     }
-    let part = |name| crate::lab::value(&response.body, name);
+    let part = |name| crate::harness::value(&response.body, name);
     (part("Code"), part("Message"))
 }
 

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rds_simulator::scenario::{Database, Fleet, Region, Scenario};
 
-use crate::lab::{DESTINATION, Lab, SOURCE, values};
+use crate::harness::{DESTINATION, Harness, SOURCE, values};
 
 /// One thing that can happen.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ proptest! {
                 })
             })
             .region(DESTINATION, |region| region.slots(slots, 1).quota(1000, 1000));
-        let mut lab = Lab::of(&scenario);
+        let mut lab = Harness::from_scenario(&scenario);
         let mut accepted = 0_u64;
         let mut number = 0;
         for event in events {
@@ -90,7 +90,7 @@ proptest! {
     fn pages_tell_each_database_once(count in 0..260_u32, size in 20..=100_u32) {
         let mut fleet = Fleet::new(SOURCE, DESTINATION, count, 0);
         fleet.snapshot_ages.clear();
-        let mut lab = Lab::of(&fleet.scenario());
+        let mut lab = Harness::from_scenario(&fleet.scenario());
         let (size, mut marker, mut told) = (size.to_string(), None::<String>, vec![]);
         loop {
             let mut parameters = vec![("MaxRecords", size.as_str())];
@@ -119,7 +119,7 @@ proptest! {
         let scenario = Scenario::new().region(SOURCE, |region| {
             region.instance(Database::new("a").snapshots_aged([1.0]).copies_take(f64::from(seconds)))
         });
-        let mut lab = Lab::of(&scenario);
+        let mut lab = Harness::from_scenario(&scenario);
         lab.copy("a", "c");
         let (mut last, mut passed) = (0, 0);
         for step in steps {

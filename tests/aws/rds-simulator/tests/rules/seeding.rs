@@ -3,7 +3,7 @@
 use rds_simulator::scenario::{Fleet, Scenario};
 use serde_json::{Value, json};
 
-use crate::lab::{DESTINATION, Lab, SOURCE};
+use crate::harness::{DESTINATION, Harness, SOURCE};
 
 fn refused(scenario: Value) -> String {
     let now = "2026-11-22T12:00:00Z".parse().unwrap();
@@ -145,7 +145,7 @@ fn keys_option_groups_and_global_clusters_that_cannot_be_are_refused_with_the_pl
 #[test]
 fn resource_ids_are_made_from_names_and_are_the_same_every_time() {
     let id = |region: &str| {
-        let mut lab = Lab::new(json!({ "regions": { region: { "instances": [{ "id": "orders" }] } } }));
+        let mut lab = Harness::new(json!({ "regions": { region: { "instances": [{ "id": "orders" }] } } }));
         let state = lab.simulator.state(lab.now);
         state.database(region, "orders").unwrap().resource_id.clone()
     };
@@ -157,7 +157,7 @@ fn resource_ids_are_made_from_names_and_are_the_same_every_time() {
 
 #[test]
 fn a_snapshot_takes_what_it_does_not_say_from_its_source_or_its_database() {
-    let mut lab = Lab::new(json!({ "regions": {
+    let mut lab = Harness::new(json!({ "regions": {
         SOURCE: { "instances": [
             { "id": "orders", "engine": "mysql", "engineVersion": "8.0.1", "encrypted": true, "allocatedStorage": 33,
               "snapshots": [{ "ageHours": 3 }] }] },
@@ -194,7 +194,7 @@ fn a_snapshot_takes_what_it_does_not_say_from_its_source_or_its_database() {
 fn a_large_fleet_is_one_line() {
     let mut fleet = Fleet::new(SOURCE, DESTINATION, 150, 20);
     fleet.id_length = 63;
-    let mut lab = Lab::of(&fleet.scenario());
+    let mut lab = Harness::from_scenario(&fleet.scenario());
     let state = lab.simulator.state(lab.now);
     assert_eq!(state.regions[SOURCE].databases.len(), 150 + 20 + 20);
     assert_eq!(state.snapshots(SOURCE).len(), 2 * 170);
@@ -209,7 +209,7 @@ fn a_large_fleet_is_one_line() {
 
 #[test]
 fn adding_keeps_what_is_there_and_a_wrong_addition_changes_nothing() {
-    let mut lab = Lab::new(with_instance(&json!({ "id": "a", "snapshots": [{ "ageHours": 3 }] })));
+    let mut lab = Harness::new(with_instance(&json!({ "id": "a", "snapshots": [{ "ageHours": 3 }] })));
     let more = Scenario::from_value(with_instance(&json!({ "id": "b", "snapshots": [{ "ageHours": 1 }] }))).unwrap();
     lab.simulator.add(lab.now, &more).unwrap();
     assert_eq!(lab.simulator.state(lab.now).snapshots(SOURCE).len(), 2);
@@ -225,7 +225,7 @@ fn adding_keeps_what_is_there_and_a_wrong_addition_changes_nothing() {
 
 #[test]
 fn seeding_keeps_the_callers_and_the_time_scale_unless_they_are_given() {
-    let mut lab = Lab::new(json!({ "timeScale": 50, "callers": { "operator": null } }));
+    let mut lab = Harness::new(json!({ "timeScale": 50, "callers": { "operator": null } }));
     lab.simulator.seed(lab.now, &Scenario::new()).unwrap();
     assert_eq!(lab.code(SOURCE, "DescribeDBInstances", &[]), "AccessDenied");
     let state = lab.simulator.state(lab.now);
@@ -250,7 +250,7 @@ fn the_example_in_the_documentation_is_a_scenario() {
         .map(|line| line.trim_start_matches("//!"))
         .collect();
     let scenario = Scenario::from_json(&example).unwrap();
-    let mut lab = Lab::of(&scenario);
+    let mut lab = Harness::from_scenario(&scenario);
     assert_eq!(
         lab.snapshot(DESTINATION, "acme-orders-0123456789ab").unwrap().database,
         "orders"

@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use crate::lab::{Lab, SOURCE, value, values};
+use crate::harness::{Harness, SOURCE, value, values};
 
 const ARN: &str = "arn:aws:rds:eu-west-1:123456789012:snapshot:mine";
 
-fn lab() -> Lab {
-    Lab::new(json!({ "regions": { SOURCE: { "instances": [
+fn lab() -> Harness {
+    Harness::new(json!({ "regions": { SOURCE: { "instances": [
         { "id": "orders", "tags": { "team": "shop" }, "snapshots": [{ "id": "mine", "tags": { "a": "1" } }] }
     ] } } }))
 }
 
-fn add(lab: &mut Lab, key: &str, value: &str) -> u16 {
+fn add(lab: &mut Harness, key: &str, value: &str) -> u16 {
     let parameters = [
         ("ResourceName", ARN),
         ("Tags.Tag.1.Key", key),

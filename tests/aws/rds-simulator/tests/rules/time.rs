@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::lab::{DESTINATION, Lab, SOURCE};
+use crate::harness::{DESTINATION, Harness, SOURCE};
 
-fn lab() -> Lab {
-    Lab::new(json!({ "regions": { SOURCE: { "instances": [
+fn lab() -> Harness {
+    Harness::new(json!({ "regions": { SOURCE: { "instances": [
         { "id": "a", "snapshots": [{ "ageHours": 1 }], "copies": { "durationSeconds": 100 } },
         { "id": "b", "snapshots": [{ "ageHours": 1 }], "copies": { "durationSeconds": 0 } }
     ] } } }))
@@ -39,7 +39,7 @@ fn a_clock_that_steps_back_stops_time() {
 }
 
 #[test]
-fn a_copy_of_no_length_is_there_at_the_next_look() {
+fn a_copy_of_no_length_is_there_at_the_next_poll() {
     let mut lab = lab();
     lab.copy("b", "c");
     assert_eq!(lab.status("c"), "available");
@@ -56,7 +56,7 @@ fn the_next_end_is_known() {
 
 #[test]
 fn slot_use_is_the_share_of_slots_taken_while_any_was() {
-    let mut lab = Lab::new(json!({ "regions": {
+    let mut lab = Harness::new(json!({ "regions": {
         SOURCE: { "instances": [
             { "id": "a", "snapshots": [{ "ageHours": 1 }], "copies": { "durationSeconds": 100 } },
             { "id": "b", "snapshots": [{ "ageHours": 1 }], "copies": { "durationSeconds": 300 } }] },

@@ -3,10 +3,10 @@
 use rds_simulator::{Action, Calls, Delivery, Fault};
 use serde_json::json;
 
-use crate::lab::{DESTINATION, Lab, SOURCE};
+use crate::harness::{DESTINATION, Harness, SOURCE};
 
-fn lab() -> Lab {
-    Lab::new(json!({ "regions": { SOURCE: { "requestsPerSecond": 2, "instances": [
+fn lab() -> Harness {
+    Harness::new(json!({ "regions": { SOURCE: { "requestsPerSecond": 2, "instances": [
         { "id": "a", "snapshots": [{ "ageHours": 1 }] }
     ] } } }))
 }

@@ -1,4 +1,4 @@
-//! A simulator on the bench: calls go in as parameters, replies come out as text.
+//! A simulator for the tests of its rules: calls go in as parameters, replies come out as text.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ pub(crate) const SOURCE_KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/1111
 /// The key's ARN in the destination region.
 pub(crate) const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/2222";
 
-pub(crate) struct Lab {
+pub(crate) struct Harness {
     pub(crate) simulator: Simulator,
     pub(crate) now: Timestamp,
     pub(crate) caller: String,
 }
 
-impl Lab {
+impl Harness {
     pub(crate) fn new(scenario: Value) -> Self {
-        Self::of(&Scenario::from_value(scenario).unwrap())
+        Self::from_scenario(&Scenario::from_value(scenario).unwrap())
     }
 
-    pub(crate) fn of(scenario: &Scenario) -> Self {
+    pub(crate) fn from_scenario(scenario: &Scenario) -> Self {
         let now = "2026-11-22T12:00:00Z".parse().unwrap();
         let mut simulator = Simulator::new(now);
         simulator.seed(now, scenario).unwrap();

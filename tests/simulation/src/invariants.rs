@@ -74,7 +74,7 @@ struct Invoked {
 
 /// The judge of one seed. Clones are the same judge.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub struct Invariants {
     settings: Settings,
     /// The stack's key and the others that it allows.
     keys: Vec<String>,
@@ -100,7 +100,7 @@ struct Known {
     of_database: BTreeMap<String, u32>,
 }
 
-impl Watch {
+impl Invariants {
     /// A judge of what this stack does. `keys` are those that a copy may have, the stack's own one first.
     #[must_use]
     pub fn new(settings: &Settings, keys: Vec<String>, record: &Record) -> Self {

@@ -18,6 +18,7 @@ use step_functions::{Failure, entries};
 use crate::executions::{Execution, Executions, OF_PLATFORM, Status};
 use crate::fleet::{self, Database, SOURCE_KEY, Stack};
 use crate::functions::{Broken, Functions};
+use crate::invariants::{Invariants, Taken};
 use crate::machines::machines;
 use crate::network::{Appearance, FaultRates, Network};
 use crate::policies::{self, ALLOWED_KEY, KEY, OPTION_GROUP, OTHER_KEY};
@@ -25,7 +26,6 @@ use crate::random::Random;
 use crate::record::{Record, Report};
 use crate::signature::authorization;
 use crate::virtual_time::Tasks;
-use crate::watch::{Taken, Watch};
 
 /// The figure that counts the calls while faults are on.
 pub const CALLS_UNDER_FAULTS: &str = "calls while faults are on";
@@ -49,7 +49,7 @@ pub const FAULTS: [&str; 37] = [
     "copy fails at 99 %",
     "copy vanishes",
     "database deleted",
-    "database made again under its name",
+    "database re-created under its name",
     "database renamed",
     "execution stopped",
     "key disabled",
@@ -79,13 +79,13 @@ const DAYS: u64 = 2;
 const MAX_QUIET_RUNS: u64 = 8;
 
 /// Everything of one seed.
-struct Trial {
+struct ScenarioRun {
     seed: u64,
     stack: Stack,
     tasks: Rc<Tasks>,
     world: World,
     network: Network,
-    watch: Watch,
+    invariants: Invariants,
     record: Record,
     steps: Rc<Executions>,
     random: RefCell<Random>,
@@ -110,20 +110,20 @@ pub struct Options {
 pub fn run(seed: u64, options: Options) -> Report {
     // The SDK draws the jitter of its own retries from there.
     fastrand::seed(seed);
-    let trial = Trial::new(seed, options);
-    Rc::clone(&trial).live();
-    trial.rest();
-    trial.rest_on();
-    trial.judge();
-    trial.record.report()
+    let scenario_run = ScenarioRun::new(seed, options);
+    Rc::clone(&scenario_run).live();
+    scenario_run.rest();
+    scenario_run.rest_on();
+    scenario_run.judge();
+    scenario_run.record.report()
 }
 
-impl Trial {
+impl ScenarioRun {
     fn new(seed: u64, options: Options) -> Rc<Self> {
         let Options { broken, shown } = options;
         let mut random = Random::new(seed, "world");
-        let slots = [random.of(2..=6), random.of(1..=4)];
-        let keep = random.of(1..=3).to_string();
+        let slots = [random.within(2..=6), random.within(1..=4)];
+        let keep = random.within(1..=3).to_string();
         let deadline = random.one_of(&["1", "3", "72"]).to_string();
         // Every page lists all databases again, so small pages are few.
         let page_size = random.one_of(&["3", "7", "500", "500", "500", "500"]).to_string();
@@ -151,36 +151,36 @@ impl Trial {
         let keys = [KEY, ALLOWED_KEY]
             .into_iter()
             .take(if stack.allows_key { 2 } else { 1 });
-        let watch = Watch::new(&settings, keys.map(str::to_owned).collect(), &record);
+        let invariants = Invariants::new(&settings, keys.map(str::to_owned).collect(), &record);
         let network = Network::new(
             &world,
             DESTINATION,
             tasks.clock(),
             &record,
-            &watch,
+            &invariants,
             Random::new(seed, "network"),
         );
         let functions = Functions::new(
             &tasks,
             &network,
             &record,
-            &watch,
+            &invariants,
             &settings,
             Random::new(seed, "functions"),
             broken,
         );
         // More than there are slots, as deployed; runs overlap besides, and who waits for a slot asks again and again.
-        let lanes = [slots[0] + random.of(1..=2), slots[1] + 1];
+        let concurrency = [slots[0] + random.within(1..=2), slots[1] + 1];
         let steps = Executions::new(
             &tasks,
             &functions,
             &network,
             &record,
             Random::new(seed, "steps"),
-            machines(lanes, broken),
+            machines(concurrency, broken),
         );
         record.note(&format!(
-            "seed {seed}: {} databases, slots {slots:?}, lanes {lanes:?}, keep {keep}, deadline {deadline} h, page {page_size}, {stack:?}",
+            "seed {seed}: {} databases, slots {slots:?}, concurrency {concurrency:?}, keep {keep}, deadline {deadline} h, page {page_size}, {stack:?}",
             databases.len()
         ));
         record.add("databases", databases.len() as u64);
@@ -190,7 +190,7 @@ impl Trial {
             tasks,
             world,
             network,
-            watch,
+            invariants,
             record,
             steps,
             random: RefCell::new(random),
@@ -209,7 +209,7 @@ impl Trial {
     }
 
     fn draw(&self, range: std::ops::RangeInclusive<u64>) -> u64 {
-        self.random.borrow_mut().of(range)
+        self.random.borrow_mut().within(range)
     }
 
     fn happens(&self, per_mille: u64) -> bool {
@@ -229,7 +229,7 @@ impl Trial {
 
     /// The days under faults.
     fn live(self: Rc<Self>) {
-        self.watch_beginning();
+        self.observe_beginning();
         self.network.set_rates(self.rates);
         for day in 0..DAYS {
             let dawn = day * 24 * 60;
@@ -363,7 +363,7 @@ impl Trial {
             self.record.violation(&format!("the late run: {something}"));
         }
         self.judge_moment();
-        self.watch.judge_retired(&self.state(), self.now());
+        self.invariants.judge_retired(&self.state(), self.now());
     }
 
     fn all_names(&self) -> Vec<String> {
@@ -434,7 +434,7 @@ impl Trial {
             duration_seconds: Some(database.copy_seconds),
             ..CopyBehaviour::default()
         };
-        let accepted = self.watch.accepted_of(&database.id);
+        let accepted = self.invariants.accepted_of(&database.id);
         match self.draw(0..=19) {
             0 | 1 => {
                 behaviour.fail_at_percent = Some(99);
@@ -517,7 +517,7 @@ impl Trial {
             "arn:aws:rds:{SOURCE}:123456789012:{}:{id}",
             database.kind.snapshot_type()
         );
-        self.watch.taken(
+        self.invariants.taken(
             &arn,
             Taken {
                 kind: database.kind,
@@ -534,7 +534,7 @@ impl Trial {
         self.network.settle();
         let there = self.world.with(|simulator, now| simulator.expire(now, arn));
         if there {
-            self.watch.expired(arn);
+            self.invariants.expired(arn);
             self.record.note(&format!("{arn} expires"));
         }
     }
@@ -699,7 +699,7 @@ impl Trial {
             .map(String::as_str)
             .collect();
         self.retag(database, &removed);
-        self.watch.policy(&database.resource_id, &policy, self.now());
+        self.invariants.policy(&database.resource_id, &policy, self.now());
         database.policy = policy;
     }
 
@@ -734,7 +734,7 @@ impl Trial {
             .add(&Scenario::new().region(DESTINATION, |region| region.quota(quota, 10_000)));
     }
 
-    /// A database is renamed, deleted, or deleted and made again under its name.
+    /// A database is renamed, deleted, or deleted and re-created under its name.
     fn change_database(&self) {
         let at = usize::try_from(self.draw(0..=self.databases.borrow().len() as u64 - 1)).unwrap_or(0);
         let mut databases = self.databases.borrow_mut();
@@ -755,14 +755,15 @@ impl Trial {
             1 => {
                 database.is_gone = true;
                 self.record.fault("database deleted", &database.id);
-                self.watch.gone(&database.resource_id, self.now());
+                self.invariants.gone(&database.resource_id, self.now());
                 database.taken.drain(..).collect()
             }
             _ => {
-                self.watch.gone(&database.resource_id, self.now());
+                self.invariants.gone(&database.resource_id, self.now());
                 database.resource_id = format!("{}X{number}", database.resource_id);
-                self.watch.policy(&database.resource_id, &database.policy, self.now());
-                self.record.fault("database made again under its name", &database.id);
+                self.invariants
+                    .policy(&database.resource_id, &database.policy, self.now());
+                self.record.fault("database re-created under its name", &database.id);
                 database.taken.drain(..).collect()
             }
         };
@@ -779,12 +780,13 @@ impl Trial {
         }
     }
 
-    fn watch_beginning(&self) {
+    fn observe_beginning(&self) {
         let state = self.world.state();
-        self.watch.others(&state);
+        self.invariants.others(&state);
         let databases = self.databases.borrow().clone();
         for (at, database) in databases.iter().enumerate() {
-            self.watch.policy(&database.resource_id, &database.policy, BEGINNING);
+            self.invariants
+                .policy(&database.resource_id, &database.policy, BEGINNING);
             for snapshot in state.snapshots(SOURCE) {
                 if snapshot.kind == database.kind && snapshot.database == database.id && snapshot.resource_id.is_some()
                 {
@@ -814,7 +816,7 @@ impl Trial {
         let peaks = counters.copies.get(DESTINATION).map_or([(0, 0); 2], |copies| {
             [copies.instances, copies.clusters].map(|kind| (kind.peak_in_flight, kind.slots))
         });
-        self.watch.judge_moment(&state, peaks);
+        self.invariants.judge_moment(&state, peaks);
     }
 
     /// Judges the executions that were not there before. Says what they still had to do, if anything.
@@ -863,7 +865,7 @@ impl Trial {
     /// The database that an execution of copy-snapshot is for, as it is now.
     fn database_of(&self, execution: &Execution) -> Option<Database> {
         let databases = self.databases.borrow();
-        // One that was made again under its name had another resource id before, with the same beginning.
+        // One that was re-created under its name had another resource id before, with the same beginning.
         let resource_id = execution.input["resourceId"].as_str().unwrap_or_default();
         let is_it = |database: &&Database| resource_id.starts_with(&database.resource_id_within);
         databases.iter().find(is_it).cloned()
@@ -909,7 +911,7 @@ impl Trial {
             .iter()
             .filter(|database| database.can_be_copied(self.stack))
         {
-            self.watch
+            self.invariants
                 .judge_database(&state, database.kind, &database.id, &database.resource_id);
         }
         // Every failure has a name that the documents explain.
