@@ -86,6 +86,9 @@ pub struct Target {
     /// What its tags ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
+    /// The snapshot that the event of this run is about, by its identifier: a run that an event started is for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
     /// Why it is not copied in this run. The state machine ends with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
@@ -109,6 +112,7 @@ impl Target {
             retired: false,
             former_ids: Vec::new(),
             policy: None,
+            snapshot: None,
             problem: None,
             rules: None,
             execution: None,
@@ -183,6 +187,9 @@ pub struct RetiredDatabase {
 pub struct Plan {
     /// Whether the run only says what it would do.
     pub dry_run: bool,
+    /// Whether an RDS event started it: such a run sends no mail, because the next whole run names what failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub event: bool,
     /// What each target is to be copied with.
     pub rules: RunRules,
     /// Instances of this page, in order of need.
@@ -195,7 +202,7 @@ pub struct Plan {
     /// The next page of clusters, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_clusters: Option<Page>,
-    /// The names that the run is narrowed to, for the next page.
+    /// The names that the run is narrowed to, for the next page: those of databases that this page does not have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only: Option<Vec<String>>,
     /// What is left out, and why.

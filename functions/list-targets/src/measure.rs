@@ -13,14 +13,26 @@ use runtime::metrics::{Metric, hours};
 
 use crate::destination_copies::DestinationCopies;
 
-/// Measures the databases that the stack is to copy and the quotas of the destination.
+/// Measures the databases that the stack is to copy and the quotas of the destination. Where the copies are not known,
+/// nothing is said of them: missing data is an alarm of its own.
 pub(crate) fn fleet(
     deployment: &Deployment,
     databases: &[Database],
-    copies: &DestinationCopies,
+    copies: Option<&DestinationCopies>,
     quotas: &BTreeMap<DatabaseKind, Quota>,
     now: Timestamp,
 ) {
+    if let Some(copies) = copies {
+        recovery_points(deployment, databases, copies, now);
+    }
+    for (kind, quota) in quotas.iter().filter(|(_, quota)| quota.max > 0) {
+        deployment
+            .meter
+            .kind(now, *kind, &[(Metric::SNAPSHOT_QUOTA_USE, percent(quota))]);
+    }
+}
+
+fn recovery_points(deployment: &Deployment, databases: &[Database], copies: &DestinationCopies, now: Timestamp) {
     let meter = &deployment.meter;
     let (mut oldest, mut counted, mut without_copy) = (0.0, 0, 0);
     for database in databases.iter().filter(|database| can_be_copied(deployment, database)) {
@@ -41,9 +53,6 @@ pub(crate) fn fleet(
         (Metric::DATABASES_WITHOUT_COPY, f64::from(without_copy)),
     ];
     meter.stack(now, &values, &[]);
-    for (kind, quota) in quotas.iter().filter(|(_, quota)| quota.max > 0) {
-        meter.kind(now, *kind, &[(Metric::SNAPSHOT_QUOTA_USE, percent(quota))]);
-    }
 }
 
 /// What RDS cannot copy would be the oldest for ever, and say nothing of the others.

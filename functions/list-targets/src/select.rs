@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::error::Error;
-use domain::kind::DatabaseName;
 use domain::payload::{LeftOut, LeftOutDatabase};
 use domain::settings::{Selection, Settings};
 use domain::snapshot::Database;
 use domain::tags;
-use runtime::deployment::Deployment;
 
 use crate::request::{Request, Scope};
 
@@ -23,28 +21,10 @@ pub(crate) struct Selected {
     pub(crate) left_out: LeftOut,
 }
 
-/// The scope with the database in the place of its snapshot: an RDS event names the snapshot only.
-pub(crate) async fn resolve(deployment: &Deployment, scope: &Scope) -> Result<Scope, Error> {
-    let Scope::Snapshot { kind, id } = scope else {
-        return Ok(scope.clone());
-    };
-    let snapshot = deployment.source.snapshot(*kind, id, "automated").await?;
-    let snapshot = snapshot.ok_or_else(|| Error::SnapshotNotFound {
-        reason: format!(
-            "detail.SourceIdentifier: there is no automated {kind} snapshot {id} in {}",
-            deployment.settings.source_region
-        ),
-    })?;
-    Ok(Scope::Only(vec![DatabaseName {
-        kind: Some(*kind),
-        id: snapshot.database_id,
-    }]))
-}
-
-/// Refuses names that no database has, before anything is started. `scope` is that of `request`, resolved. Later pages
-/// take what the first one has checked.
-pub(crate) fn check_names(request: &Request, scope: &Scope, databases: &[Database], region: &str) -> Result<(), Error> {
-    let (Some(names), None) = (scope.names(), &request.page) else {
+/// Refuses names that no database has, before anything is started. Later pages take what the first one
+/// has checked.
+pub(crate) fn check_names(request: &Request, databases: &[Database], region: &str) -> Result<(), Error> {
+    let (Some(names), None) = (request.scope.names(), &request.page) else {
         return Ok(());
     };
     for (at, name) in names.iter().enumerate() {
@@ -67,11 +47,7 @@ pub(crate) fn check_names(request: &Request, scope: &Scope, databases: &[Databas
                 "Check the spelling and the region; write the identifier as the RDS console shows it.".to_owned(),
             ),
         };
-        let field = match &request.scope {
-            Scope::Snapshot { .. } => "detail.SourceIdentifier".to_owned(),
-            Scope::All | Scope::Only(_) => format!("only[{at}]"),
-        };
-        return Err(Error::bad_input(&field, &problem, &remedy));
+        return Err(Error::bad_input(&format!("only[{at}]"), &problem, &remedy));
     }
     Ok(())
 }
@@ -105,7 +81,7 @@ pub(crate) fn select(
 
 fn is_asked_for(scope: &Scope, database: &Database) -> bool {
     match scope {
-        Scope::All | Scope::Snapshot { .. } => true,
+        Scope::All | Scope::Events(_) => true,
         Scope::Only(names) => names.iter().any(|name| name.matches(database.kind, &database.id)),
     }
 }

@@ -29,7 +29,7 @@ fn measured(databases: &[Database], copies: &[(&Database, i64)], quotas: &[(Data
     fleet(
         &deployment,
         databases,
-        &DestinationCopies::with_recovery_points(points),
+        Some(&DestinationCopies::with_recovery_points(points)),
         &quotas.collect(),
         NOW,
     );
