@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::types;
+use domain::selection::CopyWish;
 use domain::snapshot::Database;
 use jiff::SignedDuration;
 
@@ -94,7 +95,7 @@ impl Stack {
     /// Whether a run copies this database, as far as its tags and engine say. A member of a global database is left to
     /// the runs, which know whether it is the primary.
     pub(crate) fn selects(&self, database: &Database) -> bool {
-        database.copy_tag().unwrap_or(!self.opt_in)
+        CopyWish::read(&database.tags).copy.unwrap_or(!self.opt_in)
             && database.member_of.is_none()
             && database.global_cluster.is_none()
             && !self.excluded_engines.contains(&database.engine.as_str())

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::DatabaseKind;
-use crate::tags;
 
 /// How a snapshot's storage is encrypted.
 ///
@@ -130,8 +129,17 @@ pub struct Database {
     pub engine_version: String,
     /// The cluster that an instance is a member of.
     pub member_of: Option<String>,
-    /// Its tags in our namespace (`snapferry:`).
+    /// Its tags in our namespace (`snapferry:`), and those that may have been meant for it: see [`crate::tag_spelling`].
     pub tags: BTreeMap<String, String>,
+    /// Status, as RDS spells it (`DBInstanceStatus`, `Status`).
+    pub status: String,
+    /// Days for which RDS keeps automated snapshots (`BackupRetentionPeriod`); 0 is none at all.
+    pub backup_retention_days: Option<i32>,
+    /// What it replicates: an instance, or a cluster of any region (`ReadReplicaSourceDBInstanceIdentifier`,
+    /// `ReadReplicaSourceDBClusterIdentifier`, `ReplicationSourceIdentifier`).
+    pub replica_of: Option<String>,
+    /// The recovery point of AWS Backup, which then makes its backups (`AwsBackupRecoveryPointArn`).
+    pub aws_backup_arn: Option<String>,
     /// Instance class; a cluster has one only if it is a Multi-AZ DB cluster.
     pub class: Option<String>,
     /// Parameter group (of a cluster: its cluster parameter group).
@@ -140,18 +148,6 @@ pub struct Database {
     pub option_group: Option<String>,
     /// Whether it has a standby in another zone.
     pub multi_az: bool,
-}
-
-impl Database {
-    /// Whether its tag says that it is copied, if it says either.
-    #[must_use]
-    pub fn copy_tag(&self) -> Option<bool> {
-        match self.tags.get(tags::COPY)?.trim().to_ascii_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        }
-    }
 }
 
 /// An option group.

@@ -46,6 +46,20 @@ pub const PARAMETER_GROUP: &str = "snapferry:parameter-group";
 pub const OPTION_GROUP: &str = "snapferry:option-group";
 /// For a restore: whether the database was Multi-AZ.
 pub const MULTI_AZ: &str = "snapferry:multi-az";
+/// What a person wishes for, as tags on a database: in the order of what harm a mistake does.
+pub const WISHES: &[&str] = &[
+    COPY,
+    KEEP,
+    KEEP_DAYS,
+    KEEP_DAILY,
+    KEEP_WEEKLY,
+    KEEP_MONTHLY,
+    KEEP_YEARLY,
+    KMS_KEY,
+    OPTION_GROUP,
+];
+/// The wishes that ask for retention.
+pub const RETENTION: &[&str] = &[KEEP, KEEP_DAYS, KEEP_DAILY, KEEP_WEEKLY, KEEP_MONTHLY, KEEP_YEARLY];
 /// Every tag there is. A database that was restored from a copy may carry those of copies.
 pub const ALL: &[&str] = &[
     COPY,

@@ -7,22 +7,31 @@ use aws_sdk_rds::types::{
 };
 use domain::kind::DatabaseKind;
 use domain::snapshot::{Database, Encryption, OptionGroup, Snapshot};
-use domain::tags;
+use domain::tag_spelling::concerns_us;
 use jiff::Timestamp;
 
 pub(crate) fn instance(found: DbInstance) -> Option<Database> {
     Some(Database {
         kind: DatabaseKind::Instance,
         id: found.db_instance_identifier?,
-        arn: found.db_instance_arn?,
-        resource_id: found.dbi_resource_id?,
+        // A record without them is left out by name: it does not vanish (P7).
+        arn: found.db_instance_arn.unwrap_or_default(),
+        resource_id: found.dbi_resource_id.unwrap_or_default(),
         created_at: found.instance_create_time.and_then(timestamp),
         encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
         global_cluster: None,
         engine: found.engine.unwrap_or_default(),
         engine_version: found.engine_version.unwrap_or_default(),
         member_of: found.db_cluster_identifier,
-        tags: our_tags_of(found.tag_list),
+        tags: wishes_of(found.tag_list),
+        status: found.db_instance_status.unwrap_or_default(),
+        backup_retention_days: found.backup_retention_period,
+        replica_of: found
+            .read_replica_source_db_instance_identifier
+            .filter(|id| !id.is_empty())
+            .or(found.read_replica_source_db_cluster_identifier)
+            .filter(|id| !id.is_empty()),
+        aws_backup_arn: found.aws_backup_recovery_point_arn.filter(|arn| !arn.is_empty()),
         class: found.db_instance_class,
         parameter_group: found
             .db_parameter_groups
@@ -40,15 +49,19 @@ pub(crate) fn cluster(found: DbCluster) -> Option<Database> {
     Some(Database {
         kind: DatabaseKind::Cluster,
         id: found.db_cluster_identifier?,
-        arn: found.db_cluster_arn?,
-        resource_id: found.db_cluster_resource_id?,
+        arn: found.db_cluster_arn.unwrap_or_default(),
+        resource_id: found.db_cluster_resource_id.unwrap_or_default(),
         created_at: found.cluster_create_time.and_then(timestamp),
         encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
         global_cluster: found.global_cluster_identifier.filter(|id| !id.is_empty()),
         engine: found.engine.unwrap_or_default(),
         engine_version: found.engine_version.unwrap_or_default(),
         member_of: None,
-        tags: our_tags_of(found.tag_list),
+        tags: wishes_of(found.tag_list),
+        status: found.status.unwrap_or_default(),
+        backup_retention_days: found.backup_retention_period,
+        replica_of: found.replication_source_identifier.filter(|id| !id.is_empty()),
+        aws_backup_arn: found.aws_backup_recovery_point_arn.filter(|arn| !arn.is_empty()),
         class: found.db_cluster_instance_class,
         parameter_group: found.db_cluster_parameter_group,
         option_group: found
@@ -133,9 +146,10 @@ fn tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn our_tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
+/// The tags of a database that are ours, or were meant to be.
+fn wishes_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
     let mut found = tags_of(list);
-    tags::retain_ours(&mut found);
+    found.retain(|key, _| concerns_us(key));
     found
 }
 

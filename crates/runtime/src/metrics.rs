@@ -57,6 +57,9 @@ metrics! {
     DATABASES = "Databases" in "Count";
     /// Those of them that have no verified copy at all.
     DATABASES_WITHOUT_COPY = "DatabasesWithoutCopy" in "Count";
+    /// Databases that make no snapshots which could be copied, or have another one copied in their place: nobody is
+    /// alarmed about them.
+    DATABASES_WITHOUT_SNAPSHOTS = "DatabasesWithoutSnapshots" in "Count";
     /// Manual snapshots of the destination region, as a part of what it may hold.
     SNAPSHOT_QUOTA_USE = "SnapshotQuotaUse" in "Percent";
 }

@@ -8,9 +8,20 @@ use domain::kind::DatabaseKind;
 use domain::ownership::Owner;
 use domain::payload::{Retired, RetiredDatabase, Target};
 use domain::snapshot::{Database, Snapshot};
-use jiff::Timestamp;
+use domain::tags;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::select::MAX_NAMED;
+
+/// How long a copy that another stack asked for is a sign that this stack lives: two stacks with one `OwnerId` prune each
+/// other's copies (M11).
+const OTHER_STACK_IS_RECENT: SignedDuration = SignedDuration::from_hours(72);
+
+/// Most former names of a target.
+const MAX_FORMER_IDS: usize = 20;
+
+/// The tag with the name of the stack that asked for a copy.
+const STACK: &str = "snapferry:stack";
 
 /// What a run remembers of a snapshot; a region may hold tens of thousands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,21 +41,42 @@ pub(crate) struct OwnedCopy {
     name: String,
     created: Timestamp,
     is_verified: bool,
+    /// The stack that asked for it lately, if it is not this one.
+    other_stack: Option<String>,
+    /// Its identifier, if it is complete and RDS does not report what it is a copy of.
+    unconfirmed: Option<String>,
+}
+
+/// What a listing is read for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) owner: &'a Owner,
+    /// Name of the stack.
+    pub(crate) stack: &'a str,
+    pub(crate) now: Timestamp,
 }
 
 impl ListedSnapshot {
     /// What a run remembers of a manual snapshot: nothing, if it has nothing to do with us.
-    pub(crate) fn from_snapshot(owner: &Owner, snapshot: Snapshot) -> Option<Self> {
-        match OwnCopy::read(owner, &snapshot) {
-            Some(copy) => Some(Self::Own(OwnedCopy {
-                kind: snapshot.kind,
-                resource_id: copy.source_resource_id,
-                name: snapshot.database_id,
-                created: copy.source_created,
-                is_verified: copy.status == CopyStatus::Verified,
-            })),
-            None => owner.is_copy_name(&snapshot.id).then_some(Self::Foreign(snapshot.id)),
-        }
+    pub(crate) fn from_snapshot(reader: &Reader<'_>, snapshot: Snapshot) -> Option<Self> {
+        let Reader { owner, stack, now } = *reader;
+        let Some(copy) = OwnCopy::read(owner, &snapshot) else {
+            let claims = snapshot.tags.get(tags::OWNER).is_some_and(|tag| tag == owner.tag());
+            return (claims || owner.is_copy_name(&snapshot.id)).then_some(Self::Foreign(snapshot.id));
+        };
+        let is_recent = now.duration_since(copy.requested) < OTHER_STACK_IS_RECENT;
+        let other_stack = snapshot.tags.get(STACK).filter(|name| is_recent && *name != stack);
+        let is_complete = matches!(copy.status, CopyStatus::Verified | CopyStatus::Unverified);
+        let unconfirmed = (is_complete && snapshot.source_arn.is_none()).then_some(copy.id);
+        Some(Self::Own(OwnedCopy {
+            kind: snapshot.kind,
+            resource_id: copy.source_resource_id,
+            name: snapshot.database_id,
+            created: copy.source_created,
+            is_verified: copy.status == CopyStatus::Verified,
+            other_stack: other_stack.cloned(),
+            unconfirmed,
+        }))
     }
 }
 
@@ -55,8 +87,12 @@ pub(crate) struct DestinationCopies {
     pub(crate) retired: Retired,
     /// The retired databases as targets, in no order.
     pub(crate) retired_targets: Vec<Target>,
-    /// Snapshots that are named like our copies, and are not ours.
+    /// Snapshots that are named or tagged like our copies, and are not ours.
     pub(crate) foreign: Vec<String>,
+    /// Copies of which RDS does not report what they are copies of: only their names and tags say so.
+    pub(crate) unconfirmed: Vec<String>,
+    /// Names of other stacks that asked for copies lately, and how many each.
+    pub(crate) other_stacks: BTreeMap<String, usize>,
     /// When the data of the newest verified copy of a database was captured, by resource id.
     recovery_points: BTreeMap<String, Timestamp>,
 }
@@ -70,7 +106,13 @@ impl DestinationCopies {
             .collect();
         let mut sorted = Self::default();
         let mut gone: BTreeMap<(DatabaseKind, String), Vec<OwnedCopy>> = BTreeMap::new();
-        for snapshot in listed {
+        for mut snapshot in listed {
+            if let ListedSnapshot::Own(copy) = &mut snapshot {
+                sorted.unconfirmed.extend(copy.unconfirmed.take());
+                if let Some(stack) = copy.other_stack.take() {
+                    *sorted.other_stacks.entry(stack).or_default() += 1;
+                }
+            }
             match snapshot {
                 ListedSnapshot::Foreign(id) => sorted.foreign.push(id),
                 ListedSnapshot::Own(copy) if living.contains(&(copy.kind, copy.resource_id.as_str())) => {
@@ -107,6 +149,8 @@ impl DestinationCopies {
             }
         }
         let id = names.remove(0);
+        // A target has a bound. Copies under names that are not looked for are only kept.
+        names.truncate(MAX_FORMER_IDS);
         self.retired.databases += 1;
         self.retired.copies += count;
         self.retired.first.push(RetiredDatabase {

@@ -6,10 +6,11 @@ use domain::error::Error;
 use domain::kind::DatabaseKind;
 use domain::payload::Page;
 use domain::snapshot::Database;
+use jiff::Timestamp;
 use rds::Quota;
 use runtime::deployment::Deployment;
 
-use crate::destination_copies::{DestinationCopies, ListedSnapshot};
+use crate::destination_copies::{DestinationCopies, ListedSnapshot, Reader};
 use crate::request::Scope;
 
 /// What a page of a run finds in both regions.
@@ -30,14 +31,19 @@ pub(crate) struct Inventory {
 impl Inventory {
     /// Asks both regions at once. Without the databases there is no run; whatever else is refused is said, and the run
     /// goes on (P2).
-    pub(crate) async fn read(deployment: &Deployment, scope: &Scope, page: Option<&Page>) -> Result<Self, Error> {
+    pub(crate) async fn read(
+        deployment: &Deployment,
+        scope: &Scope,
+        page: Option<&Page>,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
         let kinds = page.map_or(DatabaseKind::ALL.to_vec(), |page| vec![page.kind]);
         // What the destination holds puts the databases of each page into order, and tells which of them are gone.
         let scanned = if *scope == Scope::All { &kinds[..] } else { &[] };
         let (databases, quotas, listed) = tokio::join!(
             databases(deployment, &kinds),
             quotas(deployment, page.is_none()),
-            listed_snapshots(deployment, scanned),
+            listed_snapshots(deployment, scanned, now),
         );
         let databases = databases?;
         let (global_writers, about_writers) = global_writers(deployment, &databases).await;
@@ -96,9 +102,18 @@ async fn databases(deployment: &Deployment, kinds: &[DatabaseKind]) -> Result<Ve
 }
 
 /// What the destination region holds of these kinds.
-async fn listed_snapshots(deployment: &Deployment, kinds: &[DatabaseKind]) -> Result<Vec<ListedSnapshot>, Error> {
+async fn listed_snapshots(
+    deployment: &Deployment,
+    kinds: &[DatabaseKind],
+    now: Timestamp,
+) -> Result<Vec<ListedSnapshot>, Error> {
+    let reader = Reader {
+        owner: &deployment.owner,
+        stack: &deployment.settings.stack,
+        now,
+    };
     let of_kind = async |kind| {
-        let scan = |snapshot| ListedSnapshot::from_snapshot(&deployment.owner, snapshot);
+        let scan = |snapshot| ListedSnapshot::from_snapshot(&reader, snapshot);
         if kinds.contains(&kind) {
             deployment.destination.scan_manual_snapshots(kind, scan).await
         } else {

@@ -11,6 +11,7 @@ use domain::snapshot::Database;
 use domain::tags;
 
 use crate::inventory::why;
+use crate::policy::wish;
 
 /// KMS in the destination region.
 #[derive(Debug, Clone)]
@@ -52,7 +53,7 @@ pub(crate) enum Pick<'a> {
 impl Keyring {
     /// What a database's tags say of its key.
     pub(crate) fn picked(&self, database: &Database) -> Pick<'_> {
-        match database.tags.get(tags::KMS_KEY).map(|value| self.picked.get(value)) {
+        match wish(database, tags::KMS_KEY).map(|value| self.picked.get(value)) {
             None => Pick::Own,
             Some(Some(Some(key))) => Pick::Tagged(key),
             Some(_) => Pick::NotAllowed,
@@ -81,10 +82,10 @@ impl Keys {
             own: self.check(settings.kms_key.arn()).await,
             picked: BTreeMap::new(),
         };
-        for value in databases.iter().filter_map(|database| database.tags.get(tags::KMS_KEY)) {
+        for value in databases.iter().filter_map(|database| wish(database, tags::KMS_KEY)) {
             if !keyring.picked.contains_key(value) {
                 let key = self.pick(value.trim(), settings, &keyring.own).await;
-                keyring.picked.insert(value.clone(), key);
+                keyring.picked.insert(value.to_owned(), key);
             }
         }
         keyring

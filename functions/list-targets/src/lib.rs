@@ -33,7 +33,6 @@ use preflight::Preflight;
 use request::{Request, Scope};
 use resolve::Resolved;
 use runtime::deployment::Deployment;
-use select::Selected;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -89,16 +88,18 @@ async fn of_fleet(
         copies,
         quotas,
         mut said,
-    } = Inventory::read(deployment, scope, page).await?;
+    } = Inventory::read(deployment, scope, page, now).await?;
     select::check_names(request, &databases, &settings.source_region)?;
-    let Selected { databases, left_out } = select::select(databases, scope, settings, &global_writers);
+    let selected = select::select(databases, scope, settings, &global_writers);
     if page.is_none() && *scope == Scope::All {
-        measure::fleet(deployment, &databases, copies.as_ref(), &quotas, now);
+        measure::fleet(deployment, &selected, copies.as_ref(), &quotas, now);
     }
     let copies = copies.unwrap_or_default();
+    let (databases, left_out, of_selection) = selected.to_copy();
     let preflight = Preflight::run(deployment, keys, &databases).await;
     let (targets, of_databases) = preflight.targets(deployment, databases);
     said.extend(preflight.of_run(deployment, &quotas, &targets, &copies));
+    said.extend(of_selection);
     said.extend(of_databases);
     let cut = page::cut(with_retired(targets, &copies, settings), page, run, settings.page_size)?;
     Ok(Plan {
@@ -126,13 +127,15 @@ async fn of_events(deployment: &Deployment, keys: &Keys, events: &Events, run: &
     } = resolve::resolve(deployment, events).await?;
     let (global_writers, about_writers) = inventory::global_writers(deployment, &databases).await;
     said.extend(about_writers);
-    let Selected { databases, left_out } = select::select(databases, &Scope::All, settings, &global_writers);
+    let selected = select::select(databases, &Scope::All, settings, &global_writers);
+    let (databases, left_out, of_selection) = selected.to_copy();
     let preflight = Preflight::run(deployment, keys, &databases).await;
     let (mut targets, of_databases) = preflight.targets(deployment, databases);
     for target in &mut targets {
         target.snapshot = snapshots.remove(&target.resource_id);
     }
     said.extend(preflight.of_keys());
+    said.extend(of_selection);
     said.extend(of_databases);
     let names: Vec<DatabaseName> = targets.iter().map(named).collect();
     let cut = page::cut(targets, None, run, settings.page_size)?;

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use domain::kind::DatabaseKind;
-use domain::rds_rules::why_unsupported;
 use domain::snapshot::Database;
 use jiff::Timestamp;
 use rds::Quota;
@@ -12,19 +11,22 @@ use runtime::deployment::Deployment;
 use runtime::metrics::{Metric, hours};
 
 use crate::destination_copies::DestinationCopies;
+use crate::select::Selected;
 
-/// Measures the databases that the stack is to copy and the quotas of the destination. Where the copies are not known,
+/// Measures the databases that are expected to have a fresh copy, and the quotas of the destination. Where the copies are not known,
 /// nothing is said of them: missing data is an alarm of its own.
 pub(crate) fn fleet(
     deployment: &Deployment,
-    databases: &[Database],
+    selected: &Selected,
     copies: Option<&DestinationCopies>,
     quotas: &BTreeMap<DatabaseKind, Quota>,
     now: Timestamp,
 ) {
     if let Some(copies) = copies {
-        recovery_points(deployment, databases, copies, now);
+        recovery_points(deployment, &selected.databases, copies, now);
     }
+    let without_snapshots = [(Metric::DATABASES_WITHOUT_SNAPSHOTS, f64::from(selected.without_snapshots))];
+    deployment.meter.stack(now, &without_snapshots, &[]);
     for (kind, quota) in quotas.iter().filter(|(_, quota)| quota.max > 0) {
         deployment
             .meter
@@ -35,7 +37,7 @@ pub(crate) fn fleet(
 fn recovery_points(deployment: &Deployment, databases: &[Database], copies: &DestinationCopies, now: Timestamp) {
     let meter = &deployment.meter;
     let (mut oldest, mut counted, mut without_copy) = (0.0, 0, 0);
-    for database in databases.iter().filter(|database| can_be_copied(deployment, database)) {
+    for database in databases {
         counted += 1;
         let recovery_point = copies.recovery_point(&database.resource_id);
         without_copy += u32::from(recovery_point.is_none());
@@ -53,12 +55,6 @@ fn recovery_points(deployment: &Deployment, databases: &[Database], copies: &Des
         (Metric::DATABASES_WITHOUT_COPY, f64::from(without_copy)),
     ];
     meter.stack(now, &values, &[]);
-}
-
-/// What RDS cannot copy would be the oldest for ever, and say nothing of the others.
-fn can_be_copied(deployment: &Deployment, database: &Database) -> bool {
-    let region = &deployment.settings.source_region;
-    why_unsupported(database.kind, &database.engine, region).is_none()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a region holds fewer snapshots than 2^52")]

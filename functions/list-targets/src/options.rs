@@ -10,6 +10,7 @@ use rds::Rds;
 use runtime::deployment::Deployment;
 
 use crate::inventory::why;
+use crate::policy::wish;
 
 /// The option groups that somebody made, in both regions.
 #[derive(Debug, Clone, Default)]
@@ -24,12 +25,12 @@ impl Groups {
     /// Asks for the option groups that matter to these databases: by name for one, or else for all of them.
     pub(crate) async fn read(deployment: &Deployment, databases: &[Database]) -> Self {
         let settings = &deployment.settings;
-        let picked = |database: &Database| database.tags.contains_key(tags::OPTION_GROUP);
+        let picked = |database: &Database| wish(database, tags::OPTION_GROUP).is_some();
         let matter = |database: &&Database| matter_to(database, settings) || picked(database);
         let asked = match Vec::from_iter(databases.iter().filter(matter))[..] {
             [] => return Self::default(),
             [only] => {
-                let tag = only.tags.get(tags::OPTION_GROUP).map(|name| name.trim().to_ascii_lowercase());
+                let tag = wish(only, tags::OPTION_GROUP).map(|name| name.trim().to_ascii_lowercase());
                 let own = only.option_group.as_deref().filter(|name| !is_default(name));
                 tokio::try_join!(
                     named(&deployment.source, own),

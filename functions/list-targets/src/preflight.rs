@@ -64,7 +64,9 @@ impl Preflight {
     ) -> Vec<String> {
         let mut said = self.of_keys();
         said.extend(quota_warnings(quotas, targets, &deployment.settings.destination_region));
+        said.extend(other_stacks_warning(copies));
         said.extend(foreign_warning(&copies.foreign, deployment));
+        said.extend(unconfirmed_warning(&copies.unconfirmed));
         said
     }
 
@@ -160,13 +162,44 @@ fn quota_warnings(quotas: &BTreeMap<DatabaseKind, Quota>, targets: &[Target], de
     quotas.iter().filter_map(warning).collect()
 }
 
-/// Says when snapshots are named like our copies and are not ours: another stack may have the same `OwnerId`.
+/// Says when another stack with the same `OwnerId` asked for copies lately (M11).
+fn other_stacks_warning(copies: &DestinationCopies) -> Option<String> {
+    let (first, count) = copies.other_stacks.first_key_value()?;
+    let more = match copies.other_stacks.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more stacks made others"),
+    };
+    Some(format!(
+        "{count} copies with the OwnerId of this stack were asked for by the stack {first} in the last three days{more}: \
+         two stacks with one OwnerId prune by two sets of rules, so nothing of theirs is deleted meanwhile. Remove one of \
+         the stacks, or give it an OwnerId of its own; after a stack was deployed anew under another name, this ends by \
+         itself"
+    ))
+}
+
+/// Says when snapshots look like our copies and are not ours: another stack may have the same `OwnerId`, or a person made
+/// a snapshot that inherited the tags.
 fn foreign_warning(foreign: &[String], deployment: &Deployment) -> Option<String> {
     let first = foreign.first()?;
     Some(format!(
-        "{} manual snapshots of {}, {first} among them, are named like the copies of this stack and do not carry its \
-         owner tag; they are left alone. A stack of another source region needs an OwnerId of its own",
+        "{} manual snapshots of {}, {first} among them, are named or tagged like the copies of this stack and are none of \
+         them; they are left alone. A stack of another source region needs an OwnerId of its own",
         foreign.len(),
         deployment.destination.region()
     ))
 }
+
+/// Names copies of which RDS does not report the source: what they are copies of is known by name and tags only.
+fn unconfirmed_warning(unconfirmed: &[String]) -> Option<String> {
+    let named = unconfirmed.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    let more = match unconfirmed.len().saturating_sub(5) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!unconfirmed.is_empty()).then(|| {
+        format!(
+            "RDS does not report what these copies are copies of, so only their names and tags say it: {named}{more}"
+        )
+    })
+}
+
