@@ -497,3 +497,6 @@ fn filter<T: Into<String>>(name: &str, values: impl IntoIterator<Item = T>) -> F
         .set_values(Some(values.into_iter().map(Into::into).collect()))
         .build()
 }
+
+#[cfg(test)]
+mod tests;

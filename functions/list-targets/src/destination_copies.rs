@@ -98,11 +98,17 @@ pub(crate) struct DestinationCopies {
 }
 
 impl DestinationCopies {
-    /// Sorts what was listed. `databases` must be all that exist of these kinds: one that is missing counts as gone.
+    /// Sorts what was listed. `databases` must be all that exist of these kinds: one that is missing counts as gone. One
+    /// that RDS listed without its resource id is living (P7), so that nothing under its name is gone.
     pub(crate) fn new(listed: Vec<ListedSnapshot>, databases: &[Database]) -> Self {
         let living: BTreeSet<(DatabaseKind, &str)> = databases
             .iter()
             .map(|database| (database.kind, database.resource_id.as_str()))
+            .collect();
+        let unidentified: BTreeSet<(DatabaseKind, &str)> = databases
+            .iter()
+            .filter(|database| database.resource_id.is_empty())
+            .map(|database| (database.kind, database.id.as_str()))
             .collect();
         let mut sorted = Self::default();
         let mut gone: BTreeMap<(DatabaseKind, String), Vec<OwnedCopy>> = BTreeMap::new();
@@ -121,6 +127,7 @@ impl DestinationCopies {
                         *newest = copy.created.max(*newest);
                     }
                 }
+                ListedSnapshot::Own(copy) if unidentified.contains(&(copy.kind, copy.name.as_str())) => {}
                 ListedSnapshot::Own(copy) => gone
                     .entry((copy.kind, copy.resource_id.clone()))
                     .or_default()

@@ -281,6 +281,3 @@ fn path(at: &str, field: &str) -> String {
         format!("{at}.{field}")
     }
 }
-
-#[cfg(test)]
-mod tests;

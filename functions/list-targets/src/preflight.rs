@@ -203,3 +203,5 @@ fn unconfirmed_warning(unconfirmed: &[String]) -> Option<String> {
     })
 }
 
+#[cfg(test)]
+mod tests;

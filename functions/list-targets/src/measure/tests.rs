@@ -28,7 +28,11 @@ fn measured(databases: &[Database], copies: &[(&Database, i64)], quotas: &[(Data
         .map(|(kind, used, max)| (*kind, Quota { used: *used, max: *max }));
     fleet(
         &deployment,
-        databases,
+        &Selected {
+            databases: databases.to_vec(),
+            without_snapshots: 2,
+            ..Selected::default()
+        },
         Some(&DestinationCopies::with_recovery_points(points)),
         &quotas.collect(),
         NOW,
@@ -70,14 +74,11 @@ fn a_database_that_never_had_a_copy_grows_old_too() {
 }
 
 #[test]
-fn what_cannot_be_copied_does_not_count_and_an_empty_fleet_is_measured_too() {
-    let multi_az = Database {
-        engine: "postgres".to_owned(),
-        ..aged(Cluster, "multi-az", 900)
-    };
-    let found = measured(&[multi_az], &[], &[]);
+fn an_empty_fleet_is_measured_too_and_what_makes_no_snapshots_apart() {
+    let found = measured(&[], &[], &[]);
     assert_eq!(found.values(Metric::OLDEST_RECOVERY_POINT_AGE), [0.0]);
     assert_eq!(found.values(Metric::DATABASES), [0.0]);
+    assert_eq!(found.values(Metric::DATABASES_WITHOUT_SNAPSHOTS), [2.0]);
 }
 
 #[test]

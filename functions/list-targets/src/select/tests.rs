@@ -138,11 +138,11 @@ fn a_name_that_no_database_has_is_refused_with_its_place() {
         let names = ["orders", text].map(|name| name.parse().expect("a name"));
         let scope = Scope::Only(names.to_vec());
         let request = Request {
-            scope: scope.clone(),
+            scope,
             dry_run: false,
             page: None,
         };
-        check_names(&request, &scope, &databases, "us-east-1")
+        check_names(&request, &databases, "us-east-1")
     };
     assert_eq!(check("orders"), Ok(()));
     let unknown = check("oders").expect_err("unknown").to_string();
