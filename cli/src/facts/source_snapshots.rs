@@ -34,6 +34,7 @@ impl SourceSnapshots {
 async fn times(rds: &Rds, database: &Database, snapshot_type: &str) -> Result<Vec<Timestamp>, CliError> {
     let which = SnapshotQuery::OfDatabase {
         resource_id: &database.resource_id,
+        database_id: &database.id,
         snapshot_type,
     };
     let found = rds.snapshots(database.kind, which).await;

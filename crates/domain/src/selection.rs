@@ -167,11 +167,10 @@ pub fn judge(database: &Database, rules: &SelectionRules, global_writers: &BTree
                 primary_region: writer.split(':').nth(3).unwrap_or("another region").to_owned(),
             });
         }
-        Some(_) => {}
         None if database.kind == DatabaseKind::Cluster && database.replica_of.is_some() && !is_wanted => {
             return Some(Reason::ReplicaCluster);
         }
-        None => {}
+        Some(_) | None => {}
     }
     makes_no_snapshots(database, rules, is_wanted)
         .or_else(|| why_unsupported(database.kind, &database.engine, &rules.source_region).map(Reason::Unsupported))

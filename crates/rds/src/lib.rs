@@ -76,9 +76,7 @@ impl SnapshotQuery<'_> {
                 };
                 is_of_database && snapshot.snapshot_type == *snapshot_type
             }
-            Self::ManualOfNames(names) => {
-                snapshot.snapshot_type == "manual" && names.contains(&snapshot.database_id)
-            }
+            Self::ManualOfNames(names) => snapshot.snapshot_type == "manual" && names.contains(&snapshot.database_id),
             Self::Named { id, snapshot_type } => snapshot.id == *id && snapshot.snapshot_type == *snapshot_type,
         }
     }

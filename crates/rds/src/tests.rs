@@ -33,7 +33,11 @@ fn a_snapshot_is_of_a_database_by_its_resource_id_and_without_one_by_its_name() 
         (Some("cluster-ORDERS"), "orders", "awsbackup", false),
     ] {
         let found = OF_ORDERS.take(Some(described(resource_id, database, snapshot_type)));
-        assert_eq!(found.is_some(), is_of_orders, "{resource_id:?} {database} {snapshot_type}");
+        assert_eq!(
+            found.is_some(),
+            is_of_orders,
+            "{resource_id:?} {database} {snapshot_type}"
+        );
     }
 }
 

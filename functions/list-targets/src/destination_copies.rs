@@ -40,6 +40,8 @@ pub(crate) struct OwnedCopy {
     /// What the database was called.
     name: String,
     created: Timestamp,
+    /// How old the data is, where RDS says that of the data itself: what a recovery point is measured by.
+    data_at: Timestamp,
     is_verified: bool,
     /// The stack that asked for it lately, if it is not this one.
     other_stack: Option<String>,
@@ -73,6 +75,7 @@ impl ListedSnapshot {
             resource_id: copy.source_resource_id,
             name: snapshot.database_id,
             created: copy.source_created,
+            data_at: snapshot.data_time.unwrap_or(copy.source_created),
             is_verified: copy.status == CopyStatus::Verified,
             other_stack: other_stack.cloned(),
             unconfirmed,
@@ -93,8 +96,8 @@ pub(crate) struct DestinationCopies {
     pub(crate) unconfirmed: Vec<String>,
     /// Names of other stacks that asked for copies lately, and how many each.
     pub(crate) other_stacks: BTreeMap<String, usize>,
-    /// When the data of the newest verified copy of a database was captured, by resource id.
-    recovery_points: BTreeMap<String, Timestamp>,
+    /// When the snapshot of the newest verified copy of a database was taken, and how old its data is, by resource id.
+    recovery_points: BTreeMap<String, (Timestamp, Timestamp)>,
 }
 
 impl DestinationCopies {
@@ -123,8 +126,9 @@ impl DestinationCopies {
                 ListedSnapshot::Foreign(id) => sorted.foreign.push(id),
                 ListedSnapshot::Own(copy) if living.contains(&(copy.kind, copy.resource_id.as_str())) => {
                     if copy.is_verified {
-                        let newest = sorted.recovery_points.entry(copy.resource_id).or_insert(copy.created);
-                        *newest = copy.created.max(*newest);
+                        let point = (copy.created, copy.data_at);
+                        let newest = sorted.recovery_points.entry(copy.resource_id).or_insert(point);
+                        *newest = point.max(*newest);
                     }
                 }
                 ListedSnapshot::Own(copy) if unidentified.contains(&(copy.kind, copy.name.as_str())) => {}
@@ -176,14 +180,14 @@ impl DestinationCopies {
     #[cfg(test)]
     pub(crate) fn with_recovery_points(points: impl Iterator<Item = (String, Timestamp)>) -> Self {
         Self {
-            recovery_points: points.collect(),
+            recovery_points: points.map(|(id, point)| (id, (point, point))).collect(),
             ..Self::default()
         }
     }
 
     /// When the data of the newest verified copy of a database was captured, if it has one.
     pub(crate) fn recovery_point(&self, resource_id: &str) -> Option<Timestamp> {
-        self.recovery_points.get(resource_id).copied()
+        self.recovery_points.get(resource_id).map(|(_, data_at)| *data_at)
     }
 
     /// Puts those first that would lose the most: without a verified copy, then by the age of the newest one.

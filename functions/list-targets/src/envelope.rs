@@ -68,7 +68,11 @@ fn open_at(input: Value, at: String, layers: usize, found: &mut Vec<Inner>) -> R
         }
         Value::Object(mut fields) => match carried(&mut fields) {
             Some((field, inner)) => {
-                let at = if at.is_empty() { field.to_owned() } else { format!("{at}.{field}") };
+                let at = if at.is_empty() {
+                    field.to_owned()
+                } else {
+                    format!("{at}.{field}")
+                };
                 open_at(inner, at, layers + 1, found)?;
             }
             None => found.push(Inner {

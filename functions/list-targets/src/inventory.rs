@@ -160,8 +160,8 @@ pub(crate) async fn global_writers(
         Ok(writers) => (writers, None),
         Err(error) => {
             let sentence = format!(
-                "which clusters the global databases are written to could not be found out, so secondaries are copied, \
-                 too: {}",
+                "which clusters the global databases are written to could not be found out, so secondaries may be \
+                 copied, too: {}",
                 why(&error)
             );
             (BTreeMap::new(), Some(sentence))

@@ -13,6 +13,10 @@ use runtime::metrics::{Metric, hours};
 use crate::destination_copies::DestinationCopies;
 use crate::select::Selected;
 
+/// How long a new database may be without a copy before it is missed: a day until its backup window, and a day for the
+/// copy.
+const FIRST_COPY_HOURS: f64 = 48.0;
+
 /// Measures the databases that are expected to have a fresh copy, and the quotas of the destination. Where the copies are not known,
 /// nothing is said of them: missing data is an alarm of its own.
 pub(crate) fn fleet(
@@ -25,7 +29,10 @@ pub(crate) fn fleet(
     if let Some(copies) = copies {
         recovery_points(deployment, &selected.databases, copies, now);
     }
-    let without_snapshots = [(Metric::DATABASES_WITHOUT_SNAPSHOTS, f64::from(selected.without_snapshots))];
+    let without_snapshots = [(
+        Metric::DATABASES_WITHOUT_SNAPSHOTS,
+        f64::from(selected.without_snapshots),
+    )];
     deployment.meter.stack(now, &without_snapshots, &[]);
     for (kind, quota) in quotas.iter().filter(|(_, quota)| quota.max > 0) {
         deployment
@@ -47,7 +54,10 @@ fn recovery_points(deployment: &Deployment, databases: &[Database], copies: &Des
         };
         let age = hours(now.duration_since(since));
         meter.database(now, database.kind, &database.id, &[(Metric::RECOVERY_POINT_AGE, age)]);
-        oldest = age.max(oldest);
+        let is_first_copy_pending = recovery_point.is_none() && age <= FIRST_COPY_HOURS;
+        if !is_first_copy_pending {
+            oldest = age.max(oldest);
+        }
     }
     let values = [
         (Metric::OLDEST_RECOVERY_POINT_AGE, oldest),

@@ -37,7 +37,10 @@ impl Groups {
                     named(&deployment.destination, chosen(only, tag.as_deref(), settings)),
                 )
             }
-            _ => tokio::try_join!(deployment.source.option_groups(), deployment.destination.option_groups()),
+            _ => tokio::try_join!(
+                deployment.source.option_groups(),
+                deployment.destination.option_groups()
+            ),
         };
         match asked {
             Ok((source, destination)) => Self {
@@ -71,10 +74,7 @@ fn is_default(name: &str) -> bool {
 
 /// Whether the answer depends on option groups at all. Those that RDS made have no options.
 pub(crate) fn matter_to(database: &Database, settings: &Settings) -> bool {
-    let own = database
-        .option_group
-        .as_ref()
-        .is_some_and(|name| !is_default(name));
+    let own = database.option_group.as_ref().is_some_and(|name| !is_default(name));
     takes_option_group(database.kind, &database.engine) && (own || chosen(database, None, settings).is_some())
 }
 

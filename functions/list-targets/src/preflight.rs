@@ -38,10 +38,7 @@ impl Preflight {
     /// Asks for what matters to these databases. What is refused is said, and the run goes on.
     pub(crate) async fn run(deployment: &Deployment, keys: &Keys, databases: &[Database]) -> Self {
         let settings = &deployment.settings;
-        let (keyring, groups) = tokio::join!(
-            keys.keyring(databases, settings),
-            Groups::read(deployment, databases)
-        );
+        let (keyring, groups) = tokio::join!(keys.keyring(databases, settings), Groups::read(deployment, databases));
         Self { keyring, groups }
     }
 

@@ -31,7 +31,9 @@ pub(crate) async fn resolve(deployment: &Deployment, events: &Events) -> Result<
         match database_of(deployment, event).await? {
             Ok(database) => {
                 // Of several snapshots of a database the last one is the newest.
-                resolved.snapshots.insert(database.resource_id.clone(), event.id.clone());
+                resolved
+                    .snapshots
+                    .insert(database.resource_id.clone(), event.id.clone());
                 let is_known = |known: &Database| known.resource_id == database.resource_id;
                 if !resolved.databases.iter().any(is_known) {
                     resolved.databases.push(database);

@@ -130,7 +130,11 @@ fn summary(mut databases: Vec<LeftOutDatabase>) -> LeftOut {
     for database in &databases {
         let reasons = &mut left_out.reasons;
         let is_new = !reasons.contains_key(&database.reason);
-        let reason = if is_new && reasons.len() >= MAX_REASONS { OTHER_REASONS } else { &database.reason };
+        let reason = if is_new && reasons.len() >= MAX_REASONS {
+            OTHER_REASONS
+        } else {
+            &database.reason
+        };
         *reasons.entry(reason.to_owned()).or_default() += 1;
     }
     databases.truncate(MAX_NAMED);

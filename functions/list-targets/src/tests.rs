@@ -3,7 +3,7 @@ use domain::tags;
 use fixtures::{DESTINATION, SOURCE, deployment, deployment_with, metered, settings_with, world, world_with};
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::{Database as Seeded, Fleet, OptionGroup, Region, Snapshot as SeededSnapshot};
-use rds_simulator_sdk::simulator::{Calls, Fault, Kind};
+use rds_simulator_sdk::simulator::{Action, Calls, Fault, InjectedError, Kind};
 use runtime::metrics::Metric;
 use serde_json::json;
 
@@ -127,7 +127,11 @@ async fn an_rds_event_copies_the_database_of_its_snapshot() {
     assert_eq!((ids(&plan.instances), plan.clusters.len()), (vec!["orders"], 0));
     assert_eq!(plan.instances[0].snapshot.as_ref(), Some(&snapshot));
     assert!(plan.event && plan.instances[0].execution.is_some());
-    let cluster = event("RDS DB Cluster Snapshot Event", "RDS-EVENT-0169", &newest_snapshot(&world, "billing"));
+    let cluster = event(
+        "RDS DB Cluster Snapshot Event",
+        "RDS-EVENT-0169",
+        &newest_snapshot(&world, "billing"),
+    );
     let plan = list(&world, cluster).await.expect("a plan");
     assert_eq!((plan.instances.len(), ids(&plan.clusters)), (0, vec!["billing"]));
     let whole = list(&world, json!({})).await.expect("a plan");
@@ -160,19 +164,24 @@ async fn an_event_finds_its_database_by_resource_id_whatever_it_is_called_now() 
 /// L3, and the hand-made case: a snapshot that has expired, a database that was deleted, a snapshot of AWS Backup.
 #[tokio::test]
 async fn an_event_about_what_is_gone_is_a_success_that_says_so() {
-    let world = world(|region| {
-        small(region).snapshot(SeededSnapshot::automated(1.0).of(Kind::Instance, "dropped"))
-    });
+    let world = world(|region| small(region).snapshot(SeededSnapshot::automated(1.0).of(Kind::Instance, "dropped")));
     let dropped = newest_snapshot(&world, "dropped");
     for (snapshot, says) in [
-        ("rds:orders-2020-01-01-00-00", "rds:orders-2020-01-01-00-00 that the event names is not in us-east-1"),
+        (
+            "rds:orders-2020-01-01-00-00",
+            "rds:orders-2020-01-01-00-00 that the event names is not in us-east-1",
+        ),
         (dropped.as_str(), "the instance dropped that the snapshot"),
         ("awsbackup:job-1234", "AWS Backup"),
     ] {
         let plan = list(&world, event("RDS DB Snapshot Event", "RDS-EVENT-0091", snapshot)).await;
         let plan = plan.expect("a success");
         assert!(plan.event && plan.instances.is_empty() && plan.clusters.is_empty());
-        assert!(plan.warnings.len() == 1 && plan.warnings[0].contains(says), "{:?}", plan.warnings);
+        assert!(
+            plan.warnings.len() == 1 && plan.warnings[0].contains(says),
+            "{:?}",
+            plan.warnings
+        );
     }
     assert!(world.writes().is_empty());
 }
@@ -180,16 +189,29 @@ async fn an_event_about_what_is_gone_is_a_success_that_says_so() {
 #[tokio::test]
 async fn an_event_about_a_database_that_is_left_out_says_why() {
     let world = world(|region| {
-        region.instance(Seeded::new("scratch").tag("snapferry:copy", "false").snapshots_aged([1.0]))
+        region.instance(
+            Seeded::new("scratch")
+                .tag("snapferry:copy", "false")
+                .snapshots_aged([1.0]),
+        )
     });
-    let about = event("RDS DB Snapshot Event", "RDS-EVENT-0091", &newest_snapshot(&world, "scratch"));
+    let about = event(
+        "RDS DB Snapshot Event",
+        "RDS-EVENT-0091",
+        &newest_snapshot(&world, "scratch"),
+    );
     let plan = list(&world, about).await.expect("a plan");
     assert!(plan.instances.is_empty());
     assert_eq!(plan.left_out.first[0].reason, "tagged snapferry:copy=false");
 }
 
 fn calls(world: &World) -> u64 {
-    world.counters().calls.values().flat_map(std::collections::BTreeMap::values).sum()
+    world
+        .counters()
+        .calls
+        .values()
+        .flat_map(std::collections::BTreeMap::values)
+        .sum()
 }
 
 /// L8: one event costs the same in a fleet of ten and of thousands: eight calls at most, of everything.
@@ -198,7 +220,9 @@ async fn an_event_costs_at_most_eight_calls_whatever_the_size_of_the_fleet() {
     for (others, clusters) in [(0_u32, 0_u32), (250, 120)] {
         let world = world_with(
             |region| {
-                let timezone = OptionGroup::new("oracle-tz", "oracle-ee").version("19").permanent("Timezone");
+                let timezone = OptionGroup::new("oracle-tz", "oracle-ee")
+                    .version("19")
+                    .permanent("Timezone");
                 let finance = Seeded::new("finance")
                     .engine("oracle-ee")
                     .option_group("oracle-tz")
@@ -237,15 +261,22 @@ async fn an_event_costs_at_most_eight_calls_whatever_the_size_of_the_fleet() {
 async fn a_look_up_that_is_only_advice_never_ends_a_run() {
     let source = |region: Region| {
         region
-            .option_group(OptionGroup::new("audited", "mysql").version("8.0").option("MARIADB_AUDIT_PLUGIN"))
+            .option_group(
+                OptionGroup::new("audited", "mysql")
+                    .version("8.0")
+                    .option("MARIADB_AUDIT_PLUGIN"),
+            )
             .instance(encrypted("orders").engine("mysql").option_group("audited"))
             .instance(encrypted("books").engine("mysql").option_group("audited"))
             .cluster(encrypted("shop").global_writer("world"))
     };
     for (operation, says) in [
-        ("DescribeAccountAttributes", "how many manual snapshots eu-west-1 may hold"),
+        (
+            "DescribeAccountAttributes",
+            "how many manual snapshots eu-west-1 may hold",
+        ),
         ("DescribeOptionGroups", "the option groups could not be read"),
-        ("DescribeGlobalClusters", "secondaries are copied, too"),
+        ("DescribeGlobalClusters", "secondaries may be copied, too"),
         ("DescribeKey", "could not be checked before the copies"),
     ] {
         for (code, status) in [
@@ -255,15 +286,23 @@ async fn a_look_up_that_is_only_advice_never_ends_a_run() {
             ("SomethingNew", 400),
         ] {
             let world = world(source);
-            let mut fault = Fault::error(Calls::to(operation), code, "not now");
-            if let rds_simulator_sdk::simulator::Action::Error(error) = &mut fault.action {
-                error.status = status;
-            }
-            world.fault(fault);
+            let error = InjectedError {
+                code: code.to_owned(),
+                message: "not now".to_owned(),
+                status,
+            };
+            world.fault(Fault::new(Calls::to(operation), Action::Error(error)));
             let plan = list(&world, json!({})).await;
             let plan = plan.unwrap_or_else(|error| panic!("{operation} {code}: {error}"));
-            assert_eq!((ids(&plan.instances), ids(&plan.clusters)), (vec!["books", "orders"], vec!["shop"]));
-            assert!(["orders", "books", "shop"].iter().all(|id| problem_of(&plan, id).is_none()));
+            assert_eq!(
+                (ids(&plan.instances), ids(&plan.clusters)),
+                (vec!["books", "orders"], vec!["shop"])
+            );
+            assert!(
+                ["orders", "books", "shop"]
+                    .iter()
+                    .all(|id| problem_of(&plan, id).is_none())
+            );
             assert!(
                 plan.warnings.iter().any(|warning| warning.contains(says)),
                 "{operation} {code}: {:?}",
@@ -285,7 +324,10 @@ async fn copies_that_cannot_be_listed_cost_the_order_and_the_ages_and_no_copy() 
     let settings = settings_with(&[("RETIRED_KEEP_DAYS", "30")]);
     let (deployment, measured) = metered(deployment_with(&world, "tests", settings));
     let plan = list_with(&deployment, &world, json!({})).await.expect("a plan");
-    assert_eq!((ids(&plan.instances), ids(&plan.clusters)), (vec!["orders"], vec!["billing"]));
+    assert_eq!(
+        (ids(&plan.instances), ids(&plan.clusters)),
+        (vec!["orders"], vec!["billing"])
+    );
     assert_eq!(plan.retired.databases, 0);
     assert!(plan.warnings[0].contains("could not be listed"), "{:?}", plan.warnings);
     assert!(measured.values(Metric::OLDEST_RECOVERY_POINT_AGE).is_empty());
@@ -312,7 +354,11 @@ async fn what_makes_no_snapshots_is_counted_apart() {
     let plan = list_with(&deployment, &world, json!({})).await.expect("a plan");
     assert_eq!(ids(&plan.instances), ["books"]);
     assert_eq!(plan.left_out.first[0].id, "books-replica");
-    assert!(plan.left_out.first[0].reason.contains("retention is 0"), "{:?}", plan.left_out);
+    assert!(
+        plan.left_out.first[0].reason.contains("retention is 0"),
+        "{:?}",
+        plan.left_out
+    );
     let [oldest] = measured.values(Metric::OLDEST_RECOVERY_POINT_AGE)[..] else {
         panic!("one value")
     };
@@ -325,14 +371,22 @@ async fn what_makes_no_snapshots_is_counted_apart() {
 #[tokio::test]
 async fn a_narrowed_run_hands_fewer_names_to_each_page() {
     let names: Vec<String> = (0..25).map(|at| format!("db-{at:02}")).collect();
-    let world = world(|region| names.iter().fold(region, |region, name| region.instance(Seeded::new(name))));
+    let world = world(|region| {
+        names
+            .iter()
+            .fold(region, |region, name| region.instance(Seeded::new(name)))
+    });
     let deployment = deployment_with(&world, "tests", settings_with(&[("PAGE_SIZE", "10")]));
-    let mut plan = list_with(&deployment, &world, json!({ "only": names })).await.expect("a plan");
+    let mut plan = list_with(&deployment, &world, json!({ "only": names }))
+        .await
+        .expect("a plan");
     let (mut seen, mut handed) = (plan.instances.len(), Vec::new());
     while let Some(page) = plan.next_instances {
         let only = plan.only.expect("names for the next page");
         handed.push(only.len());
-        plan = list_with(&deployment, &world, json!({"page": page, "only": only})).await.expect("a page");
+        plan = list_with(&deployment, &world, json!({"page": page, "only": only}))
+            .await
+            .expect("a page");
         seen += plan.instances.len();
     }
     assert_eq!((seen, handed), (25, vec![15, 5]));
@@ -353,18 +407,31 @@ async fn the_worst_plan_fits_a_state() {
                         .tag("snapferry:kep-days", "30"),
                 )
             });
-            (500..999).fold(region, |region, at| region.cluster(Seeded::new(&name(at)).tag("snapferry:copy", "false")))
+            let global = Seeded::new("global").global_writer("world");
+            (500..999).fold(region.cluster(global), |region, at| {
+                region.cluster(Seeded::new(&name(at)[5..]).tag("snapferry:copy", "false"))
+            })
         },
-        |region| (0..400).fold(region.quota(0, 0), |region, at| region.snapshot(copy_of(&name(at), &format!("db-{at}"), 9))),
+        |region| {
+            (0..400).fold(region.quota(1000, 0), |region, at| {
+                region.snapshot(copy_of(&name(at), &format!("db-{at}"), 9))
+            })
+        },
     );
-    world.fault(Fault::error(Calls::to("DescribeGlobalClusters"), "AccessDenied", &"no ".repeat(20_000)));
+    world.fault(Fault::error(
+        Calls::to("DescribeGlobalClusters"),
+        "AccessDenied",
+        &"no ".repeat(20_000),
+    ));
     world.disable_key(DESTINATION, fixtures::OTHER_KEY);
     let settings = settings_with(&[
         ("ALLOWED_KMS_KEY_ARNS", fixtures::OTHER_KEY),
         ("RETIRED_KEEP_DAYS", "30"),
     ]);
     let deployment = deployment_with(&world, "tests", settings);
-    let all: Vec<String> = (0..250).flat_map(|at| [format!("instance:{}", name(at)), name(at + 250)]).collect();
+    let all: Vec<String> = (0..250)
+        .flat_map(|at| [format!("instance:{}", name(at)), name(at + 250)])
+        .collect();
     for request in [json!({}), json!({ "only": all })] {
         let plan = list_with(&deployment, &world, request).await.expect("a plan");
         assert!(!plan.warnings.is_empty() && plan.next_instances.is_some());
@@ -376,7 +443,10 @@ async fn the_worst_plan_fits_a_state() {
 /// H2, case 01b: on a database that was restored from a copy, what the copy was made with asks for nothing.
 #[tokio::test]
 async fn the_tags_of_a_copy_do_nothing_to_a_database_that_was_restored_from_it() {
-    let tags = fixtures::copy_of("books", "db-OLD").key(fixtures::OTHER_KEY).marked("2026-11-22T04:00:00Z").tags();
+    let tags = fixtures::copy_of("books", "db-OLD")
+        .key(fixtures::OTHER_KEY)
+        .marked("2026-11-22T04:00:00Z")
+        .tags();
     let restored = tags
         .iter()
         .filter(|(key, _)| key.starts_with("snapferry:"))
@@ -414,7 +484,10 @@ async fn copies_of_another_stack_are_noticed_for_three_days() {
     let warnings = async |stack: &str, hours: u32| {
         let world = world_with(small, |region| region.snapshot(of_stack(stack, hours)));
         let plan = list(&world, json!({})).await.expect("a plan");
-        plan.warnings.into_iter().filter(|warning| warning.contains("OwnerId")).collect::<Vec<_>>()
+        plan.warnings
+            .into_iter()
+            .filter(|warning| warning.contains("OwnerId"))
+            .collect::<Vec<_>>()
     };
     let said = warnings("for-trying", 71).await;
     assert!(said.len() == 1 && said[0].contains("the stack for-trying"), "{said:?}");

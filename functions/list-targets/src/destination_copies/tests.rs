@@ -130,3 +130,21 @@ fn a_retired_database_has_at_most_so_many_former_names() {
     assert_eq!(found.retired_targets[0].former_ids.len(), MAX_FORMER_IDS);
     assert_eq!(found.retired_targets[0].id, "sales-28", "the last name comes first");
 }
+
+/// Kind 14: the newest copy is that of the newest snapshot, and its recovery point is what RDS says of the data.
+#[test]
+fn a_recovery_point_is_as_old_as_the_data_where_rds_says_so() {
+    let living = [fixtures::database(DatabaseKind::Instance, "orders")];
+    let marked = |mut snapshot: Snapshot, data_time: Option<&str>| {
+        let time = "2026-11-22T04:00:00Z".to_owned();
+        snapshot.tags.insert(tags::VERIFIED.to_owned(), time);
+        snapshot.data_time = data_time.map(|time| time.parse().expect("a time"));
+        snapshot
+    };
+    let snapshots = [
+        marked(copy("snap-1", "orders", "db-ORDERS", 1), Some("2026-11-02T03:05:00Z")),
+        marked(copy("snap-2", "orders", "db-ORDERS", 2), Some("2026-11-02T02:40:00Z")),
+    ];
+    let found = copies(snapshots, &living);
+    assert_eq!(found.recovery_point("db-ORDERS"), "2026-11-02T02:40:00Z".parse().ok());
+}

@@ -50,11 +50,15 @@ fn an_empty_input_asks_for_everything_wherever_it_is() {
 
 #[test]
 fn each_event_of_a_batch_is_found_with_its_place() {
-    let found = open(json!([{"a": 1}, {"Records": [{"Sns": {"TopicArn": "t", "Message": "{\"b\": 2}"}}]}])).expect("two");
+    let found =
+        open(json!([{"a": 1}, {"Records": [{"Sns": {"TopicArn": "t", "Message": "{\"b\": 2}"}}]}])).expect("two");
     let found: Vec<(&str, &Value)> = found.iter().map(|inner| (inner.at.as_str(), &inner.value)).collect();
     assert_eq!(
         found,
-        [("[0]", &json!({"a": 1})), ("[1].Records[0].Sns.Message", &json!({"b": 2}))]
+        [
+            ("[0]", &json!({"a": 1})),
+            ("[1].Records[0].Sns.Message", &json!({"b": 2}))
+        ]
     );
 }
 

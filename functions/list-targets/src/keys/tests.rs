@@ -36,9 +36,7 @@ async fn a_tag_picks_an_allowed_key_by_arn_id_or_alias_and_no_other() {
     let alias = alias_arn("alias/other");
     for name in [OTHER_KEY, id, "alias/other", &alias] {
         let database = tagged(name);
-        let keyring = keys(&world)
-            .keyring(std::slice::from_ref(&database), &allowed)
-            .await;
+        let keyring = keys(&world).keyring(std::slice::from_ref(&database), &allowed).await;
         assert_eq!(keyring.key_of(&database).arn.as_deref(), Some(OTHER_KEY), "{name}");
 
         let keyring = keys(&world)
@@ -53,9 +51,7 @@ async fn a_tag_picks_an_allowed_key_by_arn_id_or_alias_and_no_other() {
     }
     for name in ["alias/nowhere", "evil", "", "arn:aws:kms:us-east-1:123456789012:key/1"] {
         let database = tagged(name);
-        let keyring = keys(&world)
-            .keyring(std::slice::from_ref(&database), &allowed)
-            .await;
+        let keyring = keys(&world).keyring(std::slice::from_ref(&database), &allowed).await;
         assert_eq!(keyring.picked(&database), Pick::NotAllowed, "{name:?}");
     }
 }

@@ -73,6 +73,17 @@ fn a_database_that_never_had_a_copy_grows_old_too() {
     assert_eq!(found.values(Metric::OLDEST_RECOVERY_POINT_AGE), [700.0]);
 }
 
+/// Kind 9: the first copy of a new database is pending, and nobody is alarmed about it.
+#[test]
+fn a_new_database_is_not_the_oldest_until_its_first_copy_is_missed() {
+    for (hours, oldest) in [(2, 5.0), (48, 5.0), (49, 49.0)] {
+        let (orders, new) = (aged(Instance, "orders", 900), aged(Instance, "new", hours));
+        let found = measured(&[orders.clone(), new], &[(&orders, 5)], &[]);
+        assert_eq!(found.values(Metric::OLDEST_RECOVERY_POINT_AGE), [oldest], "{hours} h");
+        assert_eq!(found.values(Metric::DATABASES_WITHOUT_COPY), [1.0]);
+    }
+}
+
 #[test]
 fn an_empty_fleet_is_measured_too_and_what_makes_no_snapshots_apart() {
     let found = measured(&[], &[], &[]);

@@ -96,10 +96,7 @@ fn an_rds_event_asks_for_the_database_of_its_snapshot() {
         // Old samples leave the prefix out.
         for identifier in ["rds:orders-2026-11-22-03-10", "orders-2026-11-22-03-10"] {
             let request = read(rds_event(detail_type, event_id, identifier)).expect("good");
-            assert_eq!(
-                request.scope,
-                automated(kind, "rds:orders-2026-11-22-03-10")
-            );
+            assert_eq!(request.scope, automated(kind, "rds:orders-2026-11-22-03-10"));
         }
     }
 }
@@ -172,7 +169,7 @@ fn bad_input_is_refused_by_field_with_a_remedy() {
             "Send RDS-EVENT-0169 only",
         ),
         (
-            rds_event("RDS DB Snapshot Event", "RDS-EVENT-0091", ""),
+            json!({"detail-type": "RDS DB Snapshot Event", "detail": {"SourceIdentifier": " ", "SourceArn": ""}}),
             "detail.SourceIdentifier: is missing",
             "names its snapshot",
         ),
@@ -284,7 +281,11 @@ fn schedules_of_every_kind_ask_for_everything() {
         // The input that the Step Functions console proposes.
         (json!({"Comment": "Insert your JSON here"}), "the console"),
     ] {
-        assert_eq!(read(shape.clone()).expect(source), Request::of(Scope::All), "{source}: {shape}");
+        assert_eq!(
+            read(shape.clone()).expect(source),
+            Request::of(Scope::All),
+            "{source}: {shape}"
+        );
     }
 }
 
@@ -309,10 +310,23 @@ fn an_event_subscription_by_sns_asks_for_the_database_of_its_snapshot() {
             json!(sns).to_string()
         })}]),
     ] {
-        assert_eq!(read(input.clone()).expect("good").scope, automated(DatabaseKind::Instance, instance), "{input}");
+        assert_eq!(
+            read(input.clone()).expect("good").scope,
+            automated(DatabaseKind::Instance, instance),
+            "{input}"
+        );
     }
-    let cluster = subscription("db-cluster-snapshot", "billing-1", "cluster-snapshot", "us-east-1", "RDS-EVENT-0169");
-    assert_eq!(read(cluster).expect("good").scope, automated(DatabaseKind::Cluster, "rds:billing-1"));
+    let cluster = subscription(
+        "db-cluster-snapshot",
+        "billing-1",
+        "cluster-snapshot",
+        "us-east-1",
+        "RDS-EVENT-0169",
+    );
+    assert_eq!(
+        read(cluster).expect("good").scope,
+        automated(DatabaseKind::Cluster, "rds:billing-1")
+    );
 }
 
 /// A subscription knows categories only, so that it sends much that asks for nothing. None of it is a failed run.
@@ -329,7 +343,9 @@ fn what_a_subscription_sends_besides_is_a_success_that_says_so() {
         ),
         // The first message of a subscription (Lambda developer guide, Using AWS Lambda with Amazon RDS).
         (
-            notified("This is a message to notify that RDS will attempt to send you event notifications of type db-snapshot"),
+            notified(
+                "This is a message to notify that RDS will attempt to send you event notifications of type db-snapshot",
+            ),
             "Records[0].Sns.Message is a text",
         ),
     ] {
@@ -361,7 +377,10 @@ fn an_event_without_an_id_or_with_an_arn_only_is_understood() {
     };
     let arn = "arn:aws:rds:us-east-1:123456789012:db:mysql-instance-2018-10-06-12-24";
     for input in [
-        event(json!({"SourceArn": arn, "SourceType": "SNAPSHOT", "Message": "Automated snapshot created"}), json!([])),
+        event(
+            json!({"SourceArn": arn, "SourceType": "SNAPSHOT", "Message": "Automated snapshot created"}),
+            json!([]),
+        ),
         event(json!({}), json!([arn])),
         event(json!(json!({"SourceArn": arn}).to_string()), json!([])),
     ] {
