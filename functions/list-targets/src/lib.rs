@@ -95,7 +95,7 @@ async fn of_fleet(
         measure::fleet(deployment, &selected, copies.as_ref(), &quotas, now);
     }
     let copies = copies.unwrap_or_default();
-    let (databases, left_out, of_selection) = selected.to_copy();
+    let (databases, left_out, of_selection) = selected.into_parts();
     let preflight = Preflight::run(deployment, keys, &databases).await;
     let (targets, of_databases) = preflight.targets(deployment, databases);
     said.extend(preflight.of_run(deployment, &quotas, &targets, &copies));
@@ -128,7 +128,7 @@ async fn of_events(deployment: &Deployment, keys: &Keys, events: &Events, run: &
     let (global_writers, about_writers) = inventory::global_writers(deployment, &databases).await;
     said.extend(about_writers);
     let selected = select::select(databases, &Scope::All, settings, &global_writers);
-    let (databases, left_out, of_selection) = selected.to_copy();
+    let (databases, left_out, of_selection) = selected.into_parts();
     let preflight = Preflight::run(deployment, keys, &databases).await;
     let (mut targets, of_databases) = preflight.targets(deployment, databases);
     for target in &mut targets {

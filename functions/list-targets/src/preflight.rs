@@ -169,8 +169,8 @@ fn other_stacks_warning(copies: &DestinationCopies) -> Option<String> {
     Some(format!(
         "{count} copies with the OwnerId of this stack were asked for by the stack {first} in the last three days{more}: \
          two stacks with one OwnerId prune by two sets of rules, so nothing of theirs is deleted meanwhile. Remove one of \
-         the stacks, or give it an OwnerId of its own; after a stack was deployed anew under another name, this ends by \
-         itself"
+         the stacks, or give it an OwnerId of its own; after a stack was deployed under another name, this warning ends \
+         in three days"
     ))
 }
 

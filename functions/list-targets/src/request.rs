@@ -80,16 +80,16 @@ impl Request {
         let mut events = Events::default();
         for inner in found {
             match event::read(inner, settings)? {
-                Heard::Everything => return Ok(Self::of(Scope::All)),
+                Heard::Everything => return Ok(Self::for_scope(Scope::All)),
                 Heard::Snapshot(snapshot) => events.snapshots.push(snapshot),
                 Heard::Nothing(sentence) => events.nothing.push(sentence),
             }
         }
-        Ok(Self::of(Scope::Events(events)))
+        Ok(Self::for_scope(Scope::Events(events)))
     }
 
     /// What no one but an event asks for.
-    fn of(scope: Scope) -> Self {
+    fn for_scope(scope: Scope) -> Self {
         Self {
             scope,
             dry_run: false,

@@ -36,7 +36,7 @@ pub(crate) struct Selected {
 
 impl Selected {
     /// The databases of which there may be something to copy, those that are left out, and what is to be said.
-    pub(crate) fn to_copy(self) -> (Vec<Database>, LeftOut, Vec<String>) {
+    pub(crate) fn into_parts(self) -> (Vec<Database>, LeftOut, Vec<String>) {
         let mut databases = self.databases;
         databases.extend(self.silent);
         (databases, self.left_out, self.warnings)

@@ -283,7 +283,7 @@ fn schedules_of_every_kind_ask_for_everything() {
     ] {
         assert_eq!(
             read(shape.clone()).expect(source),
-            Request::of(Scope::All),
+            Request::for_scope(Scope::All),
             "{source}: {shape}"
         );
     }
