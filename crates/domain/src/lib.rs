@@ -20,4 +20,5 @@ pub mod region;
 pub mod retention_rules;
 pub mod settings;
 pub mod snapshot;
+pub mod tag_spelling;
 pub mod tags;

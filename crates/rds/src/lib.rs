@@ -132,7 +132,13 @@ impl Rds {
 
     /// The database with this resource id, if it still exists.
     pub async fn database(&self, kind: DatabaseKind, resource_id: &str) -> Result<Option<Database>, Error> {
-        let found = match kind {
+        // What was asked for is filtered again: another database's tags would decide.
+        let found = self.databases_with(kind, resource_id).await?;
+        Ok(found.into_iter().find(|database| database.resource_id == resource_id))
+    }
+
+    async fn databases_with(&self, kind: DatabaseKind, resource_id: &str) -> Result<Vec<Database>, Error> {
+        Ok(match kind {
             DatabaseKind::Instance => {
                 let filter = filter("dbi-resource-id", [resource_id]);
                 collect_pages!(self.client.describe_db_instances().filters(filter), instance)
@@ -141,8 +147,7 @@ impl Rds {
                 let filter = filter("db-cluster-resource-id", [resource_id]);
                 collect_pages!(self.client.describe_db_clusters().filters(filter), cluster)
             }
-        };
-        Ok(found.into_iter().next())
+        })
     }
 
     /// The members of a cluster, by name.

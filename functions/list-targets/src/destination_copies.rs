@@ -36,6 +36,7 @@ impl ListedSnapshot {
     /// What a run remembers of a manual snapshot: nothing, if it has nothing to do with us.
     pub(crate) fn from_snapshot(owner: &Owner, snapshot: Snapshot) -> Option<Self> {
         match OwnCopy::read(owner, &snapshot) {
+            Some(copy) if copy.status == CopyStatus::Going => None,
             Some(copy) => Some(Self::Own(OwnedCopy {
                 kind: snapshot.kind,
                 resource_id: copy.source_resource_id,

@@ -52,6 +52,9 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
                 kms_key_arn: None,
                 attempt: 0,
                 retention: RetentionRules::default(),
+                unread: false,
+                hold: false,
+                stack: None,
                 status: CopyStatus::Verified,
             }
         })
@@ -70,7 +73,8 @@ pub fn rules() -> prune_old::retention::PruneRules {
             monthly: 12,
             yearly: 7,
         },
-        hold_all: false,
+        hold: None,
+        stack: "snapferry".to_owned(),
         deadline: SignedDuration::from_hours(72),
     }
 }
