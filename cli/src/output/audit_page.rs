@@ -128,6 +128,9 @@ fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'st
         Freshness::NoCopy | Freshness::Late => (", late", "is-bad", "bad"),
         Freshness::Good if nearly_late => ("", "is-soon", "soon"),
         Freshness::Good => ("", "is-good", "good"),
+        Freshness::FirstCopyPending => (", first copy pending", "is-soon", "soon"),
+        Freshness::NoSnapshots => (", makes no snapshots", "queued", "queued"),
+        Freshness::Excluded => (", excluded", "queued", "queued"),
         Freshness::Retired => (", retired", "queued", "queued"),
     };
     let value = database.age().map(|age| format!("{}{word}", format_duration(age)));
@@ -136,7 +139,12 @@ fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'st
         name: database_name(database.kind, &database.database),
         link: None,
         bars: vec![Bar::new(bar, 0.0, width), Bar::new("mark", percent(limit, scale), 0.3)],
-        value: value.unwrap_or_else(|| "no verified copy".to_owned()),
+        value: value.unwrap_or_else(|| match database.state {
+            Freshness::FirstCopyPending | Freshness::NoSnapshots | Freshness::Excluded => {
+                word.trim_start_matches(", ").to_owned()
+            }
+            _ => "no verified copy".to_owned(),
+        }),
         class,
     }
 }

@@ -63,12 +63,19 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Tim
         quotas,
     } = Inventory::read(deployment, &scope, request.page.as_ref()).await?;
     select::check_names(&request, &scope, &databases, &settings.source_region)?;
-    let Selected { databases, left_out } = select::select(databases, &scope, settings, &global_writers);
+    let Selected {
+        mut databases,
+        silent,
+        left_out,
+        warnings: of_selection,
+    } = select::select(databases, &scope, settings, &global_writers);
     if request.page.is_none() && scope == Scope::All {
         measure::fleet(deployment, &databases, &copies, &quotas, now);
     }
+    databases.extend(silent);
     let preflight = Preflight::run(deployment, keys, &databases).await?;
     let (targets, of_databases) = preflight.targets(deployment, databases);
+    let of_databases = of_selection.into_iter().chain(of_databases).collect();
     let warnings = preflight.warnings(deployment, &quotas, &targets, &copies.foreign, of_databases);
     let page = page::cut(
         with_retired(targets, &copies, settings),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use domain::error::Error;
 use domain::kind::DatabaseName;
 use domain::payload::{LeftOut, LeftOutDatabase};
-use domain::settings::{Selection, Settings};
+use domain::selection::{self, SelectionRules};
+use domain::settings::Settings;
 use domain::snapshot::Database;
-use domain::tags;
 use runtime::deployment::Deployment;
 
 use crate::request::{Request, Scope};
@@ -18,9 +18,14 @@ pub(crate) const MAX_NAMED: usize = 50;
 /// What the request and the tags select.
 #[derive(Debug, Default)]
 pub(crate) struct Selected {
-    /// In no order.
+    /// Those that are expected to have a fresh copy, in no order.
     pub(crate) databases: Vec<Database>,
+    /// Those of which only what there is is copied: they make no snapshots, or none that AWS could copy. Nobody is
+    /// alarmed about them.
+    pub(crate) silent: Vec<Database>,
     pub(crate) left_out: LeftOut,
+    /// Tags about copying that are not as they should be, and wishes that RDS does not fulfil.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The scope with the database in the place of its snapshot: an RDS event names the snapshot only.
@@ -76,7 +81,7 @@ pub(crate) fn check_names(request: &Request, scope: &Scope, databases: &[Databas
     Ok(())
 }
 
-/// Sorts the databases into those to copy and those left out. Members of clusters are neither: their cluster is.
+/// Sorts the databases into those to copy and those left out, as [`selection::judge`] says. Members of clusters are neither: their cluster is.
 /// `global_writers` has the ARN of the cluster that is written to by its global database.
 pub(crate) fn select(
     databases: Vec<Database>,
@@ -84,18 +89,24 @@ pub(crate) fn select(
     settings: &Settings,
     global_writers: &BTreeMap<String, String>,
 ) -> Selected {
+    let rules = SelectionRules::from(settings);
     let mut selected = Selected::default();
     let mut left_out = Vec::new();
     for database in databases {
         if database.member_of.is_some() || !is_asked_for(scope, &database) {
             continue;
         }
-        match why_left_out(&database, settings, global_writers) {
-            Some(reason) => left_out.push(LeftOutDatabase {
+        let reason = selection::judge(&database, &rules, global_writers);
+        selected
+            .warnings
+            .extend(selection::warnings(&database, reason.as_ref()));
+        match reason {
+            Some(reason) if reason.is_left_out() => left_out.push(LeftOutDatabase {
                 kind: database.kind,
                 id: database.id,
-                reason,
+                reason: reason.to_string(),
             }),
+            Some(_) => selected.silent.push(database),
             None => selected.databases.push(database),
         }
     }
@@ -108,33 +119,6 @@ fn is_asked_for(scope: &Scope, database: &Database) -> bool {
         Scope::All | Scope::Snapshot { .. } => true,
         Scope::Only(names) => names.iter().any(|name| name.matches(database.kind, &database.id)),
     }
-}
-
-fn why_left_out(database: &Database, settings: &Settings, global_writers: &BTreeMap<String, String>) -> Option<String> {
-    match (database.copy_tag(), settings.selection) {
-        (Some(false), _) => return Some(format!("tagged {}=false", tags::COPY)),
-        (None, Selection::OptIn) => {
-            return Some(format!(
-                "not tagged {}=true, which this stack asks for (Selection=opt-in)",
-                tags::COPY
-            ));
-        }
-        (Some(true), _) | (None, Selection::OptOut) => {}
-    }
-    match database.engine.as_str() {
-        "neptune" if !settings.include_neptune => {
-            return Some("Neptune is not included (IncludeNeptune=false)".to_owned());
-        }
-        "docdb" if !settings.include_documentdb => {
-            return Some("DocumentDB is not included (IncludeDocumentDb=false)".to_owned());
-        }
-        _ => {}
-    }
-    let writer = global_writers.get(database.global_cluster.as_ref()?)?;
-    let region = writer.split(':').nth(3).unwrap_or("another region");
-    (*writer != database.arn).then(|| {
-        format!("a secondary of a global database: its primary, in {region}, has the same data and is the one to copy")
-    })
 }
 
 fn summary(mut databases: Vec<LeftOutDatabase>) -> LeftOut {
