@@ -86,6 +86,7 @@ pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Unsupported => "unsupported",
         Outcome::Planned => "planned",
         Outcome::Retired => "retired",
+        Outcome::CopiedNotPruned => "copied, not pruned",
     }
 }
 

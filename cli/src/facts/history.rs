@@ -44,6 +44,11 @@ pub(crate) enum EntryOutcome {
 impl EntryOutcome {
     pub(crate) const COPIED: Self = Self::Ended(Outcome::Copied);
 
+    /// Whether the execution made a copy and verified it, whatever came after.
+    pub(crate) fn is_copied(self) -> bool {
+        matches!(self, Self::Ended(Outcome::Copied | Outcome::CopiedNotPruned))
+    }
+
     fn new(status: ExecutionStatus, result: &CopyResult) -> Self {
         match status {
             ExecutionStatus::Running => Self::Running,
@@ -224,7 +229,7 @@ impl HistoryEntry {
         let result = CopyResult::from(detail);
         let outcome = EntryOutcome::new(execution.status, &result);
         // A copy that was there already is not this execution's.
-        let copy = result.copy.filter(|_| outcome == EntryOutcome::COPIED);
+        let copy = result.copy.filter(|_| outcome.is_copied());
         let finished = result.status.and_then(|status| status.finished_at);
         let status = execution.status;
         let cut_short = matches!(status, ExecutionStatus::Stopped | ExecutionStatus::TimedOut);
@@ -264,6 +269,8 @@ impl HistoryEntry {
             CopyStatus::Verified => (EntryOutcome::COPIED, None),
             CopyStatus::Unverified | CopyStatus::InProgress => (EntryOutcome::Running, None),
             CopyStatus::Failed => (EntryOutcome::Failed, Some("CopyFailed")),
+            // It was made, and somebody deletes it.
+            CopyStatus::Going => (EntryOutcome::COPIED, None),
             CopyStatus::Mismatched => (EntryOutcome::Failed, Some("CopyMismatch")),
         };
         Self {

@@ -513,6 +513,7 @@ pub(crate) fn copy_for_restore(
         attempt: 0,
         kms_key_arn: Some(KEY.to_owned()),
         retention: RetentionRules::default(),
+        unread: false,
         restore,
     };
     let id = format!("snap-{database}-{}", data_age_hours.to_string().replace('.', "-"));

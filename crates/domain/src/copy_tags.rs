@@ -10,6 +10,7 @@ use crate::ownership::Owner;
 use crate::payload::{CopyRef, Source};
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::{Completion, Snapshot};
+use crate::tag_spelling::is_meant_for;
 use crate::tags;
 
 /// Longest value that a tag may have, in characters (RDS API reference, `Tag`).
@@ -34,6 +35,8 @@ pub struct CopyTags {
     pub kms_key_arn: Option<String>,
     /// What the database's tags ask to be kept.
     pub retention: RetentionRules,
+    /// Whether a tag of the database that asks for retention could not be read.
+    pub unread: bool,
     /// What a restore needs.
     pub restore: RestoreHints,
 }
@@ -55,6 +58,7 @@ impl CopyTags {
                 tags::KMS_KEY,
                 Some(self.kms_key_arn.as_deref().unwrap_or(tags::NO_KEY).to_owned()),
             ),
+            (tags::UNREAD, self.unread.then(|| true.to_string())),
             (tags::ENGINE_VERSION, restore.engine_version.clone()),
             (tags::CLASS, restore.class.clone()),
             (tags::PARAMETER_GROUP, restore.parameter_group.clone()),
@@ -114,6 +118,8 @@ pub enum CopyStatus {
     Failed,
     /// Complete, and not what was asked for.
     Mismatched,
+    /// Being deleted: it counts for nothing any more.
+    Going,
 }
 
 /// One of our copies, as its tags describe it.
@@ -137,6 +143,12 @@ pub struct OwnCopy {
     pub attempt: u32,
     /// What the database's tags asked to be kept when it was made.
     pub retention: RetentionRules,
+    /// Whether what they asked for is not fully known: one of them could not be read then, or its record cannot now.
+    pub unread: bool,
+    /// Whether a person keeps it.
+    pub hold: bool,
+    /// The stack that made it, if it says.
+    pub stack: Option<String>,
     /// How far it is.
     pub status: CopyStatus,
 }
@@ -151,6 +163,7 @@ impl OwnCopy {
         }
         let tag = |key: &str| snapshot.tags.get(key);
         let verified = tag(tags::VERIFIED).map(String::as_str);
+        let (retention, unreadable) = RetentionRules::from_tags(&snapshot.tags);
         Some(Self {
             id: snapshot.id.clone(),
             arn: snapshot.arn.clone(),
@@ -160,8 +173,12 @@ impl OwnCopy {
             requested: tag(tags::REQUESTED)?.parse().ok()?,
             kms_key_arn: Some(tag(tags::KMS_KEY)?.clone()).filter(|key| key != tags::NO_KEY),
             attempt: tag(tags::ATTEMPT)?.parse().ok()?,
-            retention: RetentionRules::from_tags(&snapshot.tags).0,
+            retention,
+            unread: !unreadable.is_empty() || snapshot.tags.keys().any(|key| is_meant_for(key, tags::UNREAD)),
+            hold: snapshot.tags.keys().any(|key| is_meant_for(key, tags::HOLD)),
+            stack: tag(tags::STACK).cloned(),
             status: match (snapshot.completion(), verified) {
+                (Completion::Going, _) => CopyStatus::Going,
                 (Completion::Failed, _) => CopyStatus::Failed,
                 (Completion::Unfinished, _) => CopyStatus::InProgress,
                 (Completion::Complete, None) => CopyStatus::Unverified,

@@ -262,6 +262,9 @@ pub enum Outcome {
     Planned,
     /// It no longer exists; its copies were pruned.
     Retired,
+    /// The newest snapshot was copied and the copy verified, and old copies that should have gone could not be deleted.
+    #[serde(rename = "copied, not pruned")]
+    CopiedNotPruned,
 }
 
 /// The snapshot that is copied, in the source region.
@@ -486,9 +489,21 @@ pub struct Prunable {
     /// What was to be done, as far as the payload has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// How it ended, as far as the payload has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Sentences for the operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The newest snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// Our copy of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyRef>,
+    /// What this execution deleted before, to make room for the copy: it counts towards what one execution may delete.
+    #[serde(default, skip_serializing)]
+    pub deleted_for_room: Vec<PruneDecision>,
     /// The rest of the payload, handed on untouched.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
@@ -511,6 +526,12 @@ pub struct PruneReport {
     pub deleted: Vec<PruneDecision>,
     /// Kept copies.
     pub kept: Vec<PruneDecision>,
+    /// Copies that should have gone and could not be deleted, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<PruneDecision>,
+    /// Verified copies that go in a later run, because one execution deletes only a few.
+    #[serde(default)]
+    pub to_go: usize,
     /// Decisions beyond the first 100, which are only counted here; the function's log has them all.
     pub omitted: usize,
     /// Whether nothing was really deleted.

@@ -42,6 +42,8 @@ pub enum Completion {
     Complete,
     /// It will never be complete.
     Failed,
+    /// It is being deleted, or is deleted already: it counts for nothing any more, and is no failure.
+    Going,
     /// Anything else, words that are new to us included: it may yet complete.
     Unfinished,
 }
@@ -98,7 +100,8 @@ impl Snapshot {
     pub fn completion(&self) -> Completion {
         match self.status.as_str() {
             "available" => Completion::Complete,
-            "failed" | "deleted" | "deleting" => Completion::Failed,
+            "failed" => Completion::Failed,
+            "deleting" | "deleted" => Completion::Going,
             word if word.starts_with("incompatible-") => Completion::Failed,
             _ => Completion::Unfinished,
         }

@@ -56,6 +56,12 @@ pub fn concerns_us(key: &str) -> bool {
     key.starts_with(tags::PREFIX) || nearest(key).is_some()
 }
 
+/// Whether a key is `tag`, or was meant for it, and is not another tag of ours.
+#[must_use]
+pub fn is_meant_for(key: &str, tag: &str) -> bool {
+    key == tag || (!tags::ALL.contains(&key) && edits(&plain(key), &plain(tag)) <= MAX_EDITS)
+}
+
 /// What an unknown key is near to.
 enum Near {
     Tag(&'static str),
@@ -171,6 +177,23 @@ mod tests {
         for written in ["snapferry:team", "Snapferry:Whatever", "snapferry_x"] {
             assert_eq!(meant(written), Some(None), "{written}");
         }
+    }
+
+    #[test]
+    fn a_persons_hold_is_found_in_any_spelling_and_no_other_tag_is_one() {
+        for key in [
+            "snapferry:hold",
+            "Snapferry-Hold",
+            "SNAPFERRY_HOLD",
+            " snapferry:hold ",
+            "snapfery:holds",
+        ] {
+            assert!(is_meant_for(key, tags::HOLD), "{key}");
+        }
+        for key in tags::ALL.iter().filter(|tag| **tag != tags::HOLD) {
+            assert!(!is_meant_for(key, tags::HOLD), "{key}");
+        }
+        assert!(!is_meant_for("hold", tags::HOLD));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::tag_spelling::{concerns_us, is_meant_for};
+
 /// Prefix of all of them.
 pub const PREFIX: &str = "snapferry:";
 /// On a database: whether it is copied, `true` or `false`.
@@ -18,6 +20,12 @@ pub const KEEP_WEEKLY: &str = "snapferry:keep-weekly";
 pub const KEEP_MONTHLY: &str = "snapferry:keep-monthly";
 /// Years that keep theirs.
 pub const KEEP_YEARLY: &str = "snapferry:keep-yearly";
+/// On a copy: name of the stack that made it.
+pub const STACK: &str = "snapferry:stack";
+/// On a copy: made while a retention tag of its database could not be read, so that nothing is known of what it asked for.
+pub const UNREAD: &str = "snapferry:unread";
+/// On a copy: a person keeps it. Any value does, and no function writes or removes it.
+pub const HOLD: &str = "snapferry:hold";
 /// `<source region>/<OwnerId>`: whose copy it is.
 pub const OWNER: &str = "snapferry:owner";
 /// ARN of the snapshot that was copied.
@@ -69,6 +77,9 @@ pub const ALL: &[&str] = &[
     KEEP_WEEKLY,
     KEEP_MONTHLY,
     KEEP_YEARLY,
+    STACK,
+    UNREAD,
+    HOLD,
     OWNER,
     SOURCE_ARN,
     SOURCE_ID,
@@ -89,7 +100,8 @@ pub const MISMATCH: &str = "mismatch";
 /// Value of [`KMS_KEY`] on a copy that is not encrypted.
 pub const NO_KEY: &str = "none";
 
-/// Forgets every tag but ours: 50 on each of thousands of snapshots or databases are more memory than all the rest.
+/// Forgets every tag but ours and those that may have been meant for ours: 50 on each of thousands of snapshots or
+/// databases are more memory than all the rest.
 pub fn retain_ours(tags: &mut BTreeMap<String, String>) {
-    tags.retain(|key, _| key.starts_with(PREFIX));
+    tags.retain(|key, _| concerns_us(key) || is_meant_for(key, HOLD));
 }

@@ -45,6 +45,8 @@ metrics! {
     COPIES_SKIPPED = "CopiesSkipped" in "Count";
     /// Old copies were deleted.
     COPIES_DELETED = "CopiesDeleted" in "Count";
+    /// Old copies go in later runs, because one execution deletes only a few of a database.
+    COPIES_TO_GO = "CopiesToGo" in "Count";
     /// From the request of a copy until it was found complete.
     COPY_DURATION = "CopyDuration" in "Seconds";
     /// Allocated storage of a copied instance. Of clusters RDS does not say.

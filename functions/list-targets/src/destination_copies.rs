@@ -20,9 +20,6 @@ const OTHER_STACK_IS_RECENT: SignedDuration = SignedDuration::from_hours(72);
 /// Most former names of a target.
 const MAX_FORMER_IDS: usize = 20;
 
-/// The tag with the name of the stack that asked for a copy.
-const STACK: &str = "snapferry:stack";
-
 /// What a run remembers of a snapshot; a region may hold tens of thousands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListedSnapshot {
@@ -66,8 +63,11 @@ impl ListedSnapshot {
             let claims = snapshot.tags.get(tags::OWNER).is_some_and(|tag| tag == owner.tag());
             return (claims || owner.is_copy_name(&snapshot.id)).then_some(Self::Foreign(snapshot.id));
         };
-        let is_recent = now.duration_since(copy.requested) < OTHER_STACK_IS_RECENT;
-        let other_stack = snapshot.tags.get(STACK).filter(|name| is_recent && *name != stack);
+        if copy.status == CopyStatus::Going {
+            return None;
+        }
+        let is_recent = now.duration_since(copy.requested) <= OTHER_STACK_IS_RECENT;
+        let other_stack = copy.stack.filter(|name| is_recent && name != stack);
         let is_complete = matches!(copy.status, CopyStatus::Verified | CopyStatus::Unverified);
         let unconfirmed = (is_complete && snapshot.source_arn.is_none()).then_some(copy.id);
         Some(Self::Own(OwnedCopy {
@@ -77,7 +77,7 @@ impl ListedSnapshot {
             created: copy.source_created,
             data_at: snapshot.data_time.unwrap_or(copy.source_created),
             is_verified: copy.status == CopyStatus::Verified,
-            other_stack: other_stack.cloned(),
+            other_stack,
             unconfirmed,
         }))
     }

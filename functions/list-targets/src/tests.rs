@@ -480,7 +480,7 @@ async fn a_wish_in_another_spelling_is_no_permission() {
 /// M11: two stacks with one `OwnerId`.
 #[tokio::test]
 async fn copies_of_another_stack_are_noticed_for_three_days() {
-    let of_stack = |stack: &str, hours: u32| copy_of("orders", "db-ORDERS", hours).tag("snapferry:stack", stack);
+    let of_stack = |stack: &str, hours: u32| copy_of("orders", "db-ORDERS", hours).tag(tags::STACK, stack);
     let warnings = async |stack: &str, hours: u32| {
         let world = world_with(small, |region| region.snapshot(of_stack(stack, hours)));
         let plan = list(&world, json!({})).await.expect("a plan");

@@ -33,6 +33,7 @@ pub fn copy_of(database: &str, resource_id: &str) -> CopyBuilder {
             attempt: 0,
             kms_key_arn: None,
             retention: RetentionRules::default(),
+            unread: false,
             restore: RestoreHints::default(),
         },
     }
