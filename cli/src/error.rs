@@ -4,8 +4,8 @@ use std::fmt;
 use std::process::ExitCode;
 
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use domain::error::Error;
-use rds::codes::{is_denial, is_throttling};
+use domain::error::{Error, Refusal};
+use rds::codes::{UNREADABLE, is_clock_off, is_denial, is_throttling};
 
 /// How the program ends. The number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,12 @@ impl CliError {
     pub(crate) fn from_rds(region: &str, needs: &str, error: &Error) -> Self {
         // The functions' messages speak of steps and roles, which are not the operator's here.
         match error {
+            Error::RdsUnavailable { reason } if reason.starts_with(UNREADABLE) => Self::unreadable("RDS", region),
             Error::RdsUnavailable { reason } => Self::unreachable("RDS", region, reason),
             Error::Throttled { refusal } => Self::throttled("RDS", region, &refusal.to_string()),
+            Error::AccessDenied { refusal } if is_clock_off(&refusal.code, &refusal.message) => {
+                Self::clock_off("RDS", region, &refusal.to_string())
+            }
             Error::AccessDenied { refusal } => {
                 Self::denied("RDS", region, &refusal.to_string(), &format!("{needs} there"))
             }
@@ -61,11 +65,19 @@ impl CliError {
         SdkError<E>: ProvideErrorMetadata,
     {
         let Some(code) = error.code() else {
-            return Self::unreachable(service, region, &without_code(error));
+            return match error {
+                SdkError::ResponseError(_) | SdkError::ServiceError(_) => Self::unreadable(service, region),
+                _ => Self::unreachable(service, region, &without_code(error)),
+            };
         };
-        let message = error.message().unwrap_or("no message");
-        let reason = format!("{code}: {}", message.trim_end_matches('.'));
+        let message = error.message().unwrap_or("no message").trim_end_matches('.');
+        let reason = Refusal {
+            code: code.to_owned(),
+            message: message.to_owned(),
+        }
+        .to_string();
         match code {
+            _ if is_clock_off(code, message) => Self::clock_off(service, region, &reason),
             _ if is_denial(code) => Self::denied(service, region, &reason, needs),
             _ if is_throttling(code) => Self::throttled(service, region, &reason),
             "ExecutionDoesNotExist" => Self::new(
@@ -90,6 +102,23 @@ impl CliError {
                 "Check the network and https://health.aws.amazon.com. If {region} is lost, `status`, `audit` and \
                  `restore-command` need the destination alone: --destination REGION --owner ID."
             ),
+        )
+    }
+
+    fn unreadable(service: &str, region: &str) -> Self {
+        Self::new(
+            format!("{service} in {region} answered what cannot be read."),
+            "Something between here and AWS may have answered in its place (a proxy, a sign-in page, an endpoint of \
+             AWS_ENDPOINT_URL), or this program is too old.",
+        )
+    }
+
+    /// To sign in again does not help.
+    fn clock_off(service: &str, region: &str, reason: &str) -> Self {
+        Self::new(
+            format!("{service} in {region} does not accept the signature: {reason}."),
+            "The clock of this computer is off by more than five minutes: set it (timedatectl set-ntp true), and try \
+             again.",
         )
     }
 
@@ -136,7 +165,6 @@ fn without_code<E>(error: &SdkError<E>) -> String {
         SdkError::DispatchFailure(failure) => failure
             .as_connector_error()
             .map_or_else(|| "the call was not sent".to_owned(), |error| chain(error)),
-        SdkError::ResponseError(_) | SdkError::ServiceError(_) => "the answer could not be read".to_owned(),
         _ => "the call could not be made".to_owned(),
     }
 }

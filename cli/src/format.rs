@@ -43,6 +43,21 @@ pub(crate) fn copies(number: usize) -> String {
     plural(number, "copy", "copies")
 }
 
+/// The first of many names, and how many more there are.
+pub(crate) fn some_of(names: &[String]) -> String {
+    const MAX_NAMES: usize = 10;
+    let first = names
+        .iter()
+        .take(MAX_NAMES)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len().saturating_sub(MAX_NAMES) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 /// A number that says nothing where there is none.
 pub(crate) fn unless_zero(number: usize) -> String {
     if number == 0 { String::new() } else { number.to_string() }
@@ -71,6 +86,7 @@ pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Unsupported => "unsupported",
         Outcome::Planned => "planned",
         Outcome::Retired => "retired",
+        Outcome::CopiedNotPruned => "copied, not pruned",
     }
 }
 
@@ -79,11 +95,18 @@ pub(crate) fn parse_duration(text: &str) -> Result<SignedDuration, String> {
     let expected = || format!("{text:?} is not a duration; write it as 26h, 90m or 2d");
     let span: Span = text.parse().map_err(|_| expected())?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
-    duration
+    let duration = duration
         .ok()
         .filter(|duration| *duration > SignedDuration::ZERO)
-        .ok_or_else(expected)
+        .ok_or_else(expected)?;
+    if duration > SignedDuration::from_hours(MAX_DURATION_HOURS) {
+        return Err(format!("{text:?} is more than 100 years; write a shorter time"));
+    }
+    Ok(duration)
 }
+
+/// What is longer is a slip of the finger, and times that far from now cannot be written.
+const MAX_DURATION_HOURS: i64 = 100 * 366 * 24;
 
 /// Since when: some time ago, or a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +121,7 @@ impl Since {
     /// The time that it is, seen from `now`.
     pub(crate) fn before(self, now: Timestamp) -> Timestamp {
         match self {
-            Self::Ago(duration) => now - duration,
+            Self::Ago(duration) => now.checked_sub(duration).unwrap_or(Timestamp::MIN),
             Self::At(time) => time,
         }
     }
@@ -120,6 +143,8 @@ impl Since {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -149,6 +174,51 @@ mod tests {
             assert_eq!(since.as_deref(), Ok(begins), "{text}");
         }
         assert!(Since::parse("yesterday").is_err());
+    }
+
+    /// Kind 13: numbers and times of any size get a sentence.
+    #[test]
+    fn times_beyond_all_measure_are_refused_in_a_sentence() {
+        for text in [
+            "99999999999999d",
+            "99999999999999999999999h",
+            "876001d",
+            "-99999999999999h",
+            "101y",
+            "P99999999999Y",
+        ] {
+            let refused = parse_duration(text).expect_err(text);
+            assert!(refused.starts_with(&format!("{text:?} is ")), "{refused}");
+            assert!(Since::parse(text).is_err(), "{text}");
+        }
+        for text in [
+            "-9999-01-01",
+            "9999-12-31",
+            "0000-01-01",
+            "+999999-01-01",
+            "9999-12-31T23:59:59Z",
+        ] {
+            if let Ok(since) = Since::parse(text) {
+                format_utc(since.before(Timestamp::MIN));
+                format_utc(since.before(Timestamp::MAX));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_argument_makes_a_parser_panic(text in ".{0,40}", number in any::<i128>(), unit in "[a-zA-Z]{1,7}") {
+            for text in [text, format!("{number}{unit}"), format!("{number}-01-01"), format!("P{number}D")] {
+                if let Ok(duration) = parse_duration(&text) {
+                    format_duration(duration);
+                }
+                if let Ok(since) = Since::parse(&text) {
+                    for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+                        format_utc(since.before(now));
+                    }
+                }
+            }
+        }
     }
 
     #[test]

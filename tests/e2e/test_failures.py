@@ -147,15 +147,16 @@ def test_a_bad_request_is_refused_by_field_before_any_write(runs, seed, counts, 
     assert counts.writes() == 0
 
 
-def test_an_event_of_a_snapshot_that_is_gone_is_refused(runs, seed, counts):
+def test_an_event_of_a_snapshot_that_is_gone_is_a_success_that_says_so(runs, seed, counts):
     seed(fleet([instance("orders")]))
     event = {
         "detail-type": "RDS DB Snapshot Event",
         "detail": {"EventID": "RDS-EVENT-0091", "SourceIdentifier": "rds:orders-2020-01-01-00-00"},
     }
     run = runs.run(event)
-    assert run.error == "SnapshotNotFound"
-    assert "rds:orders-2020-01-01-00-00" in run.cause
+    assert run.status == "SUCCEEDED", run.cause
+    (warning,) = run.output["warnings"]
+    assert "rds:orders-2020-01-01-00-00" in warning
     assert counts.writes() == 0
 
 

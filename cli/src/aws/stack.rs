@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::types;
-use domain::snapshot::Database;
+use domain::selection::SelectionRules;
+use domain::settings::Selection;
 use jiff::SignedDuration;
 
 use crate::error::CliError;
@@ -22,12 +23,10 @@ pub(crate) struct Stack {
     pub(crate) destination_region: String,
     /// The prefix of its copies' names.
     pub(crate) owner_id: String,
-    /// Whether only databases with the tag are copied (`Selection`).
-    opt_in: bool,
+    /// Which databases its runs select.
+    pub(crate) rules: SelectionRules,
     /// Maximum age of the newest verified copy of a database (`ObjectiveHours`).
     pub(crate) objective: Option<SignedDuration>,
-    /// Engines whose clusters are not copied.
-    excluded_engines: Vec<&'static str>,
     /// The machine that a run is an execution of.
     pub(crate) copy_fleet_arn: String,
     /// The machine that the copy of one database is an execution of.
@@ -76,28 +75,26 @@ impl Stack {
             })
         };
         let is = |parameter: &str, value: &str| parameters.get(parameter) == Some(&value);
-        let optional = [("neptune", "IncludeNeptune"), ("docdb", "IncludeDocumentDb")];
-        let excluded = optional.into_iter().filter(|(_, parameter)| !is(parameter, "true"));
         Ok(Self {
             name: name.to_owned(),
             region: region.to_owned(),
             destination_region: take(&parameters, "DestinationRegion", "parameter")?,
             owner_id: take(&parameters, "OwnerId", "parameter")?,
-            opt_in: is("Selection", "opt-in"),
+            rules: SelectionRules {
+                source_region: region.to_owned(),
+                selection: if is("Selection", "opt-in") {
+                    Selection::OptIn
+                } else {
+                    Selection::OptOut
+                },
+                include_neptune: is("IncludeNeptune", "true"),
+                include_documentdb: is("IncludeDocumentDb", "true"),
+                include_manual_snapshots: is("IncludeManualSnapshots", "true"),
+            },
             objective: parameters.get("ObjectiveHours").and_then(|hours| parse_hours(hours)),
-            excluded_engines: excluded.map(|(engine, _)| engine).collect(),
             copy_fleet_arn: take(&outputs, "CopyFleetStateMachineArn", "output")?,
             copy_snapshot_arn: take(&outputs, "CopySnapshotStateMachineArn", "output")?,
         })
-    }
-
-    /// Whether a run copies this database, as far as its tags and engine say. A member of a global database is left to
-    /// the runs, which know whether it is the primary.
-    pub(crate) fn selects(&self, database: &Database) -> bool {
-        database.copy_tag().unwrap_or(!self.opt_in)
-            && database.member_of.is_none()
-            && database.global_cluster.is_none()
-            && !self.excluded_engines.contains(&database.engine.as_str())
     }
 }
 

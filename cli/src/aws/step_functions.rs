@@ -8,8 +8,8 @@ use domain::kind::DatabaseKind;
 use domain::region::console_host;
 use jiff::Timestamp;
 use rds::convert::timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
 
@@ -57,6 +57,14 @@ pub(crate) struct Execution {
     pub(crate) stopped: Option<Timestamp>,
 }
 
+/// Executions of a machine, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Executions {
+    pub(crate) found: Vec<Execution>,
+    /// Whether these are all that there are since then.
+    pub(crate) is_complete: bool,
+}
+
 /// One execution with its input and output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExecutionDetail {
@@ -74,6 +82,13 @@ impl ExecutionDetail {
     /// Its input, as far as `T` names it; nothing if it is not one.
     pub(crate) fn input<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(self.input.as_deref()?).ok()
+    }
+
+    /// What it failed with, without the name of the error before it, which stands beside it.
+    pub(crate) fn explanation(&self) -> Option<String> {
+        let cause = self.cause.as_deref().filter(|cause| !cause.is_empty())?;
+        let error = self.error.as_deref().unwrap_or_default();
+        Some(without_prefix(cause, error).to_owned())
     }
 
     /// Its output, likewise.
@@ -105,7 +120,7 @@ impl StepFunctions {
         machine_arn: &str,
         since: Timestamp,
         max: usize,
-    ) -> Result<Vec<Execution>, CliError> {
+    ) -> Result<Executions, CliError> {
         let mut found = Vec::new();
         let mut token = None;
         loop {
@@ -122,8 +137,17 @@ impl StepFunctions {
                 let Some(started) = timestamp(item.start_date) else {
                     continue;
                 };
-                if started < since || found.len() >= max {
-                    return Ok(found);
+                if started < since {
+                    return Ok(Executions {
+                        found,
+                        is_complete: true,
+                    });
+                }
+                if found.len() >= max {
+                    return Ok(Executions {
+                        found,
+                        is_complete: false,
+                    });
                 }
                 found.push(Execution {
                     status: (&item.status).into(),
@@ -134,8 +158,14 @@ impl StepFunctions {
                 });
             }
             match page.next_token {
-                Some(next) if found.len() < max => token = Some(next),
-                _ => return Ok(found),
+                // At the limit one page more: it says whether anything was cut off.
+                Some(next) => token = Some(next),
+                None => {
+                    return Ok(Executions {
+                        found,
+                        is_complete: true,
+                    });
+                }
             }
         }
     }
@@ -177,20 +207,24 @@ impl StepFunctions {
 
     /// Number of databases in a run, once it has listed them; further pages not counted.
     pub(crate) async fn databases_of_run(&self, arn: &str) -> Result<Option<u32>, CliError> {
-        let events = self.history(arn, false, FIRST_EVENTS).await?;
+        let events = self.history(arn, false, FIRST_EVENTS, true).await?;
         let started = events
             .iter()
             .filter_map(|event| event.map_state_started_event_details());
         let lengths: Vec<u32> = started
             .map(|details| u32::try_from(details.length).unwrap_or_default())
             .collect();
+        // The last item of a Map may be the next page of its kind, which is not a database (L9).
+        let exited = events.iter().filter_map(|event| event.state_exited_event_details());
+        let plans = exited.filter_map(|details| details.assigned_variables()?.get("plan"));
+        let pages: u32 = plans.map(|plan| next_pages(plan)).sum();
         // Instances and clusters are a Map each.
-        Ok((lengths.len() == 2).then(|| lengths.iter().sum()))
+        Ok((lengths.len() == 2).then(|| lengths.iter().sum::<u32>().saturating_sub(pages)))
     }
 
     /// The states that an execution entered last, the latest first.
     pub(crate) async fn last_states(&self, arn: &str) -> Result<Vec<(String, Timestamp)>, CliError> {
-        let events = self.history(arn, true, LAST_EVENTS).await?;
+        let events = self.history(arn, true, LAST_EVENTS, false).await?;
         let entered = events.into_iter().filter_map(|event| {
             let time = timestamp(event.timestamp)?;
             Some((event.state_entered_event_details?.name, time))
@@ -198,9 +232,15 @@ impl StepFunctions {
         Ok(entered.collect())
     }
 
-    async fn history(&self, arn: &str, latest_first: bool, max: i32) -> Result<Vec<types::HistoryEvent>, CliError> {
+    async fn history(
+        &self,
+        arn: &str,
+        latest_first: bool,
+        max: i32,
+        with_data: bool,
+    ) -> Result<Vec<types::HistoryEvent>, CliError> {
         let call = self.client.get_execution_history().execution_arn(arn);
-        let call = call.include_execution_data(false).reverse_order(latest_first);
+        let call = call.include_execution_data(with_data).reverse_order(latest_first);
         let history = call.max_results(max).send().await;
         let history = history.map_err(|error| self.error("states:GetExecutionHistory", &error))?;
         Ok(history.events)
@@ -268,6 +308,28 @@ impl<'a> ExecutionName<'a> {
 #[must_use]
 pub fn suffix_of_run(run_arn: &str) -> String {
     hex_prefix(&format!("{run_arn}:0"), 8)
+}
+
+/// How many kinds have a next page, by the variable `plan` of a run.
+fn next_pages(plan: &str) -> u32 {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Pages {
+        next_instances: Option<IgnoredAny>,
+        next_clusters: Option<IgnoredAny>,
+    }
+    let Pages {
+        next_instances,
+        next_clusters,
+    } = serde_json::from_str(plan).unwrap_or_default();
+    u32::from(next_instances.is_some()) + u32::from(next_clusters.is_some())
+}
+
+/// A message without the code that it begins with, if it does (P8).
+pub(crate) fn without_prefix<'a>(message: &'a str, code: &str) -> &'a str {
+    let rest = message.strip_prefix(code).and_then(|rest| rest.strip_prefix(": "));
+    rest.filter(|rest| !code.is_empty() && !rest.is_empty())
+        .unwrap_or(message)
 }
 
 /// The name of an execution, from its ARN.

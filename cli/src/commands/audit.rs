@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use domain::payload::Outcome;
+
 use crate::args::{Audit, Global};
 use crate::aws::account::Account;
 use crate::commands::copy_source;
@@ -94,6 +96,7 @@ fn table(history: &History) -> Table {
 fn style(outcome: EntryOutcome) -> Style {
     match outcome {
         EntryOutcome::COPIED => Style::Good,
+        EntryOutcome::Ended(Outcome::CopiedNotPruned) => Style::Warning,
         EntryOutcome::Failed => Style::Bad,
         EntryOutcome::Running => Style::Warning,
         EntryOutcome::Ended(_) => Style::Faint,

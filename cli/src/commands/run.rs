@@ -8,10 +8,11 @@ use crate::aws::stack::Stack;
 use crate::aws::step_functions::{ExecutionDetail, execution_arn, execution_console_url, execution_name};
 use crate::commands::remarks;
 use crate::error::{CliError, ExitStatus};
+use crate::facts::fleet::Fleet;
 use crate::facts::plan_file::PlanFile;
 use crate::facts::run_progress::{Followed, Follower, Interrupt};
 use crate::facts::run_summary::{CopyFailure, FailedKind, Purpose, RunSummary, start};
-use crate::format::format_duration;
+use crate::format::{databases, format_duration};
 use crate::output::progress_bars::ProgressBars;
 use crate::output::terminal::{Style, Terminal};
 
@@ -41,12 +42,28 @@ pub(crate) async fn run(
     }
     let only = match &options.plan {
         None => options.only.clone(),
-        Some(file) => PlanFile::read(file, &stack)?.databases_to_run(),
+        Some(file) => {
+            let plan = PlanFile::read(file, &stack)?;
+            let run = plan.databases_to_run(&Fleet::read(account, &stack).await?);
+            for sentence in run.left_out() {
+                terminal.println_wrapped(Style::Warning, &sentence);
+            }
+            if run.only.is_empty() {
+                let failing = plan.failing().count();
+                let failing = if failing > 0 {
+                    format!(" {} would fail.", databases(failing))
+                } else {
+                    String::new()
+                };
+                terminal.println_wrapped(
+                    Style::Plain,
+                    &format!("The plan has nothing to copy, wait for or delete.{failing}"),
+                );
+                return Ok(ExitStatus::Success);
+            }
+            run.only
+        }
     };
-    if options.plan.is_some() && only.is_empty() {
-        terminal.println("The plan has nothing to do: every database is current.");
-        return Ok(ExitStatus::Success);
-    }
     let purpose = if options.dry_run { Purpose::DryRun } else { Purpose::Run };
     let arn = start(account, &stack, purpose, &only).await?;
     terminal.println(&format!("Started {}.", execution_name(&arn)));
@@ -121,11 +138,14 @@ async fn report(
     let failures = stream::iter(summary.failures.iter().take(MAX_FAILURES));
     let causes = failures.map(async |failure| {
         let arn = execution_arn(&stack.copy_snapshot_arn, &failure.execution);
-        let cause = step_functions.detail(&arn).await.ok().and_then(|detail| detail.cause);
-        (failure, arn, cause)
+        // The run's own word for it may be that of Step Functions; the execution knows its error (P5).
+        let detail = step_functions.detail(&arn).await.ok();
+        let own = detail.as_ref().and_then(|detail| detail.error.clone());
+        let error = own.unwrap_or_else(|| failure.error.clone());
+        (failure, arn, error, detail.and_then(|detail| detail.explanation()))
     });
-    for (failure, arn, cause) in causes.buffered(4).collect::<Vec<_>>().await {
-        let CopyFailure { kind, id, error, .. } = failure;
+    for (failure, arn, error, cause) in causes.buffered(4).collect::<Vec<_>>().await {
+        let CopyFailure { kind, id, .. } = failure;
         terminal.println("");
         terminal.println_wrapped(Style::Bad, &format!("{kind} {id}: {error}"));
         if let Some(cause) = cause.filter(|cause| !cause.is_empty()) {

@@ -1,5 +1,6 @@
 //! `snapferry status`: how old is the newest verified copy of each database?
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,7 @@ use crate::commands::copy_source;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::CopySource;
 use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, assess, living_and_missed};
-use crate::format::{database_name, format_duration, format_size, format_utc};
+use crate::format::{database_name, format_duration, format_size, format_utc, some_of};
 use crate::output::table::{Cell, Column, Table};
 use crate::output::terminal::{Style, Terminal};
 
@@ -28,6 +29,8 @@ struct Report<'a> {
     owner: &'a str,
     objective_seconds: i64,
     missed: usize,
+    /// What is wrong with single databases.
+    warnings: &'a [String],
     notes: &'a [String],
     databases: &'a [DatabaseFreshness],
 }
@@ -41,7 +44,12 @@ pub(crate) async fn run(
 ) -> Result<ExitStatus, CliError> {
     let source = copy_source::find(account, global, &options.copies).await?;
     let (now, objective) = (account.now(), source.objective(options.objective));
-    let Assessment { databases, notes, .. } = assess(account, &source, now, objective).await?;
+    let Assessment {
+        databases,
+        warnings,
+        notes,
+        ..
+    } = assess(account, &source, now, objective).await?;
     let (living, missed) = living_and_missed(&databases);
     if options.json {
         terminal.print_json(&Report {
@@ -52,6 +60,7 @@ pub(crate) async fn run(
             owner: &source.owner_id,
             objective_seconds: objective.as_secs(),
             missed,
+            warnings: &warnings,
             notes: &notes,
             databases: &databases,
         });
@@ -59,10 +68,15 @@ pub(crate) async fn run(
         answer(&databases, living, missed, &source, objective, terminal);
         let table = table(&databases, &source.region, now, objective).render(terminal);
         terminal.print(&table);
+        show_reasons(&databases, terminal);
+        for warning in &warnings {
+            terminal.println_wrapped(Style::Warning, &format!("warning: {warning}"));
+        }
         for note in notes {
             terminal.eprintln(&format!("note: {note}"));
         }
-        if missed > 0 && source.stack.is_some() {
+        let is_helped = |database: &DatabaseFreshness| database.state.misses() && database.is_helped_by_run;
+        if source.stack.is_some() && databases.iter().any(is_helped) {
             terminal.eprintln(&format!(
                 "To copy what is missing:\n  {} --follow",
                 global.run_command()
@@ -76,6 +90,43 @@ pub(crate) async fn run(
     })
 }
 
+/// Most databases of which each is explained on its own.
+const MAX_EXPLAINED: usize = 20;
+
+/// Why databases have no fresh copy, and what helps: those in danger one by one, the others by reason.
+fn show_reasons(databases: &[DatabaseFreshness], terminal: &mut Terminal<'_>) {
+    let mut lines: Vec<(Style, String)> = Vec::new();
+    let in_danger = databases.iter().filter(|database| database.state.misses());
+    for database in in_danger
+        .filter(|database| database.reason.is_some())
+        .take(MAX_EXPLAINED)
+    {
+        let (_, word) = state(database, SignedDuration::MAX);
+        let reason = database.reason.as_deref().unwrap_or_default().trim_end_matches('.');
+        let name = database_name(database.kind, &database.database);
+        let remedy = database.remedy.as_deref().unwrap_or_default();
+        let text = format!("{name}: {}: {reason}. {remedy}", word.to_lowercase());
+        lines.push((Style::Bad, text.trim_end().to_owned()));
+    }
+    let mut by_reason: BTreeMap<(Freshness, &str), Vec<String>> = BTreeMap::new();
+    for database in databases.iter().filter(|database| !database.state.misses()) {
+        if let Some(reason) = &database.reason {
+            let names = by_reason.entry((database.state, reason)).or_default();
+            names.push(database_name(database.kind, &database.database));
+        }
+    }
+    for ((freshness, reason), names) in by_reason {
+        let text = format!("{}: {reason}: {}", state_word(freshness), some_of(&names));
+        lines.push((Style::Plain, text));
+    }
+    if !lines.is_empty() {
+        terminal.println("");
+    }
+    for (style, text) in lines {
+        terminal.println_wrapped(style, &text);
+    }
+}
+
 /// The answer in a sentence.
 fn answer(
     databases: &[DatabaseFreshness],
@@ -86,7 +137,10 @@ fn answer(
     terminal: &mut Terminal<'_>,
 ) {
     let (region, objective) = (&source.region, format_duration(objective));
-    if missed > 0 {
+    if living == 0 {
+        let text = "No database is expected to have a fresh copy.";
+        terminal.println_wrapped(Style::Plain, text);
+    } else if missed > 0 {
         let text = format!(
             "{missed} of {living} databases have no verified copy in {region} of data younger than {objective}."
         );
@@ -136,12 +190,25 @@ fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objectiv
 }
 
 fn state(database: &DatabaseFreshness, objective: SignedDuration) -> (Style, &'static str) {
-    match database.state {
-        Freshness::NoCopy => (Style::Bad, "NO COPY"),
-        Freshness::Late => (Style::Bad, "LATE"),
-        Freshness::Good if database.is_nearly_late(objective) => (Style::Warning, "good"),
-        Freshness::Good => (Style::Good, "good"),
-        Freshness::Retired => (Style::Faint, "retired"),
+    let style = match database.state {
+        Freshness::NoCopy | Freshness::Late => Style::Bad,
+        Freshness::FirstCopyPending => Style::Warning,
+        Freshness::Good if database.is_nearly_late(objective) => Style::Warning,
+        Freshness::Good => Style::Good,
+        Freshness::NoSnapshots | Freshness::Excluded | Freshness::Retired => Style::Faint,
+    };
+    (style, state_word(database.state))
+}
+
+fn state_word(state: Freshness) -> &'static str {
+    match state {
+        Freshness::NoCopy => "NO COPY",
+        Freshness::Late => "LATE",
+        Freshness::FirstCopyPending => "first copy pending",
+        Freshness::Good => "good",
+        Freshness::NoSnapshots => "no snapshots",
+        Freshness::Excluded => "excluded",
+        Freshness::Retired => "retired",
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use domain::copy_tags::CopyStatus;
 use domain::kind::DatabaseKind;
 use domain::payload::Outcome;
+use domain::selection::{self, Reason};
 use domain::snapshot::Database;
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -13,29 +14,37 @@ use serde::{Serialize, Serializer};
 
 use crate::aws::account::Account;
 use crate::aws::stack::Stack;
-use crate::aws::step_functions::{Execution, ExecutionName, ExecutionStatus, suffix_of_run};
+use crate::aws::step_functions::{ExecutionStatus, StepFunctions};
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies};
 use crate::facts::copy_result::CopyResult;
-use crate::facts::run_summary::Purpose;
-use crate::format::outcome_word;
-
-/// Most executions that are read: five calls.
-const MAX_EXECUTIONS: usize = 5_000;
+use crate::facts::fleet::{DatabaseKey, Fleet, LivingDatabase};
+use crate::facts::last_executions::{LastExecutions, by_name};
+use crate::facts::source_snapshots::SourceSnapshots;
+use crate::format::{format_utc, outcome_word};
 
 /// Most executions that are looked into for the name of their error or their outcome.
-const MAX_DETAILS: usize = 10;
+const MAX_DETAILS: usize = 20;
+
+/// Most databases whose snapshots are asked for.
+const MAX_LOOKUPS: usize = 50;
 
 /// How fresh the newest verified copy of a database is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Freshness {
     /// There is no verified copy at all.
     NoCopy,
     /// The newest verified copy is older than the RPO objective.
     Late,
-    /// It is younger.
+    /// It is new: its first snapshot is younger than the RPO objective, and its first copy will be.
+    FirstCopyPending,
+    /// The newest verified copy is younger than the RPO objective.
     Good,
+    /// RDS makes no snapshots of it that could be copied, by design.
+    NoSnapshots,
+    /// The stack does not copy it.
+    Excluded,
     /// The database no longer exists: no new copies can come.
     Retired,
 }
@@ -44,6 +53,11 @@ impl Freshness {
     /// Whether the RPO objective is not met.
     pub(crate) fn misses(self) -> bool {
         matches!(self, Self::NoCopy | Self::Late)
+    }
+
+    /// Whether it has to have a fresh copy.
+    fn is_due(self) -> bool {
+        self.misses() || self == Self::Good
     }
 }
 
@@ -57,6 +71,9 @@ pub(crate) struct LastExecution {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<LastDetail>,
     pub(crate) at: Timestamp,
+    /// What the error says, and what to do about it.
+    #[serde(skip)]
+    cause: Option<String>,
     execution: String,
 }
 
@@ -117,9 +134,20 @@ pub(crate) struct DatabaseFreshness {
     #[serde(skip_serializing_if = "Option::is_none")]
     source_region: Option<String>,
     pub(crate) state: Freshness,
+    /// Why it is in this state, and what helps, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remedy: Option<String>,
+    /// Whether another run can help.
+    #[serde(skip)]
+    pub(crate) is_helped_by_run: bool,
     /// Since the data of the newest verified copy was captured.
     pub(crate) age_seconds: Option<i64>,
     pub(crate) captured_at: Option<Timestamp>,
+    /// When the snapshot of the newest verified copy was taken.
+    #[serde(skip)]
+    source_created: Option<Timestamp>,
     verified_at: Option<Timestamp>,
     pub(crate) copy: Option<String>,
     pub(crate) kms_key_arn: Option<String>,
@@ -140,8 +168,12 @@ impl DatabaseFreshness {
             resource_id: None,
             source_region: None,
             state: Freshness::NoCopy,
+            reason: None,
+            remedy: None,
+            is_helped_by_run: true,
             age_seconds: None,
             captured_at: None,
+            source_created: None,
             verified_at: None,
             copy: None,
             kms_key_arn: None,
@@ -163,7 +195,9 @@ impl DatabaseFreshness {
         let Some(newest) = database.newest_verified() else {
             return without;
         };
-        let age = now.duration_since(newest.own.source_created);
+        // The honest RPO: where RDS says how old the data is, that counts.
+        let captured = newest.captured_at();
+        let age = now.duration_since(captured);
         Self {
             state: if age > objective {
                 Freshness::Late
@@ -171,17 +205,31 @@ impl DatabaseFreshness {
                 Freshness::Good
             },
             age_seconds: Some(age.as_secs()),
-            captured_at: Some(newest.own.source_created),
+            captured_at: Some(captured),
+            source_created: Some(newest.own.source_created),
             verified_at: newest.verified_at(),
             copy: Some(newest.own.id.clone()),
             kms_key_arn: newest.own.kms_key_arn.clone(),
-            size_gib: newest.snapshot.size_gib,
+            size_gib: newest.snapshot.data_gib(),
             ..without
         }
     }
 
-    fn key(&self) -> (DatabaseKind, String) {
-        (self.kind, self.database.clone())
+    /// What it is known by, if more of it is known than its name.
+    fn key(&self) -> Option<DatabaseKey> {
+        Some((self.kind, self.resource_id.clone()?))
+    }
+
+    /// Why it is late or has no copy, in a sentence or two.
+    fn explain(&mut self, reason: impl Into<String>, remedy: impl Into<String>) {
+        self.reason = Some(reason.into());
+        self.remedy = Some(remedy.into()).filter(|remedy: &String| !remedy.is_empty());
+    }
+
+    /// The worst first: no copy, then late by age, good by age, and last what is not expected to have a fresh copy.
+    fn order(&self) -> (Freshness, std::cmp::Reverse<Option<i64>>, &str, DatabaseKind) {
+        let age = std::cmp::Reverse(self.age_seconds);
+        (self.state, age, self.database.as_str(), self.kind)
     }
 
     /// Its age.
@@ -201,17 +249,18 @@ pub(crate) struct Assessment {
     pub(crate) copies: OwnedCopies,
     /// The worst first.
     pub(crate) databases: Vec<DatabaseFreshness>,
+    /// What is wrong with single databases: tags, and wishes that RDS does not fulfil.
+    pub(crate) warnings: Vec<String>,
     pub(crate) notes: Vec<String>,
+    /// The source region, if it was asked and answered.
+    pub(crate) fleet: Option<Fleet>,
 }
 
-/// Number of databases that still exist, and of those that miss the RPO objective.
+/// Number of databases that have to have a fresh copy, and of those that have none.
 pub(crate) fn living_and_missed(databases: &[DatabaseFreshness]) -> (usize, usize) {
     let count = |wanted: fn(Freshness) -> bool| databases.iter().filter(|database| wanted(database.state)).count();
-    (count(|state| state != Freshness::Retired), count(Freshness::misses))
+    (count(Freshness::is_due), count(Freshness::misses))
 }
-
-/// The last execution for each database.
-type LastExecutions = BTreeMap<(DatabaseKind, String), Execution>;
 
 /// Reads the copies, and judges each database.
 pub(crate) async fn assess(
@@ -220,169 +269,283 @@ pub(crate) async fn assess(
     now: Timestamp,
     objective: SignedDuration,
 ) -> Result<Assessment, CliError> {
-    let (copies, last, living) = tokio::join!(
+    let (copies, named, fleet) = tokio::join!(
         source.read(account),
-        last_executions(account, source.stack.as_ref(), now, objective),
-        living(account, source.stack.as_ref()),
+        async {
+            match &source.stack {
+                Some(stack) => by_name(account, stack, now, objective).await,
+                None => Ok(BTreeMap::new()),
+            }
+        },
+        async {
+            match &source.stack {
+                Some(stack) => Fleet::read(account, stack).await.map(Some),
+                None => Ok(None),
+            }
+        },
     );
     let copies = copies?;
     // The copies answer the question; what the source region adds is worth less than an answer.
     let mut notes = Vec::new();
-    let mut note = |what: &str, error: CliError| notes.push(format!("{what} is not known. {error}").replace('\n', " "));
-    let last = last.unwrap_or_else(|error| {
-        note("How the last runs ended", error);
-        LastExecutions::new()
+    let mut note = |what: &str, error: CliError| notes.push(format!("{what} not known. {error}").replace('\n', " "));
+    let named = named.unwrap_or_else(|error| {
+        note("How the last runs ended is", error);
+        BTreeMap::new()
     });
-    let living = living.unwrap_or_else(|error| {
-        note("Which databases exist", error);
+    let mut fleet = fleet.unwrap_or_else(|error| {
+        note("Which databases exist is", error);
         None
     });
+    if let Some(error) = fleet.as_mut().and_then(|fleet| fleet.writers_unknown.take()) {
+        note("The writers of global databases are", error);
+    }
 
-    let mut databases = judge(&copies, &last, now, objective);
-    if let (Some(living), Some(stack)) = (&living, &source.stack) {
-        compare(&mut databases, living, stack);
+    let mut databases: Vec<DatabaseFreshness> = copies
+        .databases
+        .iter()
+        .map(|database| DatabaseFreshness::new(database, now, objective))
+        .collect();
+    if let Some(fleet) = &fleet {
+        compare(&mut databases, fleet);
+    }
+    if let Some(stack) = &source.stack {
+        let step_functions = &account.step_functions(&stack.region);
+        let last = LastExecutions::attribute(step_functions, named, &copies, fleet.as_ref()).await;
+        let others = last.only_named().keys();
+        databases.extend(others.map(|(kind, name)| DatabaseFreshness::without_copies(*kind, name)));
+        join_last(&mut databases, &last);
+        if let Some(fleet) = &fleet {
+            let failed = look_up_snapshots(account, stack, fleet, &mut databases, now, objective).await;
+            if let Some(error) = failed {
+                note("Which snapshots some databases have is", error);
+            }
+        }
+        look_up_details(step_functions, &mut databases).await;
     }
     if databases.is_empty() {
         return Err(copies.no_copies_error());
     }
-    if let Some(stack) = &source.stack {
-        look_up_details(account, stack, &last, &mut databases).await;
+    databases.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut warnings = fleet.as_ref().map(Fleet::warnings).unwrap_or_default();
+    // That there are only snapshots of AWS Backup may be known from the snapshots alone.
+    let silent = databases
+        .iter()
+        .filter(|database| database.state == Freshness::NoSnapshots);
+    for living in silent.filter_map(|database| fleet.as_ref()?.get(&database.key()?)) {
+        if living.reason.is_none() {
+            warnings.extend(selection::warnings(&living.database, Some(&Reason::AwsBackup)));
+        }
     }
-    sort(&mut databases);
+    warnings.dedup();
     Ok(Assessment {
         copies,
         databases,
+        warnings,
         notes,
+        fleet,
     })
 }
 
-/// The databases of the source region, unless only the destination is asked.
-async fn living(account: &Account, stack: Option<&Stack>) -> Result<Option<Vec<Database>>, CliError> {
-    let Some(stack) = stack else { return Ok(None) };
-    let rds = account.rds(&stack.region);
-    let (mut all, clusters) = tokio::try_join!(
-        rds.databases(DatabaseKind::Instance),
-        rds.databases(DatabaseKind::Cluster)
-    )
-    .map_err(|error| {
-        let needs = "rds:DescribeDBInstances and rds:DescribeDBClusters";
-        CliError::from_rds(&stack.region, needs, &error)
-    })?;
-    all.extend(clusters);
-    Ok(Some(all))
-}
-
-/// The last execution for each database, by the executions' names; those of dry runs do not count.
-async fn last_executions(
-    account: &Account,
-    stack: Option<&Stack>,
-    now: Timestamp,
-    objective: SignedDuration,
-) -> Result<LastExecutions, CliError> {
-    let mut last = LastExecutions::new();
-    let Some(stack) = stack else { return Ok(last) };
-    let step_functions = account.step_functions(&stack.region);
-    let since = now - (objective * 2).max(SignedDuration::from_hours(48));
-    let (copies, runs) = tokio::try_join!(
-        step_functions.executions(&stack.copy_snapshot_arn, since, MAX_EXECUTIONS),
-        step_functions.executions(&stack.copy_fleet_arn, since, MAX_EXECUTIONS),
-    )?;
-    let dry = runs.iter().filter(|run| Purpose::is_dry_run(&run.name));
-    let dry: BTreeSet<String> = dry.map(|run| suffix_of_run(&run.arn)).collect();
-    for execution in copies {
-        let Some(name) = ExecutionName::parse(&execution.name) else {
+/// Gives each database its present name and the state that its tags and the fields of RDS ask for, marks those that no
+/// longer exist, which no run can help, and adds those that have no copy yet.
+fn compare(databases: &mut Vec<DatabaseFreshness>, fleet: &Fleet) {
+    for database in databases.iter_mut() {
+        let living = database.key().and_then(|key| fleet.get(&key));
+        let Some(living) = living else {
+            database.state = Freshness::Retired;
             continue;
         };
-        // What was pruned of a database that is gone says nothing of one that took its name.
-        if name.retired.is_none() && !dry.contains(name.suffix) {
-            // They come the newest first.
-            last.entry((name.kind, name.id.to_owned())).or_insert(execution);
+        database.database.clone_from(&living.database.id);
+        if let Some(reason) = &living.reason {
+            // One that has a fresh copy all the same, of a snapshot that was made before, is as good as any.
+            if reason.is_left_out() || database.state != Freshness::Good {
+                database.state = state(reason);
+                database.reason = Some(reason.to_string());
+            }
         }
     }
-    Ok(last)
+    let known: BTreeSet<DatabaseKey> = databases.iter().filter_map(DatabaseFreshness::key).collect();
+    for living in fleet.databases.iter().filter(|living| !known.contains(&living.key())) {
+        // What somebody left out and never had a copy is not missed.
+        let is_chosen = |reason: &Reason| !reason.is_left_out() || reason.makes_no_snapshots();
+        if !living.reason.as_ref().is_none_or(is_chosen) {
+            continue;
+        }
+        let LivingDatabase { database, reason } = living;
+        let new = DatabaseFreshness::without_copies(database.kind, &database.id);
+        databases.push(DatabaseFreshness {
+            resource_id: Some(database.resource_id.clone()).filter(|id| !id.is_empty()),
+            state: reason.as_ref().map_or(Freshness::NoCopy, state),
+            reason: reason.as_ref().map(ToString::to_string),
+            ..new
+        });
+    }
 }
 
-/// Judges every database that has copies, or for which there was an execution lately.
-fn judge(
-    copies: &OwnedCopies,
-    last: &LastExecutions,
-    now: Timestamp,
-    objective: SignedDuration,
-) -> Vec<DatabaseFreshness> {
-    let with_copies = copies.databases.iter();
-    let mut databases: Vec<DatabaseFreshness> = with_copies
-        .map(|database| DatabaseFreshness::new(database, now, objective))
-        .collect();
-    let known: BTreeSet<_> = databases.iter().map(DatabaseFreshness::key).collect();
-    let others = last.keys().filter(|key| !known.contains(key));
-    databases.extend(others.map(|(kind, id)| DatabaseFreshness::without_copies(*kind, id)));
-    for database in &mut databases {
-        database.last = last.get(&database.key()).map(|execution| LastExecution {
+/// The state of a database that is not expected to have a fresh copy.
+fn state(reason: &Reason) -> Freshness {
+    if reason.makes_no_snapshots() {
+        Freshness::NoSnapshots
+    } else {
+        Freshness::Excluded
+    }
+}
+
+fn join_last(databases: &mut [DatabaseFreshness], last: &LastExecutions) {
+    for database in databases {
+        let execution = match database.key() {
+            Some(key) => last.get(&key),
+            None => last.only_named().get(&(database.kind, database.database.clone())),
+        };
+        database.last = execution.map(|execution| LastExecution {
             status: execution.status,
             detail: None,
             at: execution.stopped.unwrap_or(execution.started),
+            cause: None,
             execution: execution.arn.clone(),
         });
     }
-    databases
 }
 
-/// Marks the databases that no longer exist, which no run can help, and adds those that have no copy yet.
-fn compare(databases: &mut Vec<DatabaseFreshness>, living: &[Database], stack: &Stack) {
-    let ids: BTreeSet<&str> = living.iter().map(|database| database.resource_id.as_str()).collect();
-    let names: BTreeSet<_> = living.iter().map(|database| (database.kind, &database.id)).collect();
-    for database in databases.iter_mut() {
-        let exists = match &database.resource_id {
-            Some(id) => ids.contains(id.as_str()),
-            None => names.contains(&(database.kind, &database.database)),
-        };
-        if !exists {
-            database.state = Freshness::Retired;
+/// Asks the source region why databases have no fresh copy, and says if it did not answer.
+async fn look_up_snapshots(
+    account: &Account,
+    stack: &Stack,
+    fleet: &Fleet,
+    databases: &mut [DatabaseFreshness],
+    now: Timestamp,
+    objective: SignedDuration,
+) -> Option<CliError> {
+    let rds = &account.rds(&stack.region);
+    let with_manual = stack.rules.include_manual_snapshots;
+    let unclear = databases.iter_mut().filter_map(|database| {
+        let living = fleet.get(&database.key()?)?;
+        // Of these there may be older snapshots that have no copy.
+        let is_silent = matches!(living.reason, Some(Reason::Stopped | Reason::AwsBackup));
+        let is_open = database.state.misses() || database.state == Freshness::NoSnapshots && is_silent;
+        is_open.then_some((database, living))
+    });
+    let answers = stream::iter(unclear.take(MAX_LOOKUPS)).map(async |(database, living)| {
+        let found = SourceSnapshots::read(rds, &living.database, with_manual).await;
+        found.map(|snapshots| explain(database, living, snapshots, now, objective))
+    });
+    let answers: Vec<Result<(), CliError>> = answers.buffer_unordered(4).collect().await;
+    answers.into_iter().find_map(Result::err)
+}
+
+/// The state of a database without a fresh copy, now that its snapshots are known, and why it is in it.
+fn explain(
+    line: &mut DatabaseFreshness,
+    living: &LivingDatabase,
+    snapshots: SourceSnapshots,
+    now: Timestamp,
+    objective: SignedDuration,
+) {
+    let LivingDatabase { database, reason } = living;
+    let is_silent = reason.is_some();
+    let Some((first, newest)) = snapshots.span else {
+        if snapshots.only_aws_backup {
+            line.state = Freshness::NoSnapshots;
+            line.explain(Reason::AwsBackup.to_string(), "");
+        } else if line.state == Freshness::NoCopy && is_young(database, now, objective) {
+            line.state = Freshness::FirstCopyPending;
+            line.explain("it is new and has no snapshot yet", "");
+        } else if !is_silent {
+            line.is_helped_by_run = false;
+            line.explain("RDS has no snapshot of it", SNAPSHOT_REMEDY);
+        }
+        return;
+    };
+    match line.source_created {
+        // Tags have whole seconds.
+        Some(copied) if newest <= copied.saturating_add(SignedDuration::from_secs(1)).unwrap_or(copied) => {
+            if !is_silent {
+                line.is_helped_by_run = false;
+                line.explain("the source has no newer snapshot", SNAPSHOT_REMEDY);
+            }
+        }
+        Some(_) => {
+            line.state = Freshness::Late;
+            line.explain(
+                format!("its snapshot of {} UTC has no verified copy", format_utc(newest)),
+                "",
+            );
+        }
+        None if is_first(database, first, now, objective) => {
+            line.state = Freshness::FirstCopyPending;
+            line.explain(format!("its first snapshot is of {} UTC", format_utc(first)), "");
+        }
+        None => {
+            line.state = Freshness::NoCopy;
+            line.explain(
+                format!("its snapshot of {} UTC has no verified copy", format_utc(newest)),
+                "",
+            );
         }
     }
-    // One that was known only by its last execution, and is gone, never had a copy.
-    databases.retain(|database| database.state != Freshness::Retired || database.resource_id.is_some());
-    let known = databases.iter().filter(|database| database.state != Freshness::Retired);
-    let known: BTreeSet<_> = known.map(DatabaseFreshness::key).collect();
-    let new = living.iter().filter(|database| stack.selects(database));
-    let new = new.filter(|database| !known.contains(&(database.kind, database.id.clone())));
-    databases.extend(new.map(|database| DatabaseFreshness {
-        resource_id: Some(database.resource_id.clone()),
-        ..DatabaseFreshness::without_copies(database.kind, &database.id)
-    }));
 }
 
+/// What helps where there is no snapshot to copy: a run does not.
+const SNAPSHOT_REMEDY: &str = "Automated snapshots are made in the backup window, of databases that run then: see that it \
+     does, and that its backup retention period is a day or more. A run copies nothing until there is a snapshot.";
+
+/// Whether a database was made so lately that no copy can be missed yet.
+fn is_young(database: &Database, now: Timestamp, objective: SignedDuration) -> bool {
+    // It may wait a day for its backup window.
+    let grace = objective.saturating_add(SignedDuration::from_hours(24));
+    database
+        .created_at
+        .is_some_and(|created| now.duration_since(created) <= grace)
+}
+
+/// Whether the oldest snapshot that there is can be the first that was ever taken, and is younger than the RPO objective.
+fn is_first(database: &Database, oldest: Timestamp, now: Timestamp, objective: SignedDuration) -> bool {
+    // With a retention longer than that, one that came before would still be there.
+    let retention = database.backup_retention_days.unwrap_or_default();
+    let is_kept = SignedDuration::from_hours(24 * i64::from(retention))
+        > objective.saturating_add(SignedDuration::from_hours(24));
+    now.duration_since(oldest) <= objective && (is_kept || is_young(database, now, objective))
+}
+
+/// Errors that another run meets again until somebody does something.
+const LASTING_ERRORS: [&str; 8] = [
+    "AccessDenied",
+    "AttemptsUsedUp",
+    "BadInput",
+    "BadSettings",
+    "KeyNotUsable",
+    "NameTaken",
+    "OptionGroupMissing",
+    "SnapshotQuotaFull",
+];
+
 /// Looks into the executions of the databases in danger: what failed, and why there is no copy though nothing failed.
-async fn look_up_details(account: &Account, stack: &Stack, last: &LastExecutions, databases: &mut [DatabaseFreshness]) {
-    let step_functions = &account.step_functions(&stack.region);
-    let unclear = databases.iter_mut().filter_map(|database| {
-        let execution = last.get(&database.key())?;
+async fn look_up_details(step_functions: &StepFunctions, databases: &mut [DatabaseFreshness]) {
+    let unclear = databases.iter_mut().filter(|database| {
         let silent = database.state == Freshness::NoCopy && database.copies == CopyCounts::default();
-        let last = database.last.as_mut()?;
-        (silent || last.status == ExecutionStatus::Failed).then_some((last, &execution.arn))
+        let last = database.last.as_ref();
+        last.is_some_and(|last| silent || last.status == ExecutionStatus::Failed)
     });
     stream::iter(unclear.take(MAX_DETAILS))
-        .for_each_concurrent(8, async |(last, arn)| {
-            let Ok(detail) = step_functions.detail(arn).await else {
+        .for_each_concurrent(8, async |database| {
+            let Some(last) = database.last.as_mut() else { return };
+            let Ok(detail) = step_functions.detail(&last.execution).await else {
                 return;
             };
             let outcome = || CopyResult::from(&detail).outcome.map(LastDetail::Outcome);
             last.detail = detail.error.clone().map(LastDetail::Error).or_else(outcome);
+            last.cause = detail.explanation();
+            let lasting = match &last.detail {
+                Some(LastDetail::Error(name)) => LASTING_ERRORS.contains(&name.as_str()),
+                Some(LastDetail::Outcome(outcome)) => *outcome == Outcome::Unsupported,
+                None => false,
+            };
+            if database.state.misses() && lasting {
+                database.is_helped_by_run = false;
+                if let Some(cause) = last.cause.clone() {
+                    database.explain(cause, "");
+                }
+            }
         })
         .await;
-}
-
-/// The worst first: no copy, then by age; what no longer exists last.
-fn sort(databases: &mut [DatabaseFreshness]) {
-    databases.sort_by(|a, b| {
-        let badness = |database: &DatabaseFreshness| {
-            (
-                database.state == Freshness::Retired,
-                database.age_seconds.is_some(),
-                std::cmp::Reverse(database.age_seconds),
-            )
-        };
-        let name = |database: &DatabaseFreshness| (database.database.clone(), database.kind);
-        badness(a).cmp(&badness(b)).then_with(|| name(a).cmp(&name(b)))
-    });
 }

@@ -14,13 +14,15 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::aws::account::Account;
 use crate::aws::stack::Stack;
 use crate::aws::step_functions::{
-    ExecutionDetail, ExecutionName, ExecutionStatus, StepFunctions, copy_console_url, execution_console_url,
+    ExecutionDetail, ExecutionName, ExecutionStatus, Executions, StepFunctions, copy_console_url, execution_console_url,
 };
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies, OwnedCopy};
 use crate::facts::copy_result::CopyResult;
+use crate::facts::fleet::Fleet;
 use crate::facts::freshness::{DatabaseFreshness, assess};
-use crate::format::{database_name, outcome_word};
+use crate::facts::last_executions::resource_id;
+use crate::format::{database_name, format_utc, outcome_word};
 
 /// Most executions that are read.
 const MAX_EXECUTIONS: usize = 20_000;
@@ -41,6 +43,11 @@ pub(crate) enum EntryOutcome {
 
 impl EntryOutcome {
     pub(crate) const COPIED: Self = Self::Ended(Outcome::Copied);
+
+    /// Whether the execution made a copy and verified it, whatever came after.
+    pub(crate) fn is_copied(self) -> bool {
+        matches!(self, Self::Ended(Outcome::Copied | Outcome::CopiedNotPruned))
+    }
 
     fn new(status: ExecutionStatus, result: &CopyResult) -> Self {
         match status {
@@ -71,8 +78,14 @@ impl Serialize for EntryOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HistoryEntry {
+    /// Its present name, if it exists; otherwise the one that it had then.
     database: String,
     kind: DatabaseKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_id: Option<String>,
+    /// The name that it had then, if that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    former_name: Option<String>,
     /// Whether it no longer existed.
     retired: bool,
     pub(crate) outcome: EntryOutcome,
@@ -126,6 +139,8 @@ pub(crate) struct History {
     pub(crate) databases: Vec<DatabaseFreshness>,
     /// The latest first.
     pub(crate) entries: Vec<HistoryEntry>,
+    /// Whether that is everything that happened since then.
+    complete: bool,
     /// The last stretch of work, in order of time, as places in `entries`.
     #[serde(skip)]
     timeline: Vec<usize>,
@@ -142,11 +157,22 @@ impl History {
         with_phases: bool,
     ) -> Result<Self, CliError> {
         let now = account.now();
-        let assessment = assess(account, &source, now, objective).await?;
-        let mut entries = match &source.stack {
+        let mut assessment = assess(account, &source, now, objective).await?;
+        let (mut entries, complete) = match &source.stack {
             Some(stack) => from_executions(account, stack, since).await?,
-            None => from_copies(&assessment.copies, since),
+            None => (from_copies(&assessment.copies, since), true),
         };
+        if !complete {
+            let oldest = entries.iter().map(|entry| entry.started_at).min().unwrap_or(now);
+            assessment.notes.push(format!(
+                "Only the newest {MAX_EXECUTIONS} executions were read: what happened before {} UTC is missing. Ask for a \
+                 shorter period with --since.",
+                format_utc(oldest)
+            ));
+        }
+        if let Some(fleet) = &assessment.fleet {
+            rename(&mut entries, fleet);
+        }
         join_running(&mut entries, &assessment.copies);
         entries.sort_by(|a, b| (b.started_at, &a.database).cmp(&(a.started_at, &b.database)));
         let timeline = last_stretch(&entries, now);
@@ -163,8 +189,9 @@ impl History {
             objective_seconds: objective.as_secs(),
             databases: assessment.databases,
             entries,
+            complete,
             timeline,
-            notes: assessment.notes,
+            notes: assessment.warnings.into_iter().chain(assessment.notes).collect(),
         })
     }
 
@@ -202,7 +229,7 @@ impl HistoryEntry {
         let result = CopyResult::from(detail);
         let outcome = EntryOutcome::new(execution.status, &result);
         // A copy that was there already is not this execution's.
-        let copy = result.copy.filter(|_| outcome == EntryOutcome::COPIED);
+        let copy = result.copy.filter(|_| outcome.is_copied());
         let finished = result.status.and_then(|status| status.finished_at);
         let status = execution.status;
         let cut_short = matches!(status, ExecutionStatus::Stopped | ExecutionStatus::TimedOut);
@@ -210,10 +237,12 @@ impl HistoryEntry {
         Some(Self {
             database: id.to_owned(),
             kind,
+            resource_id: resource_id(detail),
+            former_name: None,
             retired: retired.is_some(),
             outcome,
             error: detail.error.clone().or_else(|| cut_short.then(|| status.to_string())),
-            cause: detail.cause.clone(),
+            cause: detail.explanation(),
             started_at: execution.started,
             ended_at: execution.stopped,
             requested_at: copy.as_ref().map(|copy| copy.requested_at),
@@ -240,11 +269,15 @@ impl HistoryEntry {
             CopyStatus::Verified => (EntryOutcome::COPIED, None),
             CopyStatus::Unverified | CopyStatus::InProgress => (EntryOutcome::Running, None),
             CopyStatus::Failed => (EntryOutcome::Failed, Some("CopyFailed")),
+            // It was made, and somebody deletes it.
+            CopyStatus::Going => (EntryOutcome::COPIED, None),
             CopyStatus::Mismatched => (EntryOutcome::Failed, Some("CopyMismatch")),
         };
         Self {
             database: database.id.clone(),
             kind: database.kind,
+            resource_id: Some(database.resource_id.clone()),
+            former_name: None,
             // Only the source region knows.
             retired: false,
             outcome,
@@ -254,10 +287,10 @@ impl HistoryEntry {
             ended_at: copy.verified_at(),
             requested_at: Some(own.requested),
             verified_at: copy.verified_at(),
-            captured_at: Some(own.source_created),
+            captured_at: Some(copy.captured_at()),
             source: own.source_arn.splitn(7, ':').last().map(str::to_owned),
             engine: Some(format!("{} {}", snapshot.engine, snapshot.engine_version)),
-            size_gib: snapshot.size_gib,
+            size_gib: snapshot.data_gib(),
             copy: Some(own.id.clone()),
             kms_key_arn: own.kms_key_arn.clone(),
             verified_fields: Vec::new(),
@@ -271,7 +304,10 @@ impl HistoryEntry {
 
     /// The database with its kind, where it is not an instance.
     pub(crate) fn name(&self) -> String {
-        let name = database_name(self.kind, &self.database);
+        let mut name = database_name(self.kind, &self.database);
+        if let Some(former) = &self.former_name {
+            name = format!("{name} (then {former})");
+        }
         // The outcome says it as well, unless it failed.
         if self.retired && self.outcome != EntryOutcome::Ended(Outcome::Retired) {
             return format!("{name} (retired)");
@@ -296,7 +332,12 @@ impl HistoryEntry {
 }
 
 /// The entries of the stack's executions, without those of dry runs.
-async fn from_executions(account: &Account, stack: &Stack, since: Timestamp) -> Result<Vec<HistoryEntry>, CliError> {
+/// Beside them, whether they are all.
+async fn from_executions(
+    account: &Account,
+    stack: &Stack,
+    since: Timestamp,
+) -> Result<(Vec<HistoryEntry>, bool), CliError> {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     struct Input {
@@ -304,7 +345,10 @@ async fn from_executions(account: &Account, stack: &Stack, since: Timestamp) -> 
     }
     let step_functions = &account.step_functions(&stack.region);
     let all = step_functions.executions(&stack.copy_snapshot_arn, since, MAX_EXECUTIONS);
-    let mut all = all.await?;
+    let Executions {
+        found: mut all,
+        is_complete,
+    } = all.await?;
     all.retain(|execution| ExecutionName::parse(&execution.name).is_some());
     let details = stream::iter(&all).map(async |execution| patiently(account, step_functions, &execution.arn).await);
     let entries = details.buffer_unordered(4).try_filter_map(async |detail| {
@@ -312,7 +356,20 @@ async fn from_executions(account: &Account, stack: &Stack, since: Timestamp) -> 
         let entry = HistoryEntry::from_execution(step_functions.region(), &detail);
         Ok(entry.filter(|_| !dry_run))
     });
-    entries.try_collect().await
+    Ok((entries.try_collect().await?, is_complete))
+}
+
+/// Gives each entry the present name of its database, by its resource id: a name may have been taken over.
+fn rename(entries: &mut [HistoryEntry], fleet: &Fleet) {
+    for entry in entries {
+        let key = entry.resource_id.clone().map(|id| (entry.kind, id));
+        let Some(living) = key.and_then(|key| fleet.get(&key)) else {
+            continue;
+        };
+        if entry.database != living.database.id {
+            entry.former_name = Some(std::mem::replace(&mut entry.database, living.database.id.clone()));
+        }
+    }
 }
 
 /// Step Functions answers some hundred such calls at once, and fifteen per second after that.
@@ -333,14 +390,17 @@ fn join_running(entries: &mut [HistoryEntry], copies: &OwnedCopies) {
         is_running && !entry.retired && entry.copy.is_none()
     });
     for entry in running {
-        let databases = copies.databases.iter();
-        let mut same = databases.filter(|database| (database.kind, &database.id) == (entry.kind, &entry.database));
+        let databases = copies.databases.iter().filter(|database| database.kind == entry.kind);
+        let mut same = databases.filter(|database| match &entry.resource_id {
+            Some(id) => database.resource_id == *id,
+            None => database.id == entry.database,
+        });
         let Some(copy) = same.find_map(DatabaseCopies::in_progress) else {
             continue;
         };
         entry.requested_at = Some(copy.own.requested);
-        entry.captured_at = Some(copy.own.source_created);
-        entry.size_gib = copy.snapshot.size_gib;
+        entry.captured_at = Some(copy.captured_at());
+        entry.size_gib = copy.snapshot.data_gib();
         entry.copy = Some(copy.own.id.clone());
         entry.kms_key_arn.clone_from(&copy.own.kms_key_arn);
     }

@@ -2,8 +2,11 @@
 
 pub(crate) mod copies;
 pub(crate) mod copy_result;
+pub(crate) mod fleet;
 pub(crate) mod freshness;
 pub(crate) mod history;
+pub(crate) mod last_executions;
 pub(crate) mod plan_file;
 pub(crate) mod run_progress;
 pub(crate) mod run_summary;
+pub(crate) mod source_snapshots;

@@ -13,14 +13,21 @@ use crate::aws::stack::Stack;
 use crate::aws::step_functions::{Execution, ExecutionDetail, ExecutionName};
 use crate::error::CliError;
 use crate::facts::copy_result::CopyResult;
+use crate::facts::fleet::Fleet;
+use crate::facts::last_executions::resource_id;
 use crate::facts::run_summary::RunSummary;
+use crate::format::{database_name, some_of};
 
 /// What a run would do with one database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PlannedDatabase {
+    /// Its name when the plan was made; names are reused.
     pub(crate) database: String,
     pub(crate) kind: DatabaseKind,
+    /// What it is known by. Nothing where its execution could not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource_id: Option<String>,
     /// Nothing where it would fail.
     pub(crate) decision: Option<Decision>,
     /// The name of the error with which it would fail.
@@ -45,8 +52,9 @@ impl PlannedDatabase {
         Some(Self {
             database: id.to_owned(),
             kind,
+            resource_id: resource_id(detail),
             decision: result.decision,
-            reason: detail.cause.clone().unwrap_or(result.reason),
+            reason: detail.explanation().unwrap_or(result.reason),
             error: detail.error.clone(),
             source: result.source,
             delete: result.pruned.deleted,
@@ -65,6 +73,11 @@ impl PlannedDatabase {
             Some(Decision::Retired) => 5,
             Some(Decision::Current) => 6,
         }
+    }
+
+    /// Whether it no longer existed when the plan was made: only a run of every database prunes its copies.
+    fn is_retired(&self) -> bool {
+        self.decision == Some(Decision::Retired)
     }
 
     /// Whether a run would copy, wait or delete.
@@ -90,8 +103,41 @@ pub(crate) struct PlanFile {
     pub(crate) warnings: Vec<String>,
 }
 
+/// What of a plan a run can do, and what it cannot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct DatabasesToRun {
+    /// As the input of a run names them.
+    pub(crate) only: Vec<String>,
+    /// Those that no longer existed when the plan was made.
+    pub(crate) retired: Vec<String>,
+    /// Those that have been deleted since.
+    pub(crate) gone: Vec<String>,
+    /// Those whose name another database has now.
+    pub(crate) replaced: Vec<String>,
+}
+
+impl DatabasesToRun {
+    /// What is left out, a sentence for each reason.
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        let reasons = [
+            (
+                &self.retired,
+                "no longer existed when the plan was made: a run of every database prunes their copies",
+            ),
+            (&self.gone, "deleted since the plan was made"),
+            (
+                &self.replaced,
+                "replaced since the plan was made by another database of that name",
+            ),
+        ];
+        let said = reasons.into_iter().filter(|(names, _)| !names.is_empty());
+        said.map(|(names, why)| format!("left out: {} ({why}): {}", names.len(), some_of(names)))
+            .collect()
+    }
+}
+
 /// The version of [`PlanFile`].
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl PlanFile {
     /// Reads what a dry run and its executions decided.
@@ -159,12 +205,21 @@ impl PlanFile {
         Ok(plan)
     }
 
-    /// The databases for which a run would do something, as its input names them.
-    pub(crate) fn databases_to_run(&self) -> Vec<String> {
-        let wanted = self.databases.iter().filter(|planned| planned.is_something_to_do());
-        wanted
-            .map(|planned| format!("{}:{}", planned.kind, planned.database))
-            .collect()
+    /// The databases for which a run would do something, as they are called now. One that is gone, or whose name another
+    /// database has taken over, stops only itself.
+    pub(crate) fn databases_to_run(&self, fleet: &Fleet) -> DatabasesToRun {
+        let mut run = DatabasesToRun::default();
+        for planned in self.databases.iter().filter(|planned| planned.is_something_to_do()) {
+            let name = database_name(planned.kind, &planned.database);
+            let key = planned.resource_id.clone().map(|id| (planned.kind, id));
+            match key.and_then(|key| fleet.get(&key)) {
+                _ if planned.is_retired() => run.retired.push(name),
+                Some(living) => run.only.push(format!("{}:{}", planned.kind, living.database.id)),
+                None if fleet.named(planned.kind, &planned.database).is_some() => run.replaced.push(name),
+                None => run.gone.push(name),
+            }
+        }
+        run
     }
 
     /// Number of databases of which this was decided.
@@ -176,5 +231,29 @@ impl PlanFile {
     /// The databases that would fail.
     pub(crate) fn failing(&self) -> impl Iterator<Item = &PlannedDatabase> {
         self.databases.iter().filter(|planned| planned.error.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P1: a plan that names no resource id of a database names no database.
+    #[test]
+    fn an_absent_resource_id_is_no_match() {
+        let plan = PlanFile::parse(
+            r#"{"version": 2, "stack": "snapferry", "region": "us-east-1", "destinationRegion": "eu-west-1",
+                "plannedAt": "2026-11-22T12:00:00Z", "execution": "arn", "leftOut": {"count": 0, "reasons": {}, "first": []},
+                "retired": {"databases": 0, "copies": 0, "first": []}, "warnings": [],
+                "databases": [{"database": "orders", "kind": "instance", "decision": "copy", "reason": "new", "delete": [],
+                    "keep": []}]}"#,
+        )
+        .expect("a plan");
+        let run = plan.databases_to_run(&Fleet::default());
+        assert_eq!(run.only, Vec::<String>::new());
+        assert_eq!(
+            run.left_out(),
+            ["left out: 1 (deleted since the plan was made): orders"]
+        );
     }
 }

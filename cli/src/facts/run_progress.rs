@@ -201,7 +201,11 @@ impl<'a> Follower<'a> {
         let machine = &self.stack.copy_snapshot_arn;
         // The list rounds times to seconds.
         let since = since - SignedDuration::from_secs(1);
-        let mut all = self.step_functions.executions(machine, since, MAX_CHILDREN).await?;
+        let mut all = self
+            .step_functions
+            .executions(machine, since, MAX_CHILDREN)
+            .await?
+            .found;
         all.retain(|execution| {
             let name = ExecutionName::parse(&execution.name);
             name.is_some_and(|name| self.suffixes.contains(name.suffix))

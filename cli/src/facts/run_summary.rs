@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::account::Account;
 use crate::aws::stack::Stack;
-use crate::aws::step_functions::{ExecutionDetail, ExecutionStatus};
+use crate::aws::step_functions::{Execution, ExecutionDetail, ExecutionStatus, StepFunctions};
 use crate::error::{CliError, ExitStatus};
 
 /// What a run is for. Its name begins with it, if this program started it.
@@ -27,13 +27,34 @@ impl Purpose {
         self != Self::Run
     }
 
-    /// Whether a run of this name writes nothing.
-    pub(crate) fn is_dry_run(name: &str) -> bool {
+    /// Whether this program gave a run its name, and it writes nothing.
+    fn is_name_of_dry_run(name: &str) -> bool {
         [Self::DryRun, Self::Plan].into_iter().any(|purpose| {
             let rest = name.strip_prefix(<&str>::from(purpose));
             rest.is_some_and(|rest| rest.starts_with('-'))
         })
     }
+}
+
+/// Whether a run writes nothing: it says so itself, whoever started it and whatever its name is (P4).
+pub(crate) async fn is_dry_run(step_functions: &StepFunctions, run: &Execution) -> bool {
+    if Purpose::is_name_of_dry_run(&run.name) {
+        return true;
+    }
+    let detail = step_functions.detail(&run.arn).await;
+    detail.is_ok_and(|detail| says_dry(&detail))
+}
+
+/// Whether an execution says that it writes nothing: in what it returned or failed with, or else in its input.
+fn says_dry(detail: &ExecutionDetail) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct DryRun {
+        dry_run: bool,
+    }
+    let cause = detail.cause.as_deref();
+    let ended = detail.output().or_else(|| serde_json::from_str(cause?).ok());
+    ended.unwrap_or_else(DryRun::default).dry_run || detail.input().unwrap_or_else(DryRun::default).dry_run
 }
 
 /// The input of copy-fleet.
@@ -148,7 +169,9 @@ impl RunSummary {
             let what = detail.error.as_ref().unwrap_or(&status);
             CliError::new(
                 format!("The run {} ended: {what}.", detail.execution.name),
-                cause.unwrap_or("See its execution in the console."),
+                detail
+                    .explanation()
+                    .unwrap_or_else(|| "See its execution in the console.".to_owned()),
             )
         })
     }
@@ -183,8 +206,8 @@ mod tests {
         let now: Timestamp = "2026-11-22T14:31:00.5Z".parse().expect("a time");
         let name = run_name(Purpose::DryRun, now);
         assert!(name.starts_with("dry-run-20261122-143100-"), "{name}");
-        assert!(Purpose::is_dry_run(&name));
-        assert!(!Purpose::is_dry_run(&run_name(Purpose::Run, now)));
+        assert!(Purpose::is_name_of_dry_run(&name));
+        assert!(!Purpose::is_name_of_dry_run(&run_name(Purpose::Run, now)));
         let later = now + jiff::SignedDuration::from_millis(1);
         assert_ne!(name, run_name(Purpose::DryRun, later));
     }

@@ -4,6 +4,7 @@
 //! The charts are lists whose texts say what the bars show, so that they read on any screen and aloud.
 
 use askama::Template;
+use domain::payload::Outcome;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::CliError;
@@ -45,6 +46,7 @@ impl AuditPage<'_> {
     fn outcome_class(outcome: EntryOutcome) -> &'static str {
         match outcome {
             EntryOutcome::COPIED => "good",
+            EntryOutcome::Ended(Outcome::CopiedNotPruned) => "soon",
             EntryOutcome::Failed => "bad",
             EntryOutcome::Running => "soon",
             EntryOutcome::Ended(_) => "faint",
@@ -126,6 +128,9 @@ fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'st
         Freshness::NoCopy | Freshness::Late => (", late", "is-bad", "bad"),
         Freshness::Good if nearly_late => ("", "is-soon", "soon"),
         Freshness::Good => ("", "is-good", "good"),
+        Freshness::FirstCopyPending => (", first copy pending", "is-soon", "soon"),
+        Freshness::NoSnapshots => (", makes no snapshots", "queued", "queued"),
+        Freshness::Excluded => (", excluded", "queued", "queued"),
         Freshness::Retired => (", retired", "queued", "queued"),
     };
     let value = database.age().map(|age| format!("{}{word}", format_duration(age)));
@@ -134,7 +139,12 @@ fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'st
         name: database_name(database.kind, &database.database),
         link: None,
         bars: vec![Bar::new(bar, 0.0, width), Bar::new("mark", percent(limit, scale), 0.3)],
-        value: value.unwrap_or_else(|| "no verified copy".to_owned()),
+        value: value.unwrap_or_else(|| match database.state {
+            Freshness::FirstCopyPending | Freshness::NoSnapshots | Freshness::Excluded => {
+                word.trim_start_matches(", ").to_owned()
+            }
+            _ => "no verified copy".to_owned(),
+        }),
         class,
     }
 }
@@ -166,6 +176,7 @@ fn timeline_row(entry: &HistoryEntry, end: Timestamp, begins: Timestamp, ends: T
     let took = format_duration(end.duration_since(entry.started_at));
     let (value, class) = match entry.outcome {
         EntryOutcome::COPIED => (took, ""),
+        EntryOutcome::Ended(Outcome::CopiedNotPruned) => (took, "soon"),
         EntryOutcome::Running => (format!("{took}, running"), "soon"),
         _ => (entry.ended(), "bad"),
     };

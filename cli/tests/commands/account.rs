@@ -515,6 +515,7 @@ pub(crate) fn copy_for_restore(
         kms_key_arn: Some(KEY.to_owned()),
         stack: Some("snapferry".to_owned()),
         retention: RetentionRules::default(),
+        unread: false,
         restore,
     };
     let owner = Owner::new(SOURCE, "snap");

@@ -11,6 +11,7 @@ use crate::ownership::{CopyIdentity, Format, Owner};
 use crate::payload::{CopyRef, Source};
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::{Completion, Snapshot};
+use crate::tag_spelling::is_meant_for;
 use crate::tags;
 
 /// What is written on a copy when it is asked for.
@@ -36,6 +37,8 @@ pub struct CopyTags {
     pub stack: Option<String>,
     /// What the database's tags ask to be kept.
     pub retention: RetentionRules,
+    /// Whether a tag of the database that asks for retention could not be read.
+    pub unread: bool,
     /// What a restore needs.
     pub restore: RestoreHints,
 }
@@ -76,6 +79,7 @@ impl CopyTags {
         let restore = &self.restore;
         let optional = [
             (tags::STACK, self.stack.clone()),
+            (tags::UNREAD, self.unread.then(|| true.to_string())),
             (tags::ENGINE_VERSION, restore.engine_version.clone()),
             (tags::CLASS, restore.class.clone()),
             (tags::PARAMETER_GROUP, restore.parameter_group.clone()),
@@ -163,6 +167,8 @@ pub enum CopyStatus {
     Failed,
     /// Complete, and not what was asked for.
     Mismatched,
+    /// Being deleted: it counts for nothing any more.
+    Going,
 }
 
 /// One of our copies, as its tags describe it.
@@ -191,6 +197,10 @@ pub struct OwnCopy {
     pub is_confirmed: bool,
     /// What the database's tags asked to be kept when it was made.
     pub retention: RetentionRules,
+    /// Whether what they asked for is not fully known: one of them could not be read then, or its record cannot now.
+    pub unread: bool,
+    /// Whether a person keeps it.
+    pub hold: bool,
     /// How far it is.
     pub status: CopyStatus,
 }
@@ -222,6 +232,7 @@ impl OwnCopy {
             return None;
         }
         let verified = tag(tags::VERIFIED).map(String::as_str);
+        let (retention, unreadable) = RetentionRules::from_records(format, &snapshot.tags);
         Some(Self {
             id: snapshot.id.clone(),
             arn: snapshot.arn.clone(),
@@ -233,8 +244,11 @@ impl OwnCopy {
             attempt: identity.attempt,
             stack: tag(tags::STACK).cloned(),
             is_confirmed: reported.is_some(),
-            retention: RetentionRules::from_records(format, &snapshot.tags).0,
+            retention,
+            unread: !unreadable.is_empty() || snapshot.tags.keys().any(|key| is_meant_for(key, tags::UNREAD)),
+            hold: snapshot.tags.keys().any(|key| is_meant_for(key, tags::HOLD)),
             status: match (snapshot.completion(), verified) {
+                (Completion::Going, _) => CopyStatus::Going,
                 (Completion::Failed, _) => CopyStatus::Failed,
                 (Completion::Unfinished, _) => CopyStatus::InProgress,
                 (Completion::Complete, None) => CopyStatus::Unverified,

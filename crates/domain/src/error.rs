@@ -28,8 +28,8 @@ pub enum Error {
     /// RDS asks to slow down; the state machine retries.
     #[error("RDS asks to slow down, the step is retried: {refusal}")]
     Throttled { refusal: Refusal },
-    /// RDS could not be reached or answered with a server error; the state machine retries.
-    #[error("RDS did not answer, the step is retried: {reason}")]
+    /// RDS could not be reached, or answered with a server error or with what cannot be read; the state machine retries.
+    #[error("RDS gave no answer that can be used, the step is retried: {reason}")]
     RdsUnavailable { reason: String },
     /// The role of the function lacks a permission.
     #[error(
@@ -141,7 +141,12 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.code.is_empty() {
+        // Some services begin the message with the code (P8).
+        let is_said = self
+            .message
+            .strip_prefix(&self.code)
+            .is_some_and(|rest| rest.starts_with(':'));
+        if !self.code.is_empty() && !is_said {
             write!(f, "{}: ", self.code)?;
         }
         f.write_str(&self.message)
@@ -172,6 +177,18 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// P8.
+    #[test]
+    fn a_code_is_said_once() {
+        let refusal = |message: &str| Refusal {
+            code: "AccessDenied".to_owned(),
+            message: message.to_owned(),
+        };
+        assert_eq!(refusal("User x").to_string(), "AccessDenied: User x");
+        assert_eq!(refusal("AccessDenied: User x").to_string(), "AccessDenied: User x");
+        assert_eq!(Refusal::without_code("no answer").to_string(), "no answer");
+    }
 
     #[test]
     fn an_error_has_the_name_of_its_variant_and_says_what_to_do() {

@@ -18,6 +18,8 @@ pub mod progress;
 pub mod rds_rules;
 pub mod region;
 pub mod retention_rules;
+pub mod selection;
 pub mod settings;
 pub mod snapshot;
+pub mod tag_spelling;
 pub mod tags;

@@ -86,6 +86,9 @@ pub struct Target {
     /// What its tags ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
+    /// The snapshot that the event of this run is about, by its identifier: a run that an event started is for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
     /// Why it is not copied in this run. The state machine ends with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
@@ -109,6 +112,7 @@ impl Target {
             retired: false,
             former_ids: Vec::new(),
             policy: None,
+            snapshot: None,
             problem: None,
             rules: None,
             execution: None,
@@ -183,6 +187,9 @@ pub struct RetiredDatabase {
 pub struct Plan {
     /// Whether the run only says what it would do.
     pub dry_run: bool,
+    /// Whether an RDS event started it: such a run sends no mail, because the next whole run names what failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub event: bool,
     /// What each target is to be copied with.
     pub rules: RunRules,
     /// Instances of this page, in order of need.
@@ -195,7 +202,7 @@ pub struct Plan {
     /// The next page of clusters, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_clusters: Option<Page>,
-    /// The names that the run is narrowed to, for the next page.
+    /// The names that the run is narrowed to, for the next page: those of databases that this page does not have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only: Option<Vec<String>>,
     /// What is left out, and why.
@@ -255,6 +262,9 @@ pub enum Outcome {
     Planned,
     /// It no longer exists; its copies were pruned.
     Retired,
+    /// The newest snapshot was copied and the copy verified, and old copies that should have gone could not be deleted.
+    #[serde(rename = "copied, not pruned")]
+    CopiedNotPruned,
 }
 
 /// The snapshot that is copied, in the source region.
@@ -479,9 +489,21 @@ pub struct Prunable {
     /// What was to be done, as far as the payload has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// How it ended, as far as the payload has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Sentences for the operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The newest snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// Our copy of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyRef>,
+    /// What this execution deleted before, to make room for the copy: it counts towards what one execution may delete.
+    #[serde(default, skip_serializing)]
+    pub deleted_for_room: Vec<PruneDecision>,
     /// The rest of the payload, handed on untouched.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
@@ -504,6 +526,12 @@ pub struct PruneReport {
     pub deleted: Vec<PruneDecision>,
     /// Kept copies.
     pub kept: Vec<PruneDecision>,
+    /// Copies that should have gone and could not be deleted, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<PruneDecision>,
+    /// Verified copies that go in a later run, because one execution deletes only a few.
+    #[serde(default)]
+    pub to_go: usize,
     /// Decisions beyond the first 100, which are only counted here; the function's log has them all.
     pub omitted: usize,
     /// Whether nothing was really deleted.

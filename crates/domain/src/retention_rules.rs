@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ownership::Format;
+use crate::tag_spelling::{Misspelling, misspelled};
 use crate::tags;
 
 /// What is kept of a database's verified copies. A copy goes only if every rule lets it go; 0 is no such rule.
@@ -139,6 +140,17 @@ impl RetentionRules {
     }
 }
 
+/// What keeps a database's tags from being read for all that they ask to be kept: a rule's tag whose value is none, or a
+/// key that was meant for a rule's tag. The key and what is wrong with it, never the value.
+#[must_use]
+pub fn unreadable_retention(tags: &BTreeMap<String, String>) -> Vec<(&str, String)> {
+    let values = RetentionRules::from_wishes(tags).1.into_iter();
+    let keys = misspelled(tags)
+        .filter(Misspelling::is_retention)
+        .map(|found| (found.written, found.problem()));
+    values.map(|(tag, problem)| (tag, problem)).chain(keys).collect()
+}
+
 const fn rule(
     [tag, record]: [&'static str; 2],
     variable: &'static str,
@@ -202,6 +214,28 @@ mod tests {
             );
             assert_eq!(wrong, [expected], "{value:?}");
         }
+    }
+
+    /// M6, case 12.
+    #[test]
+    fn a_retention_tag_that_cannot_be_read_or_is_misspelled_is_named() {
+        let all = tags(&[
+            ("snapferry:keep", "many"),
+            ("SNAPFERRY:KEEP-DAYS", "s3cret"),
+            ("Snapferry:Copy", "false"),
+            ("snapferry:team", "shop"),
+            ("team", "shop"),
+        ]);
+        let named: Vec<(&str, String)> = unreadable_retention(&all);
+        let expected = [
+            ("snapferry:keep", "is not a whole number from 1 to 100".to_owned()),
+            (
+                "SNAPFERRY:KEEP-DAYS",
+                "is spelled otherwise than snapferry:keep-days".to_owned(),
+            ),
+        ];
+        assert_eq!(named, expected);
+        assert!(unreadable_retention(&tags(&[("snapferry:keep", "9"), ("keep", "x")])).is_empty());
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Settings {
     /// Days for which every copy of a database that no longer exists is kept, beside what [`Settings::keep`] keeps;
     /// 0 leaves such copies alone for ever.
     pub retired_keep_days: u32,
+    /// Most verified copies of a database that one execution deletes.
+    pub max_deletes_per_run: u32,
     /// Hours after which an unfinished copy is overdue.
     pub copy_deadline_hours: u32,
     /// Which databases are copied when their tags say nothing.
@@ -101,6 +103,7 @@ impl Settings {
         "KEEP_MONTHLY",
         "KEEP_YEARLY",
         "RETIRED_KEEP_DAYS",
+        "MAX_DELETES_PER_RUN",
         "COPY_DEADLINE_HOURS",
         "SELECTION",
         "INCLUDE_NEPTUNE",
@@ -193,6 +196,12 @@ impl Settings {
             owner_id,
             keep,
             retired_keep_days: number("RETIRED_KEEP_DAYS", text("RETIRED_KEEP_DAYS").as_deref(), 0, 0..=3650)?,
+            max_deletes_per_run: number(
+                "MAX_DELETES_PER_RUN",
+                text("MAX_DELETES_PER_RUN").as_deref(),
+                2,
+                1..=100,
+            )?,
             copy_deadline_hours: number(
                 "COPY_DEADLINE_HOURS",
                 text("COPY_DEADLINE_HOURS").as_deref(),

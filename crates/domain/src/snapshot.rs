@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::DatabaseKind;
-use crate::tags;
 
 /// How a snapshot's storage is encrypted.
 ///
@@ -43,6 +42,8 @@ pub enum Completion {
     Complete,
     /// It will never be complete.
     Failed,
+    /// It is being deleted, or is deleted already: it counts for nothing any more, and is no failure.
+    Going,
     /// Anything else, words that are new to us included: it may yet complete.
     Unfinished,
 }
@@ -68,6 +69,9 @@ pub struct Snapshot {
     pub created_at: Option<Timestamp>,
     /// When the data was first captured. RDS says so for instances only.
     pub original_created_at: Option<Timestamp>,
+    /// The most recent transaction in the data (`SnapshotDatabaseTime`). RDS says so of some instances only; of a replica
+    /// it is earlier than the snapshot by the replica's lag.
+    pub data_time: Option<Timestamp>,
     /// Engine.
     pub engine: String,
     /// Engine version.
@@ -80,6 +84,8 @@ pub struct Snapshot {
     pub source_arn: Option<String>,
     /// Allocated storage in GiB. Of clusters RDS gives no size that means anything.
     pub size_gib: Option<i32>,
+    /// Bytes of all blocks that were ever written (`FullSnapshotSizeInBytes`): the true size, where RDS reports it.
+    pub full_size_bytes: Option<i64>,
     /// Percentage of the data transferred.
     pub percent: i32,
     /// Its option group.
@@ -94,7 +100,8 @@ impl Snapshot {
     pub fn completion(&self) -> Completion {
         match self.status.as_str() {
             "available" => Completion::Complete,
-            "failed" | "deleted" | "deleting" => Completion::Failed,
+            "failed" => Completion::Failed,
+            "deleting" | "deleted" => Completion::Going,
             word if word.starts_with("incompatible-") => Completion::Failed,
             _ => Completion::Unfinished,
         }
@@ -104,6 +111,24 @@ impl Snapshot {
     #[must_use]
     pub fn captured_at(&self) -> Option<Timestamp> {
         self.original_created_at.or(self.created_at)
+    }
+
+    /// How old the data is that a restore would bring back: what a recovery point is measured by. Which snapshot this is,
+    /// and which one is the newest, depends on [`Snapshot::captured_at`] alone.
+    #[must_use]
+    pub fn data_at(&self) -> Option<Timestamp> {
+        self.data_time.or_else(|| self.captured_at())
+    }
+
+    /// The size in GiB: what was written, where RDS reports it, or else the storage that was allocated.
+    #[must_use]
+    pub fn data_gib(&self) -> Option<i32> {
+        const GIB: u64 = 1 << 30;
+        let written = self.full_size_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+        written
+            .filter(|bytes| *bytes > 0)
+            .and_then(|bytes| i32::try_from(bytes.div_ceil(GIB)).ok())
+            .or(self.size_gib)
     }
 }
 
@@ -130,8 +155,17 @@ pub struct Database {
     pub engine_version: String,
     /// The cluster that an instance is a member of.
     pub member_of: Option<String>,
-    /// Its tags in our namespace (`snapferry:`).
+    /// Its tags in our namespace (`snapferry:`), and those that may have been meant for it: see [`crate::tag_spelling`].
     pub tags: BTreeMap<String, String>,
+    /// Status, as RDS spells it (`DBInstanceStatus`, `Status`).
+    pub status: String,
+    /// Days for which RDS keeps automated snapshots (`BackupRetentionPeriod`); 0 is none at all.
+    pub backup_retention_days: Option<i32>,
+    /// What it replicates: an instance, or a cluster of any region (`ReadReplicaSourceDBInstanceIdentifier`,
+    /// `ReadReplicaSourceDBClusterIdentifier`, `ReplicationSourceIdentifier`).
+    pub replica_of: Option<String>,
+    /// The recovery point of AWS Backup, which then makes its backups (`AwsBackupRecoveryPointArn`).
+    pub aws_backup_arn: Option<String>,
     /// Instance class; a cluster has one only if it is a Multi-AZ DB cluster.
     pub class: Option<String>,
     /// Parameter group (of a cluster: its cluster parameter group).
@@ -140,18 +174,6 @@ pub struct Database {
     pub option_group: Option<String>,
     /// Whether it has a standby in another zone.
     pub multi_az: bool,
-}
-
-impl Database {
-    /// Whether its tag says that it is copied, if it says either.
-    #[must_use]
-    pub fn copy_tag(&self) -> Option<bool> {
-        match self.tags.get(tags::COPY)?.trim().to_ascii_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        }
-    }
 }
 
 /// An option group.
@@ -165,4 +187,45 @@ pub struct OptionGroup {
     pub major_version: String,
     /// Its options, and of each whether a snapshot cannot do without it: it is permanent, or encrypts the data.
     pub options: BTreeMap<String, bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::manual_snapshot;
+
+    /// Facts 2, 0.3: the honest RPO.
+    #[test]
+    fn the_age_of_the_data_is_what_rds_says_of_the_data_itself() {
+        let time = |text: &str| text.parse::<Timestamp>().ok();
+        let mut snapshot = manual_snapshot("orders", BTreeMap::new());
+        assert_eq!(snapshot.data_at(), None);
+        snapshot.created_at = time("2026-11-22T04:00:00Z");
+        assert_eq!(snapshot.data_at(), snapshot.created_at);
+        snapshot.original_created_at = time("2026-11-22T03:10:00Z");
+        snapshot.data_time = time("2026-11-22T02:50:00Z");
+        assert_eq!(snapshot.data_at(), snapshot.data_time);
+        assert_eq!(
+            snapshot.captured_at(),
+            snapshot.original_created_at,
+            "which snapshot it is"
+        );
+    }
+
+    #[test]
+    fn the_size_is_what_was_written_rounded_up() {
+        let mut snapshot = manual_snapshot("orders", BTreeMap::new());
+        snapshot.size_gib = Some(200);
+        for (bytes, gib) in [
+            (None, Some(200)),
+            (Some(0), Some(200)),
+            (Some(-1), Some(200)),
+            (Some(1), Some(1)),
+            (Some(3 << 30), Some(3)),
+            (Some(i64::MAX), Some(200)),
+        ] {
+            snapshot.full_size_bytes = bytes;
+            assert_eq!(snapshot.data_gib(), gib, "{bytes:?}");
+        }
+    }
 }

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::tag_spelling::{concerns_us, is_meant_for};
+
 /// Prefix of all of them.
 pub const PREFIX: &str = "snapferry:";
 /// On a database: whether it is copied, `true` or `false`.
@@ -39,6 +41,10 @@ pub const SOURCE_KEEP_YEARLY: &str = "snapferry:source-keep-yearly";
 pub const FORMAT: &str = "snapferry:format";
 /// On a copy: name of the stack that made it.
 pub const STACK: &str = "snapferry:stack";
+/// On a copy: made while a retention tag of its database could not be read, so that nothing is known of what it asked for.
+pub const UNREAD: &str = "snapferry:unread";
+/// On a copy: a person keeps it. Any value does, and no function writes or removes it.
+pub const HOLD: &str = "snapferry:hold";
 /// `<source region>/<OwnerId>`: whose copy it is.
 pub const OWNER: &str = "snapferry:owner";
 /// ARN of the snapshot that was copied.
@@ -71,6 +77,20 @@ pub const SOURCE_OPTION_GROUP: &str = "snapferry:source-option-group";
 pub const OPTION_GROUP: &str = "snapferry:option-group";
 /// For a restore: whether the database was Multi-AZ.
 pub const MULTI_AZ: &str = "snapferry:multi-az";
+/// What a person wishes for, as tags on a database: in the order of what harm a mistake does.
+pub const WISHES: &[&str] = &[
+    COPY,
+    KEEP,
+    KEEP_DAYS,
+    KEEP_DAILY,
+    KEEP_WEEKLY,
+    KEEP_MONTHLY,
+    KEEP_YEARLY,
+    KMS_KEY,
+    OPTION_GROUP,
+];
+/// The wishes that ask for retention.
+pub const RETENTION: &[&str] = &[KEEP, KEEP_DAYS, KEEP_DAILY, KEEP_WEEKLY, KEEP_MONTHLY, KEEP_YEARLY];
 /// Every tag there is. A database that was restored from a copy may carry those of copies.
 pub const ALL: &[&str] = &[
     COPY,
@@ -88,6 +108,8 @@ pub const ALL: &[&str] = &[
     SOURCE_KEEP_YEARLY,
     FORMAT,
     STACK,
+    UNREAD,
+    HOLD,
     OWNER,
     SOURCE_ARN,
     SOURCE_ID,
@@ -115,8 +137,8 @@ pub const RESERVED: &[&str] = &[
     "snapferry:drilling",
     "snapferry:drilled",
     "snapferry:drill-minutes",
-    "snapferry:hold",
-    "snapferry:unread",
+    HOLD,
+    UNREAD,
 ];
 /// Most tags that a snapshot may have (RDS user guide, quotas: tags per resource).
 pub const MAX_TAGS: usize = 50;
@@ -125,7 +147,8 @@ pub const MAX_VALUE_CHARACTERS: usize = 256;
 /// Value of [`COPY_KMS_KEY`] on a copy that is not encrypted.
 pub const NO_KEY: &str = "none";
 
-/// Forgets every tag but ours: 50 on each of thousands of snapshots or databases are more memory than all the rest.
+/// Forgets every tag but ours and those that may have been meant for ours: 50 on each of thousands of snapshots or
+/// databases are more memory than all the rest.
 pub fn retain_ours(tags: &mut BTreeMap<String, String>) {
-    tags.retain(|key, _| key.starts_with(PREFIX));
+    tags.retain(|key, _| concerns_us(key) || is_meant_for(key, HOLD));
 }

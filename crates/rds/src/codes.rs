@@ -6,6 +6,9 @@
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use domain::error::{Error, Refusal};
 
+/// What is said of an answer that is not one of the service.
+pub const UNREADABLE: &str = "the answer cannot be read";
+
 /// Whether AWS asks to slow down.
 #[must_use]
 pub fn is_throttling(code: &str) -> bool {
@@ -33,8 +36,36 @@ pub fn is_denial(code: &str) -> bool {
             | "UnrecognizedClientException"
             | "ExpiredToken"
             | "ExpiredTokenException"
-            | "SignatureDoesNotMatch"
+            | "AuthFailure"
+            | "MissingAuthenticationToken"
+    ) || is_about_signature(code)
+}
+
+/// Whether AWS did not accept a signature: the clock of whoever signed is off, or the secret key is wrong.
+fn is_about_signature(code: &str) -> bool {
+    matches!(
+        code,
+        "SignatureDoesNotMatch"
+            | "InvalidSignatureException"
+            | "IncompleteSignature"
+            | "RequestExpired"
+            | "RequestTimeTooSkewed"
+            | "RequestInTheFuture"
     )
+}
+
+/// Whether a call was refused because the clock of whoever signed it is off: to sign in again does not help.
+#[must_use]
+pub fn is_clock_off(code: &str, message: &str) -> bool {
+    let text = message.to_ascii_lowercase();
+    let says_so = [
+        "signature expired",
+        "signature not yet current",
+        "is not in the valid range",
+        "too skewed",
+    ];
+    matches!(code, "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture")
+        || is_about_signature(code) && says_so.iter().any(|words| text.contains(words))
 }
 
 /// Whether a snapshot of the wanted name exists already.
@@ -124,6 +155,8 @@ where
     // Without a code there is only the transport to speak of. The raw response stays out of the message: it may hold
     // tag values.
     let reason = match (&error, status) {
+        // Not silence: an answer of something that is not RDS, or is newer than this program (P6).
+        (_, Some(status @ 200..300)) => format!("{UNREADABLE} (HTTP status {status})"),
         (_, Some(status)) => format!("HTTP status {status} without an error code"),
         (SdkError::TimeoutError(_), _) => "the call timed out".to_owned(),
         (SdkError::DispatchFailure(failure), _) => failure
@@ -180,6 +213,41 @@ mod tests {
         }
         let timezone = "The snapshot requires a target option group with the following options: [Timezone]";
         assert_eq!(refused("InvalidParameterValue", timezone).name(), "OptionGroupMissing");
+    }
+
+    /// The hand-made case of a clock that is off.
+    #[test]
+    fn a_clock_that_is_off_is_told_from_a_key_that_is_wrong() {
+        for (code, message, expected) in [
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 20261122T1000Z is now earlier than 20261122T1145Z",
+                true,
+            ),
+            (
+                "InvalidSignatureException",
+                "Signature not yet current: 20261122T1300Z is still later than ...",
+                true,
+            ),
+            ("RequestExpired", "Request has expired.", true),
+            ("RequestTimeTooSkewed", "", true),
+            (
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match",
+                false,
+            ),
+            (
+                "ExpiredToken",
+                "The security token included in the request is expired",
+                false,
+            ),
+            ("AccessDenied", "Signature expired", false),
+        ] {
+            assert_eq!(is_clock_off(code, message), expected, "{code} {message}");
+        }
+        for code in ["RequestExpired", "RequestTimeTooSkewed", "InvalidSignatureException"] {
+            assert_eq!(refused(code, "text").name(), "AccessDenied", "{code}");
+        }
     }
 
     #[test]

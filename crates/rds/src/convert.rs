@@ -7,22 +7,31 @@ use aws_sdk_rds::types::{
 };
 use domain::kind::DatabaseKind;
 use domain::snapshot::{Database, Encryption, OptionGroup, Snapshot};
-use domain::tags;
+use domain::tag_spelling::concerns_us;
 use jiff::Timestamp;
 
 pub(crate) fn instance(found: DbInstance) -> Option<Database> {
     Some(Database {
         kind: DatabaseKind::Instance,
         id: found.db_instance_identifier?,
-        arn: found.db_instance_arn?,
-        resource_id: found.dbi_resource_id?,
+        // A record without them is left out by name: it does not vanish (P7).
+        arn: found.db_instance_arn.unwrap_or_default(),
+        resource_id: found.dbi_resource_id.unwrap_or_default(),
         created_at: found.instance_create_time.and_then(timestamp),
         encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
         global_cluster: None,
         engine: found.engine.unwrap_or_default(),
         engine_version: found.engine_version.unwrap_or_default(),
         member_of: found.db_cluster_identifier,
-        tags: our_tags_of(found.tag_list),
+        tags: wishes_of(found.tag_list),
+        status: found.db_instance_status.unwrap_or_default(),
+        backup_retention_days: found.backup_retention_period,
+        replica_of: found
+            .read_replica_source_db_instance_identifier
+            .filter(|id| !id.is_empty())
+            .or(found.read_replica_source_db_cluster_identifier)
+            .filter(|id| !id.is_empty()),
+        aws_backup_arn: found.aws_backup_recovery_point_arn.filter(|arn| !arn.is_empty()),
         class: found.db_instance_class,
         parameter_group: found
             .db_parameter_groups
@@ -40,15 +49,19 @@ pub(crate) fn cluster(found: DbCluster) -> Option<Database> {
     Some(Database {
         kind: DatabaseKind::Cluster,
         id: found.db_cluster_identifier?,
-        arn: found.db_cluster_arn?,
-        resource_id: found.db_cluster_resource_id?,
+        arn: found.db_cluster_arn.unwrap_or_default(),
+        resource_id: found.db_cluster_resource_id.unwrap_or_default(),
         created_at: found.cluster_create_time.and_then(timestamp),
         encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
         global_cluster: found.global_cluster_identifier.filter(|id| !id.is_empty()),
         engine: found.engine.unwrap_or_default(),
         engine_version: found.engine_version.unwrap_or_default(),
         member_of: None,
-        tags: our_tags_of(found.tag_list),
+        tags: wishes_of(found.tag_list),
+        status: found.status.unwrap_or_default(),
+        backup_retention_days: found.backup_retention_period,
+        replica_of: found.replication_source_identifier.filter(|id| !id.is_empty()),
+        aws_backup_arn: found.aws_backup_recovery_point_arn.filter(|arn| !arn.is_empty()),
         class: found.db_cluster_instance_class,
         parameter_group: found.db_cluster_parameter_group,
         option_group: found
@@ -70,12 +83,14 @@ pub(crate) fn instance_snapshot(found: DbSnapshot) -> Option<Snapshot> {
         status: found.status.unwrap_or_default(),
         created_at: found.snapshot_create_time.and_then(timestamp),
         original_created_at: found.original_snapshot_create_time.and_then(timestamp),
+        data_time: found.snapshot_database_time.and_then(timestamp),
         engine: found.engine.unwrap_or_default(),
         engine_version: found.engine_version.unwrap_or_default(),
         encryption: encryption(found.storage_encryption_type.as_ref(), found.encrypted),
         kms_key_arn: found.kms_key_id,
         source_arn: found.source_db_snapshot_identifier.filter(|arn| !arn.is_empty()),
         size_gib: found.allocated_storage,
+        full_size_bytes: found.full_snapshot_size_in_bytes,
         percent: found.percent_progress.unwrap_or_default(),
         option_group: found.option_group_name,
         tags: tags_of(found.tag_list),
@@ -93,6 +108,7 @@ pub(crate) fn cluster_snapshot(found: DbClusterSnapshot) -> Option<Snapshot> {
         status: found.status.unwrap_or_default(),
         created_at: found.snapshot_create_time.and_then(timestamp),
         original_created_at: None,
+        data_time: None,
         engine: found.engine.unwrap_or_default(),
         engine_version: found.engine_version.unwrap_or_default(),
         encryption: encryption(found.storage_encryption_type.as_ref(), found.storage_encrypted),
@@ -100,6 +116,7 @@ pub(crate) fn cluster_snapshot(found: DbClusterSnapshot) -> Option<Snapshot> {
         source_arn: found.source_db_cluster_snapshot_arn.filter(|arn| !arn.is_empty()),
         // Aurora always says 1, whatever the cluster holds.
         size_gib: None,
+        full_size_bytes: None,
         percent: found.percent_progress.unwrap_or_default(),
         option_group: None,
         tags: tags_of(found.tag_list),
@@ -133,9 +150,10 @@ fn tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn our_tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
+/// The tags of a database that are ours, or were meant to be.
+fn wishes_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
     let mut found = tags_of(list);
-    tags::retain_ours(&mut found);
+    found.retain(|key, _| concerns_us(key));
     found
 }
 
@@ -172,6 +190,72 @@ mod tests {
         assert_eq!(
             instance_snapshot(instance.build()).expect("a snapshot").size_gib,
             Some(200)
+        );
+    }
+
+    /// Facts 2, 0.3.
+    #[test]
+    fn the_true_size_and_the_time_of_the_data_are_read_where_rds_gives_them() {
+        let instance = DbSnapshot::builder()
+            .db_snapshot_identifier("orders")
+            .db_snapshot_arn("arn")
+            .full_snapshot_size_in_bytes(3 << 30)
+            .snapshot_database_time(aws_sdk_rds::primitives::DateTime::from_secs(1_795_348_800));
+        let snapshot = instance_snapshot(instance.build()).expect("a snapshot");
+        assert_eq!(snapshot.data_gib(), Some(3));
+        assert_eq!(snapshot.data_at(), Timestamp::new(1_795_348_800, 0).ok());
+    }
+
+    /// D3: each by the field that the selection judges.
+    #[test]
+    fn what_makes_no_snapshots_is_read_from_its_fields() {
+        let replica = DbInstance::builder()
+            .db_instance_identifier("books-replica")
+            .db_instance_status("stopped")
+            .backup_retention_period(0)
+            .read_replica_source_db_instance_identifier("books")
+            .aws_backup_recovery_point_arn("arn:aws:backup:eu-west-1:123456789012:recovery-point:1");
+        let read = instance(replica.build()).expect("an instance");
+        assert_eq!((read.status.as_str(), read.backup_retention_days), ("stopped", Some(0)));
+        assert_eq!(read.replica_of.as_deref(), Some("books"));
+        assert!(read.aws_backup_arn.is_some());
+        let of_cluster = DbInstance::builder()
+            .db_instance_identifier("books-replica")
+            .read_replica_source_db_cluster_identifier("shelves");
+        let read = instance(of_cluster.build()).expect("an instance");
+        assert_eq!(read.replica_of.as_deref(), Some("shelves"));
+        let read = cluster(
+            DbCluster::builder()
+                .db_cluster_identifier("billing")
+                .replication_source_identifier("arn:aws:rds:us-east-1:123456789012:cluster:billing")
+                .status("available")
+                .build(),
+        );
+        let read = read.expect("a cluster");
+        assert!(read.replica_of.is_some_and(|source| source.ends_with(":billing")));
+    }
+
+    /// P7.
+    #[test]
+    fn a_record_without_an_arn_does_not_vanish() {
+        let read = instance(DbInstance::builder().db_instance_identifier("books").build());
+        assert_eq!(
+            read.map(|database| (database.id, database.arn)),
+            Some(("books".to_owned(), String::new()))
+        );
+    }
+
+    /// M6: a tag that was meant for us is not dropped before it can be warned of.
+    #[test]
+    fn of_a_databases_tags_those_stay_that_may_have_been_meant_for_us() {
+        let tag = |key: &str| Tag::builder().key(key).value("1").build();
+        let tagged = DbInstance::builder()
+            .db_instance_identifier("books")
+            .set_tag_list(Some(vec![tag("team"), tag("snapferry:keep"), tag("SNAPFERRY:KEEP")]));
+        let tags = instance(tagged.build()).expect("an instance").tags;
+        assert_eq!(
+            tags.into_keys().collect::<Vec<_>>(),
+            ["SNAPFERRY:KEEP", "snapferry:keep"]
         );
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_rds::operation::describe_db_cluster_snapshots::builders::DescribeDBClusterSnapshotsFluentBuilder;
 use aws_sdk_rds::types::{Filter, GlobalCluster, Tag};
 use convert::{cluster, cluster_snapshot, instance, instance_snapshot, option_group};
 use domain::error::{Error, Refusal};
@@ -37,10 +38,13 @@ pub struct Rds {
 /// Which snapshots to list.
 #[derive(Debug, Clone, Copy)]
 pub enum SnapshotQuery<'a> {
-    /// Those of one database, by its resource id, of one type (`automated` or `manual`).
+    /// Those of one database, by its resource id, of one type (`automated` or `manual`). Of a snapshot that has no
+    /// resource id, as those of `DocumentDB` and Neptune in their API models, the database's name must be the same.
     OfDatabase {
         /// `DbiResourceId` or `DbClusterResourceId`.
         resource_id: &'a str,
+        /// The database's identifier at present.
+        database_id: &'a str,
         /// `automated` or `manual`.
         snapshot_type: &'a str,
     },
@@ -54,6 +58,37 @@ pub enum SnapshotQuery<'a> {
         /// `automated` or `manual`.
         snapshot_type: &'a str,
     },
+}
+
+impl SnapshotQuery<'_> {
+    /// Whether a snapshot is one that was asked for. An API may ignore a parameter that it does not know, and answer with
+    /// the snapshots of every database.
+    fn matches(&self, snapshot: &Snapshot) -> bool {
+        match self {
+            Self::OfDatabase {
+                resource_id,
+                database_id,
+                snapshot_type,
+            } => {
+                let is_of_database = match &snapshot.resource_id {
+                    Some(id) => id == resource_id,
+                    None => snapshot.database_id == *database_id,
+                };
+                is_of_database && snapshot.snapshot_type == *snapshot_type
+            }
+            Self::ManualOfNames(names) => snapshot.snapshot_type == "manual" && names.contains(&snapshot.database_id),
+            Self::Named { id, snapshot_type } => snapshot.id == *id && snapshot.snapshot_type == *snapshot_type,
+        }
+    }
+
+    /// A snapshot of the answer, if it was asked for. Only who asks for one snapshot gets all of its tags.
+    fn take(&self, found: Option<Snapshot>) -> Option<Snapshot> {
+        let mut snapshot = found.filter(|snapshot| self.matches(snapshot))?;
+        if !matches!(self, Self::Named { .. }) {
+            tags::retain_ours(&mut snapshot.tags);
+        }
+        Some(snapshot)
+    }
 }
 
 /// What a copy is asked for with.
@@ -132,76 +167,126 @@ impl Rds {
 
     /// The database with this resource id, if it still exists.
     pub async fn database(&self, kind: DatabaseKind, resource_id: &str) -> Result<Option<Database>, Error> {
-        let found = match kind {
-            DatabaseKind::Instance => {
-                let filter = filter("dbi-resource-id", [resource_id]);
-                collect_pages!(self.client.describe_db_instances().filters(filter), instance)
-            }
-            DatabaseKind::Cluster => {
-                let filter = filter("db-cluster-resource-id", [resource_id]);
-                collect_pages!(self.client.describe_db_clusters().filters(filter), cluster)
-            }
+        let name = match kind {
+            DatabaseKind::Instance => "dbi-resource-id",
+            DatabaseKind::Cluster => "db-cluster-resource-id",
         };
-        Ok(found.into_iter().next())
+        let found = self.databases_of(kind, filter(name, [resource_id])).await?;
+        Ok(found.into_iter().find(|database| database.resource_id == resource_id))
+    }
+
+    /// The database that has this identifier at present. A name is reused: where a resource id is known, ask by that.
+    pub async fn database_named(&self, kind: DatabaseKind, id: &str) -> Result<Option<Database>, Error> {
+        let name = match kind {
+            DatabaseKind::Instance => "db-instance-id",
+            DatabaseKind::Cluster => "db-cluster-id",
+        };
+        let found = self.databases_of(kind, filter(name, [id])).await?;
+        Ok(found.into_iter().find(|database| database.id == id))
+    }
+
+    /// The databases of a kind that pass a filter. Whether RDS answers a filter that none passes with an empty list or
+    /// with an error is documented nowhere, so both count.
+    async fn databases_of(&self, kind: DatabaseKind, filter: Filter) -> Result<Vec<Database>, Error> {
+        let found = async || -> Result<Vec<Database>, Error> {
+            Ok(match kind {
+                DatabaseKind::Instance => {
+                    collect_pages!(self.client.describe_db_instances().filters(filter), instance)
+                }
+                DatabaseKind::Cluster => collect_pages!(self.client.describe_db_clusters().filters(filter), cluster),
+            })
+        };
+        match found().await {
+            Err(Error::RdsError { refusal })
+                if matches!(refusal.code.as_str(), "DBInstanceNotFound" | "DBClusterNotFoundFault") =>
+            {
+                Ok(Vec::new())
+            }
+            found => found,
+        }
     }
 
     /// The members of a cluster, by name.
     pub async fn members(&self, cluster_id: &str) -> Result<Vec<Database>, Error> {
         let filter = filter("db-cluster-id", [cluster_id]);
-        let mut members = collect_pages!(self.client.describe_db_instances().filters(filter), instance);
+        let mut members = self.databases_of(DatabaseKind::Instance, filter).await?;
+        members.retain(|member| member.member_of.as_deref() == Some(cluster_id));
         members.sort_by(|a: &Database, b| a.id.cmp(&b.id));
         Ok(members)
     }
 
-    /// The snapshots of a kind that `which` selects, in no order.
+    /// The snapshots of a kind that `which` selects, in no order: those that were asked for and no others, whatever RDS
+    /// answers.
     ///
     /// Of many snapshots only our own tags are kept.
     pub async fn snapshots(&self, kind: DatabaseKind, which: SnapshotQuery<'_>) -> Result<Vec<Snapshot>, Error> {
-        let all_tags = matches!(which, SnapshotQuery::Named { .. });
-        let trim = |snapshot: Option<Snapshot>| {
-            snapshot.map(|mut snapshot| {
-                if !all_tags {
-                    tags::retain_ours(&mut snapshot.tags);
+        match (kind, which) {
+            (DatabaseKind::Instance, _) => self.instance_snapshots(which).await,
+            (
+                DatabaseKind::Cluster,
+                SnapshotQuery::OfDatabase {
+                    resource_id,
+                    database_id,
+                    snapshot_type,
+                },
+            ) => {
+                let by_resource_id = self
+                    .client
+                    .describe_db_cluster_snapshots()
+                    .db_cluster_resource_id(resource_id)
+                    .snapshot_type(snapshot_type);
+                // The API models of DocumentDB and Neptune have no such parameter, so there it may be refused, or find
+                // nothing: then by name.
+                match self.cluster_snapshots(by_resource_id, which).await {
+                    Ok(found) if !found.is_empty() => Ok(found),
+                    Err(error) if !codes::is_refused_parameter(&error) => Err(error),
+                    Ok(_) | Err(_) => {
+                        let by_name = self
+                            .client
+                            .describe_db_cluster_snapshots()
+                            .filters(filter("db-cluster-id", [database_id]))
+                            .snapshot_type(snapshot_type);
+                        self.cluster_snapshots(by_name, which).await
+                    }
                 }
-                snapshot
-            })
-        };
-        let instance_snapshot = |found| trim(instance_snapshot(found));
-        let cluster_snapshot = |found| trim(cluster_snapshot(found));
-        Ok(match kind {
-            DatabaseKind::Instance => {
-                let call = self.client.describe_db_snapshots();
-                let call = match which {
-                    SnapshotQuery::OfDatabase {
-                        resource_id,
-                        snapshot_type,
-                    } => call.dbi_resource_id(resource_id).snapshot_type(snapshot_type),
-                    SnapshotQuery::ManualOfNames(names) => {
-                        call.filters(filter("db-instance-id", names)).snapshot_type("manual")
-                    }
-                    SnapshotQuery::Named { id, snapshot_type } => call
-                        .filters(filter("db-snapshot-id", [id]))
-                        .snapshot_type(snapshot_type),
-                };
-                collect_pages!(call, instance_snapshot)
             }
-            DatabaseKind::Cluster => {
+            (DatabaseKind::Cluster, SnapshotQuery::ManualOfNames(names)) => {
                 let call = self.client.describe_db_cluster_snapshots();
-                let call = match which {
-                    SnapshotQuery::OfDatabase {
-                        resource_id,
-                        snapshot_type,
-                    } => call.db_cluster_resource_id(resource_id).snapshot_type(snapshot_type),
-                    SnapshotQuery::ManualOfNames(names) => {
-                        call.filters(filter("db-cluster-id", names)).snapshot_type("manual")
-                    }
-                    SnapshotQuery::Named { id, snapshot_type } => call
-                        .filters(filter("db-cluster-snapshot-id", [id]))
-                        .snapshot_type(snapshot_type),
-                };
-                collect_pages!(call, cluster_snapshot)
+                let call = call.filters(filter("db-cluster-id", names)).snapshot_type("manual");
+                self.cluster_snapshots(call, which).await
             }
-        })
+            (DatabaseKind::Cluster, SnapshotQuery::Named { id, snapshot_type }) => {
+                let call = self.client.describe_db_cluster_snapshots();
+                let call = call.filters(filter("db-cluster-snapshot-id", [id]));
+                self.cluster_snapshots(call.snapshot_type(snapshot_type), which).await
+            }
+        }
+    }
+
+    async fn instance_snapshots(&self, which: SnapshotQuery<'_>) -> Result<Vec<Snapshot>, Error> {
+        let call = self.client.describe_db_snapshots();
+        let call = match which {
+            SnapshotQuery::OfDatabase {
+                resource_id,
+                snapshot_type,
+                ..
+            } => call.dbi_resource_id(resource_id).snapshot_type(snapshot_type),
+            SnapshotQuery::ManualOfNames(names) => {
+                call.filters(filter("db-instance-id", names)).snapshot_type("manual")
+            }
+            SnapshotQuery::Named { id, snapshot_type } => call
+                .filters(filter("db-snapshot-id", [id]))
+                .snapshot_type(snapshot_type),
+        };
+        Ok(collect_pages!(call, |found| which.take(instance_snapshot(found))))
+    }
+
+    async fn cluster_snapshots(
+        &self,
+        call: DescribeDBClusterSnapshotsFluentBuilder,
+        which: SnapshotQuery<'_>,
+    ) -> Result<Vec<Snapshot>, Error> {
+        Ok(collect_pages!(call, |found| which.take(cluster_snapshot(found))))
     }
 
     /// What `keep` makes of each manual snapshot of a kind, in no order. There may be tens of thousands, so each is let
@@ -328,15 +413,31 @@ impl Rds {
         Ok(collect_pages!(self.client.describe_option_groups(), option_group))
     }
 
+    /// The option group of this name, if there is one.
+    pub async fn option_group(&self, name: &str) -> Result<Option<OptionGroup>, Error> {
+        let asked = async || -> Result<Vec<OptionGroup>, Error> {
+            let call = self.client.describe_option_groups().option_group_name(name);
+            Ok(collect_pages!(call, option_group))
+        };
+        match asked().await {
+            Ok(found) => Ok(found.into_iter().find(|group| group.name.eq_ignore_ascii_case(name))),
+            Err(Error::OptionGroupMissing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// ARN of the cluster that is written to, by the global database that it belongs to.
     pub async fn global_writers(&self) -> Result<BTreeMap<String, String>, Error> {
-        let writer = |global: GlobalCluster| {
-            let members = global.global_cluster_members.unwrap_or_default();
-            let writer = members.into_iter().find(|member| member.is_writer == Some(true))?;
-            Some((global.global_cluster_identifier?, writer.db_cluster_arn?))
-        };
-        let writers: Vec<_> = collect_pages!(self.client.describe_global_clusters(), writer);
+        let writers: Vec<_> = collect_pages!(self.client.describe_global_clusters(), global_writer);
         Ok(writers.into_iter().collect())
+    }
+
+    /// The same for one global database.
+    pub async fn writer_of_global(&self, global_id: &str) -> Result<BTreeMap<String, String>, Error> {
+        let call = self.client.describe_global_clusters();
+        let call = call.global_cluster_identifier(global_id);
+        let writers: Vec<_> = collect_pages!(call, global_writer);
+        Ok(writers.into_iter().filter(|(global, _)| global == global_id).collect())
     }
 
     /// The region's manual snapshots of a kind, against their quota; none if RDS reports none.
@@ -368,6 +469,13 @@ impl Rds {
     }
 }
 
+/// A global database, and ARN of the cluster that is written to.
+fn global_writer(global: GlobalCluster) -> Option<(String, String)> {
+    let members = global.global_cluster_members.unwrap_or_default();
+    let writer = members.into_iter().find(|member| member.is_writer == Some(true))?;
+    Some((global.global_cluster_identifier?, writer.db_cluster_arn?))
+}
+
 /// The refusal of a copy. Only here is it known which name is taken.
 fn copy_error<E>(request: &CopyRequest, error: SdkError<E>) -> Error
 where
@@ -387,3 +495,6 @@ fn filter<T: Into<String>>(name: &str, values: impl IntoIterator<Item = T>) -> F
         .set_values(Some(values.into_iter().map(Into::into).collect()))
         .build()
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,8 @@ metrics! {
     COPIES_SKIPPED = "CopiesSkipped" in "Count";
     /// Old copies were deleted.
     COPIES_DELETED = "CopiesDeleted" in "Count";
+    /// Old copies go in later runs, because one execution deletes only a few of a database.
+    COPIES_TO_GO = "CopiesToGo" in "Count";
     /// From the request of a copy until it was found complete.
     COPY_DURATION = "CopyDuration" in "Seconds";
     /// Allocated storage of a copied instance. Of clusters RDS does not say.
@@ -57,6 +59,9 @@ metrics! {
     DATABASES = "Databases" in "Count";
     /// Those of them that have no verified copy at all.
     DATABASES_WITHOUT_COPY = "DatabasesWithoutCopy" in "Count";
+    /// Databases that make no snapshots which could be copied, or have another one copied in their place: nobody is
+    /// alarmed about them.
+    DATABASES_WITHOUT_SNAPSHOTS = "DatabasesWithoutSnapshots" in "Count";
     /// Manual snapshots of the destination region, as a part of what it may hold.
     SNAPSHOT_QUOTA_USE = "SnapshotQuotaUse" in "Percent";
 }

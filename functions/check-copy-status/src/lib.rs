@@ -60,6 +60,7 @@ async fn check(deployment: &Deployment, started: Started, now: Timestamp) -> Res
             snapshot: started.source.id,
             status: snapshot.status,
         }),
+        Completion::Going => Err(Error::CopyMissing { copy: snapshot.id }),
         Completion::Unfinished => keep_waiting(deployment, started, &snapshot, now),
         Completion::Complete => verify_finished(deployment, started, &snapshot, &own, now).await,
     }

@@ -23,6 +23,7 @@ async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
     let target = target(world, kind, id);
     let which = SnapshotQuery::OfDatabase {
         resource_id: &target.resource_id,
+        database_id: &target.id,
         snapshot_type: "automated",
     };
     let snapshots = deployment.source.snapshots(kind, which).await.expect("snapshots");

@@ -29,6 +29,8 @@ pub(crate) fn decide<'a>(source: &Source, copies: &'a [OwnCopy], keys: &[Option<
     let of_source: Vec<&OwnCopy> = copies
         .iter()
         .filter(|copy| copy.source_arn == source.arn && keys.contains(&copy.kms_key_arn.as_deref()))
+        // What is being deleted is no copy, and no attempt that failed either.
+        .filter(|copy| copy.status != CopyStatus::Going)
         .collect();
     let with_status = |wanted: &[CopyStatus]| of_source.iter().find(|copy| wanted.contains(&copy.status)).copied();
 

@@ -62,6 +62,7 @@ async fn source_snapshots(deployment: &Deployment, target: &Target) -> Result<Ve
     let of_type = |snapshot_type| {
         let which = SnapshotQuery::OfDatabase {
             resource_id: &target.resource_id,
+            database_id: &target.id,
             snapshot_type,
         };
         deployment.source.snapshots(target.kind, which)

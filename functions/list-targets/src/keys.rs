@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_kms::Client;
-use aws_sdk_kms::operation::describe_key::DescribeKeyError;
+use aws_sdk_kms::operation::describe_key::{DescribeKeyError, DescribeKeyOutput};
 use aws_sdk_kms::types::{KeyMetadata, KeySpec, KeyState, KeyUsageType};
 use domain::error::Error;
 use domain::settings::{KmsKey, Settings};
 use domain::snapshot::Database;
 use domain::tags;
+
+use crate::inventory::why;
+use crate::policy::wish;
 
 /// KMS in the destination region.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ pub(crate) struct Checked {
     pub(crate) problem: Option<Error>,
     /// What could not be found out, for the operator.
     pub(crate) warning: Option<String>,
+    /// Whether there is no such key.
+    is_absent: bool,
 }
 
 /// What a run's databases may be encrypted with.
@@ -48,7 +53,7 @@ pub(crate) enum Pick<'a> {
 impl Keyring {
     /// What a database's tags say of its key.
     pub(crate) fn picked(&self, database: &Database) -> Pick<'_> {
-        match database.tags.get(tags::KMS_KEY).map(|value| self.picked.get(value)) {
+        match wish(database, tags::KMS_KEY).map(|value| self.picked.get(value)) {
             None => Pick::Own,
             Some(Some(Some(key))) => Pick::Tagged(key),
             Some(_) => Pick::NotAllowed,
@@ -72,35 +77,35 @@ impl Keys {
     }
 
     /// Looks up the stack's key, and each key that a tag picks, once.
-    pub(crate) async fn keyring(&self, databases: &[Database], settings: &Settings) -> Result<Keyring, Error> {
+    pub(crate) async fn keyring(&self, databases: &[Database], settings: &Settings) -> Keyring {
         let mut keyring = Keyring {
-            own: self.check(settings.kms_key.arn()).await?,
+            own: self.check(settings.kms_key.arn()).await,
             picked: BTreeMap::new(),
         };
-        for value in databases.iter().filter_map(|database| database.tags.get(tags::KMS_KEY)) {
+        for value in databases.iter().filter_map(|database| wish(database, tags::KMS_KEY)) {
             if !keyring.picked.contains_key(value) {
-                let key = self.pick(value.trim(), settings, &keyring.own).await?;
-                keyring.picked.insert(value.clone(), key);
+                let key = self.pick(value.trim(), settings, &keyring.own).await;
+                keyring.picked.insert(value.to_owned(), key);
             }
         }
-        Ok(keyring)
+        keyring
     }
 
     /// The key that a tag's value names, if the stack allows it: by ARN, by id or by alias.
-    async fn pick(&self, value: &str, settings: &Settings, own: &Checked) -> Result<Option<Checked>, Error> {
+    async fn pick(&self, value: &str, settings: &Settings, own: &Checked) -> Option<Checked> {
         // The region of a full name is checked by the comparison with the allowed ones.
         let name = value.rsplit_once(':').map_or(value, |(_, name)| name);
         let is_alias = name.starts_with("alias/");
         let of_stack = settings.kms_key.arn();
         if value == of_stack || is_alias && of_stack.ends_with(&format!(":{name}")) {
-            return Ok(Some(own.clone()));
+            return Some(own.clone());
         }
         let allowed = |arn: &str| settings.allows_key(arn) || own.arn.as_deref() == Some(arn);
         if is_alias {
-            let checked = self.check(name).await?;
-            // An alias that may not be looked at may well stand for an allowed key: another one would be wrong.
-            let unknown = matches!(checked.problem, Some(Error::AccessDenied { .. }));
-            return Ok(Some(checked).filter(|key| unknown || key.arn.as_deref().is_some_and(allowed)));
+            let checked = self.check(name).await;
+            // An alias that could not be looked up may well stand for an allowed key: another one would be wrong.
+            let unknown = checked.arn.is_none() && !checked.is_absent;
+            return Some(checked).filter(|key| unknown || key.arn.as_deref().is_some_and(allowed));
         }
         let stack = match &settings.kms_key {
             KmsKey::Arn(arn) => Some(arn),
@@ -108,48 +113,82 @@ impl Keys {
         };
         let mut arns = stack.into_iter().chain(&settings.allowed_kms_key_arns);
         match arns.find(|arn| *arn == value || arn.ends_with(&format!(":key/{value}"))) {
-            Some(arn) if Some(arn) == own.arn.as_ref() => Ok(Some(own.clone())),
-            Some(arn) => self.check(arn).await.map(Some),
-            None => Ok(None),
+            Some(arn) if Some(arn) == own.arn.as_ref() => Some(own.clone()),
+            Some(arn) => Some(self.check(arn).await),
+            None => None,
         }
     }
 
-    /// What KMS says of a key, by its ARN, alias or alias ARN.
-    async fn check(&self, name: &str) -> Result<Checked, Error> {
-        let arn_if_known = (!name.contains("alias/")).then(|| name.to_owned());
-        let refused = match self.0.describe_key().key_id(name).send().await {
-            Ok(answer) => return Ok(judge(name, answer.key_metadata())),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DescribeKeyError::is_not_found_exception) =>
-            {
-                Error::KeyNotUsable {
-                    reason: format!("there is no {name} in the destination region"),
-                }
-            }
-            Err(error) => match rds::codes::error(error) {
-                denied @ Error::AccessDenied { .. } => denied,
-                other => return Err(other),
-            },
+    /// What KMS says of a key, by its ARN, alias or alias ARN. Whatever error it gives concerns the databases that need
+    /// this key, and nobody else.
+    async fn check(&self, name: &str) -> Checked {
+        let is_alias = name.contains("alias/");
+        let arn = (!is_alias).then(|| name.to_owned());
+        let refused = match self.describe(name, is_alias).await {
+            Ok(answer) => return judge(name, answer.key_metadata()),
+            Err(refused) => refused,
         };
-        Ok(match (arn_if_known, refused) {
+        match (refused, arn) {
+            (Refused::Absent, arn) => Checked {
+                arn,
+                problem: Some(Error::KeyNotUsable {
+                    reason: format!("there is no {name} in the destination region"),
+                }),
+                is_absent: true,
+                ..Checked::default()
+            },
             // RDS may be allowed what this function is not, so the copy decides.
-            (Some(arn), Error::AccessDenied { refusal }) => Checked {
+            (Refused::Unknown(error), Some(arn)) => Checked {
                 warning: Some(format!(
-                    "the key {arn} could not be checked before the copies: {refusal}. Let its policy admit the role of \
-                     list-targets (kms:DescribeKey)"
+                    "the key {arn} could not be checked before the copies: {}. Let its policy admit the role of \
+                     list-targets (kms:DescribeKey)",
+                    why(&error)
                 )),
                 arn: Some(arn),
-                problem: None,
+                ..Checked::default()
             },
-            (arn, refused) => Checked {
-                arn,
-                problem: Some(refused),
-                warning: None,
+            // A copy is named after its key, so what cannot be resolved cannot be used.
+            (Refused::Unknown(error), None) => Checked {
+                problem: Some(match error {
+                    denied @ Error::AccessDenied { .. } => denied,
+                    other => Error::KeyNotUsable {
+                        reason: format!("which key {name} stands for could not be found out: {}", why(&other)),
+                    },
+                }),
+                ..Checked::default()
             },
-        })
+        }
     }
+
+    /// Asks KMS. Without an answer an alias is of no use, so that it is worth more than the attempts of one call.
+    async fn describe(&self, name: &str, is_alias: bool) -> Result<DescribeKeyOutput, Refused> {
+        let mut calls_left = if is_alias { 3 } else { 1 };
+        loop {
+            calls_left -= 1;
+            let error = match self.0.describe_key().key_id(name).send().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if error
+                .as_service_error()
+                .is_some_and(DescribeKeyError::is_not_found_exception)
+            {
+                return Err(Refused::Absent);
+            }
+            match rds::codes::error(error) {
+                Error::Throttled { .. } | Error::RdsUnavailable { .. } if calls_left > 0 => {}
+                error => return Err(Refused::Unknown(error)),
+            }
+        }
+    }
+}
+
+/// Why KMS described no key.
+enum Refused {
+    /// There is no such key.
+    Absent,
+    /// Whether there is one, and which, is not known.
+    Unknown(Error),
 }
 
 /// Whether RDS can encrypt with a key (KMS API reference, `KeyMetadata`; RDS takes symmetric keys only).
@@ -173,7 +212,7 @@ fn judge(name: &str, key: Option<&KeyMetadata>) -> Checked {
         problem: wrong.map(|wrong| Error::KeyNotUsable {
             reason: format!("{name} {wrong}"),
         }),
-        warning: None,
+        ..Checked::default()
     }
 }
 

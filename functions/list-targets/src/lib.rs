@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod destination_copies;
+mod envelope;
+mod event;
 mod inventory;
 mod keys;
 mod measure;
@@ -15,19 +17,22 @@ mod page;
 mod policy;
 mod preflight;
 mod request;
+mod resolve;
 mod select;
 
 use destination_copies::DestinationCopies;
 use domain::error::Error;
-use domain::payload::{Plan, Target};
+use domain::kind::DatabaseName;
+use domain::payload::{Plan, Retired, Target};
 use domain::settings::Settings;
+use event::Events;
 use inventory::Inventory;
 use jiff::Timestamp;
 pub use keys::Keys;
 use preflight::Preflight;
 use request::{Request, Scope};
+use resolve::Resolved;
 use runtime::deployment::Deployment;
-use select::Selected;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -35,7 +40,7 @@ use serde_json::Value;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// The execution's input: a schedule's event, an RDS event, or what an operator typed.
+    /// The execution's input, in any of the shapes in which events come, or what an operator typed.
     pub request: Value,
     /// The execution itself.
     pub run: Run,
@@ -51,44 +56,12 @@ pub struct Run {
     pub arn: String,
 }
 
-/// Reads the request, takes stock of both regions, measures, finds out what would fail, and cuts a page.
+/// Reads the request, finds the databases, finds out what would fail, and cuts a page.
 pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Timestamp) -> Result<Plan, Error> {
-    let settings = &deployment.settings;
-    let request = Request::read(input.request, settings)?;
-    let scope = select::resolve(deployment, &request.scope).await?;
-    let Inventory {
-        databases,
-        global_writers,
-        copies,
-        quotas,
-    } = Inventory::read(deployment, &scope, request.page.as_ref()).await?;
-    select::check_names(&request, &scope, &databases, &settings.source_region)?;
-    let Selected { databases, left_out } = select::select(databases, &scope, settings, &global_writers);
-    if request.page.is_none() && scope == Scope::All {
-        measure::fleet(deployment, &databases, &copies, &quotas, now);
-    }
-    let preflight = Preflight::run(deployment, keys, &databases).await?;
-    let (targets, of_databases) = preflight.targets(deployment, databases);
-    let warnings = preflight.warnings(deployment, &quotas, &targets, &copies.foreign, of_databases);
-    let page = page::cut(
-        with_retired(targets, &copies, settings),
-        request.page.as_ref(),
-        &input.run,
-        settings.page_size,
-    )?;
-    let plan = Plan {
-        dry_run: request.dry_run || settings.dry_run,
-        rules: preflight.rules(settings),
-        instances: copies.oldest_first(page.instances),
-        clusters: copies.oldest_first(page.clusters),
-        next_instances: page.next_instances,
-        next_clusters: page.next_clusters,
-        only: scope
-            .names()
-            .map(|names| names.iter().map(ToString::to_string).collect()),
-        left_out,
-        retired: copies.retired,
-        warnings,
+    let request = Request::read(input.request, &deployment.settings)?;
+    let plan = match &request.scope {
+        Scope::Events(events) => of_events(deployment, keys, events, &input.run).await?,
+        Scope::All | Scope::Only(_) => of_fleet(deployment, keys, &request, &input.run, now).await?,
     };
     log(&plan);
     // A page tells of its own targets only; the first one has told the rest.
@@ -97,6 +70,96 @@ pub async fn handle(deployment: &Deployment, keys: &Keys, input: Input, now: Tim
     } else {
         plan.without_summary()
     })
+}
+
+/// Takes stock of both regions, and measures them.
+async fn of_fleet(
+    deployment: &Deployment,
+    keys: &Keys,
+    request: &Request,
+    run: &Run,
+    now: Timestamp,
+) -> Result<Plan, Error> {
+    let settings = &deployment.settings;
+    let (scope, page) = (&request.scope, request.page.as_ref());
+    let Inventory {
+        databases,
+        global_writers,
+        copies,
+        quotas,
+        mut said,
+    } = Inventory::read(deployment, scope, page, now).await?;
+    select::check_names(request, &databases, &settings.source_region)?;
+    let selected = select::select(databases, scope, settings, &global_writers);
+    if page.is_none() && *scope == Scope::All {
+        measure::fleet(deployment, &selected, copies.as_ref(), &quotas, now);
+    }
+    let copies = copies.unwrap_or_default();
+    let (databases, left_out, of_selection) = selected.into_parts();
+    let preflight = Preflight::run(deployment, keys, &databases).await;
+    let (targets, of_databases) = preflight.targets(deployment, databases);
+    said.extend(preflight.of_run(deployment, &quotas, &targets, &copies));
+    said.extend(of_selection);
+    said.extend(of_databases);
+    let cut = page::cut(with_retired(targets, &copies, settings), page, run, settings.page_size)?;
+    Ok(Plan {
+        dry_run: request.dry_run || settings.dry_run,
+        event: false,
+        rules: preflight.rules(settings),
+        only: page::still_to_come(scope.names(), &cut),
+        instances: copies.oldest_first(cut.instances),
+        clusters: copies.oldest_first(cut.clusters),
+        next_instances: cut.next_instances,
+        next_clusters: cut.next_clusters,
+        left_out,
+        retired: copies.retired,
+        warnings: preflight::bounded(said),
+    })
+}
+
+/// Looks up what the events are about and nothing else: a fleet of any size costs the same.
+async fn of_events(deployment: &Deployment, keys: &Keys, events: &Events, run: &Run) -> Result<Plan, Error> {
+    let settings = &deployment.settings;
+    let Resolved {
+        databases,
+        mut snapshots,
+        mut said,
+    } = resolve::resolve(deployment, events).await?;
+    let (global_writers, about_writers) = inventory::global_writers(deployment, &databases).await;
+    said.extend(about_writers);
+    let selected = select::select(databases, &Scope::All, settings, &global_writers);
+    let (databases, left_out, of_selection) = selected.into_parts();
+    let preflight = Preflight::run(deployment, keys, &databases).await;
+    let (mut targets, of_databases) = preflight.targets(deployment, databases);
+    for target in &mut targets {
+        target.snapshot = snapshots.remove(&target.resource_id);
+    }
+    said.extend(preflight.of_keys());
+    said.extend(of_selection);
+    said.extend(of_databases);
+    let names: Vec<DatabaseName> = targets.iter().map(named).collect();
+    let cut = page::cut(targets, None, run, settings.page_size)?;
+    Ok(Plan {
+        dry_run: settings.dry_run,
+        event: true,
+        rules: preflight.rules(settings),
+        only: page::still_to_come(Some(&names), &cut),
+        instances: cut.instances,
+        clusters: cut.clusters,
+        next_instances: cut.next_instances,
+        next_clusters: cut.next_clusters,
+        left_out,
+        retired: Retired::default(),
+        warnings: preflight::bounded(said),
+    })
+}
+
+/// What a further page would be asked for.
+fn named(target: &Target) -> DatabaseName {
+    DatabaseName {
+        kind: Some(target.kind),
+        id: target.id.clone(),
+    }
 }
 
 /// Databases that no longer exist are targets only if the stack prunes their copies.

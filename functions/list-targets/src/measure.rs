@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use domain::kind::DatabaseKind;
-use domain::rds_rules::why_unsupported;
 use domain::snapshot::Database;
 use jiff::Timestamp;
 use rds::Quota;
@@ -12,18 +11,40 @@ use runtime::deployment::Deployment;
 use runtime::metrics::{Metric, hours};
 
 use crate::destination_copies::DestinationCopies;
+use crate::select::Selected;
 
-/// Measures the databases that the stack is to copy and the quotas of the destination.
+/// How long a new database may be without a copy before it is missed: a day until its backup window, and a day for the
+/// copy.
+const FIRST_COPY_HOURS: f64 = 48.0;
+
+/// Measures the databases that are expected to have a fresh copy, and the quotas of the destination. Where the copies are not known,
+/// nothing is said of them: missing data is an alarm of its own.
 pub(crate) fn fleet(
     deployment: &Deployment,
-    databases: &[Database],
-    copies: &DestinationCopies,
+    selected: &Selected,
+    copies: Option<&DestinationCopies>,
     quotas: &BTreeMap<DatabaseKind, Quota>,
     now: Timestamp,
 ) {
+    if let Some(copies) = copies {
+        recovery_points(deployment, &selected.databases, copies, now);
+    }
+    let without_snapshots = [(
+        Metric::DATABASES_WITHOUT_SNAPSHOTS,
+        f64::from(selected.without_snapshots),
+    )];
+    deployment.meter.stack(now, &without_snapshots, &[]);
+    for (kind, quota) in quotas.iter().filter(|(_, quota)| quota.max > 0) {
+        deployment
+            .meter
+            .kind(now, *kind, &[(Metric::SNAPSHOT_QUOTA_USE, percent(quota))]);
+    }
+}
+
+fn recovery_points(deployment: &Deployment, databases: &[Database], copies: &DestinationCopies, now: Timestamp) {
     let meter = &deployment.meter;
     let (mut oldest, mut counted, mut without_copy) = (0.0, 0, 0);
-    for database in databases.iter().filter(|database| can_be_copied(deployment, database)) {
+    for database in databases {
         counted += 1;
         let recovery_point = copies.recovery_point(&database.resource_id);
         without_copy += u32::from(recovery_point.is_none());
@@ -33,7 +54,10 @@ pub(crate) fn fleet(
         };
         let age = hours(now.duration_since(since));
         meter.database(now, database.kind, &database.id, &[(Metric::RECOVERY_POINT_AGE, age)]);
-        oldest = age.max(oldest);
+        let is_first_copy_pending = recovery_point.is_none() && age <= FIRST_COPY_HOURS;
+        if !is_first_copy_pending {
+            oldest = age.max(oldest);
+        }
     }
     let values = [
         (Metric::OLDEST_RECOVERY_POINT_AGE, oldest),
@@ -41,15 +65,6 @@ pub(crate) fn fleet(
         (Metric::DATABASES_WITHOUT_COPY, f64::from(without_copy)),
     ];
     meter.stack(now, &values, &[]);
-    for (kind, quota) in quotas.iter().filter(|(_, quota)| quota.max > 0) {
-        meter.kind(now, *kind, &[(Metric::SNAPSHOT_QUOTA_USE, percent(quota))]);
-    }
-}
-
-/// What RDS cannot copy would be the oldest for ever, and say nothing of the others.
-fn can_be_copied(deployment: &Deployment, database: &Database) -> bool {
-    let region = &deployment.settings.source_region;
-    why_unsupported(database.kind, &database.engine, region).is_none()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a region holds fewer snapshots than 2^52")]

@@ -1,23 +1,80 @@
 //! Whether the copies of an instance need an option group in the destination region, and have one.
 
 use domain::error::Error;
+use domain::option_groups::OptionGroups;
 use domain::rds_rules::takes_option_group;
 use domain::settings::Settings;
 use domain::snapshot::{Database, OptionGroup};
+use domain::tags;
+use rds::Rds;
+use runtime::deployment::Deployment;
+
+use crate::inventory::why;
+use crate::policy::wish;
 
 /// The option groups that somebody made, in both regions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Groups {
     pub(crate) source: Vec<OptionGroup>,
     pub(crate) destination: Vec<OptionGroup>,
+    /// Says that they could not be found out. Then RDS decides about each copy.
+    pub(crate) warning: Option<String>,
+}
+
+impl Groups {
+    /// Asks for the option groups that matter to these databases: by name for one, or else for all of them.
+    pub(crate) async fn read(deployment: &Deployment, databases: &[Database]) -> Self {
+        let settings = &deployment.settings;
+        let picked = |database: &Database| wish(database, tags::OPTION_GROUP).is_some();
+        let matter = |database: &&Database| matter_to(database, settings) || picked(database);
+        let asked = match Vec::from_iter(databases.iter().filter(matter))[..] {
+            [] => return Self::default(),
+            [only] => {
+                let tag = wish(only, tags::OPTION_GROUP).map(|name| name.trim().to_ascii_lowercase());
+                let own = only.option_group.as_deref().filter(|name| !is_default(name));
+                tokio::try_join!(
+                    named(&deployment.source, own),
+                    named(&deployment.destination, chosen(only, tag.as_deref(), settings)),
+                )
+            }
+            _ => tokio::try_join!(
+                deployment.source.option_groups(),
+                deployment.destination.option_groups()
+            ),
+        };
+        match asked {
+            Ok((source, destination)) => Self {
+                source,
+                destination,
+                warning: None,
+            },
+            Err(error) => Self {
+                warning: Some(format!(
+                    "the option groups could not be read before the copies, so RDS decides about each copy: {}",
+                    why(&error)
+                )),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+async fn named(rds: &Rds, name: Option<&str>) -> Result<Vec<OptionGroup>, Error> {
+    let group = match name.filter(|name| OptionGroups::is_name(name)) {
+        Some(name) => rds.option_group(name).await?,
+        None => None,
+    };
+    Ok(group.into_iter().collect())
+}
+
+/// Whether RDS made it.
+fn is_default(name: &str) -> bool {
+    name.starts_with("default:")
 }
 
 /// Whether the answer depends on option groups at all. Those that RDS made have no options.
 pub(crate) fn matter_to(database: &Database, settings: &Settings) -> bool {
-    let own = database
-        .option_group
-        .as_ref()
-        .is_some_and(|name| !name.starts_with("default:"));
+    let own = database.option_group.as_ref().is_some_and(|name| !is_default(name));
     takes_option_group(database.kind, &database.engine) && (own || chosen(database, None, settings).is_some())
 }
 
@@ -35,7 +92,7 @@ pub(crate) fn problem(
     settings: &Settings,
     groups: &Groups,
 ) -> Option<Error> {
-    if !takes_option_group(database.kind, &database.engine) {
+    if groups.warning.is_some() || !takes_option_group(database.kind, &database.engine) {
         return None;
     }
     let named = |groups: &'_ [OptionGroup], name: &str| groups.iter().position(|group| group.name == name);

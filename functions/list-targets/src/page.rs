@@ -4,7 +4,7 @@
 //! resource id that the page before ended with, so that a fleet that changes meanwhile shifts nothing.
 
 use domain::error::Error;
-use domain::kind::DatabaseKind;
+use domain::kind::{DatabaseKind, DatabaseName};
 use domain::payload::{Page, Target};
 
 use crate::Run;
@@ -23,6 +23,15 @@ pub(crate) struct Cut {
     pub(crate) clusters: Vec<Target>,
     pub(crate) next_instances: Option<Page>,
     pub(crate) next_clusters: Option<Page>,
+    /// The targets of further pages.
+    pub(crate) rest: Vec<Target>,
+}
+
+/// The names that the further pages still need: each page hands on fewer.
+pub(crate) fn still_to_come(names: Option<&[DatabaseName]>, cut: &Cut) -> Option<Vec<String>> {
+    let is_to_come = |name: &&DatabaseName| cut.rest.iter().any(|target| name.matches(target.kind, &target.id));
+    let names = names.filter(|_| !cut.rest.is_empty())?;
+    Some(names.iter().filter(is_to_come).map(ToString::to_string).collect())
 }
 
 /// The page that `page` asks for, or the first one, which holds both kinds.
@@ -46,29 +55,33 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, run: &Run, page_siz
             let for_clusters = page_size.saturating_sub(instances.len().min(half)).max(1);
             let for_instances = page_size.saturating_sub(clusters.len().min(page_size / 2)).max(1);
             let first = |targets, size| take(targets, None, run, size, MAX_BYTES * size / page_size);
-            let (instances, next_instances) = first(instances, for_instances);
-            let (clusters, next_clusters) = first(clusters, for_clusters);
+            let (instances, next_instances, mut rest) = first(instances, for_instances);
+            let (clusters, next_clusters, clusters_to_come) = first(clusters, for_clusters);
+            rest.extend(clusters_to_come);
             Cut {
                 instances,
                 clusters,
                 next_instances,
                 next_clusters,
+                rest,
             }
         }
         Some(page) => match page.kind {
             DatabaseKind::Instance => {
-                let (instances, next_instances) = take(instances, Some(page), run, page_size, MAX_BYTES);
+                let (instances, next_instances, rest) = take(instances, Some(page), run, page_size, MAX_BYTES);
                 Cut {
                     instances,
                     next_instances,
+                    rest,
                     ..Cut::default()
                 }
             }
             DatabaseKind::Cluster => {
-                let (clusters, next_clusters) = take(clusters, Some(page), run, page_size, MAX_BYTES);
+                let (clusters, next_clusters, rest) = take(clusters, Some(page), run, page_size, MAX_BYTES);
                 Cut {
                     clusters,
                     next_clusters,
+                    rest,
                     ..Cut::default()
                 }
             }
@@ -76,15 +89,15 @@ pub(crate) fn cut(targets: Vec<Target>, page: Option<&Page>, run: &Run, page_siz
     })
 }
 
-/// The targets after the page's cursor, by resource id, as many as fit, and the page after them; all with the names of
-/// their executions.
+/// The targets after the page's cursor, by resource id, as many as fit but at least one, the page after them, and the
+/// targets that it begins with; all with the names of their executions.
 fn take(
     mut targets: Vec<Target>,
     page: Option<&Page>,
     run: &Run,
     size: usize,
     bytes: usize,
-) -> (Vec<Target>, Option<Page>) {
+) -> (Vec<Target>, Option<Page>, Vec<Target>) {
     let cursor = page.map_or("", |page| page.cursor.as_str());
     targets.retain(|target| target.resource_id.as_str() > cursor);
     targets.sort_by(|a, b| a.resource_id.cmp(&b.resource_id));
@@ -104,10 +117,13 @@ fn take(
             room > 0
         })
         .count();
-    let more = fits < targets.len();
-    targets.truncate(fits);
-    let next = targets.last().filter(|_| more).map(|last| next_page(last, page, run));
-    (targets, next)
+    // A page without targets would end the chain: those after it would be forgotten.
+    let rest = targets.split_off(fits.max(1).min(targets.len()));
+    let next = targets
+        .last()
+        .filter(|_| !rest.is_empty())
+        .map(|last| next_page(last, page, run));
+    (targets, next, rest)
 }
 
 /// The page after the one that ends with `last`.

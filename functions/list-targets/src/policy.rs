@@ -6,11 +6,22 @@
 use domain::option_groups::OptionGroups;
 use domain::payload::Policy;
 use domain::retention_rules::RetentionRules;
+use domain::selection::CopyWish;
 use domain::settings::Settings;
 use domain::snapshot::Database;
+use domain::tag_spelling::misspelled;
 use domain::tags;
 
 use crate::keys::{Keyring, Pick};
+
+/// The value of a tag that is a wish on a database, and a record on a copy.
+///
+/// A database that was restored from a copy has the copy's tags. Then the tag says what the copy was made with, and asks
+/// for nothing (H2). Tags that ask for retention are wishes there, too: what is kept is more.
+pub(crate) fn wish<'a>(database: &'a Database, tag: &str) -> Option<&'a str> {
+    let is_restored = database.tags.contains_key(tags::SOURCE_ARN);
+    database.tags.get(tag).map(String::as_str).filter(|_| !is_restored)
+}
 
 /// What the tags ask for, and sentences about what is wrong with them. No sentence has a tag's value in it.
 pub(crate) fn read(database: &Database, keyring: &Keyring, settings: &Settings) -> (Policy, Vec<String>) {
@@ -28,22 +39,18 @@ pub(crate) fn read(database: &Database, keyring: &Keyring, settings: &Settings) 
         )),
         Pick::Own | Pick::Tagged(_) => {}
     }
-    match database.tags.get(tags::OPTION_GROUP).map(|name| name.trim()) {
+    match wish(database, tags::OPTION_GROUP).map(str::trim) {
         Some(name) if OptionGroups::is_name(name) => policy.option_group = Some(name.to_ascii_lowercase()),
         Some(_) => wrong.push((tags::OPTION_GROUP, "cannot be the name of an option group".to_owned())),
         None => {}
     }
-    if database.tags.contains_key(tags::COPY) && database.copy_tag().is_none() {
-        wrong.push((tags::COPY, "is neither true nor false".to_owned()));
-    }
-    let unknown = database
-        .tags
-        .keys()
-        .filter(|key| key.starts_with(tags::PREFIX) && !tags::ALL.contains(&key.as_str()))
-        .map(|key| (key.as_str(), "is not a tag that Snapferry knows".to_owned()));
-    let wrong: Vec<(&str, String)> = wrong.into_iter().chain(unknown).collect();
+    let others = misspelled(&database.tags)
+        // The selection reads and names those.
+        .filter(|found| found.meant != Some(tags::COPY))
+        .map(|found| (found.written, found.problem()));
+    let wrong: Vec<(&str, String)> = wrong.into_iter().chain(others).collect();
 
-    policy.hold_all = !wrong.is_empty();
+    policy.hold_all = !wrong.is_empty() || !CopyWish::read(&database.tags).problems.is_empty();
     let of = |tag: &str, problem: &str| format!("{} {}: the tag {tag} {problem}", database.kind, database.id);
     let wrong = wrong.iter().map(|(tag, problem)| {
         of(tag, problem) + "; it is ignored, and no copy of this database is deleted until it is right"

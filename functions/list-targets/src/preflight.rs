@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use domain::error::Error;
 use domain::kind::DatabaseKind;
 use domain::payload::{Problem, RunRules, Target};
 use domain::rds_rules::takes_key;
@@ -14,12 +13,19 @@ use domain::snapshot::Database;
 use rds::Quota;
 use runtime::deployment::Deployment;
 
+use crate::destination_copies::DestinationCopies;
 use crate::keys::{Keyring, Keys};
 use crate::options::{self, Groups};
 use crate::policy;
 
 /// Most warnings of a run: they travel with its output.
 pub(crate) const MAX_WARNINGS: usize = 60;
+
+/// Most bytes of one of them: AWS's own words may be of any length.
+const MAX_WARNING: usize = 800;
+
+/// Most bytes of a target's problem.
+const MAX_PROBLEM: usize = 1200;
 
 /// What AWS says of the keys and the option groups that a run needs.
 #[derive(Debug, Default)]
@@ -29,17 +35,11 @@ pub(crate) struct Preflight {
 }
 
 impl Preflight {
-    /// Asks for what matters to these databases.
-    pub(crate) async fn run(deployment: &Deployment, keys: &Keys, databases: &[Database]) -> Result<Self, Error> {
+    /// Asks for what matters to these databases. What is refused is said, and the run goes on.
+    pub(crate) async fn run(deployment: &Deployment, keys: &Keys, databases: &[Database]) -> Self {
         let settings = &deployment.settings;
-        let matters = |database: &Database| {
-            options::matter_to(database, settings) || database.tags.contains_key(domain::tags::OPTION_GROUP)
-        };
-        let (keyring, groups) = tokio::try_join!(
-            keys.keyring(databases, settings),
-            option_groups(deployment, databases.iter().any(matters)),
-        )?;
-        Ok(Self { keyring, groups })
+        let (keyring, groups) = tokio::join!(keys.keyring(databases, settings), Groups::read(deployment, databases));
+        Self { keyring, groups }
     }
 
     /// What each target is to be copied with.
@@ -51,31 +51,28 @@ impl Preflight {
         }
     }
 
-    /// Every warning of the run: of the stack's key, of the destination region, then those of single databases. The log
-    /// has all of them, the plan as many as travel.
-    pub(crate) fn warnings(
+    /// What is to be said of the run as a whole: of the stack's key, and of the destination region.
+    pub(crate) fn of_run(
         &self,
         deployment: &Deployment,
         quotas: &BTreeMap<DatabaseKind, Quota>,
         targets: &[Target],
-        foreign: &[String],
-        of_databases: Vec<String>,
+        copies: &DestinationCopies,
     ) -> Vec<String> {
+        let mut said = self.of_keys();
+        said.extend(quota_warnings(quotas, targets, &deployment.settings.destination_region));
+        said.extend(other_stacks_warning(copies));
+        said.extend(foreign_warning(&copies.foreign, deployment));
+        said.extend(unconfirmed_warning(&copies.unconfirmed));
+        said
+    }
+
+    /// What is to be said of the stack's key and of what could not be found out.
+    pub(crate) fn of_keys(&self) -> Vec<String> {
         let key = &self.keyring.own;
         let problem = key.problem.as_ref().map(ToString::to_string);
-        let mut warnings: Vec<String> = problem.into_iter().chain(key.warning.clone()).collect();
-        warnings.extend(quota_warnings(quotas, targets, &deployment.settings.destination_region));
-        warnings.extend(foreign_warning(foreign, deployment));
-        warnings.extend(of_databases);
-        for warning in &warnings {
-            tracing::warn!(warning, "found before the first copy");
-        }
-        if warnings.len() > MAX_WARNINGS {
-            let more = warnings.len() - MAX_WARNINGS;
-            warnings.truncate(MAX_WARNINGS);
-            warnings.push(format!("and {more} more; the log of list-targets has them all"));
-        }
-        warnings
+        let said = problem.into_iter().chain(key.warning.clone());
+        said.chain(self.groups.warning.clone()).collect()
     }
 
     /// The databases as targets, and what is to be said of them.
@@ -106,24 +103,43 @@ impl Preflight {
         if let Some(problem) = &problem {
             said.push(format!("{name} will not be copied: {problem}"));
         }
+        let problem = problem.as_ref().map(Problem::from).map(|mut problem| {
+            cut(&mut problem.message, MAX_PROBLEM);
+            problem
+        });
         let target = Target {
             policy: Some(policy).filter(|policy| *policy != domain::payload::Policy::default()),
-            problem: problem.as_ref().map(Problem::from),
+            problem,
             ..Target::new(database.kind, database.id, database.resource_id)
         };
         (target, said)
     }
 }
 
-async fn option_groups(deployment: &Deployment, wanted: bool) -> Result<Groups, Error> {
-    if !wanted {
-        return Ok(Groups::default());
+/// As many warnings as travel, each no longer than it may be; the log has all of them.
+pub(crate) fn bounded(mut warnings: Vec<String>) -> Vec<String> {
+    for warning in &warnings {
+        tracing::warn!(warning, "found before the first copy");
     }
-    let (source, destination) = tokio::try_join!(
-        deployment.source.option_groups(),
-        deployment.destination.option_groups()
-    )?;
-    Ok(Groups { source, destination })
+    let more = warnings.len().saturating_sub(MAX_WARNINGS);
+    warnings.truncate(MAX_WARNINGS);
+    for warning in &mut warnings {
+        cut(warning, MAX_WARNING);
+    }
+    if more > 0 {
+        warnings.push(format!("and {more} more; the log of list-targets has them all"));
+    }
+    warnings
+}
+
+/// Cuts a text to a number of bytes.
+pub(crate) fn cut(text: &mut String, bytes: usize) {
+    const ELLIPSIS: &str = " ...";
+    if text.len() > bytes {
+        let end = text.floor_char_boundary(bytes - ELLIPSIS.len());
+        text.truncate(end);
+        text.push_str(ELLIPSIS);
+    }
 }
 
 /// Says when the copies of this run may not fit into the destination's quota, before it bites.
@@ -143,13 +159,46 @@ fn quota_warnings(quotas: &BTreeMap<DatabaseKind, Quota>, targets: &[Target], de
     quotas.iter().filter_map(warning).collect()
 }
 
-/// Says when snapshots are named like our copies and are not ours: another stack may have the same `OwnerId`.
+/// Says when another stack with the same `OwnerId` asked for copies lately (M11).
+fn other_stacks_warning(copies: &DestinationCopies) -> Option<String> {
+    let (first, count) = copies.other_stacks.first_key_value()?;
+    let more = match copies.other_stacks.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more stacks made others"),
+    };
+    Some(format!(
+        "{count} copies with the OwnerId of this stack were asked for by the stack {first} in the last three days{more}: \
+         two stacks with one OwnerId prune by two sets of rules, so nothing of theirs is deleted meanwhile. Remove one of \
+         the stacks, or give it an OwnerId of its own; after a stack was deployed under another name, this warning ends \
+         in three days"
+    ))
+}
+
+/// Says when snapshots look like our copies and are not ours: another stack may have the same `OwnerId`, or a person made
+/// a snapshot that inherited the tags.
 fn foreign_warning(foreign: &[String], deployment: &Deployment) -> Option<String> {
     let first = foreign.first()?;
     Some(format!(
-        "{} manual snapshots of {}, {first} among them, are named like the copies of this stack and do not carry its \
-         owner tag; they are left alone. A stack of another source region needs an OwnerId of its own",
+        "{} manual snapshots of {}, {first} among them, are named or tagged like the copies of this stack and are none of \
+         them; they are left alone. A stack of another source region needs an OwnerId of its own",
         foreign.len(),
         deployment.destination.region()
     ))
 }
+
+/// Names copies of which RDS does not report the source: what they are copies of is known by name and tags only.
+fn unconfirmed_warning(unconfirmed: &[String]) -> Option<String> {
+    let named = unconfirmed.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    let more = match unconfirmed.len().saturating_sub(5) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!unconfirmed.is_empty()).then(|| {
+        format!(
+            "RDS does not report what these copies are copies of, so only their names and tags say it: {named}{more}"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,23 @@
-//! The three shapes that an execution's input can have, made one.
+//! What an execution is asked to do, from whatever started it.
+//!
+//! All shapes are made one here: [`crate::envelope`] takes an input out of what carried it, [`crate::event`] reads events,
+//! and this file what people type and what one page hands to the next.
+
+use std::collections::BTreeSet;
 
 use domain::error::Error;
-use domain::kind::{DatabaseKind, DatabaseName, NameError};
+use domain::kind::{DatabaseName, NameError};
 use domain::payload::Page;
 use domain::settings::Settings;
 use runtime::input::parse;
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::envelope;
+use crate::event::{self, Events, Heard};
+
+/// Most databases that an input may name: more would not fit into a state beside the targets themselves.
+pub(crate) const MAX_NAMES: usize = 500;
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +35,8 @@ pub(crate) enum Scope {
     All,
     /// These.
     Only(Vec<DatabaseName>),
-    /// The one that this automated snapshot is of; an RDS event names the snapshot only.
-    Snapshot { kind: DatabaseKind, id: String },
+    /// Those of the snapshots that events name.
+    Events(Events),
 }
 
 impl Scope {
@@ -33,7 +44,7 @@ impl Scope {
     pub(crate) fn names(&self) -> Option<&[DatabaseName]> {
         match self {
             Self::Only(names) => Some(names),
-            Self::All | Self::Snapshot { .. } => None,
+            Self::All | Self::Events(_) => None,
         }
     }
 }
@@ -50,41 +61,55 @@ struct ByHand {
     page: Option<Page>,
 }
 
-/// The fields that we read of an event.
-#[derive(Debug, Deserialize)]
-struct Event {
-    #[serde(rename = "detail-type")]
-    detail_type: String,
-    #[serde(default)]
-    region: Option<String>,
-    #[serde(default)]
-    detail: Detail,
-}
-
-/// The fields that we read of an RDS event's detail. It names the snapshot, not the database.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Detail {
-    #[serde(rename = "EventID")]
-    event_id: Option<String>,
-    source_identifier: Option<String>,
-}
-
 impl Request {
-    /// Reads any of the shapes: a scheduled event, an RDS event, or a hand-made input (`{}` is everything).
+    /// Reads any of the shapes: `{}` and schedules are everything.
     pub(crate) fn read(input: Value, settings: &Settings) -> Result<Self, Error> {
-        match &input {
-            Value::Object(fields) if fields.contains_key("detail-type") => Self::from_event(parse(input)?, settings),
-            Value::Object(_) => Self::by_hand(parse(input)?),
-            _ => Err(Error::bad_input(
-                "input",
-                "is not a JSON object",
-                "Start the execution with {} for every database, or {\"only\": [\"orders\"]} for some.",
-            )),
+        let found = envelope::open(input)?;
+        if let [only] = &found[..]
+            && !event::is_event(&only.value)
+        {
+            return Self::by_hand(only.value.clone());
+        }
+        if let Some(other) = found.iter().find(|inner| !event::is_event(&inner.value)) {
+            return Err(Error::bad_input(
+                &other.at,
+                "is not an event, and only events may come together",
+                "Start one execution with each input.",
+            ));
+        }
+        let mut events = Events::default();
+        for inner in found {
+            match event::read(inner, settings)? {
+                Heard::Everything => return Ok(Self::for_scope(Scope::All)),
+                Heard::Snapshot(snapshot) => events.snapshots.push(snapshot),
+                Heard::Nothing(sentence) => events.nothing.push(sentence),
+            }
+        }
+        Ok(Self::for_scope(Scope::Events(events)))
+    }
+
+    /// What no one but an event asks for.
+    fn for_scope(scope: Scope) -> Self {
+        Self {
+            scope,
+            dry_run: false,
+            page: None,
         }
     }
 
-    fn by_hand(input: ByHand) -> Result<Self, Error> {
+    fn by_hand(mut input: Value) -> Result<Self, Error> {
+        if let Value::Object(fields) = &mut input {
+            fields.retain(|name, _| !is_of_scheduler(name));
+            // Between the functions it is for the log; a person who types it means something by it.
+            if fields.contains_key("log") {
+                return Err(Error::bad_input(
+                    "log",
+                    "unknown field `log`, expected one of `only`, `dryRun`, `page`",
+                    "Correct the field and start the execution again.",
+                ));
+            }
+        }
+        let input: ByHand = parse(input)?;
         if let Some(page) = &input.page
             && (page.cursor.is_empty() || page.root.is_empty() || page.number < 2)
         {
@@ -103,13 +128,7 @@ impl Request {
                     "Name at least one database, or leave only out to copy every database.",
                 ));
             }
-            Some(names) => Scope::Only(
-                names
-                    .iter()
-                    .enumerate()
-                    .map(|(at, name)| read_name(at, name))
-                    .collect::<Result<_, _>>()?,
-            ),
+            Some(names) => Scope::Only(read_names(&names)?),
         };
         Ok(Self {
             scope,
@@ -117,70 +136,36 @@ impl Request {
             page: input.page,
         })
     }
+}
 
-    fn from_event(event: Event, settings: &Settings) -> Result<Self, Error> {
-        if let Some(region) = event.region.filter(|region| *region != settings.source_region) {
-            return Err(Error::bad_input(
-                "region",
-                &format!(
-                    "the event is of {region}, this stack copies from {}",
-                    settings.source_region
-                ),
-                "Deploy a stack in that region, or send it only events of its own.",
-            ));
+/// Whether a field has one of the names that EventBridge Scheduler's context attributes have in AWS's own samples:
+/// `ExecutionId`, `ScheduledTime`, `ScheduleArn`, `AttemptNumber`, in any spelling. They say when a schedule fired, and
+/// select nothing (EventBridge Scheduler user guide, Adding context attributes).
+fn is_of_scheduler(field: &str) -> bool {
+    let letters: String = field.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = letters.to_ascii_lowercase();
+    let name = name.strip_prefix("awsscheduler").unwrap_or(&name);
+    matches!(name, "executionid" | "scheduledtime" | "schedulearn" | "attemptnumber")
+}
+
+/// The names, each once.
+fn read_names(texts: &[String]) -> Result<Vec<DatabaseName>, Error> {
+    let mut seen = BTreeSet::new();
+    let mut names = Vec::new();
+    for (at, text) in texts.iter().enumerate() {
+        let name = read_name(at, text)?;
+        if seen.insert(name.to_string()) {
+            names.push(name);
         }
-        let kind = match event.detail_type.as_str() {
-            "Scheduled Event" => {
-                return Ok(Self {
-                    scope: Scope::All,
-                    dry_run: false,
-                    page: None,
-                });
-            }
-            "RDS DB Snapshot Event" => DatabaseKind::Instance,
-            "RDS DB Cluster Snapshot Event" => DatabaseKind::Cluster,
-            other => {
-                return Err(Error::bad_input(
-                    "detail-type",
-                    &format!("{other:?} is not an event that starts a copy"),
-                    "Send \"Scheduled Event\", \"RDS DB Snapshot Event\" or \"RDS DB Cluster Snapshot Event\".",
-                ));
-            }
-        };
-        let detail = event.detail;
-        let wanted = match kind {
-            DatabaseKind::Instance => "RDS-EVENT-0091",
-            DatabaseKind::Cluster => "RDS-EVENT-0169",
-        };
-        // The registry's schema promises an EventID for instance events only, so none at all is let pass: the
-        // detail-type and the snapshot itself decide then.
-        if let Some(id) = detail.event_id.filter(|id| id != wanted) {
-            return Err(Error::bad_input(
-                "detail.EventID",
-                &format!("{id:?} does not say that an automated {kind} snapshot is ready"),
-                &format!("Send {wanted} only."),
-            ));
-        }
-        // Old samples leave `rds:` out of the ARN, but not out of the identifier; we take both.
-        let id = detail.source_identifier.unwrap_or_default();
-        let id = if id.is_empty() || id.starts_with("rds:") {
-            id
-        } else {
-            format!("rds:{id}")
-        };
-        if id.is_empty() {
-            return Err(Error::bad_input(
-                "detail.SourceIdentifier",
-                "is missing",
-                "An RDS event names its snapshot there, for example rds:orders-2026-11-22-03-10.",
-            ));
-        }
-        Ok(Self {
-            scope: Scope::Snapshot { kind, id },
-            dry_run: false,
-            page: None,
-        })
     }
+    if names.len() > MAX_NAMES {
+        return Err(Error::bad_input(
+            "only",
+            &format!("names {} databases, and {MAX_NAMES} is the most", names.len()),
+            "Start several runs with fewer names each, or leave only out to copy every database.",
+        ));
+    }
+    Ok(names)
 }
 
 fn read_name(at: usize, text: &str) -> Result<DatabaseName, Error> {

@@ -3,48 +3,50 @@
 use std::collections::BTreeMap;
 
 use domain::error::Error;
-use domain::kind::DatabaseName;
 use domain::payload::{LeftOut, LeftOutDatabase};
-use domain::settings::{Selection, Settings};
+use domain::selection::{self, Reason, SelectionRules};
+use domain::settings::Settings;
 use domain::snapshot::Database;
-use domain::tags;
-use runtime::deployment::Deployment;
 
 use crate::request::{Request, Scope};
 
 /// Most databases that a summary names.
 pub(crate) const MAX_NAMED: usize = 50;
 
+/// Most reasons that a summary counts apart: some have a region's name in them.
+const MAX_REASONS: usize = 30;
+
+/// What the others are counted as.
+const OTHER_REASONS: &str = "another reason";
+
 /// What the request and the tags select.
 #[derive(Debug, Default)]
 pub(crate) struct Selected {
-    /// In no order.
+    /// Those that are expected to have a fresh copy, in no order.
     pub(crate) databases: Vec<Database>,
+    /// Those of which only what there is is copied: they make no snapshots, or none that AWS could copy. Nobody is
+    /// alarmed about them.
+    pub(crate) silent: Vec<Database>,
     pub(crate) left_out: LeftOut,
+    /// Tags about copying that are not as they should be, and wishes that RDS does not fulfil.
+    pub(crate) warnings: Vec<String>,
+    /// How many make no snapshots, or have another database that is copied in their place.
+    pub(crate) without_snapshots: u32,
 }
 
-/// The scope with the database in the place of its snapshot: an RDS event names the snapshot only.
-pub(crate) async fn resolve(deployment: &Deployment, scope: &Scope) -> Result<Scope, Error> {
-    let Scope::Snapshot { kind, id } = scope else {
-        return Ok(scope.clone());
-    };
-    let snapshot = deployment.source.snapshot(*kind, id, "automated").await?;
-    let snapshot = snapshot.ok_or_else(|| Error::SnapshotNotFound {
-        reason: format!(
-            "detail.SourceIdentifier: there is no automated {kind} snapshot {id} in {}",
-            deployment.settings.source_region
-        ),
-    })?;
-    Ok(Scope::Only(vec![DatabaseName {
-        kind: Some(*kind),
-        id: snapshot.database_id,
-    }]))
+impl Selected {
+    /// The databases of which there may be something to copy, those that are left out, and what is to be said.
+    pub(crate) fn into_parts(self) -> (Vec<Database>, LeftOut, Vec<String>) {
+        let mut databases = self.databases;
+        databases.extend(self.silent);
+        (databases, self.left_out, self.warnings)
+    }
 }
 
-/// Refuses names that no database has, before anything is started. `scope` is that of `request`, resolved. Later pages
-/// take what the first one has checked.
-pub(crate) fn check_names(request: &Request, scope: &Scope, databases: &[Database], region: &str) -> Result<(), Error> {
-    let (Some(names), None) = (scope.names(), &request.page) else {
+/// Refuses names that no database has, before anything is started. Later pages take what the first one
+/// has checked.
+pub(crate) fn check_names(request: &Request, databases: &[Database], region: &str) -> Result<(), Error> {
+    let (Some(names), None) = (request.scope.names(), &request.page) else {
         return Ok(());
     };
     for (at, name) in names.iter().enumerate() {
@@ -67,35 +69,38 @@ pub(crate) fn check_names(request: &Request, scope: &Scope, databases: &[Databas
                 "Check the spelling and the region; write the identifier as the RDS console shows it.".to_owned(),
             ),
         };
-        let field = match &request.scope {
-            Scope::Snapshot { .. } => "detail.SourceIdentifier".to_owned(),
-            Scope::All | Scope::Only(_) => format!("only[{at}]"),
-        };
-        return Err(Error::bad_input(&field, &problem, &remedy));
+        return Err(Error::bad_input(&format!("only[{at}]"), &problem, &remedy));
     }
     Ok(())
 }
 
-/// Sorts the databases into those to copy and those left out. Members of clusters are neither: their cluster is.
-/// `global_writers` has the ARN of the cluster that is written to by its global database.
+/// Sorts the databases into those to copy and those left out, as [`selection::judge`] says. Members of clusters are
+/// neither: their cluster is. `global_writers` has the ARN of the cluster that is written to by its global database.
 pub(crate) fn select(
     databases: Vec<Database>,
     scope: &Scope,
     settings: &Settings,
     global_writers: &BTreeMap<String, String>,
 ) -> Selected {
+    let rules = SelectionRules::from(settings);
     let mut selected = Selected::default();
     let mut left_out = Vec::new();
     for database in databases {
         if database.member_of.is_some() || !is_asked_for(scope, &database) {
             continue;
         }
-        match why_left_out(&database, settings, global_writers) {
-            Some(reason) => left_out.push(LeftOutDatabase {
+        let reason = selection::judge(&database, &rules, global_writers);
+        selected
+            .warnings
+            .extend(selection::warnings(&database, reason.as_ref()));
+        selected.without_snapshots += u32::from(reason.as_ref().is_some_and(is_without_snapshots));
+        match reason {
+            Some(reason) if reason.is_left_out() => left_out.push(LeftOutDatabase {
                 kind: database.kind,
                 id: database.id,
-                reason,
+                reason: reason.to_string(),
             }),
+            Some(_) => selected.silent.push(database),
             None => selected.databases.push(database),
         }
     }
@@ -103,38 +108,17 @@ pub(crate) fn select(
     selected
 }
 
-fn is_asked_for(scope: &Scope, database: &Database) -> bool {
-    match scope {
-        Scope::All | Scope::Snapshot { .. } => true,
-        Scope::Only(names) => names.iter().any(|name| name.matches(database.kind, &database.id)),
-    }
+/// Whether nobody has to wait for its snapshots, for a reason that RDS reports. What a person switched off is not among
+/// them.
+fn is_without_snapshots(reason: &Reason) -> bool {
+    reason.makes_no_snapshots() || matches!(reason, Reason::Secondary { .. } | Reason::ReplicaCluster)
 }
 
-fn why_left_out(database: &Database, settings: &Settings, global_writers: &BTreeMap<String, String>) -> Option<String> {
-    match (database.copy_tag(), settings.selection) {
-        (Some(false), _) => return Some(format!("tagged {}=false", tags::COPY)),
-        (None, Selection::OptIn) => {
-            return Some(format!(
-                "not tagged {}=true, which this stack asks for (Selection=opt-in)",
-                tags::COPY
-            ));
-        }
-        (Some(true), _) | (None, Selection::OptOut) => {}
+fn is_asked_for(scope: &Scope, database: &Database) -> bool {
+    match scope {
+        Scope::All | Scope::Events(_) => true,
+        Scope::Only(names) => names.iter().any(|name| name.matches(database.kind, &database.id)),
     }
-    match database.engine.as_str() {
-        "neptune" if !settings.include_neptune => {
-            return Some("Neptune is not included (IncludeNeptune=false)".to_owned());
-        }
-        "docdb" if !settings.include_documentdb => {
-            return Some("DocumentDB is not included (IncludeDocumentDb=false)".to_owned());
-        }
-        _ => {}
-    }
-    let writer = global_writers.get(database.global_cluster.as_ref()?)?;
-    let region = writer.split(':').nth(3).unwrap_or("another region");
-    (*writer != database.arn).then(|| {
-        format!("a secondary of a global database: its primary, in {region}, has the same data and is the one to copy")
-    })
 }
 
 fn summary(mut databases: Vec<LeftOutDatabase>) -> LeftOut {
@@ -144,7 +128,14 @@ fn summary(mut databases: Vec<LeftOutDatabase>) -> LeftOut {
         ..LeftOut::default()
     };
     for database in &databases {
-        *left_out.reasons.entry(database.reason.clone()).or_default() += 1;
+        let reasons = &mut left_out.reasons;
+        let is_new = !reasons.contains_key(&database.reason);
+        let reason = if is_new && reasons.len() >= MAX_REASONS {
+            OTHER_REASONS
+        } else {
+            &database.reason
+        };
+        *reasons.entry(reason.to_owned()).or_default() += 1;
     }
     databases.truncate(MAX_NAMED);
     left_out.first = databases;

@@ -3,7 +3,7 @@ use domain::tags;
 use fixtures::{DESTINATION, SOURCE, deployment, deployment_with, metered, settings_with, world, world_with};
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::{Database as Seeded, Fleet, OptionGroup, Region, Snapshot as SeededSnapshot};
-use rds_simulator_sdk::simulator::{Calls, Fault, Kind};
+use rds_simulator_sdk::simulator::{Action, Calls, Fault, InjectedError, Kind};
 use runtime::metrics::Metric;
 use serde_json::json;
 
@@ -82,7 +82,7 @@ async fn some_databases_are_listed_by_name() {
         .expect("a plan");
     assert!(plan.instances.is_empty() && plan.dry_run);
     assert_eq!(ids(&plan.clusters), ["billing"]);
-    assert_eq!(plan.only, Some(vec!["cluster:billing".to_owned()]));
+    assert_eq!(plan.only, None, "there is no further page to hand it to");
     // A tag that leaves it out holds for a database that is named, too: it says so.
     let plan = list(&world, json!({"only": ["scratch"]})).await.expect("a plan");
     assert!(plan.instances.is_empty());
@@ -111,50 +111,388 @@ fn event(detail_type: &str, event_id: &str, snapshot: &str) -> Value {
     })
 }
 
-#[tokio::test]
-async fn an_rds_event_copies_the_database_of_its_snapshot() {
-    let world = world(small);
+/// The identifier of a database's newest snapshot.
+fn newest_snapshot(world: &World, database: &str) -> String {
     let state = world.state();
-    let snapshot = |database: &str| {
-        let of = |snapshot: &&rds_simulator_sdk::simulator::SnapshotState| snapshot.database == database;
-        state.snapshots(SOURCE).iter().find(of).expect("a snapshot").id.clone()
-    };
-    let instance = event("RDS DB Snapshot Event", "RDS-EVENT-0091", &snapshot("orders"));
-    let plan = list(&world, instance).await.expect("a plan");
-    assert_eq!((ids(&plan.instances), plan.clusters.len()), (vec!["orders"], 0));
-    let cluster = event("RDS DB Cluster Snapshot Event", "RDS-EVENT-0169", &snapshot("billing"));
-    let plan = list(&world, cluster).await.expect("a plan");
-    assert_eq!((plan.instances.len(), ids(&plan.clusters)), (0, vec!["billing"]));
+    let of = |snapshot: &&rds_simulator_sdk::simulator::SnapshotState| snapshot.database == database;
+    state.snapshots(SOURCE).iter().find(of).expect("a snapshot").id.clone()
 }
 
 #[tokio::test]
-async fn an_rds_event_of_a_snapshot_or_database_that_is_gone_says_so() {
+async fn an_rds_event_copies_the_database_of_its_snapshot() {
+    let world = world(small);
+    let snapshot = newest_snapshot(&world, "orders");
+    let instance = event("RDS DB Snapshot Event", "RDS-EVENT-0091", &snapshot);
+    let plan = list(&world, instance).await.expect("a plan");
+    assert_eq!((ids(&plan.instances), plan.clusters.len()), (vec!["orders"], 0));
+    assert_eq!(plan.instances[0].snapshot.as_ref(), Some(&snapshot));
+    assert!(plan.event && plan.instances[0].execution.is_some());
+    let cluster = event(
+        "RDS DB Cluster Snapshot Event",
+        "RDS-EVENT-0169",
+        &newest_snapshot(&world, "billing"),
+    );
+    let plan = list(&world, cluster).await.expect("a plan");
+    assert_eq!((plan.instances.len(), ids(&plan.clusters)), (0, vec!["billing"]));
+    let whole = list(&world, json!({})).await.expect("a plan");
+    assert!(!whole.event && whole.instances[0].snapshot.is_none());
+}
+
+/// Case 11: the snapshot was taken under another name, which a blue/green switchover has changed since.
+#[tokio::test]
+async fn an_event_finds_its_database_by_resource_id_whatever_it_is_called_now() {
+    const GREEN: &str = "rds:shop-green-abc123-2026-11-25-01-10";
     let world = world(|region| {
-        small(region).snapshot(
-            rds_simulator_sdk::scenario::Snapshot::automated(1.0)
-                .taken_of(rds_simulator_sdk::simulator::Kind::Instance, "dropped"),
+        let shop = Seeded {
+            resource_id: Some("db-SHOP".to_owned()),
+            ..Seeded::new("shop").snapshots_aged([30.0])
+        };
+        let taken = SeededSnapshot {
+            id: Some(GREEN.to_owned()),
+            resource_id: Some("db-SHOP".to_owned()),
+            ..SeededSnapshot::automated(0.1).taken_of(Kind::Instance, "shop-green-abc123")
+        };
+        region.instance(shop).snapshot(taken)
+    });
+    let plan = list(&world, event("RDS DB Snapshot Event", "RDS-EVENT-0091", GREEN)).await;
+    let plan = plan.expect("a plan");
+    assert_eq!(ids(&plan.instances), ["shop"]);
+    assert_eq!(plan.instances[0].resource_id, "db-SHOP");
+    assert_eq!(plan.instances[0].snapshot.as_deref(), Some(GREEN));
+}
+
+/// L3, and the hand-made case: a snapshot that has expired, a database that was deleted, a snapshot of AWS Backup.
+#[tokio::test]
+async fn an_event_about_what_is_gone_is_a_success_that_says_so() {
+    let world = world(|region| small(region).snapshot(SeededSnapshot::automated(1.0).taken_of(Kind::Instance, "dropped")));
+    let dropped = newest_snapshot(&world, "dropped");
+    for (snapshot, says) in [
+        (
+            "rds:orders-2020-01-01-00-00",
+            "rds:orders-2020-01-01-00-00 that the event names is not in us-east-1",
+        ),
+        (dropped.as_str(), "the instance dropped that the snapshot"),
+        ("awsbackup:job-1234", "AWS Backup"),
+    ] {
+        let plan = list(&world, event("RDS DB Snapshot Event", "RDS-EVENT-0091", snapshot)).await;
+        let plan = plan.expect("a success");
+        assert!(plan.event && plan.instances.is_empty() && plan.clusters.is_empty());
+        assert!(
+            plan.warnings.len() == 1 && plan.warnings[0].contains(says),
+            "{:?}",
+            plan.warnings
+        );
+    }
+    assert!(world.writes().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_about_a_database_that_is_left_out_says_why() {
+    let world = world(|region| {
+        region.instance(
+            Seeded::new("scratch")
+                .tag("snapferry:copy", "false")
+                .snapshots_aged([1.0]),
         )
     });
-    let gone = event("RDS DB Snapshot Event", "RDS-EVENT-0091", "rds:orders-2020-01-01-00-00");
-    let error = list(&world, gone).await.expect_err("gone");
-    assert_eq!(error.name(), "SnapshotNotFound");
-    assert!(error.to_string().contains("detail.SourceIdentifier"), "{error}");
-
-    let state = world.state();
-    let orphan = state
-        .snapshots(SOURCE)
-        .iter()
-        .find(|snapshot| snapshot.database == "dropped")
-        .expect("a snapshot");
-    let error = list(&world, event("RDS DB Snapshot Event", "RDS-EVENT-0091", &orphan.id))
-        .await
-        .expect_err("dropped");
-    assert!(
-        error
-            .to_string()
-            .starts_with("detail.SourceIdentifier: there is no database instance:dropped"),
-        "{error}"
+    let about = event(
+        "RDS DB Snapshot Event",
+        "RDS-EVENT-0091",
+        &newest_snapshot(&world, "scratch"),
     );
+    let plan = list(&world, about).await.expect("a plan");
+    assert!(plan.instances.is_empty());
+    assert_eq!(plan.left_out.first[0].reason, "tagged snapferry:copy=false");
+}
+
+fn calls(world: &World) -> u64 {
+    world
+        .counters()
+        .calls
+        .values()
+        .flat_map(std::collections::BTreeMap::values)
+        .sum()
+}
+
+/// L8: one event costs the same in a fleet of ten and of thousands: eight calls at most, of everything.
+#[tokio::test]
+async fn an_event_costs_at_most_eight_calls_whatever_the_size_of_the_fleet() {
+    for (others, clusters) in [(0_u32, 0_u32), (250, 120)] {
+        let world = world_with(
+            |region| {
+                let timezone = OptionGroup::new("oracle-tz", "oracle-ee")
+                    .version("19")
+                    .permanent("Timezone");
+                let finance = Seeded::new("finance")
+                    .engine("oracle-ee")
+                    .option_group("oracle-tz")
+                    .tag("snapferry:kms-key", "alias/other")
+                    .snapshots_aged([1.0]);
+                let shop = Seeded::new("shop").global_writer("world").snapshots_aged([1.0]);
+                let region = region.option_group(timezone).instance(finance).cluster(shop);
+                let region = (0..others).fold(region, |region, at| region.instance(Seeded::new(&format!("db-{at}"))));
+                (0..clusters).fold(region, |region, at| {
+                    region.cluster(Seeded::new(&format!("c-{at}")).global_writer(&format!("global-{at}")))
+                })
+            },
+            |region| region.snapshot(copy_of("db-1", "db-ONE", 5)),
+        );
+        let settings = settings_with(&[
+            ("OPTION_GROUPS", "oracle-tz=copies-tz"),
+            ("ALLOWED_KMS_KEY_ARNS", fixtures::OTHER_KEY),
+        ]);
+        let deployment = deployment_with(&world, "tests", settings);
+        for (detail_type, event_id, database) in [
+            ("RDS DB Snapshot Event", "RDS-EVENT-0091", "finance"),
+            ("RDS DB Cluster Snapshot Event", "RDS-EVENT-0169", "shop"),
+        ] {
+            let before = calls(&world);
+            let about = event(detail_type, event_id, &newest_snapshot(&world, database));
+            let plan = list_with(&deployment, &world, about).await.expect("a plan");
+            assert_eq!(plan.instances.len() + plan.clusters.len(), 1, "{:?}", plan.left_out);
+            let made = calls(&world) - before;
+            assert!(made <= 8, "{made} calls for {database} beside {others} others");
+        }
+    }
+}
+
+/// P2: what is only advice never carries a run, whatever error AWS gives for it.
+#[tokio::test]
+async fn a_look_up_that_is_only_advice_never_ends_a_run() {
+    let source = |region: Region| {
+        region
+            .option_group(
+                OptionGroup::new("audited", "mysql")
+                    .version("8.0")
+                    .option("MARIADB_AUDIT_PLUGIN"),
+            )
+            .instance(encrypted("orders").engine("mysql").option_group("audited"))
+            .instance(encrypted("books").engine("mysql").option_group("audited"))
+            .cluster(encrypted("shop").global_writer("world"))
+    };
+    for (operation, says) in [
+        (
+            "DescribeAccountAttributes",
+            "how many manual snapshots eu-west-1 may hold",
+        ),
+        ("DescribeOptionGroups", "the option groups could not be read"),
+        ("DescribeGlobalClusters", "secondaries may be copied, too"),
+        ("DescribeKey", "could not be checked before the copies"),
+    ] {
+        for (code, status) in [
+            ("AccessDeniedException", 400),
+            ("Throttling", 400),
+            ("InternalFailure", 500),
+            ("SomethingNew", 400),
+        ] {
+            let world = world(source);
+            let error = InjectedError {
+                code: code.to_owned(),
+                message: "not now".to_owned(),
+                status,
+            };
+            world.fault(Fault::new(Calls::to(operation), Action::Error(error)));
+            let plan = list(&world, json!({})).await;
+            let plan = plan.unwrap_or_else(|error| panic!("{operation} {code}: {error}"));
+            assert_eq!(
+                (ids(&plan.instances), ids(&plan.clusters)),
+                (vec!["books", "orders"], vec!["shop"])
+            );
+            assert!(
+                ["orders", "books", "shop"]
+                    .iter()
+                    .all(|id| problem_of(&plan, id).is_none())
+            );
+            assert!(
+                plan.warnings.iter().any(|warning| warning.contains(says)),
+                "{operation} {code}: {:?}",
+                plan.warnings
+            );
+        }
+    }
+}
+
+/// P2: without the destination's snapshots there is no order, nothing is retired, and no age is measured.
+#[tokio::test]
+async fn copies_that_cannot_be_listed_cost_the_order_and_the_ages_and_no_copy() {
+    let world = world_with(small, |region| region.snapshot(copy_of("dropped", "db-DROPPED", 500)));
+    world.fault(Fault::error(
+        Calls::to("DescribeDBSnapshots").in_region(DESTINATION),
+        "AccessDenied",
+        "not you",
+    ));
+    let settings = settings_with(&[("RETIRED_KEEP_DAYS", "30")]);
+    let (deployment, measured) = metered(deployment_with(&world, "tests", settings));
+    let plan = list_with(&deployment, &world, json!({})).await.expect("a plan");
+    assert_eq!(
+        (ids(&plan.instances), ids(&plan.clusters)),
+        (vec!["orders"], vec!["billing"])
+    );
+    assert_eq!(plan.retired.databases, 0);
+    assert!(plan.warnings[0].contains("could not be listed"), "{:?}", plan.warnings);
+    assert!(measured.values(Metric::OLDEST_RECOVERY_POINT_AGE).is_empty());
+    assert!(measured.values(Metric::DATABASES).is_empty());
+    assert_eq!(measured.values(Metric::DATABASES_WITHOUT_SNAPSHOTS), [0.0]);
+}
+
+/// D3, M12, case 08: what makes no snapshots is counted apart, with its reason, and never the oldest.
+#[tokio::test]
+async fn what_makes_no_snapshots_is_counted_apart() {
+    let world = world(|region| {
+        let replica = Seeded {
+            backup_retention_days: Some(0),
+            created_days_ago: Some(200.0),
+            ..Seeded::new("books-replica")
+        };
+        let books = Seeded {
+            created_days_ago: Some(30.0),
+            ..Seeded::new("books").snapshots_aged([3.0])
+        };
+        region.instance(books).instance(replica)
+    });
+    let (deployment, measured) = metered(deployment(&world));
+    let plan = list_with(&deployment, &world, json!({})).await.expect("a plan");
+    assert_eq!(ids(&plan.instances), ["books"]);
+    assert_eq!(plan.left_out.first[0].id, "books-replica");
+    assert!(
+        plan.left_out.first[0].reason.contains("retention is 0"),
+        "{:?}",
+        plan.left_out
+    );
+    let [oldest] = measured.values(Metric::OLDEST_RECOVERY_POINT_AGE)[..] else {
+        panic!("one value")
+    };
+    assert!((719.0..721.0).contains(&oldest), "{oldest}");
+    assert_eq!(measured.values(Metric::DATABASES), [1.0]);
+    assert_eq!(measured.values(Metric::DATABASES_WITHOUT_SNAPSHOTS), [1.0]);
+}
+
+/// M10: what is handed on to the next page is only what is still to come.
+#[tokio::test]
+async fn a_narrowed_run_hands_fewer_names_to_each_page() {
+    let names: Vec<String> = (0..25).map(|at| format!("db-{at:02}")).collect();
+    let world = world(|region| {
+        names
+            .iter()
+            .fold(region, |region, name| region.instance(Seeded::new(name)))
+    });
+    let deployment = deployment_with(&world, "tests", settings_with(&[("PAGE_SIZE", "10")]));
+    let mut plan = list_with(&deployment, &world, json!({ "only": names }))
+        .await
+        .expect("a plan");
+    let (mut seen, mut handed) = (plan.instances.len(), Vec::new());
+    while let Some(page) = plan.next_instances {
+        let only = plan.only.expect("names for the next page");
+        handed.push(only.len());
+        plan = list_with(&deployment, &world, json!({"page": page, "only": only}))
+            .await
+            .expect("a page");
+        seen += plan.instances.len();
+    }
+    assert_eq!((seen, handed), (25, vec![15, 5]));
+    assert_eq!(plan.only, None);
+}
+
+/// M10: every list in a plan has a bound. The worst that there can be fits into a state, which holds 256 KiB.
+#[tokio::test]
+async fn the_worst_plan_fits_a_state() {
+    let name = |at: u32| format!("{}{at:03}", "d".repeat(60));
+    let world = world_with(
+        |region| {
+            let region = (0..500).fold(region, |region, at| {
+                region.instance(
+                    Seeded::new(&name(at))
+                        .tag("snapferry:kms-key", fixtures::OTHER_KEY)
+                        .tag("snapferry:keep-yearly", "often")
+                        .tag("snapferry:kep-days", "30"),
+                )
+            });
+            let global = Seeded::new("global").global_writer("world");
+            (500..999).fold(region.cluster(global), |region, at| {
+                region.cluster(Seeded::new(&name(at)[5..]).tag("snapferry:copy", "false"))
+            })
+        },
+        |region| {
+            (0..400).fold(region.quota(1000, 0), |region, at| {
+                region.snapshot(copy_of(&name(at), &format!("db-{at}"), 9))
+            })
+        },
+    );
+    world.fault(Fault::error(
+        Calls::to("DescribeGlobalClusters"),
+        "AccessDenied",
+        &"no ".repeat(20_000),
+    ));
+    world.disable_key(DESTINATION, fixtures::OTHER_KEY);
+    let settings = settings_with(&[
+        ("ALLOWED_KMS_KEY_ARNS", fixtures::OTHER_KEY),
+        ("RETIRED_KEEP_DAYS", "30"),
+    ]);
+    let deployment = deployment_with(&world, "tests", settings);
+    let all: Vec<String> = (0..250)
+        .flat_map(|at| [format!("instance:{}", name(at)), name(at + 250)])
+        .collect();
+    for request in [json!({}), json!({ "only": all })] {
+        let plan = list_with(&deployment, &world, request).await.expect("a plan");
+        assert!(!plan.warnings.is_empty() && plan.next_instances.is_some());
+        let bytes = serde_json::to_string(&plan).expect("JSON").len();
+        assert!(bytes < 200 * 1024, "{bytes}");
+    }
+}
+
+/// H2, case 01b: on a database that was restored from a copy, what the copy was made with asks for nothing.
+#[tokio::test]
+async fn the_tags_of_a_copy_do_nothing_to_a_database_that_was_restored_from_it() {
+    let tags = fixtures::copy_of("books", "db-OLD")
+        .key(fixtures::OTHER_KEY)
+        .marked("2026-11-22T04:00:00Z")
+        .tags();
+    let restored = tags
+        .iter()
+        .filter(|(key, _)| key.starts_with("snapferry:"))
+        .fold(encrypted("books"), |database, (key, value)| database.tag(key, value))
+        .tag("snapferry:option-group", "default:postgres-17");
+    let plan = plan_with(|region| region.instance(restored), &[]).await;
+    assert_eq!((&plan.instances[0].policy, problem_of(&plan, "books")), (&None, None));
+    assert_eq!(plan.warnings, Vec::<String>::new());
+}
+
+/// Case 12: tags in another spelling are honoured where they ask for less to be done, and named.
+#[tokio::test]
+async fn a_wish_in_another_spelling_is_no_permission() {
+    let plan = plan_with(
+        |region| {
+            region
+                .instance(encrypted("books").tag("SNAPFERRY:KEEP", "10"))
+                .instance(encrypted("private").tag("Snapferry:Copy", "false"))
+        },
+        &[],
+    )
+    .await;
+    assert_eq!(ids(&plan.instances), ["books"]);
+    assert!(plan.instances[0].policy.as_ref().is_some_and(|policy| policy.hold_all));
+    for tag in ["SNAPFERRY:KEEP", "Snapferry:Copy"] {
+        let named = plan.warnings.iter().filter(|warning| warning.contains(tag)).count();
+        assert_eq!(named, 1, "{tag} in {:?}", plan.warnings);
+    }
+}
+
+/// M11: two stacks with one `OwnerId`.
+#[tokio::test]
+async fn copies_of_another_stack_are_noticed_for_three_days() {
+    let of_stack = |stack: &str, hours: u32| copy_of("orders", "db-ORDERS", hours).tag(tags::STACK, stack);
+    let warnings = async |stack: &str, hours: u32| {
+        let world = world_with(small, |region| region.snapshot(of_stack(stack, hours)));
+        let plan = list(&world, json!({})).await.expect("a plan");
+        plan.warnings
+            .into_iter()
+            .filter(|warning| warning.contains("OwnerId"))
+            .collect::<Vec<_>>()
+    };
+    let said = warnings("for-trying", 71).await;
+    assert!(said.len() == 1 && said[0].contains("the stack for-trying"), "{said:?}");
+    assert!(warnings("for-trying", 73).await.is_empty());
+    assert!(warnings("snapferry", 1).await.is_empty());
 }
 
 #[tokio::test]

@@ -2,67 +2,232 @@
 //!
 //! In: [`Prunable`], any payload from `Found` on. Out: [`Pruned`], the audit record. Safe to run twice, or cut off
 //! half-way: what is left to delete is worked out afresh from what is there.
+//!
+//! What the database's tags ask for is read here, whatever the payload says of it. Once something may have been deleted
+//! this function always returns a record, so that nothing that was deleted is ever missing from it.
 
 #![forbid(unsafe_code)]
 
 pub mod retention;
 
+use std::collections::BTreeMap;
+
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::error::Error;
-use domain::payload::{Decision, Prunable, PruneDecision, PruneReport, Pruned, Target};
-use domain::retention_rules::RetentionRules;
+use domain::payload::{Decision, Outcome, Prunable, PruneDecision, PruneReport, Pruned, Target};
+use domain::retention_rules::{RetentionRules, unreadable_retention};
+use domain::settings::Settings;
+use domain::snapshot::Database;
+use domain::tag_spelling::misspelled;
 use jiff::Timestamp;
 use rds::SnapshotQuery;
-use retention::{PruneRules, Verdict};
+use retention::{Brake, GOES_LATER, PruneRules, SourceDatabase, Verdict, stacks_at_work};
 use runtime::deployment::Deployment;
 use runtime::metrics::Metric;
 
 /// Most decisions that the audit record lists; the log has them all.
 const MAX_LISTED: usize = 100;
 
-/// Lists our copies of the database, decides, and deletes, the oldest first.
-pub async fn handle(deployment: &Deployment, payload: Prunable, now: Timestamp) -> Result<Pruned, Error> {
-    payload.target.check(&deployment.settings)?;
-    let dry_run = payload.target.dry_run || deployment.settings.dry_run;
-    let mut copies = copies(deployment, &payload).await?;
-    if dry_run {
-        simulate_run(&mut copies, &payload, now);
-    }
-    let rules = PruneRules::new(&deployment.settings, &payload.target, &copies);
-    let verdicts = retention::plan(&copies, &rules, now);
+/// Most refusals that the audit record lists.
+const MAX_REFUSED: usize = 20;
 
-    let mut report = PruneReport {
-        dry_run,
-        ..PruneReport::default()
+/// Most tags that are warned of, and most characters of what RDS said to a refusal.
+const MAX_TAGS_NAMED: usize = 10;
+const MAX_REASON: usize = 500;
+
+/// Deletes that RDS did not answer, after which no more is tried: a slow region would outlast the function.
+const MAX_UNANSWERED: usize = 2;
+
+/// Lists our copies of the database, decides, and deletes, the oldest first.
+pub async fn handle(deployment: &Deployment, mut payload: Prunable, now: Timestamp) -> Result<Pruned, Error> {
+    let settings = &deployment.settings;
+    payload.target.check(settings)?;
+    let dry_run = payload.target.dry_run || settings.dry_run;
+    let (copies, database) = tokio::join!(
+        copies(deployment, &payload),
+        deployment
+            .source
+            .database(payload.target.kind, &payload.target.resource_id),
+    );
+    let mut copies = copies?;
+    if dry_run {
+        simulate_run(&mut copies, &payload, settings, now);
+    }
+    let is_known = database.is_ok();
+    let mut warnings = Vec::new();
+    let database = match &database {
+        Ok(Some(database)) => {
+            warnings.extend(doubtful_tags(database));
+            SourceDatabase::Living(database)
+        }
+        Ok(None) => SourceDatabase::Gone,
+        Err(error) => {
+            warnings.push(format!(
+                "{} {} could not be read, and nothing of it was deleted: {}",
+                payload.target.kind,
+                payload.target.id,
+                shortened(error)
+            ));
+            SourceDatabase::Unknown
+        }
     };
-    let mut listed = 0;
-    let mut deleted = 0;
-    for Verdict { copy, delete, reason } in verdicts {
-        if delete && !dry_run {
-            delete_copy(deployment, &payload.target, copy).await?;
-            deleted += 1;
-        }
-        tracing::info!(copy = copy.id, delete, dry_run, reason, "copy kept or deleted");
-        listed += 1;
-        let list = if delete { &mut report.deleted } else { &mut report.kept };
-        if listed <= MAX_LISTED {
-            list.push(PruneDecision {
-                id: copy.id.clone(),
-                reason,
-            });
-        } else {
-            report.omitted += 1;
-        }
+    warnings.extend(stacks_at_work(&copies, &settings.stack, now).into_iter().map(|stack| {
+        format!(
+            "{} {}: the stack {stack} made copies under the OwnerId of this one in the last three days, and nothing that it \
+             made is deleted. Give each stack an OwnerId of its own",
+            payload.target.kind, payload.target.id
+        )
+    }));
+    let rules = PruneRules::new(settings, &payload.target, database, &copies);
+    let verdicts = retention::plan(&copies, &rules, now);
+    let brake = Brake::new(settings.max_deletes_per_run, payload.deleted_for_room.len());
+
+    let mut prune = Prune::default();
+    prune
+        .carry_out(deployment, &payload.target, &verdicts, brake, dry_run)
+        .await;
+    if !dry_run {
+        prune.measure(deployment, &payload.target, now);
     }
-    if deleted > 0 {
-        let about = [("Database", payload.target.id.as_str())];
-        let values = [(Metric::COPIES_DELETED, f64::from(deleted))];
-        deployment.meter.stack(now, &values, &about);
+    warnings.extend(prune.warning(&payload.target));
+    if (!prune.refused.is_empty() || !is_known) && !dry_run && payload.outcome == Some(Outcome::Copied) {
+        payload.outcome = Some(Outcome::CopiedNotPruned);
     }
+    payload.warnings.extend(warnings);
     Ok(Pruned {
         payload,
-        pruned: report,
+        pruned: prune.into_report(dry_run),
     })
+}
+
+/// Sentences about tags of the database that may ask for retention, and cannot be read, or that nobody knows.
+fn doubtful_tags(database: &Database) -> impl Iterator<Item = String> {
+    let of = move |tag: &str, problem: &str| format!("{} {}: the tag {tag} {problem}", database.kind, database.id);
+    let unreadable = unreadable_retention(&database.tags)
+        .into_iter()
+        .map(move |(tag, problem)| of(tag, &problem) + "; nothing of this database is deleted until it is right");
+    let unknown = misspelled(&database.tags)
+        .filter(|found| !found.is_retention())
+        .map(move |found| of(found.written, &found.problem()));
+    unreadable.chain(unknown).take(MAX_TAGS_NAMED)
+}
+
+/// What pruning has done so far.
+#[derive(Debug, Default)]
+struct Prune {
+    deleted: Vec<PruneDecision>,
+    kept: Vec<PruneDecision>,
+    refused: Vec<PruneDecision>,
+    to_go: usize,
+    unanswered: usize,
+    is_stopped: bool,
+}
+
+impl Prune {
+    /// Deletes what is to go, as far as the brake and RDS allow. One refusal stops nothing but itself.
+    async fn carry_out(
+        &mut self,
+        deployment: &Deployment,
+        target: &Target,
+        verdicts: &[Verdict<'_>],
+        mut brake: Brake,
+        dry_run: bool,
+    ) {
+        for Verdict { copy, delete, reason } in verdicts {
+            let id = &copy.id;
+            tracing::info!(copy = id, delete, dry_run, reason, "copy kept or to go");
+            let decided = |reason: &str| PruneDecision {
+                id: id.clone(),
+                reason: reason.to_owned(),
+            };
+            if !delete {
+                self.kept.push(decided(reason));
+            } else if self.is_stopped || !brake.allows(copy) {
+                self.to_go += usize::from(copy.status == CopyStatus::Verified);
+                self.kept.push(decided(GOES_LATER));
+            } else if dry_run {
+                brake.count(copy);
+                self.deleted.push(decided(reason));
+            } else {
+                match delete_copy(deployment, target, copy).await {
+                    Ok(()) => {
+                        brake.count(copy);
+                        self.deleted.push(decided(reason));
+                    }
+                    Err(error) => {
+                        tracing::warn!(copy = id, error = %error, "copy could not be deleted");
+                        if is_unanswered(&error) {
+                            // It may be deleted all the same.
+                            brake.count(copy);
+                            self.unanswered += 1;
+                        }
+                        self.is_stopped = matches!(error, Error::Throttled { .. }) || self.unanswered >= MAX_UNANSWERED;
+                        self.refused.push(decided(&shortened(&error)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn measure(&self, deployment: &Deployment, target: &Target, now: Timestamp) {
+        let values: Vec<(Metric, f64)> = [
+            (Metric::COPIES_DELETED, self.deleted.len()),
+            (Metric::COPIES_TO_GO, self.to_go),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .filter_map(|(metric, count)| Some((metric, f64::from(u32::try_from(count).ok()?))))
+        .collect();
+        if !values.is_empty() {
+            deployment
+                .meter
+                .stack(now, &values, &[("Database", target.id.as_str())]);
+        }
+    }
+
+    fn warning(&self, target: &Target) -> Option<String> {
+        let first = self.refused.first()?;
+        Some(format!(
+            "{} {}: {} old copies could not be deleted and are tried again by the next run, among them {}: {}",
+            target.kind,
+            target.id,
+            self.refused.len(),
+            first.id,
+            first.reason
+        ))
+    }
+
+    /// The record. What was deleted comes first where there is more than it lists.
+    fn into_report(self, dry_run: bool) -> PruneReport {
+        let Self {
+            mut deleted,
+            mut kept,
+            mut refused,
+            to_go,
+            ..
+        } = self;
+        let decisions = deleted.len() + kept.len() + refused.len();
+        refused.truncate(MAX_REFUSED);
+        deleted.truncate(MAX_LISTED - refused.len());
+        kept.truncate(MAX_LISTED - refused.len() - deleted.len());
+        PruneReport {
+            omitted: decisions - deleted.len() - kept.len() - refused.len(),
+            deleted,
+            kept,
+            refused,
+            to_go,
+            dry_run,
+        }
+    }
+}
+
+/// Whether a call may have been carried out all the same.
+fn is_unanswered(error: &Error) -> bool {
+    matches!(error, Error::RdsUnavailable { .. } | Error::Throttled { .. })
+}
+
+fn shortened(error: &Error) -> String {
+    error.to_string().chars().take(MAX_REASON).collect()
 }
 
 /// Deletes a copy; one that is gone already is deleted. The role may delete by the copy's tags, so where there is none
@@ -70,8 +235,10 @@ pub async fn handle(deployment: &Deployment, payload: Prunable, now: Timestamp) 
 async fn delete_copy(deployment: &Deployment, target: &Target, copy: &OwnCopy) -> Result<(), Error> {
     match deployment.destination.delete(target.kind, &copy.id).await {
         Err(denied @ Error::AccessDenied { .. }) => {
-            let there = deployment.destination.snapshot(target.kind, &copy.id, "manual").await?;
-            if there.is_some() { Err(denied) } else { Ok(()) }
+            match deployment.destination.snapshot(target.kind, &copy.id, "manual").await {
+                Ok(None) => Ok(()),
+                _ => Err(denied),
+            }
         }
         other => other,
     }
@@ -79,7 +246,7 @@ async fn delete_copy(deployment: &Deployment, target: &Target, copy: &OwnCopy) -
 
 /// Adds the copy that a run would have made before it pruned, or counts the one under way as verified: otherwise a dry
 /// run would not say what a run deletes.
-fn simulate_run(copies: &mut Vec<OwnCopy>, payload: &Prunable, now: Timestamp) {
+fn simulate_run(copies: &mut Vec<OwnCopy>, payload: &Prunable, settings: &Settings, now: Timestamp) {
     let Some(source) = &payload.source else { return };
     match payload.decision {
         Some(Decision::Join) => {
@@ -105,28 +272,49 @@ fn simulate_run(copies: &mut Vec<OwnCopy>, payload: &Prunable, now: Timestamp) {
                 .policy
                 .as_ref()
                 .map_or_else(RetentionRules::default, |policy| policy.keep),
+            unread: false,
+            hold: false,
+            stack: Some(settings.stack.clone()),
             status: CopyStatus::Verified,
         }),
         _ => {}
     }
 }
 
-/// Our copies of this very database: owned by name and tag, and of its resource id, whatever it was called.
+/// Our copies of this very database: owned by name and tag, and of its resource id, whatever it was called, each once.
+///
+/// RDS is asked by the resource id, which outlives every name. That it reports the one of the source on a copy is
+/// documented nowhere, so that the names are asked as well: where the answer lacks what must be there, and where this
+/// execution has made no copy, and so has calls to spare.
 async fn copies(deployment: &Deployment, payload: &Prunable) -> Result<Vec<OwnCopy>, Error> {
     let Target {
         kind, id, resource_id, ..
     } = &payload.target;
-    let mut names = vec![id.clone()];
-    names.extend(payload.former_ids.iter().cloned());
-    let there = deployment
-        .destination
-        .snapshots(*kind, SnapshotQuery::ManualOfNames(&names))
-        .await?;
-    Ok(there
+    let by_resource_id = SnapshotQuery::OfDatabase {
+        resource_id,
+        snapshot_type: "manual",
+    };
+    let mut there = match deployment.destination.snapshots(*kind, by_resource_id).await {
+        Err(error) if error.is_refused_parameter() => Vec::new(),
+        answer => answer?,
+    };
+    let made = (payload.outcome == Some(Outcome::Copied))
+        .then(|| payload.rest.get("copy")?.get("id")?.as_str())
+        .flatten();
+    if !made.is_some_and(|made| there.iter().any(|snapshot| snapshot.id == made)) {
+        let mut names = vec![id.clone()];
+        names.extend(payload.former_ids.iter().cloned());
+        let by_name = SnapshotQuery::ManualOfNames(&names);
+        there.extend(deployment.destination.snapshots(*kind, by_name).await?);
+    }
+    // Of a copy that is listed twice, the later answer is nearer to the truth.
+    let own: BTreeMap<String, OwnCopy> = there
         .iter()
         .filter_map(|snapshot| OwnCopy::read(&deployment.owner, snapshot))
         .filter(|copy| copy.source_resource_id == *resource_id)
-        .collect())
+        .map(|copy| (copy.id.clone(), copy))
+        .collect();
+    Ok(own.into_values().collect())
 }
 
 #[cfg(test)]

@@ -1,47 +1,100 @@
 //! Which copies of one database may go. Pure: the copies, the rules and the time in, a verdict on each copy out.
 //!
 //! What always holds, whatever the input: the newest verified copy stays; nothing goes while a newer copy is in
-//! progress; a copy that is in progress stays; only verified copies count. A verified copy goes only if every rule
-//! lets it go, so that one more rule, or a wider one, never deletes more.
+//! progress; a copy that is in progress stays, and so does one that a person holds; only verified copies count. A
+//! verified copy goes only if every rule lets it go, so that one more rule, or a wider one, never deletes more. What a
+//! plan lets go, one execution deletes in part only: see [`Brake`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::payload::Target;
-use domain::retention_rules::RetentionRules;
+use domain::retention_rules::{RetentionRules, unreadable_retention};
 use domain::settings::Settings;
+use domain::snapshot::Database;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// What decides.
+/// For how long copies of another stack hold all that it made.
+const OTHER_STACK_HOLDS: SignedDuration = SignedDuration::from_hours(72);
+
+/// Why a copy stays that no rule wants: one execution deletes only so many.
+pub const GOES_LATER: &str = "goes in a later run";
+
+/// The database, as the source region knows it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceDatabase<'a> {
+    /// It exists.
+    Living(&'a Database),
+    /// No database has its resource id any more.
+    Gone,
+    /// RDS did not say.
+    Unknown,
+}
+
+/// Why nothing of a database goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// A tag of the database that may ask for more cannot be read.
+    UnreadTag,
+    /// The database is gone, and one of its tags could not be read when copies of it were made.
+    UnreadRecord,
+    /// The database could not be read.
+    Unknown,
+    /// The database was deleted meanwhile, and is not pruned as one that no longer exists.
+    Gone,
+}
+
+impl Hold {
+    /// The reason, as a sentence.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::UnreadTag => "a tag of the database cannot be read, and nothing goes until it can",
+            Self::UnreadRecord => {
+                "the database is gone, and a tag of it could not be read when copies were made (snapferry:unread)"
+            }
+            Self::Unknown => "the database could not be read, and nothing goes until it can",
+            Self::Gone => "the database no longer exists, and this run does not prune it as such",
+        }
+    }
+}
+
+/// What decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PruneRules {
     /// What is kept of the verified copies. The newest one is in any case.
     pub keep: RetentionRules,
-    /// Whether everything is kept, because a tag of the database that may say more cannot be read.
-    pub hold_all: bool,
+    /// Why everything is kept, if it is.
+    pub hold: Option<Hold>,
+    /// Name of the stack. What another one made stays as long as it is at work.
+    pub stack: String,
     /// Age from which a copy in progress is overdue and blocks nothing any more.
     pub deadline: SignedDuration,
 }
 
 impl PruneRules {
-    /// What the stack is configured with, and what may widen it: the target, and the tags of the newest verified copy,
-    /// which know what the database's tags asked for when it was made. That copy stays, so a second plan has the same
-    /// rules.
+    /// What the stack is configured with, and what may widen it: the target, the database's tags, and those of all
+    /// verified copies, which know what the database asked for when they were made. So a rule ends when the last copy
+    /// made under it is gone. Nothing in the target narrows, and nothing that it lacks permits.
     #[must_use]
-    pub fn new(settings: &Settings, target: &Target, copies: &[OwnCopy]) -> Self {
-        let verified = copies.iter().filter(|copy| copy.status == CopyStatus::Verified);
-        let newest = verified.max_by(|a, b| age(a).cmp(&age(b)));
+    pub fn new(settings: &Settings, target: &Target, database: SourceDatabase<'_>, copies: &[OwnCopy]) -> Self {
+        let asked = match database {
+            SourceDatabase::Living(database) => RetentionRules::from_wishes(&database.tags).0,
+            SourceDatabase::Gone | SourceDatabase::Unknown => RetentionRules::default(),
+        };
         let when_retired = RetentionRules {
             days: if target.retired { settings.retired_keep_days } else { 0 },
             ..RetentionRules::default()
         };
+        let keep = target.keep(settings).widest(asked).widest(when_retired);
         Self {
-            keep: target
-                .keep(settings)
-                .widest(newest.map(|copy| copy.retention).unwrap_or_default())
-                .widest(when_retired),
-            hold_all: target.policy.as_ref().is_some_and(|policy| policy.hold_all),
+            keep: copies
+                .iter()
+                .filter(|copy| copy.status == CopyStatus::Verified)
+                .fold(keep, |keep, copy| keep.widest(copy.retention)),
+            hold: hold(target, database, copies),
+            stack: settings.stack.clone(),
             deadline: SignedDuration::from_hours(i64::from(settings.copy_deadline_hours)),
         }
     }
@@ -58,6 +111,61 @@ impl PruneRules {
             Period::Week => self.keep.weekly,
             Period::Month => self.keep.monthly,
             Period::Year => self.keep.yearly,
+        }
+    }
+}
+
+/// Whether nothing of a database goes. What its living tags say overrules what copies recorded.
+fn hold(target: &Target, database: SourceDatabase<'_>, copies: &[OwnCopy]) -> Option<Hold> {
+    let is_held_by_input = target.policy.as_ref().is_some_and(|policy| policy.hold_all);
+    let is_unread = |copy: &OwnCopy| copy.unread && copy.status != CopyStatus::Going;
+    match database {
+        SourceDatabase::Unknown => Some(Hold::Unknown),
+        SourceDatabase::Gone if !target.retired => Some(Hold::Gone),
+        SourceDatabase::Gone if copies.iter().any(is_unread) => Some(Hold::UnreadRecord),
+        SourceDatabase::Living(database) if !unreadable_retention(&database.tags).is_empty() => Some(Hold::UnreadTag),
+        SourceDatabase::Living(_) | SourceDatabase::Gone => is_held_by_input.then_some(Hold::UnreadTag),
+    }
+}
+
+/// The other stacks that asked for one of these copies in the last three days: they own what we own.
+#[must_use]
+pub fn stacks_at_work<'a>(copies: &'a [OwnCopy], own: &str, now: Timestamp) -> BTreeSet<&'a str> {
+    copies
+        .iter()
+        .filter(|copy| copy.status != CopyStatus::Going && now.duration_since(copy.requested) <= OTHER_STACK_HOLDS)
+        .filter_map(|copy| copy.stack.as_deref())
+        .filter(|stack| *stack != own)
+        .collect()
+}
+
+/// How many verified copies of a database one execution may still delete: whatever happens to tags, settings or clocks,
+/// there is time to notice before much is gone. Copies that are no good are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brake {
+    left: usize,
+}
+
+impl Brake {
+    /// At most `max` copies, of which the execution has deleted some before.
+    #[must_use]
+    pub fn new(max: u32, deleted_before: usize) -> Self {
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        Self {
+            left: max.saturating_sub(deleted_before),
+        }
+    }
+
+    /// Whether this copy may go in this execution.
+    #[must_use]
+    pub fn allows(self, copy: &OwnCopy) -> bool {
+        copy.status != CopyStatus::Verified || self.left > 0
+    }
+
+    /// Counts a copy that is deleted.
+    pub fn count(&mut self, copy: &OwnCopy) {
+        if copy.status == CopyStatus::Verified {
+            self.left = self.left.saturating_sub(1);
         }
     }
 }
@@ -108,14 +216,15 @@ pub struct Verdict<'a> {
     pub reason: String,
 }
 
-/// A verdict on each copy, the oldest first. All copies must be ours and of one database.
+/// A verdict on each copy, the oldest first. All copies must be ours and of one database. A copy that is named twice is
+/// one copy, and one that is being deleted is none.
 #[must_use]
 pub fn plan<'a>(copies: &'a [OwnCopy], rules: &PruneRules, now: Timestamp) -> Vec<Verdict<'a>> {
-    let mut by_age: Vec<&OwnCopy> = copies.iter().collect();
+    let mut by_age: Vec<&OwnCopy> = copies.iter().filter(|copy| copy.status != CopyStatus::Going).collect();
     by_age.sort_by(|a, b| age(a).cmp(&age(b)));
+    by_age.dedup_by_key(|copy| &copy.id);
 
     let mut newest_verified = None;
-    // By id: a copy that a listing names twice is not older than itself.
     let mut newer_than = BTreeMap::new();
     let mut newer = Newer::default();
     for &copy in by_age.iter().rev().filter(|copy| copy.status == CopyStatus::Verified) {
@@ -123,6 +232,7 @@ pub fn plan<'a>(copies: &'a [OwnCopy], rules: &PruneRules, now: Timestamp) -> Ve
         newer_than.entry(&copy.id).or_insert(newer);
         newer = newer.and(copy);
     }
+    let others = stacks_at_work(copies, &rules.stack, now);
     let in_progress = by_age.iter().rev().find(|copy| is_under_way(copy, rules, now)).copied();
 
     by_age
@@ -136,9 +246,11 @@ pub fn plan<'a>(copies: &'a [OwnCopy], rules: &PruneRules, now: Timestamp) -> Ve
                     Decision::Keep("complete, to be verified by the run that waits for it".to_owned())
                 }
                 CopyStatus::Unverified => replaced_copy(copy, newest_verified, "was never verified"),
-                CopyStatus::InProgress => Decision::Keep("in progress".to_owned()),
+                CopyStatus::InProgress | CopyStatus::Going => Decision::Keep("in progress".to_owned()),
             };
-            decision.unless_held(copy, in_progress, rules).into_verdict(copy)
+            decision
+                .unless_held(copy, in_progress, rules, &others)
+                .into_verdict(copy)
         })
         .collect()
 }
@@ -162,15 +274,29 @@ enum Decision {
 
 impl Decision {
     /// The same, but what holds every copy, or every older one, comes before the rules.
-    fn unless_held(self, copy: &OwnCopy, in_progress: Option<&OwnCopy>, rules: &PruneRules) -> Self {
-        match (self, in_progress) {
-            (Self::Delete(_), _) if rules.hold_all => {
-                Self::Keep("a tag of the database cannot be read, and nothing goes until it can".to_owned())
-            }
-            (Self::Delete(_), Some(newer)) if age(newer) > age(copy) => {
-                Self::Keep(format!("{} is still in progress", newer.id))
-            }
-            (decision, _) => decision,
+    fn unless_held(
+        self,
+        copy: &OwnCopy,
+        in_progress: Option<&OwnCopy>,
+        rules: &PruneRules,
+        others: &BTreeSet<&str>,
+    ) -> Self {
+        if matches!(self, Self::Keep(_)) {
+            return self;
+        }
+        let other = copy.stack.as_deref().filter(|stack| others.contains(stack));
+        if copy.hold {
+            Self::Keep("a person keeps it (tag snapferry:hold)".to_owned())
+        } else if let Some(hold) = rules.hold {
+            Self::Keep(hold.reason().to_owned())
+        } else if let Some(stack) = other {
+            Self::Keep(format!(
+                "the stack {stack} made it, and was at work in the last three days"
+            ))
+        } else if let Some(newer) = in_progress.filter(|newer| age(newer) > age(copy)) {
+            Self::Keep(format!("{} is still in progress", newer.id))
+        } else {
+            self
         }
     }
 

@@ -200,6 +200,10 @@ async fn copy_or_join(
             match OwnCopy::read(&deployment.owner, &there) {
                 Some(own) if own.is_of(source, key) => match own.status {
                     CopyStatus::Failed | CopyStatus::Mismatched => Ok(None),
+                    // Its name is free in a moment.
+                    CopyStatus::Going => Err(Error::SnapshotNotReady {
+                        reason: format!("{} is being deleted", request.id),
+                    }),
                     CopyStatus::Verified | CopyStatus::Unverified | CopyStatus::InProgress => {
                         Ok(Some(own.to_ref(region)))
                     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use domain::copy_tags::{CopyTags, RestoreHints};
 use domain::ownership::{Format, Owner};
 use domain::payload::{Source, Target};
-use domain::retention_rules::RetentionRules;
+use domain::retention_rules::{RetentionRules, unreadable_retention};
 use domain::snapshot::{Database, Snapshot};
+use domain::tag_spelling::{concerns_us, is_meant_for};
 use domain::tags;
 use jiff::Timestamp;
 
@@ -24,6 +25,13 @@ pub(crate) fn ours(
     // an input that was made by hand has no policy.
     let by_policy = target.policy.as_ref().map(|policy| policy.keep);
     let by_tags = database.map(|database| RetentionRules::from_wishes(&database.tags).0);
+    // What nobody could read is unread, what nobody saw is too.
+    let is_unread_by_policy = target
+        .policy
+        .as_ref()
+        .map_or(database.is_none(), |policy| policy.hold_all);
+    let is_unread =
+        is_unread_by_policy || database.is_some_and(|database| !unreadable_retention(&database.tags).is_empty());
     CopyTags {
         format: Format::CURRENT,
         source_arn: source.arn.clone(),
@@ -35,6 +43,7 @@ pub(crate) fn ours(
         kms_key_arn: None,
         stack: Some(stack.to_owned()),
         retention: by_policy.unwrap_or_default().widest(by_tags.unwrap_or_default()),
+        unread: is_unread,
         restore: RestoreHints {
             engine_version: Some(source.engine_version.clone()),
             class: database.and_then(|database| database.class.clone()),
@@ -71,7 +80,7 @@ fn is_allowed(text: &str) -> bool {
 }
 
 fn is_ours(key: &str) -> bool {
-    key.to_ascii_lowercase().starts_with(tags::PREFIX)
+    concerns_us(key) || is_meant_for(key, tags::HOLD)
 }
 
 #[cfg(test)]

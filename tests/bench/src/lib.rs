@@ -66,6 +66,9 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
                 kms_key_arn: None,
                 attempt: 0,
                 retention: RetentionRules::default(),
+                unread: false,
+                hold: false,
+                stack: None,
                 status: CopyStatus::Verified,
             }
         })
@@ -84,7 +87,8 @@ pub fn rules() -> prune_old::retention::PruneRules {
             monthly: 12,
             yearly: 7,
         },
-        hold_all: false,
+        hold: None,
+        stack: "snapferry".to_owned(),
         deadline: SignedDuration::from_hours(72),
     }
 }
@@ -121,12 +125,14 @@ pub fn tagged() -> Snapshot {
         status: "available".to_owned(),
         created_at: Some(now()),
         original_created_at: Some(now()),
+        data_time: None,
         engine: "postgres".to_owned(),
         engine_version: "16.4".to_owned(),
         encryption: Encryption::None,
         kms_key_arn: None,
         source_arn: Some(source_arn(0)),
         size_gib: Some(200),
+        full_size_bytes: None,
         percent: 100,
         option_group: None,
         tags: all,

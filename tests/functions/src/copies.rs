@@ -43,6 +43,7 @@ pub fn copy_of(database: &str, resource_id: &str) -> CopyBuilder {
             kms_key_arn: None,
             stack: Some("snapferry".to_owned()),
             retention: RetentionRules::default(),
+            unread: false,
             restore: RestoreHints::default(),
         },
     }

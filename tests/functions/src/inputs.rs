@@ -71,7 +71,8 @@ fn places(input: &Value) -> Vec<String> {
     places
 }
 
-/// Inputs of copy-fleet: by hand, of the schedule, of RDS events in the spellings that AWS documents, of a next page.
+/// Inputs of copy-fleet: by hand, of the schedule, of RDS events in the spellings that AWS
+/// documents, of an event subscription, of EventBridge Scheduler, of a next page.
 #[must_use]
 pub fn executions() -> Vec<Value> {
     let event = |detail_type: &str, arn: &str, id: &str, event_id: &str| {
@@ -100,6 +101,10 @@ pub fn executions() -> Vec<Value> {
             "billing-2026-11-22-12-24",
             "RDS-EVENT-0169",
         ),
+        json!({"Event Source": "db-snapshot", "Source ID": "rds:orders-2026-11-22-12-24", "Event Message": "Automated snapshot created",
+            "Source ARN": "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-2026-11-22-12-24",
+            "Event ID": "http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.html#RDS-EVENT-0091"}),
+        json!({"ExecutionId": "d32c5kddcf5bb8c3", "ScheduledTime": "2026-11-22T05:00:00Z", "AttemptNumber": "1"}),
         json!({"page": {"kind": "instance", "cursor": "db-ABC", "number": 2, "root": "nightly"}, "dryRun": false}),
     ]
 }

@@ -25,6 +25,7 @@ fn written() -> CopyTags {
             copies: 7,
             ..RetentionRules::default()
         },
+        unread: false,
         restore: RestoreHints {
             engine_version: Some("16.3".to_owned()),
             class: Some("db.r6g.large".to_owned()),
@@ -149,6 +150,44 @@ fn a_value_that_is_longer_than_a_tag_may_be_is_left_out() {
     let mut long = written();
     long.restore.parameter_group = Some("p".repeat(257));
     assert_eq!(long.to_tags(&owner()).get(tags::PARAMETER_GROUP), None);
+}
+
+/// H4: what could not be read when the copy was made is known as long as the copy lives.
+#[test]
+fn a_copy_says_that_its_retention_is_not_fully_known() {
+    let readable = written().to_tags(&owner());
+    assert_eq!(readable.get(tags::UNREAD), None);
+    assert!(!read(readable.clone()).expect("ours").unread);
+
+    let unread = CopyTags {
+        unread: true,
+        ..written()
+    };
+    assert!(read(unread.to_tags(&owner())).expect("ours").unread);
+
+    let mut garbled = readable;
+    garbled.insert(tags::KEEP_DAYS.to_owned(), "for ever".to_owned());
+    let copy = read(garbled).expect("ours");
+    assert!(copy.unread, "a record that cannot be read is no permission");
+    assert_eq!(copy.retention.copies, 7);
+}
+
+#[test]
+fn a_person_holds_a_copy_by_a_tag_of_any_value_in_any_spelling() {
+    for key in [
+        "snapferry:hold",
+        "Snapferry:Hold",
+        "SNAPFERRY_HOLD",
+        "snapferry-hold",
+        " snapferry:hold ",
+    ] {
+        for value in ["true", "false", "", "until the audit is over"] {
+            let mut tags = written().to_tags(&owner());
+            tags.insert(key.to_owned(), value.to_owned());
+            assert!(read(tags).expect("ours").hold, "{key}={value}");
+        }
+    }
+    assert!(!read(written().to_tags(&owner())).expect("ours").hold);
 }
 
 #[test]
@@ -285,13 +324,13 @@ fn the_status_follows_from_the_word_of_rds_and_the_mark() {
     for word in ["creating", "copying", "pending", "queued", ""] {
         assert_eq!(status(word, None), CopyStatus::InProgress, "{word}");
     }
-    for word in [
-        "failed",
-        "deleting",
-        "deleted",
-        "incompatible-restore",
-        "incompatible-parameters",
-    ] {
+    for word in ["failed", "incompatible-restore", "incompatible-parameters"] {
         assert_eq!(status(word, None), CopyStatus::Failed, "{word}");
+    }
+    // M1: what is being deleted is neither a failure nor a copy, whatever it was before.
+    for word in ["deleting", "deleted"] {
+        for mark in [None, Some("mismatch"), Some("2026-11-22T05:00:00Z")] {
+            assert_eq!(status(word, mark), CopyStatus::Going, "{word} {mark:?}");
+        }
     }
 }

@@ -60,6 +60,8 @@ fn a_bad_setting_is_refused_by_name_with_a_remedy() {
         ("KEEP_DAYS", "-1", "not a whole number from 0 to 3650"),
         ("KEEP_WEEKLY", "101", "not a whole number from 0 to 100"),
         ("RETIRED_KEEP_DAYS", "ever", "not a whole number from 0 to 3650"),
+        ("MAX_DELETES_PER_RUN", "0", "not a whole number from 1 to 100"),
+        ("MAX_DELETES_PER_RUN", "101", "not a whole number from 1 to 100"),
         ("INCLUDE_NEPTUNE", "no", "neither true nor false"),
         ("INCLUDE_DOCUMENTDB", "no", "neither true nor false"),
         ("COPY_DEADLINE_HOURS", "1.5", "not a whole number"),

@@ -7,9 +7,14 @@ fn owner() -> Owner {
 }
 
 fn copies(snapshots: impl IntoIterator<Item = Snapshot>, databases: &[Database]) -> DestinationCopies {
+    let reader = Reader {
+        owner: &owner(),
+        stack: "snapferry",
+        now: "2026-11-22T03:10:00Z".parse().expect("a time"),
+    };
     let held = snapshots
         .into_iter()
-        .filter_map(|snapshot| ListedSnapshot::from_snapshot(&owner(), snapshot));
+        .filter_map(|snapshot| ListedSnapshot::from_snapshot(&reader, snapshot));
     DestinationCopies::new(held.collect(), databases)
 }
 
@@ -94,4 +99,52 @@ fn the_database_that_would_lose_most_comes_first() {
     let sorted = copies(snapshots, &living).oldest_first(targets.to_vec());
     let ids: Vec<&str> = sorted.iter().map(|target| target.id.as_str()).collect();
     assert_eq!(ids, ["never", "unverified", "stale", "fresh"]);
+}
+
+/// P7: a database that RDS lists without its resource id still exists.
+#[test]
+fn nothing_under_the_name_of_a_database_without_a_resource_id_is_retired() {
+    let unidentified = Database {
+        resource_id: String::new(),
+        ..fixtures::database(DatabaseKind::Instance, "orders")
+    };
+    let found = copies([copy("snap-1", "orders", "db-ORDERS", 1)], &[unidentified]);
+    assert_eq!((found.retired.databases, found.retired_targets.len()), (0, 0));
+}
+
+#[test]
+fn copies_of_which_rds_reports_no_source_are_named() {
+    let unconfirmed = copy("snap-1", "orders", "db-ORDERS", 1);
+    let confirmed = Snapshot {
+        source_arn: Some("arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-old".to_owned()),
+        ..copy("snap-2", "orders", "db-ORDERS", 2)
+    };
+    assert_eq!(copies([unconfirmed, confirmed], &[]).unconfirmed.len(), 1);
+}
+
+/// M10: a target has a bound, however often its database was renamed.
+#[test]
+fn a_retired_database_has_at_most_so_many_former_names() {
+    let snapshots = (1..29).map(|day| copy(&format!("snap-{day}"), &format!("sales-{day}"), "db-SALES", day));
+    let found = copies(snapshots, &[]);
+    assert_eq!(found.retired_targets[0].former_ids.len(), MAX_FORMER_IDS);
+    assert_eq!(found.retired_targets[0].id, "sales-28", "the last name comes first");
+}
+
+/// Kind 14: the newest copy is that of the newest snapshot, and its recovery point is what RDS says of the data.
+#[test]
+fn a_recovery_point_is_as_old_as_the_data_where_rds_says_so() {
+    let living = [fixtures::database(DatabaseKind::Instance, "orders")];
+    let marked = |mut snapshot: Snapshot, data_time: Option<&str>| {
+        let time = "2026-11-22T04:00:00Z".to_owned();
+        snapshot.tags.insert(tags::VERIFIED.to_owned(), time);
+        snapshot.data_time = data_time.map(|time| time.parse().expect("a time"));
+        snapshot
+    };
+    let snapshots = [
+        marked(copy("snap-1", "orders", "db-ORDERS", 1), Some("2026-11-02T03:05:00Z")),
+        marked(copy("snap-2", "orders", "db-ORDERS", 2), Some("2026-11-02T02:40:00Z")),
+    ];
+    let found = copies(snapshots, &living);
+    assert_eq!(found.recovery_point("db-ORDERS"), "2026-11-02T02:40:00Z".parse().ok());
 }

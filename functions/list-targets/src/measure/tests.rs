@@ -28,8 +28,12 @@ fn measured(databases: &[Database], copies: &[(&Database, i64)], quotas: &[(Data
         .map(|(kind, used, max)| (*kind, Quota { used: *used, max: *max }));
     fleet(
         &deployment,
-        databases,
-        &DestinationCopies::with_recovery_points(points),
+        &Selected {
+            databases: databases.to_vec(),
+            without_snapshots: 2,
+            ..Selected::default()
+        },
+        Some(&DestinationCopies::with_recovery_points(points)),
         &quotas.collect(),
         NOW,
     );
@@ -69,15 +73,23 @@ fn a_database_that_never_had_a_copy_grows_old_too() {
     assert_eq!(found.values(Metric::OLDEST_RECOVERY_POINT_AGE), [700.0]);
 }
 
+/// Kind 9: the first copy of a new database is pending, and nobody is alarmed about it.
 #[test]
-fn what_cannot_be_copied_does_not_count_and_an_empty_fleet_is_measured_too() {
-    let multi_az = Database {
-        engine: "postgres".to_owned(),
-        ..aged(Cluster, "multi-az", 900)
-    };
-    let found = measured(&[multi_az], &[], &[]);
+fn a_new_database_is_not_the_oldest_until_its_first_copy_is_missed() {
+    for (hours, oldest) in [(2, 5.0), (48, 5.0), (49, 49.0)] {
+        let (orders, new) = (aged(Instance, "orders", 900), aged(Instance, "new", hours));
+        let found = measured(&[orders.clone(), new], &[(&orders, 5)], &[]);
+        assert_eq!(found.values(Metric::OLDEST_RECOVERY_POINT_AGE), [oldest], "{hours} h");
+        assert_eq!(found.values(Metric::DATABASES_WITHOUT_COPY), [1.0]);
+    }
+}
+
+#[test]
+fn an_empty_fleet_is_measured_too_and_what_makes_no_snapshots_apart() {
+    let found = measured(&[], &[], &[]);
     assert_eq!(found.values(Metric::OLDEST_RECOVERY_POINT_AGE), [0.0]);
     assert_eq!(found.values(Metric::DATABASES), [0.0]);
+    assert_eq!(found.values(Metric::DATABASES_WITHOUT_SNAPSHOTS), [2.0]);
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn groups(destination: Vec<OptionGroup>) -> Groups {
     Groups {
         source: vec![own],
         destination,
+        warning: None,
     }
 }
 

@@ -39,8 +39,9 @@ fn a_tag_that_cannot_be_read_is_named_without_its_value_and_nothing_is_deleted()
         ("snapferry:keep-days", "is not a whole number from 1 to 3650"),
         ("snapferry:option-group", "cannot be the name of an option group"),
         ("snapferry:kms-key", "names no key that the stack allows"),
-        ("snapferry:copy", "is neither true nor false"),
-        ("snapferry:kep-days", "is not a tag that Snapferry knows"),
+        ("SNAPFERRY:KEEP", "is spelled otherwise than snapferry:keep"),
+        ("snapferry:kep-days", "is spelled otherwise than snapferry:keep-days"),
+        ("snapferry:team", "is not a tag that Snapferry knows"),
     ] {
         let (policy, said) = of_tags(&[(tag, "s3cret!")]);
         assert!(policy.hold_all, "{tag}");

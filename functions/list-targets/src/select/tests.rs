@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use domain::kind::DatabaseKind;
+use domain::tags;
 
 use super::*;
 
@@ -138,11 +139,11 @@ fn a_name_that_no_database_has_is_refused_with_its_place() {
         let names = ["orders", text].map(|name| name.parse().expect("a name"));
         let scope = Scope::Only(names.to_vec());
         let request = Request {
-            scope: scope.clone(),
+            scope,
             dry_run: false,
             page: None,
         };
-        check_names(&request, &scope, &databases, "us-east-1")
+        check_names(&request, &databases, "us-east-1")
     };
     assert_eq!(check("orders"), Ok(()));
     let unknown = check("oders").expect_err("unknown").to_string();
@@ -160,4 +161,55 @@ fn a_name_that_no_database_has_is_refused_with_its_place() {
         member.contains("is a member of the cluster billing") && member.contains("\"cluster:billing\""),
         "{member}"
     );
+}
+
+/// M6, case 12: a wish in another spelling is honoured and named.
+#[test]
+fn what_is_wrong_with_tags_about_copying_is_said_of_those_left_out_too() {
+    let tagged = |id: &str, key: &str, value: &str| Database {
+        tags: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+        ..fixtures::database(DatabaseKind::Instance, id)
+    };
+    let databases = || {
+        vec![
+            tagged("private", "Snapferry:Copy", "false"),
+            tagged("odd", "snapferry:copy", "maybe"),
+        ]
+    };
+    let selected = select(databases(), &Scope::All, &settings("opt-out"), &BTreeMap::new());
+    assert_eq!(ids(&selected), ["odd"]);
+    assert_eq!(selected.left_out.first[0].id, "private");
+    assert_eq!(selected.warnings.len(), 2, "{:?}", selected.warnings);
+    let selected = select(databases(), &Scope::All, &settings("opt-in"), &BTreeMap::new());
+    assert!(ids(&selected).is_empty());
+    assert_eq!(selected.warnings.len(), 2, "{:?}", selected.warnings);
+}
+
+/// D3, M12, case 09: what makes no snapshots raises no alarm; what there is of it is copied all the same.
+#[test]
+fn nobody_waits_for_what_makes_no_snapshots() {
+    let backed_up_elsewhere = Database {
+        aws_backup_arn: Some("arn".to_owned()),
+        ..instance("books", None)
+    };
+    let without_backups = Database {
+        backup_retention_days: Some(0),
+        ..instance("scratch", None)
+    };
+    let selected = select(
+        vec![backed_up_elsewhere, without_backups],
+        &Scope::All,
+        &settings("opt-out"),
+        &BTreeMap::new(),
+    );
+    assert!(ids(&selected).is_empty());
+    assert_eq!(
+        selected
+            .silent
+            .iter()
+            .map(|database| database.id.as_str())
+            .collect::<Vec<_>>(),
+        ["books"]
+    );
+    assert_eq!(selected.left_out.first[0].id, "scratch");
 }

@@ -1,0 +1,104 @@
+//! The databases of the source region, judged as the functions judge them.
+
+use std::collections::BTreeMap;
+
+use domain::kind::DatabaseKind;
+use domain::selection::{self, Reason, SelectionRules};
+use domain::snapshot::Database;
+use domain::tag_spelling::misspelled;
+use domain::tags;
+
+use crate::aws::account::Account;
+use crate::aws::stack::Stack;
+use crate::error::CliError;
+
+/// A database by what stays the same when it is renamed: its kind and its resource id.
+pub(crate) type DatabaseKey = (DatabaseKind, String);
+
+/// A database that exists.
+#[derive(Debug, Clone)]
+pub(crate) struct LivingDatabase {
+    pub(crate) database: Database,
+    /// Why it is not expected to have a fresh copy; nothing if it is.
+    pub(crate) reason: Option<Reason>,
+}
+
+impl LivingDatabase {
+    pub(crate) fn key(&self) -> DatabaseKey {
+        (self.database.kind, self.database.resource_id.clone())
+    }
+}
+
+/// The databases of the source region; members of clusters are not among them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fleet {
+    pub(crate) databases: Vec<LivingDatabase>,
+    /// Why the writers of global databases are not known: members of those are then taken for writers.
+    pub(crate) writers_unknown: Option<CliError>,
+}
+
+impl Fleet {
+    /// Asks the source region.
+    pub(crate) async fn read(account: &Account, stack: &Stack) -> Result<Self, CliError> {
+        let rds = account.rds(&stack.region);
+        let failed = |needs: &str, error| CliError::from_rds(&stack.region, needs, &error);
+        let (mut all, clusters) = tokio::try_join!(
+            rds.databases(DatabaseKind::Instance),
+            rds.databases(DatabaseKind::Cluster)
+        )
+        .map_err(|error| failed("rds:DescribeDBInstances and rds:DescribeDBClusters", error))?;
+        all.extend(clusters);
+        let writers = if all.iter().any(|database| database.global_cluster.is_some()) {
+            rds.global_writers().await
+        } else {
+            Ok(BTreeMap::new())
+        };
+        let (writers, writers_unknown) = match writers {
+            Ok(writers) => (writers, None),
+            Err(error) => (BTreeMap::new(), Some(failed("rds:DescribeGlobalClusters", error))),
+        };
+        Ok(Self {
+            writers_unknown,
+            ..Self::new(all, &stack.rules, &writers)
+        })
+    }
+
+    fn new(all: Vec<Database>, rules: &SelectionRules, writers: &BTreeMap<String, String>) -> Self {
+        let alone = all.into_iter().filter(|database| database.member_of.is_none());
+        let databases = alone.map(|database| LivingDatabase {
+            reason: selection::judge(&database, rules, writers),
+            database,
+        });
+        Self {
+            databases: databases.collect(),
+            writers_unknown: None,
+        }
+    }
+
+    /// The database with this resource id.
+    pub(crate) fn get(&self, key: &DatabaseKey) -> Option<&LivingDatabase> {
+        // An absent id is no match.
+        let mut databases = self
+            .databases
+            .iter()
+            .filter(|living| !living.database.resource_id.is_empty());
+        databases.find(|living| living.database.kind == key.0 && living.database.resource_id == key.1)
+    }
+
+    /// The database that has this name now.
+    pub(crate) fn named(&self, kind: DatabaseKind, name: &str) -> Option<&LivingDatabase> {
+        let mut databases = self.databases.iter();
+        databases.find(|living| living.database.kind == kind && living.database.id.eq_ignore_ascii_case(name))
+    }
+
+    /// What must be said of single databases: wishes that are misspelled, cannot be read, or that RDS does not fulfil.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let all = self.databases.iter().flat_map(|LivingDatabase { database, reason }| {
+            let name = format!("{} {}", database.kind, database.id);
+            let others = misspelled(&database.tags).filter(|found| found.meant != Some(tags::COPY));
+            let others = others.map(move |found| format!("{name}: the tag {} {}", found.written, found.problem()));
+            selection::warnings(database, reason.as_ref()).into_iter().chain(others)
+        });
+        all.collect()
+    }
+}
