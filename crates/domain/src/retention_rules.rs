@@ -196,7 +196,10 @@ mod tests {
         let named: Vec<(&str, String)> = unreadable_retention(&all);
         let expected = [
             ("snapferry:keep", "is not a whole number from 1 to 100".to_owned()),
-            ("SNAPFERRY:KEEP-DAYS", "is spelled otherwise than snapferry:keep-days".to_owned()),
+            (
+                "SNAPFERRY:KEEP-DAYS",
+                "is spelled otherwise than snapferry:keep-days".to_owned(),
+            ),
         ];
         assert_eq!(named, expected);
         assert!(unreadable_retention(&tags(&[("snapferry:keep", "9"), ("keep", "x")])).is_empty());

@@ -192,7 +192,12 @@ impl Settings {
             owner_id,
             keep,
             retired_keep_days: number("RETIRED_KEEP_DAYS", text("RETIRED_KEEP_DAYS").as_deref(), 0, 0..=3650)?,
-            max_deletes_per_run: number("MAX_DELETES_PER_RUN", text("MAX_DELETES_PER_RUN").as_deref(), 2, 1..=100)?,
+            max_deletes_per_run: number(
+                "MAX_DELETES_PER_RUN",
+                text("MAX_DELETES_PER_RUN").as_deref(),
+                2,
+                1..=100,
+            )?,
             copy_deadline_hours: number(
                 "COPY_DEADLINE_HOURS",
                 text("COPY_DEADLINE_HOURS").as_deref(),

@@ -181,7 +181,13 @@ mod tests {
 
     #[test]
     fn a_persons_hold_is_found_in_any_spelling_and_no_other_tag_is_one() {
-        for key in ["snapferry:hold", "Snapferry-Hold", "SNAPFERRY_HOLD", " snapferry:hold ", "snapfery:holds"] {
+        for key in [
+            "snapferry:hold",
+            "Snapferry-Hold",
+            "SNAPFERRY_HOLD",
+            " snapferry:hold ",
+            "snapfery:holds",
+        ] {
             assert!(is_meant_for(key, tags::HOLD), "{key}");
         }
         for key in tags::ALL.iter().filter(|tag| **tag != tags::HOLD) {

@@ -290,7 +290,9 @@ impl Decision {
         } else if let Some(hold) = rules.hold {
             Self::Keep(hold.reason().to_owned())
         } else if let Some(stack) = other {
-            Self::Keep(format!("the stack {stack} made it, and was at work in the last three days"))
+            Self::Keep(format!(
+                "the stack {stack} made it, and was at work in the last three days"
+            ))
         } else if let Some(newer) = in_progress.filter(|newer| age(newer) > age(copy)) {
             Self::Keep(format!("{} is still in progress", newer.id))
         } else {

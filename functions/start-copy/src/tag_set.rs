@@ -28,8 +28,12 @@ pub(crate) fn ours(
     let by_policy = target.policy.as_ref().map(|policy| policy.keep);
     let by_tags = database.map(|database| RetentionRules::from_tags(&database.tags).0);
     // What nobody could read is unread, what nobody saw is too.
-    let is_unread_by_policy = target.policy.as_ref().map_or(database.is_none(), |policy| policy.hold_all);
-    let is_unread = is_unread_by_policy || database.is_some_and(|database| !unreadable_retention(&database.tags).is_empty());
+    let is_unread_by_policy = target
+        .policy
+        .as_ref()
+        .map_or(database.is_none(), |policy| policy.hold_all);
+    let is_unread =
+        is_unread_by_policy || database.is_some_and(|database| !unreadable_retention(&database.tags).is_empty());
     CopyTags {
         source_arn: source.arn.clone(),
         source_id: target.id.clone(),

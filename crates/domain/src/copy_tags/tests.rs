@@ -118,7 +118,13 @@ fn a_copy_says_that_its_retention_is_not_fully_known() {
 
 #[test]
 fn a_person_holds_a_copy_by_a_tag_of_any_value_in_any_spelling() {
-    for key in ["snapferry:hold", "Snapferry:Hold", "SNAPFERRY_HOLD", "snapferry-hold", " snapferry:hold "] {
+    for key in [
+        "snapferry:hold",
+        "Snapferry:Hold",
+        "SNAPFERRY_HOLD",
+        "snapferry-hold",
+        " snapferry:hold ",
+    ] {
         for value in ["true", "false", "", "until the audit is over"] {
             let mut tags = written().to_tags(&owner());
             tags.insert(key.to_owned(), value.to_owned());

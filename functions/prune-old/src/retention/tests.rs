@@ -413,11 +413,15 @@ fn what_could_not_be_read_holds_where_the_database_is_gone_and_a_living_one_over
         copy("old", 0, CopyStatus::Verified),
         copy("new", 24, CopyStatus::Verified),
     ];
-    let hold = |target: &Target, database, copies: &[OwnCopy]| PruneRules::new(&one_copy(), target, database, copies).hold;
+    let hold =
+        |target: &Target, database, copies: &[OwnCopy]| PruneRules::new(&one_copy(), target, database, copies).hold;
     let database = living(&[]);
     assert_eq!(hold(&retired(), SourceDatabase::Gone, &copies), None);
     copies[0].unread = true;
-    assert_eq!(hold(&retired(), SourceDatabase::Gone, &copies), Some(Hold::UnreadRecord));
+    assert_eq!(
+        hold(&retired(), SourceDatabase::Gone, &copies),
+        Some(Hold::UnreadRecord)
+    );
     assert_eq!(hold(&orders(), SourceDatabase::Living(&database), &copies), None);
     assert_eq!(hold(&orders(), SourceDatabase::Unknown, &copies), Some(Hold::Unknown));
     assert_eq!(hold(&retired(), SourceDatabase::Unknown, &copies), Some(Hold::Unknown));
@@ -475,7 +479,11 @@ fn what_another_stack_made_stays_until_it_has_made_nothing_for_three_days() {
     copies[2].stack = Some("other".to_owned());
     copies[3].stack = Some(STACK.to_owned());
     // The last one of the other stack was asked for in hour 49.
-    assert_eq!(deleted(&copies, 1, hour(49 + 72)), ["day-1"], "what names no stack is ours");
+    assert_eq!(
+        deleted(&copies, 1, hour(49 + 72)),
+        ["day-1"],
+        "what names no stack is ours"
+    );
     assert_eq!(stacks_at_work(&copies, STACK, hour(49 + 72)), BTreeSet::from(["other"]));
     assert_eq!(deleted(&copies, 1, hour(49 + 73)), ["day-0", "day-1", "day-2"]);
     assert!(stacks_at_work(&copies, STACK, hour(49 + 73)).is_empty());
@@ -518,7 +526,10 @@ fn after_400_days(asked: impl Fn(i64) -> RetentionRules, max: u32) -> Vec<OwnCop
             ..fixtures::database(DatabaseKind::Instance, "orders")
         };
         let rules = PruneRules::new(&settings, &orders(), SourceDatabase::Living(&database), &copies);
-        let gone: Vec<String> = one_run(&copies, &rules, max, day * 24 + 2).iter().map(|id| (*id).to_owned()).collect();
+        let gone: Vec<String> = one_run(&copies, &rules, max, day * 24 + 2)
+            .iter()
+            .map(|id| (*id).to_owned())
+            .collect();
         copies.retain(|copy| !gone.contains(&copy.id));
     }
     copies
@@ -569,7 +580,12 @@ fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &PruneRules, 
     let order = |copy: &OwnCopy| (copy.source_created, copy.requested, copy.id.clone());
     let mut seen = BTreeSet::new();
     let copies: Vec<&OwnCopy> = copies.iter().filter(|copy| seen.insert(&copy.id)).collect();
-    let verified = || copies.iter().copied().filter(|other| other.status == CopyStatus::Verified);
+    let verified = || {
+        copies
+            .iter()
+            .copied()
+            .filter(|other| other.status == CopyStatus::Verified)
+    };
     let newest = verified().max_by_key(|other| order(other));
     let live = |asked: Timestamp| now.duration_since(asked) <= rules.deadline;
     let under_way = copies
@@ -637,7 +653,10 @@ fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &PruneRules, 
                 && now.duration_since(other.requested) <= SignedDuration::from_hours(72)
         })
     };
-    let other = copy.stack.as_deref().filter(|stack| *stack != STACK && is_at_work(stack));
+    let other = copy
+        .stack
+        .as_deref()
+        .filter(|stack| *stack != STACK && is_at_work(stack));
     let (delete, reason) = match (under_way, other) {
         _ if delete && copy.hold => (false, "a person keeps it (tag snapferry:hold)".to_owned()),
         _ if delete && rules.hold.is_some() => (false, rules.hold.expect("a hold").reason().to_owned()),
