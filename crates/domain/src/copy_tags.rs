@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::ownership::Owner;
 use crate::payload::{CopyRef, Source};
+use crate::restore_settings::RestoreSettings;
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::{Completion, Snapshot};
 use crate::tags;
@@ -62,6 +63,7 @@ impl CopyTags {
             (tags::MULTI_AZ, restore.multi_az.map(|multi_az| multi_az.to_string())),
         ]
         .into_iter()
+        .chain(restore.settings.to_tags().into_iter().map(|(key, value)| (key, Some(value))))
         .chain(self.retention.to_tags().map(|(key, value)| (key, Some(value))))
         .filter_map(|(key, value)| {
             let value = value.filter(|value| !value.is_empty() && value.chars().count() <= MAX_VALUE_CHARACTERS)?;
@@ -84,6 +86,8 @@ pub struct RestoreHints {
     pub option_group: Option<String>,
     /// Whether the database was Multi-AZ, if that was known.
     pub multi_az: Option<bool>,
+    /// Its other settings, but for those that the snapshot knows.
+    pub settings: RestoreSettings,
 }
 
 impl RestoreHints {
@@ -97,6 +101,7 @@ impl RestoreHints {
             parameter_group: tag(tags::PARAMETER_GROUP),
             option_group: tag(tags::OPTION_GROUP),
             multi_az: tag(tags::MULTI_AZ).map(|value| value == "true"),
+            settings: RestoreSettings::read(tags).settings,
         }
     }
 }

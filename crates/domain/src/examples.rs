@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::kind::DatabaseKind;
+use crate::restore_settings::RestoreSettings;
 use crate::snapshot::{Encryption, Snapshot};
 
 /// A complete manual snapshot of the destination region.
@@ -25,6 +26,7 @@ pub(crate) fn manual_snapshot(id: &str, tags: BTreeMap<String, String>) -> Snaps
         size_gib: None,
         percent: 100,
         option_group: None,
+        settings: RestoreSettings::default(),
         tags,
     }
 }

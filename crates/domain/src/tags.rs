@@ -46,6 +46,14 @@ pub const PARAMETER_GROUP: &str = "snapferry:parameter-group";
 pub const OPTION_GROUP: &str = "snapferry:option-group";
 /// For a restore: whether the database was Multi-AZ.
 pub const MULTI_AZ: &str = "snapferry:multi-az";
+/// On a copy, for a restore: the settings of the database that its snapshot does not know. See
+/// [`crate::restore_settings::RestoreSettings`].
+pub const SETTINGS: &str = "snapferry:settings";
+/// Those for which [`SETTINGS`] has no room.
+pub const MORE_SETTINGS: &str = "snapferry:settings-2";
+/// On a database: the copy that it was restored from, by `snapferry restore-command`. It is a record and asks for
+/// nothing.
+pub const RESTORED_FROM: &str = "snapferry:restored-from";
 /// Every tag there is. A database that was restored from a copy may carry those of copies.
 pub const ALL: &[&str] = &[
     COPY,
@@ -69,6 +77,9 @@ pub const ALL: &[&str] = &[
     PARAMETER_GROUP,
     OPTION_GROUP,
     MULTI_AZ,
+    SETTINGS,
+    MORE_SETTINGS,
+    RESTORED_FROM,
 ];
 /// Value of [`VERIFIED`] on a copy that is not what was asked for.
 pub const MISMATCH: &str = "mismatch";
