@@ -63,7 +63,13 @@ impl CopyTags {
             (tags::MULTI_AZ, restore.multi_az.map(|multi_az| multi_az.to_string())),
         ]
         .into_iter()
-        .chain(restore.settings.to_tags().into_iter().map(|(key, value)| (key, Some(value))))
+        .chain(
+            restore
+                .settings
+                .to_tags()
+                .into_iter()
+                .map(|(key, value)| (key, Some(value))),
+        )
         .chain(self.retention.to_tags().map(|(key, value)| (key, Some(value))))
         .filter_map(|(key, value)| {
             let value = value.filter(|value| !value.is_empty() && value.chars().count() <= MAX_VALUE_CHARACTERS)?;

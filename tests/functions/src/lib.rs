@@ -11,6 +11,7 @@ pub use measured::{Measured, metered};
 
 use domain::kind::DatabaseKind;
 use domain::payload::{Source, Target};
+use domain::restore_settings::RestoreSettings;
 use domain::settings::Settings;
 use domain::snapshot::{Database, Encryption, Snapshot};
 use rds::Rds;
@@ -124,6 +125,8 @@ pub fn database(kind: DatabaseKind, id: &str) -> Database {
         parameter_group: None,
         option_group: None,
         multi_az: false,
+        writer: None,
+        settings: RestoreSettings::default(),
     }
 }
 
@@ -148,6 +151,7 @@ pub fn snapshot(id: &str) -> Snapshot {
         size_gib: Some(200),
         percent: 100,
         option_group: None,
+        settings: RestoreSettings::default(),
         tags: std::collections::BTreeMap::new(),
     }
 }

@@ -122,7 +122,10 @@ fn what_the_snapshot_says_goes_before_what_the_tags_say() {
         .with(Setting::Port, Some(2))
         .with(Setting::Iops, Some(3));
     let both = of_snapshot.clone().or(of_tags.clone());
-    assert_eq!((both.get(Setting::Port), both.get(Setting::Iops)), (Some("1"), Some("3")));
+    assert_eq!(
+        (both.get(Setting::Port), both.get(Setting::Iops)),
+        (Some("1"), Some("3"))
+    );
     let rest = of_tags.without(&of_snapshot);
     assert_eq!(rest.iter().collect::<Vec<_>>(), [(Setting::Iops, "3")]);
 }
