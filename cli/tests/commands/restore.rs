@@ -122,7 +122,7 @@ async fn nothing_that_a_tag_says_reaches_the_shell_unquoted() {
 /// L4: nor does anything in a comment or on the terminal.
 #[tokio::test]
 async fn nothing_that_a_tag_says_ends_a_comment_or_reaches_a_terminal_raw() {
-    let hostile = "x\nrm -rf ~ \u{1b}[2J";
+    let hostile = "x\nrm -rf ~ \u{9b}2J";
     let hints = RestoreHints {
         class: Some("--debug".to_owned()),
         parameter_group: Some(hostile.to_owned()),
@@ -141,7 +141,7 @@ async fn nothing_that_a_tag_says_ends_a_comment_or_reaches_a_terminal_raw() {
         ))
         .await;
     assert!(said.out.contains("--db-instance-class=--debug"), "{}", said.out);
-    assert!(said.out.contains(r"\u{a}rm -rf ~ \u{1b}[2J"), "{}", said.out);
+    assert!(said.out.contains(r"\u{a}rm -rf ~ \u{9b}2J"), "{}", said.out);
     assert!(said.out.lines().all(|line| !line.starts_with("rm ")), "{}", said.out);
     assert!(
         !said.out.replace('\n', "").chars().any(char::is_control),

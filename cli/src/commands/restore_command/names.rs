@@ -63,10 +63,10 @@ mod tests {
         assert_eq!(
             names,
             [
-                "customer-orders-production-eu-west-1-primary-database-HASH-1",
-                "customer-orders-production-eu-west-1-primary-database-HASH-2",
-                "customer-orders-production-eu-west-1-primary-database-HASH-1",
-                "pppppppppppppppppppppppppppppppppppppppppppppppppppp-HASH-1",
+                "customer-orders-production-eu-west-1-primary-databas-db345307-1",
+                "customer-orders-production-eu-west-1-primary-databas-db345307-2",
+                "customer-orders-production-eu-west-1-primary-databas-4b9f68a2-1",
+                "pppppppppppppppppppppppppppppppppppppppppppppppppppp-991f6116-1",
             ]
         );
         assert_eq!(member_name("billing", 1), "billing-1");
