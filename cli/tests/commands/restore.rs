@@ -6,6 +6,7 @@ use domain::kind::DatabaseKind::{Cluster, Instance};
 use domain::restore_settings::{RestoreSettings, Setting};
 use domain::tags;
 use rds_simulator_sdk::scenario::Region;
+use rds_simulator_sdk::simulator::{Calls, Fault};
 use snapferry::error::ExitStatus;
 
 /// What the tags say of an instance's settings.
@@ -202,6 +203,22 @@ async fn a_database_that_was_renamed_is_restored_by_its_new_name() {
         ))
         .await;
     assert!(by_id.out.contains("--db-instance-identifier orders "), "{}", by_id.out);
+}
+
+#[tokio::test]
+async fn where_the_source_region_does_not_answer_the_name_decides_and_that_is_said() {
+    let account = account();
+    let databases = Calls::to("DescribeDBInstances");
+    account.world.fault(Fault::error(databases, "AccessDenied", "no"));
+    let said = account.say("restore-command instance:orders").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    assert!(
+        said.out
+            .contains("# us-east-1 could not be asked whether a database was renamed ("),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("snap-orders-5"), "{}", said.out);
 }
 
 /// H6, c8: after a switchover the name belongs to another database.

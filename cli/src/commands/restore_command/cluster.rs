@@ -106,10 +106,8 @@ fn restore_step(restore: &Restore<'_>, service: Service, left: &mut RestoreSetti
         command.placeholder("--kms-key-id", KEY, KEY);
     }
     // `aurora` and `standard` are what a restore gives anyhow; `standard` is not the magnetic storage of instances.
-    if let Some(storage) = left.take(Setting::Storage) {
-        if storage.contains("iopt") {
-            command.option("--storage-type", &storage);
-        }
+    if let Some(storage) = left.take(Setting::Storage).filter(|storage| storage.contains("iopt")) {
+        command.option("--storage-type", &storage);
     }
     capacity(&mut command, restore, left);
     if service != Service::DocumentDb {

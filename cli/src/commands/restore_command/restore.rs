@@ -167,6 +167,9 @@ impl<'a> Restore<'a> {
                     .to_owned(),
             );
         }
+        if self.hints.multi_az.is_none() {
+            list.push("Whether the database was Multi-AZ: the copy does not record it.".to_owned());
+        }
         list.extend(of_kind.iter().map(|&sentence| sentence.to_owned()));
         list
     }

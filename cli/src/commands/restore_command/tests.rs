@@ -156,7 +156,8 @@ fn what_the_snapshot_does_not_know_comes_from_the_tags() {
         .with(Setting::Port, Some(5433))
         .with(Setting::Iam, Some(true))
         .with(Setting::BackupRetention, Some(14));
-    let plan = plan(&copy("postgres", of_snapshot, &[(tags::SETTINGS, settings)]));
+    let tags = [(tags::SETTINGS, settings), (tags::MULTI_AZ, "false")];
+    let plan = plan(&copy("postgres", of_snapshot, &tags));
     assert_eq!(option(&plan, 0, "--port"), Some("5433"));
     assert_eq!(
         option(&plan, 0, "--enable-cloudwatch-logs-exports"),
