@@ -137,12 +137,11 @@ fn capacity(command: &mut AwsCommand, restore: &Restore<'_>, left: &mut RestoreS
     let min = left.take(Setting::MinCapacity).unwrap_or_else(|| "0.5".to_owned());
     let pause = left.take(Setting::AutoPause);
     let pause = pause.map_or_else(String::new, |seconds| format!(",SecondsUntilAutoPause={seconds}"));
-    match left.take(Setting::MaxCapacity) {
-        Some(max) => command.option(name, &format!("MinCapacity={min},MaxCapacity={max}{pause}")),
-        None => {
-            let value = format!("MinCapacity={min},MaxCapacity={CAPACITY}{pause}");
-            command.placeholder(name, &value, CAPACITY);
-        }
+    if let Some(max) = left.take(Setting::MaxCapacity) {
+        command.option(name, &format!("MinCapacity={min},MaxCapacity={max}{pause}"));
+    } else {
+        let value = format!("MinCapacity={min},MaxCapacity={CAPACITY}{pause}");
+        command.placeholder(name, &value, CAPACITY);
     }
 }
 

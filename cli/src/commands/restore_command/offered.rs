@@ -23,7 +23,10 @@ pub(crate) async fn check(rds: &Rds, restore: &Restore<'_>, storage: Option<&str
         region: rds.region(),
     };
     let offers = match restore.hints.class.as_deref() {
-        None => rds.offers(engine, version, None).await.map(|all| wanted.any(&all)),
+        None => rds
+            .offers(engine, version, None)
+            .await
+            .map(|all| Some(wanted.any(&all))),
         Some(class) => match rds.offers(engine, version, Some(class)).await {
             Ok(found) if found.is_empty() => {
                 let all = rds.offers(engine, version, None).await;
@@ -43,17 +46,17 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// No class is known, so that one has to be chosen.
-    fn any(&self, all: &[ClassOffer]) -> Option<String> {
+    fn any(&self, all: &[ClassOffer]) -> String {
         let Self {
             engine,
             version,
             region,
         } = self;
         if all.is_empty() {
-            return Some(self.nothing());
+            return self.nothing();
         }
         let classes = names(all, None);
-        Some(format!("Offered for {engine} {version} in {region}: {classes}."))
+        format!("Offered for {engine} {version} in {region}: {classes}.")
     }
 
     /// The class is not offered.
