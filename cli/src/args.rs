@@ -252,7 +252,8 @@ pub struct Run {
 /// Options of `restore-command`.
 #[derive(Debug, Clone, Args)]
 pub struct RestoreCommand {
-    /// Identifier of the database; write `instance:NAME` or `cluster:NAME` if both kinds have one of that name
+    /// Identifier of the database, or its resource id; write `instance:NAME` or `cluster:NAME` if both kinds have one of
+    /// that name
     #[arg(value_hint = ValueHint::Other)]
     pub database: String,
     /// Which copies to read.
@@ -261,7 +262,8 @@ pub struct RestoreCommand {
     /// Identifier of the restored database [default: that of the original]
     #[arg(long = "as", value_name = "IDENTIFIER")]
     pub name: Option<String>,
-    /// Number of instances in a restored cluster [default: 2 if the cluster was Multi-AZ, otherwise 1]
+    /// Number of instances in a restored cluster [default: that of the original; where the copy does not record it, 2 if
+    /// the cluster was Multi-AZ, otherwise 1]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=16))]
     pub members: Option<u32>,
     /// Write JSON

@@ -461,6 +461,7 @@ RESTORE = record(
         "steps": every(record({"purpose": TEXT, "command": every(TEXT)})),
         "fillIn": every(TEXT),
         "notes": every(TEXT),
+        "notRestored": every(TEXT),
     }
 )
 

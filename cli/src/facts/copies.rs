@@ -213,22 +213,6 @@ impl CopySource {
         Ok(OwnedCopies::new(instances.into_iter().chain(clusters), self))
     }
 
-    /// Reads the copies of the databases of this name only.
-    pub(crate) async fn read_named(
-        &self,
-        account: &Account,
-        kinds: &[DatabaseKind],
-        id: &str,
-    ) -> Result<OwnedCopies, CliError> {
-        let rds = account.rds(&self.region);
-        let names = [id.to_owned()];
-        let mut all = Vec::new();
-        for kind in kinds {
-            all.extend(manual_snapshots(&rds, *kind, &names).await?);
-        }
-        Ok(OwnedCopies::new(all.into_iter(), self))
-    }
-
     /// Whether these are the owner's; its databases are in the stack's region, if that is known.
     fn is_of(&self, owner: &Owner) -> bool {
         let source_region = self.stack.as_ref().map(|stack| stack.region.as_str());

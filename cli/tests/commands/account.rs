@@ -34,6 +34,7 @@ pub(crate) const SOURCE: &str = "us-east-1";
 pub(crate) const DESTINATION: &str = "eu-west-1";
 pub(crate) const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-4111-8111-111111111111";
 
+const RDS: &str = "http://rds.amazonaws.com/doc/2014-10-31/";
 const ACCOUNT: &str = "123456789012";
 
 /// The account.
@@ -52,6 +53,8 @@ struct Inside {
     lost: BTreeMap<String, Timestamp>,
     calls: BTreeMap<String, u64>,
     inputs: Vec<Value>,
+    /// The classes on offer, each with its storage; none if all are, and an error code if RDS refuses to say.
+    offers: Option<Result<Vec<(&'static str, &'static str)>, &'static str>>,
 }
 
 impl Inside {
@@ -262,6 +265,56 @@ impl Account {
         self.inside().inputs.clone()
     }
 
+    /// Says what classes the region of the copies offers.
+    pub(crate) fn offers(&self, offers: Result<Vec<(&'static str, &'static str)>, &'static str>) {
+        self.inside().offers = Some(offers);
+    }
+
+    /// As RDS answers `DescribeOrderableDBInstanceOptions`, which the simulator does not know.
+    fn orderable(&self, body: &str) -> (u16, String) {
+        let field = |name: &str| {
+            let mut pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        };
+        let asked = field("DBInstanceClass");
+        let offers: Vec<(String, String)> = match &self.inside().offers {
+            None => {
+                let class = asked.clone().unwrap_or_else(|| "db.r6g.large".to_owned());
+                vec![(class, String::new())]
+            }
+            Some(Ok(offers)) => {
+                let offers = offers
+                    .iter()
+                    .filter(|(class, _)| asked.as_deref().is_none_or(|asked| asked == *class));
+                offers
+                    .map(|(class, storage)| ((*class).to_owned(), (*storage).to_owned()))
+                    .collect()
+            }
+            Some(Err(code)) => {
+                let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error>");
+                let xml = format!("<ErrorResponse xmlns=\"{RDS}\">{error}</ErrorResponse>");
+                return (403, xml);
+            }
+        };
+        let (engine, version) = (
+            field("Engine").unwrap_or_default(),
+            field("EngineVersion").unwrap_or_default(),
+        );
+        let options = offers.iter().fold(String::new(), |all, (class, storage)| {
+            format!(
+                "{all}<OrderableDBInstanceOption><Engine>{engine}</Engine><EngineVersion>{version}</EngineVersion>\
+                 <DBInstanceClass>{class}</DBInstanceClass><StorageType>{storage}</StorageType>\
+                 </OrderableDBInstanceOption>"
+            )
+        });
+        let xml = format!(
+            "<DescribeOrderableDBInstanceOptionsResponse xmlns=\"{RDS}\"><DescribeOrderableDBInstanceOptionsResult>\
+             <OrderableDBInstanceOptions>{options}</OrderableDBInstanceOptions>\
+             </DescribeOrderableDBInstanceOptionsResult></DescribeOrderableDBInstanceOptionsResponse>"
+        );
+        (200, xml)
+    }
+
     /// Calls of all services, those of RDS by the simulator's own count.
     pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
         self.inside().calls.clone()
@@ -437,12 +490,13 @@ impl HttpConnector for Wire {
                 return HttpConnectorFuture::ready(Err(ConnectorError::io("connection refused".into())));
             }
         }
-        if service == "rds" {
-            return self.rds.call(request);
-        }
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-        let (status, body) = self.account.answer(&service, &target, &body);
+        let (status, body) = match service.as_str() {
+            "rds" if body.contains("Action=DescribeOrderableDBInstanceOptions&") => self.account.orderable(&body),
+            "rds" => return self.rds.call(request),
+            _ => self.account.answer(&service, &target, &body),
+        };
         let status = status.try_into().expect("a status");
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
     }

@@ -3,9 +3,31 @@
 use crate::account::{Account, DESTINATION, SOURCE, copy, copy_for_restore, database, unverified};
 use domain::copy_tags::RestoreHints;
 use domain::kind::DatabaseKind::{Cluster, Instance};
+use domain::restore_settings::{RestoreSettings, Setting};
 use domain::tags;
 use rds_simulator_sdk::scenario::Region;
+use rds_simulator_sdk::simulator::{Calls, Fault};
 use snapferry::error::ExitStatus;
+
+/// What the tags say of an instance's settings.
+fn settings_of_instance() -> RestoreSettings {
+    RestoreSettings::default()
+        .with(Setting::DeletionProtection, Some(true))
+        .with(Setting::Logs, Some("postgresql+upgrade"))
+        .with(Setting::Ca, Some("rds-ca-rsa2048-g1"))
+        .with(Setting::BackupRetention, Some(14))
+        .with(Setting::MaxStorage, Some(1000))
+        .with(Setting::Directory, Some("d-1234567890"))
+}
+
+/// And of a cluster's.
+fn settings_of_cluster() -> RestoreSettings {
+    RestoreSettings::default()
+        .with(Setting::DeletionProtection, Some(false))
+        .with(Setting::Members, Some(2))
+        .with(Setting::BackupRetention, Some(7))
+        .with(Setting::ManagedPassword, Some(true))
+}
 
 fn copies(region: Region) -> Region {
     let text = |value: &str| Some(value.to_owned());
@@ -15,6 +37,7 @@ fn copies(region: Region) -> Region {
         parameter_group: text("orders-tuned"),
         option_group: text("default:postgres-16"),
         multi_az: Some(true),
+        settings: settings_of_instance(),
     };
     let of_cluster = RestoreHints {
         class: text("db.r6g.xlarge"),
@@ -22,6 +45,7 @@ fn copies(region: Region) -> Region {
         parameter_group: text("default.aurora-postgresql16"),
         option_group: None,
         multi_az: Some(true),
+        settings: settings_of_cluster(),
     };
     let evil = RestoreHints {
         class: text("x; rm -rf ~ #"),
@@ -31,7 +55,7 @@ fn copies(region: Region) -> Region {
         copy_for_restore(kind, database, age, hints).tag(tags::VERIFIED, "2026-11-22T11:00:00Z")
     };
     region
-        .snapshot(verified(Instance, "orders", 5.0, of_instance))
+        .snapshot(verified(Instance, "orders", 5.0, of_instance).tag("team", "shop"))
         .snapshot(copy(Instance, "orders", 29.0))
         .snapshot(unverified(Instance, "orders", 1.0).at_percent(60))
         .snapshot(verified(Cluster, "billing", 7.0, of_cluster))
@@ -94,6 +118,221 @@ async fn nothing_that_a_tag_says_reaches_the_shell_unquoted() {
     let (account, place) = on_the_day();
     let said = account.say(&format!("restore-command evil {place}")).await;
     assert!(said.out.contains("--db-instance-class 'x; rm -rf ~ #'"), "{}", said.out);
+}
+
+/// L4: nor does anything in a comment or on the terminal.
+#[tokio::test]
+async fn nothing_that_a_tag_says_ends_a_comment_or_reaches_a_terminal_raw() {
+    let hostile = "x\nrm -rf ~ \u{9b}2J";
+    let hints = RestoreHints {
+        class: Some("--debug".to_owned()),
+        parameter_group: Some(hostile.to_owned()),
+        ..RestoreHints::default()
+    };
+    let account = Account::new(
+        |source| source,
+        |region| {
+            let copy = copy_for_restore(Instance, "evil", 3.0, hints);
+            region.snapshot(copy.tag(tags::VERIFIED, "2026-11-22T11:00:00Z").tag("note", hostile))
+        },
+    );
+    let said = account
+        .say(&format!(
+            "restore-command evil --destination {DESTINATION} --owner snap"
+        ))
+        .await;
+    assert!(said.out.contains("--db-instance-class=--debug"), "{}", said.out);
+    assert!(said.out.contains(r"\u{a}rm -rf ~ \u{9b}2J"), "{}", said.out);
+    assert!(said.out.lines().all(|line| !line.starts_with("rm ")), "{}", said.out);
+    assert!(
+        !said.out.replace('\n', "").chars().any(char::is_control),
+        "{}",
+        said.out
+    );
+}
+
+/// L6.
+#[tokio::test]
+async fn a_name_is_found_in_any_case() {
+    let (account, place) = on_the_day();
+    let lower = account.say(&format!("restore-command orders {place}")).await;
+    let upper = account.say(&format!("restore-command Orders {place}")).await;
+    assert_eq!(lower.ending, Ok(ExitStatus::Success));
+    assert_eq!(lower.out, upper.out);
+}
+
+fn renamed(id: &str, resource: &str) -> rds_simulator_sdk::scenario::Database {
+    let mut database = database(Instance, id);
+    database.resource_id = Some(resource.to_owned());
+    database
+}
+
+/// H6, c1: a database is its resource id, and its name is what it is called now.
+#[tokio::test]
+async fn a_database_that_was_renamed_is_restored_by_its_new_name() {
+    let account = Account::new(|source| source.instance(renamed("orders-v2", "db-ORDERS")), copies);
+    let said = account.say("restore-command orders-v2").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.out);
+    assert!(
+        said.out.contains("--db-snapshot-identifier snap-orders-5 "),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("--db-instance-identifier orders-v2 "), "{}", said.out);
+    assert!(
+        said.out
+            .contains("# Copies of db-ORDERS were made under another name, too: orders."),
+        "{}",
+        said.out
+    );
+
+    account.lose(SOURCE);
+    let alone = account
+        .say(&format!(
+            "restore-command orders-v2 --destination {DESTINATION} --owner snap"
+        ))
+        .await;
+    let failure = alone.failure();
+    assert!(
+        failure.contains("if it was renamed, its copies may have another of its names"),
+        "{failure}"
+    );
+    let by_id = account
+        .say(&format!(
+            "restore-command db-ORDERS --destination {DESTINATION} --owner snap"
+        ))
+        .await;
+    assert!(by_id.out.contains("--db-instance-identifier orders "), "{}", by_id.out);
+}
+
+#[tokio::test]
+async fn where_the_source_region_does_not_answer_the_name_decides_and_that_is_said() {
+    let account = account();
+    let databases = Calls::to("DescribeDBInstances");
+    account.world.fault(Fault::error(databases, "AccessDenied", "no"));
+    let said = account.say("restore-command instance:orders").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    assert!(
+        said.out
+            .contains("# us-east-1 could not be asked whether a database was renamed ("),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("snap-orders-5"), "{}", said.out);
+}
+
+/// H6, c8: after a switchover the name belongs to another database.
+#[tokio::test]
+async fn of_two_databases_that_had_the_name_the_one_that_has_it_now_is_restored() {
+    let with_green = |region: Region| {
+        let mut green = copy(Instance, "orders", 9.0).tag(tags::SOURCE_RESOURCE_ID, "db-GREEN");
+        green.id = Some("snap-orders-green".to_owned());
+        copies(region).snapshot(green)
+    };
+    let source = |region: Region| region.instance(renamed("orders", "db-GREEN"));
+    let said = Account::new(source, with_green).say("restore-command orders").await;
+    assert!(said.out.contains("snap-orders-green"), "{}", said.out);
+    let said = Account::new(source, copies).say("restore-command orders").await;
+    assert!(
+        said.out.contains(
+            "# The instance that is called orders now, db-GREEN, has no copy; this one, db-ORDERS, was called so before."
+        ),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("snap-orders-5"), "{}", said.out);
+}
+
+/// Case 25.
+#[tokio::test]
+async fn a_class_that_is_not_offered_there_is_named_with_those_that_are() {
+    let (account, place) = on_the_day();
+    let line = format!("restore-command orders {place}");
+    account.offers(Ok(vec![("db.r7g.large", "gp3"), ("db.r7g.xlarge", "gp3")]));
+    let said = account.say(&line).await;
+    assert!(
+        said.out.contains(
+            "# db.r6g.large is not offered for postgres 16.3 in eu-west-1; offered: db.r7g.large, db.r7g.xlarge.\n"
+        ),
+        "{}",
+        said.out
+    );
+    account.offers(Ok(vec![("db.r6g.large", "io2")]));
+    let said = account.say(&line).await;
+    assert!(
+        said.out
+            .contains("# db.r6g.large is not offered with gp3 storage in eu-west-1; offered: io2.\n"),
+        "{}",
+        said.out
+    );
+    account.offers(Ok(Vec::new()));
+    let said = account.say(&line).await;
+    assert!(
+        said.out.contains("# postgres 16.3 is not offered in eu-west-1, "),
+        "{}",
+        said.out
+    );
+    account.offers(Ok(vec![("db.r6g.large", "gp3")]));
+    let said = account.say(&line).await;
+    assert!(!said.out.contains("offered"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn what_the_region_offers_is_no_condition_of_the_answer() {
+    let (account, place) = on_the_day();
+    account.offers(Err("AccessDenied"));
+    let said = account.say(&format!("restore-command orders {place}")).await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    assert!(
+        said.out
+            .contains("# It could not be checked that class and version are offered in eu-west-1 ("),
+        "{}",
+        said.out
+    );
+}
+
+/// Case 15: clusters with long names, through the whole program.
+#[tokio::test]
+async fn the_instances_of_clusters_with_long_names_are_told_apart() {
+    let long = "customer-orders-production-eu-west-1-primary-database-cluster-";
+    let mut names = std::collections::BTreeSet::new();
+    for cluster in [format!("{long}a"), format!("{long}b"), format!("{}-ab", "p".repeat(59))] {
+        let account = Account::new(
+            |source| source,
+            |region| {
+                let mut copy = copy(Cluster, &cluster, 3.0);
+                copy.id = Some("snap-long".to_owned());
+                region.snapshot(copy)
+            },
+        );
+        let line = format!("restore-command {cluster} --members 2 --destination {DESTINATION} --owner snap");
+        let said = account.say(&line).await;
+        let found = said
+            .out
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("--db-instance-identifier "));
+        names.extend(found.map(|line| line.trim_end_matches(" \\").to_owned()));
+    }
+    assert_eq!(names.len(), 6, "{names:?}");
+    for name in names {
+        let legal = name.len() <= 63 && !name.contains("--") && !name.ends_with('-');
+        assert!(
+            legal && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_identifier_that_rds_would_refuse_is_refused_before_any_call() {
+    let (account, place) = on_the_day();
+    for name in ["1orders", "or--ders", "orders-", "o_o"] {
+        let said = account
+            .say(&format!("restore-command orders --as {name} {place}"))
+            .await;
+        assert!(said.failure().contains("is not a valid database identifier"), "{name}");
+    }
+    assert!(account.calls().is_empty());
 }
 
 #[tokio::test]

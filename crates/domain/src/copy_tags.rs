@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::ownership::{CopyIdentity, Format, Owner};
 use crate::payload::{CopyRef, Source};
+use crate::restore_settings::RestoreSettings;
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::{Completion, Snapshot};
 use crate::tag_spelling::is_meant_for;
@@ -89,7 +90,8 @@ impl CopyTags {
         let optional = optional
             .into_iter()
             .filter_map(|(key, value)| Some((key, value.filter(|value| !value.is_empty() && is_taggable(value))?)));
-        let all = identity.into_iter().chain(format).chain(optional);
+        let settings = restore.settings.to_tags().into_iter();
+        let all = identity.into_iter().chain(format).chain(optional).chain(settings);
         all.chain(self.retention.to_records(self.format))
             .map(|(key, value)| (key.to_owned(), value))
             .collect()
@@ -137,6 +139,8 @@ pub struct RestoreHints {
     pub option_group: Option<String>,
     /// Whether the database was Multi-AZ, if that was known.
     pub multi_az: Option<bool>,
+    /// Its other settings, but for those that the snapshot knows.
+    pub settings: RestoreSettings,
 }
 
 impl RestoreHints {
@@ -150,6 +154,7 @@ impl RestoreHints {
             parameter_group: tag(tags::PARAMETER_GROUP),
             option_group: tag(tags::SOURCE_OPTION_GROUP).or_else(|| tag(tags::OPTION_GROUP)),
             multi_az: tag(tags::MULTI_AZ).map(|value| value == "true"),
+            settings: RestoreSettings::read(tags).settings,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::kind::DatabaseKind;
+use crate::restore_settings::RestoreSettings;
 use crate::snapshot::{Database, Encryption, Snapshot};
 
 /// A complete manual snapshot of the destination region.
@@ -27,6 +28,7 @@ pub(crate) fn manual_snapshot(id: &str, tags: BTreeMap<String, String>) -> Snaps
         full_size_bytes: None,
         percent: 100,
         option_group: None,
+        settings: RestoreSettings::default(),
         tags,
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::DatabaseKind;
+use crate::restore_settings::RestoreSettings;
 
 /// How a snapshot's storage is encrypted.
 ///
@@ -90,6 +91,8 @@ pub struct Snapshot {
     pub percent: i32,
     /// Its option group.
     pub option_group: Option<String>,
+    /// What it knows of its database's settings. Empty where snapshots are listed.
+    pub settings: RestoreSettings,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -174,6 +177,10 @@ pub struct Database {
     pub option_group: Option<String>,
     /// Whether it has a standby in another zone.
     pub multi_az: bool,
+    /// Of a cluster: the instance that is written to.
+    pub writer: Option<String>,
+    /// Its other settings, for the restore of a copy. Empty where databases are listed.
+    pub settings: RestoreSettings,
 }
 
 /// An option group.

@@ -91,6 +91,14 @@ pub const WISHES: &[&str] = &[
 ];
 /// The wishes that ask for retention.
 pub const RETENTION: &[&str] = &[KEEP, KEEP_DAYS, KEEP_DAILY, KEEP_WEEKLY, KEEP_MONTHLY, KEEP_YEARLY];
+/// On a copy, for a restore: the settings of the database that its snapshot does not know. See
+/// [`crate::restore_settings::RestoreSettings`].
+pub const SETTINGS: &str = "snapferry:settings";
+/// Those for which [`SETTINGS`] has no room.
+pub const MORE_SETTINGS: &str = "snapferry:settings-2";
+/// On a database: the copy that it was restored from, by `snapferry restore-command`. It is a record and asks for
+/// nothing.
+pub const RESTORED_FROM: &str = "snapferry:restored-from";
 /// Every tag there is. A database that was restored from a copy may carry those of copies.
 pub const ALL: &[&str] = &[
     COPY,
@@ -126,6 +134,9 @@ pub const ALL: &[&str] = &[
     SOURCE_OPTION_GROUP,
     OPTION_GROUP,
     MULTI_AZ,
+    SETTINGS,
+    MORE_SETTINGS,
+    RESTORED_FROM,
 ];
 /// Value of [`VERIFIED`] on a copy that is not what was asked for.
 pub const MISMATCH: &str = "mismatch";

@@ -10,10 +10,11 @@ use std::time::Duration;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rds::operation::describe_db_cluster_snapshots::builders::DescribeDBClusterSnapshotsFluentBuilder;
-use aws_sdk_rds::types::{Filter, GlobalCluster, Tag};
+use aws_sdk_rds::types::{Filter, GlobalCluster, OrderableDbInstanceOption, Tag};
 use convert::{cluster, cluster_snapshot, instance, instance_snapshot, option_group};
 use domain::error::{Error, Refusal};
 use domain::kind::DatabaseKind;
+use domain::restore_settings::RestoreSettings;
 use domain::snapshot::{Database, OptionGroup, Snapshot};
 use domain::tags;
 use jiff::Timestamp;
@@ -86,6 +87,7 @@ impl SnapshotQuery<'_> {
         let mut snapshot = found.filter(|snapshot| self.matches(snapshot))?;
         if !matches!(self, Self::Named { .. }) {
             tags::retain_ours(&mut snapshot.tags);
+            snapshot.settings = RestoreSettings::default();
         }
         Some(snapshot)
     }
@@ -117,6 +119,15 @@ pub struct Quota {
     pub used: i64,
     /// Most manual snapshots that may exist.
     pub max: i64,
+}
+
+/// A class on offer in a region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClassOffer {
+    /// The class.
+    pub class: String,
+    /// The type of storage that it has in this offer.
+    pub storage: String,
 }
 
 /// Lists all pages of a call, each item converted on arrival, so that one page at a time is held.
@@ -157,12 +168,51 @@ impl Rds {
         &self.region
     }
 
-    /// Every database of a kind. Members of clusters appear among the instances: see [`Database::member_of`].
+    /// Every database of a kind, without its settings: of thousands they are more memory than all the rest. Members of
+    /// clusters appear among the instances: see [`Database::member_of`].
     pub async fn databases(&self, kind: DatabaseKind) -> Result<Vec<Database>, Error> {
+        let without_settings = |database: Option<Database>| {
+            database.map(|database| Database {
+                settings: RestoreSettings::default(),
+                ..database
+            })
+        };
+        let instance = |found| without_settings(instance(found));
+        let cluster = |found| without_settings(cluster(found));
         Ok(match kind {
             DatabaseKind::Instance => collect_pages!(self.client.describe_db_instances(), instance),
             DatabaseKind::Cluster => collect_pages!(self.client.describe_db_clusters(), cluster),
         })
+    }
+
+    /// The classes on offer here for a version of an engine: all, or only one. Several rows say the same of a class,
+    /// with different storage.
+    pub async fn offers(
+        &self,
+        engine: &str,
+        engine_version: &str,
+        class: Option<&str>,
+    ) -> Result<Vec<ClassOffer>, Error> {
+        let call = self
+            .client
+            .describe_orderable_db_instance_options()
+            .engine(engine)
+            .engine_version(engine_version)
+            .set_db_instance_class(class.map(str::to_owned))
+            .vpc(true)
+            // The most that the API allows is 10,000; of one engine and version there are hundreds.
+            .max_records(1000);
+        let offer = |option: OrderableDbInstanceOption| {
+            let offer = ClassOffer {
+                class: option.db_instance_class?,
+                storage: option.storage_type.unwrap_or_default(),
+            };
+            (option.engine.as_deref() == Some(engine)
+                && option.engine_version.as_deref() == Some(engine_version)
+                && class.is_none_or(|class| class == offer.class))
+            .then_some(offer)
+        };
+        Ok(collect_pages!(call, offer))
     }
 
     /// The database with this resource id, if it still exists.
@@ -218,7 +268,7 @@ impl Rds {
     /// The snapshots of a kind that `which` selects, in no order: those that were asked for and no others, whatever RDS
     /// answers.
     ///
-    /// Of many snapshots only our own tags are kept.
+    /// Of many snapshots only our own tags are kept, and not their settings.
     pub async fn snapshots(&self, kind: DatabaseKind, which: SnapshotQuery<'_>) -> Result<Vec<Snapshot>, Error> {
         match (kind, which) {
             (DatabaseKind::Instance, _) => self.instance_snapshots(which).await,
@@ -289,13 +339,19 @@ impl Rds {
         Ok(collect_pages!(call, |found| which.take(cluster_snapshot(found))))
     }
 
-    /// What `keep` makes of each manual snapshot of a kind, in no order. There may be tens of thousands, so each is let
-    /// go before the next page comes.
+    /// What `keep` makes of each manual snapshot of a kind, without its settings, in no order. There may be tens of
+    /// thousands, so each is let go before the next page comes.
     pub async fn scan_manual_snapshots<T>(
         &self,
         kind: DatabaseKind,
         keep: impl Fn(Snapshot) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
+        let keep = |snapshot| {
+            keep(Snapshot {
+                settings: RestoreSettings::default(),
+                ..snapshot
+            })
+        };
         Ok(match kind {
             DatabaseKind::Instance => {
                 let call = self.client.describe_db_snapshots().snapshot_type("manual");

@@ -13,6 +13,7 @@ use domain::kind::DatabaseKind;
 use domain::ownership::MAX_ATTEMPTS;
 use domain::payload::{CopyRef, Found, Source, Started, Wait};
 use domain::rds_rules::needs_presigned_url;
+use domain::restore_settings::Setting;
 use domain::settings::Settings;
 use domain::snapshot::{Database, Snapshot};
 use jiff::Timestamp;
@@ -151,17 +152,40 @@ async fn source_snapshot(deployment: &Deployment, found: &Found, source: &Source
     }
 }
 
-/// The database as it is now, for the tags that a restore needs; nothing if it was deleted meanwhile. A cluster
-/// has no instance class of its own, its members have.
+/// The database as it is now, for the tags that a restore needs; nothing if it was deleted meanwhile. What a cluster
+/// does not say of its instances, such as their class, its writer says.
 async fn describe(deployment: &Deployment, kind: DatabaseKind, resource_id: &str) -> Result<Option<Database>, Error> {
     let Some(mut database) = deployment.source.database(kind, resource_id).await? else {
         return Ok(None);
     };
     if kind == DatabaseKind::Cluster && database.class.is_none() {
         let members = deployment.source.members(&database.id).await?;
-        database.class = members.into_iter().find_map(|member| member.class);
+        describe_members(&mut database, members);
     }
     Ok(Some(database))
+}
+
+/// Adds what the writer says, or, where RDS names none, the first instance. The instances are restored like it.
+fn describe_members(cluster: &mut Database, members: Vec<Database>) {
+    let is_writer = |member: &Database| cluster.writer.as_deref() == Some(&member.id);
+    let at = members.iter().position(is_writer).unwrap_or_default();
+    let Some(mut writer) = members.into_iter().nth(at) else {
+        return;
+    };
+    let parameter_group = writer.parameter_group.filter(|group| !group.starts_with("default."));
+    let settings = &mut cluster.settings;
+    settings.set(Setting::MemberParameterGroup, parameter_group);
+    for setting in [
+        Setting::Ca,
+        Setting::Monitoring,
+        Setting::MonitoringRole,
+        Setting::Insights,
+        Setting::AutoUpgrade,
+        Setting::Public,
+    ] {
+        settings.set(setting, writer.settings.take(setting));
+    }
+    cluster.class = writer.class;
 }
 
 /// The copy, started now or before; nothing if the one of that name failed, so that the caller tries the next name.

@@ -52,6 +52,10 @@ pub(crate) fn ours(
                 .and_then(|database| database.option_group.clone())
                 .or_else(|| snapshot.option_group.clone()),
             multi_az: database.map(|database| database.multi_az),
+            // What the snapshot says, its copy says as well.
+            settings: database
+                .map(|database| database.settings.clone().without(&snapshot.settings))
+                .unwrap_or_default(),
         },
     }
 }

@@ -1,5 +1,6 @@
 use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
 use domain::payload::{Decision, Outcome, Policy};
+use domain::restore_settings::{RestoreSettings, Setting};
 use domain::snapshot::Encryption;
 use domain::tags;
 use fixtures::{
@@ -81,6 +82,7 @@ async fn a_copy_is_started_under_its_name_with_its_key_and_tags() {
         tags::PARAMETER_GROUP,
         tags::OPTION_GROUP,
         tags::MULTI_AZ,
+        tags::SETTINGS,
     ] {
         assert!(copy.tags.contains_key(key), "{key}");
     }
@@ -126,6 +128,43 @@ async fn an_unencrypted_instance_becomes_encrypted_and_an_unencrypted_cluster_st
     assert_eq!(cluster.copy.kms_key_arn, None);
     let copy = world.snapshot(DESTINATION, &cluster.copy.id).expect("a copy");
     assert_eq!(copy.tags[tags::COPY_KMS_KEY], tags::NO_KEY);
+}
+
+/// D11: the settings of a cluster's instances are those of its writer, wherever it stands in the list.
+#[test]
+fn a_clusters_instances_are_described_by_its_writer() {
+    let member = |id: &str, class: &str, group: &str, monitoring: i32| Database {
+        class: Some(class.to_owned()),
+        parameter_group: Some(group.to_owned()),
+        settings: RestoreSettings::default()
+            .with(Setting::Monitoring, Some(monitoring))
+            .with(Setting::Port, Some(1)),
+        ..fixtures::database(DatabaseKind::Instance, id)
+    };
+    let members = [
+        member("billing-a", "db.r6g.large", "default.aurora-postgresql16", 5),
+        member("billing-b", "db.r6g.4xlarge", "tuned", 60),
+    ];
+    let described = |writer: Option<&str>| {
+        let mut cluster = Database {
+            writer: writer.map(str::to_owned),
+            ..fixtures::database(DatabaseKind::Cluster, "billing")
+        };
+        describe_members(&mut cluster, members.to_vec());
+        let settings: Vec<(Setting, String)> = cluster
+            .settings
+            .iter()
+            .map(|(setting, value)| (setting, value.to_owned()))
+            .collect();
+        (cluster.class.expect("a class"), settings)
+    };
+    let of_writer = vec![
+        (Setting::MemberParameterGroup, "tuned".to_owned()),
+        (Setting::Monitoring, "60".to_owned()),
+    ];
+    assert_eq!(described(Some("billing-b")), ("db.r6g.4xlarge".to_owned(), of_writer));
+    let of_first = vec![(Setting::Monitoring, "5".to_owned())];
+    assert_eq!(described(None), ("db.r6g.large".to_owned(), of_first));
 }
 
 #[tokio::test]

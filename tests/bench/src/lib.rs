@@ -10,6 +10,7 @@ use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::kind::DatabaseKind;
 use domain::ownership::{CopyIdentity, Format, Owner};
 use domain::payload::{LeftOut, Retired, RunRules, Target, Wait};
+use domain::restore_settings::RestoreSettings;
 use domain::retention_rules::RetentionRules;
 use domain::snapshot::{Encryption, Snapshot};
 use domain::tags;
@@ -135,6 +136,7 @@ pub fn tagged() -> Snapshot {
         full_size_bytes: None,
         percent: 100,
         option_group: None,
+        settings: RestoreSettings::default(),
         tags: all,
     }
 }

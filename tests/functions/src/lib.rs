@@ -11,6 +11,7 @@ pub use measured::{Measured, metered};
 
 use domain::kind::DatabaseKind;
 use domain::payload::{Source, Target};
+use domain::restore_settings::RestoreSettings;
 use domain::settings::Settings;
 use domain::snapshot::{Database, Encryption, Snapshot};
 use rds::Rds;
@@ -128,6 +129,8 @@ pub fn database(kind: DatabaseKind, id: &str) -> Database {
         parameter_group: None,
         option_group: None,
         multi_az: false,
+        writer: None,
+        settings: RestoreSettings::default(),
     }
 }
 
@@ -154,6 +157,7 @@ pub fn snapshot(id: &str) -> Snapshot {
         full_size_bytes: None,
         percent: 100,
         option_group: None,
+        settings: RestoreSettings::default(),
         tags: std::collections::BTreeMap::new(),
     }
 }

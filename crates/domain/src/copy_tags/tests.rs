@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::restore_settings::Setting;
 use crate::snapshot::Encryption;
 
 const SOURCE_ARN: &str = "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1";
@@ -32,6 +33,9 @@ fn written() -> CopyTags {
             parameter_group: None,
             option_group: Some(String::new()),
             multi_az: Some(true),
+            settings: RestoreSettings::default()
+                .with(Setting::DeletionProtection, Some(true))
+                .with(Setting::Logs, Some("postgresql+upgrade")),
         },
     }
 }
@@ -95,6 +99,7 @@ fn the_names_of_the_tags_are_for_ever() {
         ("snapferry:multi-az", "true"),
         ("snapferry:owner", "us-east-1/snap"),
         ("snapferry:requested", "2026-11-22T04:00:00Z"),
+        ("snapferry:settings", "deletion-protection=true logs=postgresql+upgrade"),
         ("snapferry:source-arn", SOURCE_ARN),
         ("snapferry:source-created", "2026-11-22T03:10:00Z"),
         ("snapferry:source-id", "orders"),

@@ -1,4 +1,5 @@
 use domain::kind::DatabaseKind;
+use domain::restore_settings::{RestoreSettings, Setting};
 use fixtures::source;
 use proptest::prelude::*;
 
@@ -14,6 +15,10 @@ fn database() -> Database {
         parameter_group: Some("orders-16".to_owned()),
         option_group: Some("default:postgres-16".to_owned()),
         multi_az: true,
+        settings: RestoreSettings::default()
+            .with(Setting::DeletionProtection, Some(true))
+            .with(Setting::Port, Some(5432))
+            .with(Setting::Logs, Some("postgresql+upgrade")),
         ..fixtures::database(DatabaseKind::Instance, "orders")
     }
 }
@@ -22,6 +27,7 @@ fn tags(inherited: &BTreeMap<String, String>, database: Option<&Database>) -> BT
     let target = Target::new(DatabaseKind::Instance, "orders", "db-ORDERS");
     let snapshot = Snapshot {
         option_group: Some("of-the-snapshot".to_owned()),
+        settings: RestoreSettings::default().with(Setting::Port, Some(5433)),
         ..fixtures::snapshot("rds:orders-1")
     };
     let requested = "2026-11-22T04:00:00Z".parse().expect("a time");
@@ -46,6 +52,8 @@ fn a_copy_says_whose_it_is_what_it_is_of_and_what_a_restore_needs() {
         ("snapferry:owner", "us-east-1/snap"),
         ("snapferry:parameter-group", "orders-16"),
         ("snapferry:requested", "2026-11-22T04:00:00Z"),
+        // The port is not among them: the snapshot knows it.
+        ("snapferry:settings", "deletion-protection=true logs=postgresql+upgrade"),
         (
             "snapferry:source-arn",
             "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1",
@@ -66,6 +74,7 @@ fn a_database_that_is_gone_still_leaves_what_its_snapshot_knows() {
     assert_eq!(tags["snapferry:source-option-group"], "of-the-snapshot");
     assert_eq!(tags["snapferry:engine-version"], "16.3");
     assert!(!tags.contains_key("snapferry:class"));
+    assert!(!tags.contains_key("snapferry:settings"));
 }
 
 #[test]

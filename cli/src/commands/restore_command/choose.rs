@@ -1,0 +1,192 @@
+//! Which database is meant. Names are reused, and databases are renamed: a database is its resource id, and its name leads
+//! there.
+
+use std::collections::BTreeSet;
+
+use domain::copy_tags::CopyStatus;
+use domain::kind::{DatabaseKind, DatabaseName, NameError};
+use domain::snapshot::Database;
+use domain::tags;
+
+use crate::commands::restore_command::quoting::visible;
+use crate::error::CliError;
+use crate::facts::copies::{CopySource, DatabaseCopies};
+
+/// The database, and what has to be known of the choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chosen<'a> {
+    pub(crate) database: &'a DatabaseCopies,
+    /// The name under which it is restored unless the operator says another.
+    pub(crate) name: String,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What the operator asked for, as it is read.
+pub(crate) fn parse_name(database: &str) -> Result<DatabaseName, CliError> {
+    database.parse().map_err(|error: NameError| {
+        let problem = match error {
+            NameError::Empty => format!("{database:?} names no database"),
+            error => error.to_string(),
+        };
+        CliError::new(
+            format!("{problem}."),
+            "Give it as the RDS console shows it: orders, or instance:orders, or cluster:orders.",
+        )
+    })
+}
+
+/// The database that is meant. `living` are those that have the name now, as far as the source region was asked: of
+/// them the resource id decides. Otherwise it is the one that was copied under the name, or has it as its resource id; of
+/// several, as when one was re-created, the one with the newest data.
+pub(crate) fn choose<'a>(
+    all: &'a [DatabaseCopies],
+    asked: &DatabaseName,
+    living: &[Database],
+    source: &CopySource,
+) -> Result<Chosen<'a>, CliError> {
+    let id = asked.id.as_str();
+    let kinds = DatabaseKind::ALL
+        .into_iter()
+        .filter(|kind| asked.kind.is_none_or(|asked| asked == *kind));
+    let pools: Vec<Vec<&DatabaseCopies>> = kinds.map(|kind| candidates(all, kind, id, living)).collect();
+    if pools.iter().filter(|pool| !pool.is_empty()).count() > 1 {
+        return Err(CliError::new(
+            format!("{id} is the name of an instance and of a cluster."),
+            format!("Choose one: instance:{id} or cluster:{id}."),
+        ));
+    }
+    let pool: Vec<&DatabaseCopies> = pools.into_iter().flatten().collect();
+    let newest = pool
+        .iter()
+        .max_by_key(|database| database.newest_verified().map(|copy| copy.own.source_created));
+    let Some(database) = newest.copied() else {
+        return Err(nothing(asked, living, source));
+    };
+    let is_named = names(database).contains(id) || is_alive(database, living);
+    Ok(Chosen {
+        database,
+        name: if is_named { id } else { &database.id }.to_owned(),
+        notes: notes(&pool, database, id, living),
+    })
+}
+
+fn candidates<'a>(
+    all: &'a [DatabaseCopies],
+    kind: DatabaseKind,
+    id: &str,
+    living: &[Database],
+) -> Vec<&'a DatabaseCopies> {
+    let of_kind = || all.iter().filter(|database| database.kind == kind);
+    let alive: Vec<&DatabaseCopies> = of_kind().filter(|database| is_alive(database, living)).collect();
+    if !alive.is_empty() {
+        return alive;
+    }
+    of_kind()
+        .filter(|database| names(database).contains(id) || database.resource_id.eq_ignore_ascii_case(id))
+        .collect()
+}
+
+fn is_alive(database: &DatabaseCopies, living: &[Database]) -> bool {
+    living
+        .iter()
+        .any(|alive| alive.kind == database.kind && alive.resource_id == database.resource_id)
+}
+
+/// The names under which it was copied.
+fn names(database: &DatabaseCopies) -> BTreeSet<&str> {
+    let copies = database.copies.iter();
+    let names = copies.map(|copy| {
+        copy.snapshot
+            .tags
+            .get(tags::SOURCE_ID)
+            .unwrap_or(&copy.snapshot.database_id)
+    });
+    names.map(String::as_str).chain([database.id.as_str()]).collect()
+}
+
+fn notes(pool: &[&DatabaseCopies], database: &DatabaseCopies, id: &str, living: &[Database]) -> Vec<String> {
+    let DatabaseCopies { kind, resource_id, .. } = database;
+    let mut notes = Vec::new();
+    if pool.len() > 1 {
+        notes.push(format!(
+            "{} databases had this name; this is {}. Name another by its resource id, which `snapferry status --json` has.",
+            pool.len(),
+            visible(resource_id)
+        ));
+    }
+    if database.id != id {
+        let names: Vec<&str> = names(database).into_iter().filter(|name| *name != id).collect();
+        notes.push(format!(
+            "Copies of {} were made under another name, too: {}.",
+            visible(resource_id),
+            visible(&names.join(", "))
+        ));
+    }
+    let other = living
+        .iter()
+        .find(|alive| alive.kind == *kind && alive.resource_id != *resource_id);
+    if let Some(alive) = other.filter(|_| !is_alive(database, living)) {
+        notes.push(format!(
+            "The {kind} that is called {id} now, {}, has no copy; this one, {}, was called so before.",
+            visible(&alive.resource_id),
+            visible(resource_id)
+        ));
+    }
+    notes
+}
+
+fn nothing(asked: &DatabaseName, living: &[Database], source: &CopySource) -> CliError {
+    let CopySource { region, owner_id, .. } = source;
+    let what = format!("There is no copy of {asked} of the owner {owner_id} in {region}.");
+    let list = format!("`snapferry status --destination {region}` lists the databases that have copies");
+    if living.is_empty() {
+        let by_other_names = "if it was renamed, its copies may have another of its names";
+        CliError::new(what, format!("{list}; {by_other_names}."))
+    } else {
+        CliError::new(
+            what,
+            format!("{list}. Start a run: snapferry run --only {asked} --follow."),
+        )
+    }
+}
+
+/// The error where there is no copy that a restore could take.
+pub(crate) fn no_verified_error(database: &DatabaseCopies, region: &str) -> CliError {
+    let unverified = database.count(CopyStatus::Unverified);
+    let newest = database.copies.first().map_or("", |copy| copy.own.id.as_str());
+    let id = visible(&database.id);
+    CliError::new(
+        format!(
+            "No copy of {} {id} in {region} is verified: {} in progress, {unverified} complete and not verified, {} failed, \
+             {} different from their source.",
+            database.kind,
+            database.count(CopyStatus::InProgress),
+            database.count(CopyStatus::Failed),
+            database.count(CopyStatus::Mismatched),
+        ),
+        if unverified > 0 {
+            format!(
+                "If there is no time to verify, {newest} can be restored by hand; otherwise: snapferry run --only {id}."
+            )
+        } else {
+            format!("Start a run: snapferry run --only {id} --follow.")
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_say_its_kind() {
+        assert_eq!(parse_name("orders").map(|name| name.kind), Ok(None));
+        assert_eq!(
+            parse_name("cluster:orders").map(|name| name.kind),
+            Ok(Some(DatabaseKind::Cluster))
+        );
+        for wrong in ["", "instance:", "a b", "x:orders"] {
+            assert!(parse_name(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `snapferry restore-command`: the AWS CLI commands that restore a database from its newest verified copy.
+//!
+//! Everything comes from the copy and its tags, so that it works when the source region is lost.
+
+mod aws_command;
+mod choose;
+mod cluster;
+mod instance;
+mod names;
+mod offered;
+mod quoting;
+mod restore;
+
+use domain::kind::{DatabaseKind, DatabaseName};
+use domain::restore_settings::Setting;
+use domain::snapshot::{Database, Snapshot};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::args::{Global, RestoreCommand};
+use crate::aws::account::Account;
+use crate::commands::copy_source;
+use crate::commands::restore_command::aws_command::Step;
+use crate::commands::restore_command::choose::{Chosen, choose, no_verified_error, parse_name};
+use crate::commands::restore_command::names::is_identifier;
+use crate::commands::restore_command::quoting::visible;
+use crate::commands::restore_command::restore::{Request, Restore, custom};
+use crate::error::{CliError, ExitStatus};
+use crate::facts::copies::{CopySource, DatabaseCopies, NEEDS, OwnedCopy};
+use crate::format::{format_duration, format_utc};
+use crate::output::terminal::Terminal;
+
+/// What the command writes, as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    version: u32,
+    database: &'a str,
+    kind: DatabaseKind,
+    region: &'a str,
+    copy: &'a str,
+    captured_at: Timestamp,
+    verified_at: Option<Timestamp>,
+    age_seconds: i64,
+    steps: &'a [Step],
+    fill_in: Vec<&'static str>,
+    notes: &'a [String],
+    not_restored: &'a [String],
+}
+
+/// Finds the copy and writes the commands.
+pub(crate) async fn run(
+    account: &Account,
+    global: &Global,
+    options: &RestoreCommand,
+    terminal: &mut Terminal<'_>,
+) -> Result<ExitStatus, CliError> {
+    let asked = parse_name(&options.database)?;
+    check_name(options.name.as_deref())?;
+    let source = copy_source::find(account, global, &options.copies).await?;
+    let owned = source.read(account).await?;
+    let (living, unasked) = living(account, &source, &asked).await;
+    let Chosen { database, name, notes } = choose(&owned.databases, &asked, &living, &source)?;
+    let Some(copy) = database.newest_verified() else {
+        return Err(no_verified_error(database, &source.region));
+    };
+    let snapshot = complete(account, &source.region, copy).await?;
+    let request = Request {
+        name: options.name.as_deref().unwrap_or(&name),
+        region: &source.region,
+        profile: global.profile.as_deref(),
+        members: options.members,
+    };
+    let restore = Restore::new(&snapshot, request);
+    let (restoration, storage) = match database.kind {
+        DatabaseKind::Instance => (instance::plan(&restore), storage(&restore)),
+        DatabaseKind::Cluster => (cluster::plan(&restore), None),
+    };
+    let offered = offered::check(&account.rds(&source.region), &restore, storage).await;
+    let mut notes: Vec<String> = notes.into_iter().chain(unasked).collect();
+    notes.extend(remarks(database, copy, &restore));
+    notes.extend(offered);
+    let report = Report {
+        version: 1,
+        database: &database.id,
+        kind: database.kind,
+        region: &source.region,
+        copy: &copy.own.id,
+        captured_at: copy.own.source_created,
+        verified_at: copy.verified_at(),
+        age_seconds: account.now().duration_since(copy.own.source_created).as_secs(),
+        fill_in: placeholders(&restoration.steps),
+        steps: &restoration.steps,
+        notes: &notes,
+        not_restored: &restoration.not_restored,
+    };
+    if options.json {
+        terminal.print_json(&report);
+    } else {
+        show(&report, terminal);
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn check_name(name: Option<&str>) -> Result<(), CliError> {
+    match name {
+        Some(name) if !is_identifier(name) => Err(CliError::new(
+            format!("{name:?} is not a valid database identifier."),
+            "RDS takes at most 63 letters, digits and hyphens; a letter first, no hyphen last, no two hyphens together.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The databases that have the name now, if the source region can be asked, or why it could not be.
+async fn living(account: &Account, source: &CopySource, asked: &DatabaseName) -> (Vec<Database>, Option<String>) {
+    let Some(stack) = &source.stack else {
+        return (Vec::new(), None);
+    };
+    let rds = account.rds(&stack.region);
+    let (mut living, mut unasked) = (Vec::new(), None);
+    for kind in DatabaseKind::ALL {
+        if asked.kind.is_none_or(|asked| asked == kind) {
+            match rds.database_named(kind, &asked.id).await {
+                // A member of a cluster is copied with its cluster.
+                Ok(found) => living.extend(found.filter(|database| database.member_of.is_none())),
+                Err(error) => {
+                    let reason = visible(&error.to_string());
+                    unasked = Some(format!(
+                        "{} could not be asked whether a database was renamed ({reason}): this one was copied under the name.",
+                        stack.region
+                    ));
+                }
+            }
+        }
+    }
+    (living, unasked)
+}
+
+/// The copy with all its tags and settings, of which lists leave most out.
+async fn complete(account: &Account, region: &str, copy: &OwnedCopy) -> Result<Snapshot, CliError> {
+    let rds = account.rds(region);
+    let kind = copy.snapshot.kind;
+    let found = rds.snapshot(kind, &copy.own.id, &copy.snapshot.snapshot_type).await;
+    let found = found.map_err(|error| CliError::from_rds(region, NEEDS, &error))?;
+    found.filter(|found| found.arn == copy.own.arn).ok_or_else(|| {
+        CliError::new(
+            format!("{} was there a moment ago and is gone.", copy.own.id),
+            "Try again: the next newest copy is taken.",
+        )
+    })
+}
+
+/// The storage type that an instance asks for.
+fn storage<'a>(restore: &'a Restore<'_>) -> Option<&'a str> {
+    let storage = restore.settings.get(Setting::Storage)?;
+    Some(if storage == "standard" { "gp3" } else { storage })
+}
+
+fn show(report: &Report<'_>, terminal: &mut Terminal<'_>) {
+    let age = format_duration(SignedDuration::from_secs(report.age_seconds));
+    let captured = format_utc(report.captured_at);
+    let (kind, database) = (report.kind, visible(report.database));
+    terminal.println(&format!(
+        "# {kind} {database}, as it was at {captured} UTC ({age} ago)."
+    ));
+    terminal.println(&format!(
+        "# From the verified copy {} in {}.",
+        visible(report.copy),
+        visible(report.region)
+    ));
+    for note in report.notes {
+        terminal.println(&format!("# {}", visible(note)));
+    }
+    for step in report.steps {
+        terminal.println(&format!("\n# {}", visible(&step.purpose)));
+        terminal.println(&step.text);
+    }
+    terminal.println("\n# Not restored:");
+    for sentence in report.not_restored {
+        terminal.println(&format!("# - {}", visible(sentence)));
+    }
+    if !report.fill_in.is_empty() {
+        terminal.eprintln(&format!("Fill in: {}.", report.fill_in.join(", ")));
+    }
+}
+
+/// What should be known of the copy and of its groups before the commands are run.
+fn remarks(database: &DatabaseCopies, copy: &OwnedCopy, restore: &Restore<'_>) -> Vec<String> {
+    let hints = &restore.hints;
+    let mut notes = Vec::new();
+    if let Some(newer) = database.copies.first().filter(|newer| newer.own.id != copy.own.id) {
+        notes.push(format!(
+            "There is newer data, of {} UTC, in {}, which is not verified ({}, {} %).",
+            format_utc(newer.own.source_created),
+            visible(&newer.own.id),
+            visible(&newer.snapshot.status),
+            newer.snapshot.percent
+        ));
+    }
+    if hints.class.is_none() {
+        notes.push("The tags of the copy do not name the class of the database; choose one.".to_owned());
+    }
+    let of_members = restore.settings.get(Setting::MemberParameterGroup);
+    for (group, what, place) in [
+        (hints.parameter_group.as_deref(), "parameter group", "in this region"),
+        (of_members, "parameter group", "in this region, for its instances,"),
+        (
+            hints
+                .option_group
+                .as_deref()
+                .filter(|_| database.kind == DatabaseKind::Instance),
+            "option group",
+            "in this region, for the VPC of the subnet group,",
+        ),
+    ] {
+        if let Some(name) = custom(group) {
+            notes.push(format!(
+                "The database had the {what} {}; create it {place} first if it is not there.",
+                visible(name)
+            ));
+        }
+    }
+    notes
+}
+
+/// The placeholders that have to be replaced, in the order in which they appear.
+fn placeholders(steps: &[Step]) -> Vec<&'static str> {
+    let mut found: Vec<&'static str> = Vec::new();
+    for placeholder in steps.iter().flat_map(|step| &step.fill_in) {
+        if !found.contains(placeholder) {
+            found.push(placeholder);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;
