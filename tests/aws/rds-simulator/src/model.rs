@@ -1,11 +1,12 @@
 //! What stands in the simulated account: regions, keys, databases, snapshots, and copies at work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::details::{Details, OwnDetails};
 use crate::option_groups::OptionGroup;
 use crate::scenario::{Becomes, CopyBehaviour};
 
@@ -178,6 +179,8 @@ pub(crate) struct Key {
     pub(crate) state: String,
     pub(crate) usage: String,
     pub(crate) spec: String,
+    /// Its key policy lets nobody of this account use it.
+    pub(crate) locked: bool,
     pub(crate) aliases: Vec<String>,
 }
 
@@ -189,6 +192,7 @@ impl Key {
             state: "Enabled".to_owned(),
             usage: "ENCRYPT_DECRYPT".to_owned(),
             spec: "SYMMETRIC_DEFAULT".to_owned(),
+            locked: false,
             aliases,
         }
     }
@@ -197,13 +201,18 @@ impl Key {
         self.arn.rsplit_once('/').map_or(&self.arn, |(_, id)| id)
     }
 
+    /// The account that it belongs to, which may be another one.
+    pub(crate) fn account(&self) -> &str {
+        self.arn.split(':').nth(4).unwrap_or_default()
+    }
+
     pub(crate) fn enabled(&self) -> bool {
         self.state == "Enabled"
     }
 
     /// Whether snapshots can be encrypted with it, now.
     pub(crate) fn encrypts_snapshots(&self) -> bool {
-        self.enabled() && self.usage == "ENCRYPT_DECRYPT" && self.spec == "SYMMETRIC_DEFAULT"
+        self.enabled() && !self.locked && self.usage == "ENCRYPT_DECRYPT" && self.spec == "SYMMETRIC_DEFAULT"
     }
 
     /// Whether AWS manages it for one of its services.
@@ -238,7 +247,6 @@ pub(crate) struct Database {
     pub(crate) parameter_group: String,
     pub(crate) option_group: Option<String>,
     pub(crate) permanent_options: Vec<String>,
-    pub(crate) retention_days: u32,
     pub(crate) global_cluster: Option<String>,
     pub(crate) global_writer: Option<bool>,
     pub(crate) scalability: Option<String>,
@@ -246,6 +254,10 @@ pub(crate) struct Database {
     /// The cluster that an instance is a member of.
     pub(crate) cluster: Option<String>,
     pub(crate) members: Vec<Member>,
+    pub(crate) details: Details,
+    pub(crate) own: OwnDetails,
+    /// Members that RDS leaves out of its snapshots and their copies.
+    pub(crate) omits: BTreeSet<String>,
     pub(crate) copies: CopyBehaviour,
 }
 
@@ -257,6 +269,8 @@ pub(crate) struct Database {
 pub(crate) struct Snapshot {
     pub(crate) kind: Kind,
     pub(crate) id: String,
+    /// What a scenario calls it, where its identifier is made.
+    pub(crate) alias: Option<String>,
     pub(crate) database: String,
     pub(crate) resource_id: Option<String>,
     pub(crate) snapshot_type: String,
@@ -277,9 +291,29 @@ pub(crate) struct Snapshot {
     pub(crate) multi_az_cluster: bool,
     pub(crate) tags: Tags,
     pub(crate) source_arn: Option<String>,
+    pub(crate) details: Details,
+    /// When the newest transaction in it was made; as [`Snapshot::original_created`] when absent.
+    pub(crate) database_time: Option<Timestamp>,
+    /// Bytes.
+    pub(crate) full_size: u64,
+    /// Members that RDS leaves out of it and of its copies.
+    pub(crate) omits: BTreeSet<String>,
     /// How copies of this very snapshot behave.
     pub(crate) copies: CopyBehaviour,
     pub(crate) job: Option<Job>,
+    /// Why it cannot be deleted.
+    pub(crate) undeletable: Option<String>,
+    /// From when on listings have it; always when absent.
+    pub(crate) listed_from: Option<Timestamp>,
+    /// When a snapshot that is being deleted is gone.
+    pub(crate) gone_at: Option<Timestamp>,
+}
+
+impl Snapshot {
+    /// Whether another account owns it and shares it with this one.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.id.starts_with("arn:")
+    }
 }
 
 /// How a copy at work will end.
@@ -373,7 +407,11 @@ impl Region {
         )
     }
 
+    /// The ARN of a snapshot; that of another account is identified by it.
     pub(crate) fn snapshot_arn(&self, kind: Kind, id: &str) -> String {
+        if id.starts_with("arn:") {
+            return id.to_owned();
+        }
         self.arn(kind.snapshot_type(), id)
     }
 
@@ -398,19 +436,24 @@ impl Region {
     pub(crate) fn key_index(&self, identifier: &str) -> Option<usize> {
         self.keys.iter().position(|key| {
             key.arn == identifier
-                || key.arn == self.key_arn(identifier)
-                || key
-                    .aliases
-                    .iter()
-                    .any(|alias| alias == identifier || self.kms_arn(alias) == identifier)
+                // Keys of other accounts go by their ARN only.
+                || key.account() == self.account
+                    && (key.arn == self.key_arn(identifier)
+                        || key
+                            .aliases
+                            .iter()
+                            .any(|alias| alias == identifier || self.kms_arn(alias) == identifier))
         })
     }
 
-    /// How many manual snapshots count against the quota: those at work too, those of AWS Backup not.
+    /// How many manual snapshots count against the quota: those at work too, those of AWS Backup and those
+    /// that are being deleted not.
     pub(crate) fn manual_snapshots(&self, kind: Kind) -> usize {
         self.snapshots[kind]
             .values()
-            .filter(|snapshot| snapshot.snapshot_type == "manual")
+            .filter(|snapshot| {
+                snapshot.snapshot_type == "manual" && snapshot.status != "deleting" && !snapshot.is_shared()
+            })
             .count()
     }
 }

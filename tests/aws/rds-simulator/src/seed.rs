@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::details::{Details, OwnDetails};
 use crate::hash;
 use crate::identifier;
 use crate::model::{
     Database, Encryption, Ending, Job, KEY_STATES, Key, Kind, Member, RdsArn, Region, Snapshot, Tags, partition,
 };
+use crate::naming;
 use crate::option_groups::{self, OptionGroup};
 use crate::scenario::{self, GroupOption, Members, ScenarioError};
 
@@ -173,10 +175,33 @@ impl Seeding<'_> {
                 .before(age.unwrap_or(0.0))
                 .map_err(|reason| wrong(place, reason))?,
         };
-        let (snapshot_type, id) = type_and_id(&times, place, seed, owner.is_some(), &database, created)?;
+        let (snapshot_type, mut id) = type_and_id(&times, place, seed, owner.is_some(), &database, created)?;
+        let mut tags = model.tags.clone();
+        tags.extend(fill_tags(&times, place, &seed.tags)?);
+        let mut alias = None;
+        if let Some(copy) = seed.copy_of {
+            let name = naming::copy_id(&tags, copy.attempt).map_err(|reason| wrong(place, reason))?;
+            alias = Some(std::mem::replace(&mut id, name));
+        }
+        if let Some(account) = &seed.account {
+            if owner.is_some() || !is_account(account) {
+                return Err(wrong(
+                    place,
+                    "account: twelve digits, of a snapshot that stands for itself",
+                ));
+            }
+            let foreign = Region::new(region_name, account);
+            id = foreign.snapshot_arn(kind, &id);
+        }
         let original_created = match seed.original_age_hours {
             Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
             None => source.and_then(|source| source.original_created).unwrap_or(created),
+        };
+        let database_time = match seed.database_time_age_hours {
+            Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
+            None => source
+                .and_then(|source| source.database_time)
+                .unwrap_or(original_created),
         };
         let encryption = snapshot_encryption(region, place, seed, &model, source.is_some())?;
         let copies = seed.copies.or(&model.copies);
@@ -190,6 +215,7 @@ impl Seeding<'_> {
         let snapshot = Snapshot {
             kind,
             id,
+            alias,
             database,
             resource_id: seed.resource_id.clone().or(model.resource_id),
             snapshot_type,
@@ -201,10 +227,17 @@ impl Seeding<'_> {
             engine_version: seed.engine_version.clone().unwrap_or(model.engine_version),
             allocated_storage: seed.allocated_storage.unwrap_or(model.allocated_storage),
             encryption,
-            tags: fill_tags(&times, place, &seed.tags)?,
+            tags,
             source_arn,
+            details: model.details.changed_by(seed),
+            database_time: Some(database_time),
+            full_size: seed.full_snapshot_size_bytes.unwrap_or(model.full_size),
+            omits: model.omits.union(&seed.omits).cloned().collect(),
             copies,
             job,
+            undeletable: seed.undeletable.clone(),
+            listed_from: None,
+            gone_at: None,
             ..model
         };
         let snapshots = &mut self.region_mut(region_name).snapshots[kind];
@@ -225,7 +258,11 @@ impl Seeding<'_> {
         source: Option<&Snapshot>,
     ) -> Result<Snapshot> {
         if let Some(source) = source {
-            return Ok(source.clone());
+            // Tags are copied only if they are asked for.
+            return Ok(Snapshot {
+                tags: Tags::new(),
+                ..source.clone()
+            });
         }
         if let Some(database) = region.databases[kind].get(database) {
             return Ok(taken_of(database));
@@ -329,6 +366,15 @@ fn snapshot_encryption(
 
 /// Status, percentage, and what is still to be done. A status without a percentage stays as it is.
 fn work(place: &str, seed: &scenario::Snapshot, seconds: f64, across: bool) -> Result<(String, u32, Option<Job>)> {
+    if let Some(after) = seed.available_after_seconds {
+        if !(after.is_finite() && after >= 0.0) || seed.percent.is_some() || seed.status.is_some() {
+            return Err(wrong(
+                place,
+                "availableAfterSeconds must not be negative, and stands without status and percent",
+            ));
+        }
+        return Ok(("creating".to_owned(), 0, Some(job_of(seed, after, 0, across))));
+    }
     let percent = match (seed.percent, seed.status.as_deref()) {
         (Some(percent), _) if percent <= 100 => percent,
         (Some(_), _) => return Err(wrong(place, "percent: 0 to 100")),
@@ -343,13 +389,18 @@ fn work(place: &str, seed: &scenario::Snapshot, seconds: f64, across: bool) -> R
     if seed.percent.is_none_or(|percent| percent == 100) || !["copying", "creating", "pending"].contains(&&*status) {
         return Ok((status, percent, None));
     }
+    Ok((status, percent, Some(job_of(seed, seconds, percent, across))))
+}
+
+/// The work behind a seeded snapshot that is not there yet.
+fn job_of(seed: &scenario::Snapshot, seconds: f64, percent: u32, across: bool) -> Job {
     // Only what is said of this very copy: what its source's copies do is for new ones.
     let (ending, at) = match (seed.copies.fail_at_percent, seed.copies.vanish_at_percent) {
         (Some(at), _) => (Ending::Failed, at),
         (_, Some(at)) => (Ending::Vanished, at),
         _ => (Ending::Available, 100),
     };
-    let job = Job {
+    Job {
         seconds,
         done: seconds * f64::from(percent) / 100.0,
         stops_at: seconds * f64::from(at) / 100.0,
@@ -358,8 +409,7 @@ fn work(place: &str, seed: &scenario::Snapshot, seconds: f64, across: bool) -> R
         queue: None,
         takes_slot: across,
         becomes: seed.copies.becomes.clone(),
-    };
-    Ok((status, percent, Some(job)))
+    }
 }
 
 /// A snapshot of a database as it is taken: the caller sets what is its own (id, type, times, tags, job).
@@ -367,6 +417,7 @@ pub(crate) fn taken_of(database: &Database) -> Snapshot {
     Snapshot {
         kind: database.kind,
         id: String::new(),
+        alias: None,
         database: database.id.clone(),
         resource_id: Some(database.resource_id.clone()),
         snapshot_type: "manual".to_owned(),
@@ -384,10 +435,21 @@ pub(crate) fn taken_of(database: &Database) -> Snapshot {
         option_group: database.option_group.clone(),
         permanent_options: database.permanent_options.clone(),
         multi_az_cluster: database.kind == Kind::Cluster && ["mysql", "postgres"].contains(&database.engine.as_str()),
-        tags: Tags::new(),
+        tags: if database.own.copies_tags {
+            database.tags.clone()
+        } else {
+            Tags::new()
+        },
         source_arn: None,
+        details: database.details.clone(),
+        database_time: None,
+        full_size: u64::from(database.size_gib) << 30,
+        omits: database.omits.clone(),
         copies: database.copies.clone(),
         job: None,
+        undeletable: None,
+        listed_from: None,
+        gone_at: None,
     }
 }
 
@@ -405,7 +467,7 @@ fn wrong(place: &str, reason: impl Into<String>) -> ScenarioError {
     ScenarioError(format!("{place}: {}", reason.into()))
 }
 
-fn prefix(kind: Kind) -> &'static str {
+pub(crate) fn prefix(kind: Kind) -> &'static str {
     match kind {
         Kind::Instance => "db-",
         Kind::Cluster => "cluster-",
@@ -414,7 +476,7 @@ fn prefix(kind: Kind) -> &'static str {
 
 fn add_key(region: &mut Region, place: &str, seed: &scenario::Key) -> Result<()> {
     let arn = if seed.id.starts_with("arn:") {
-        if !seed.id.starts_with(&region.key_arn("")) {
+        if !is_key_arn(&seed.id, &region.name) {
             return Err(wrong(
                 place,
                 format!("{} is not the ARN of a key in {}", seed.id, region.name),
@@ -459,9 +521,21 @@ fn add_key(region: &mut Region, place: &str, seed: &scenario::Key) -> Result<()>
         state: state.to_owned(),
         usage: usage.to_owned(),
         spec: seed.key_spec.clone().unwrap_or_else(|| usual_spec.to_owned()),
+        locked: seed.locked_by_policy,
         ..Key::new(arn, seed.aliases.clone())
     });
     Ok(())
+}
+
+/// Whether it is the ARN of a key of this region, in any account.
+fn is_key_arn(arn: &str, region: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    matches!(parts.as_slice(), ["arn", of, "kms", place, account, resource]
+        if *of == partition(region) && *place == region && is_account(account) && resource.starts_with("key/"))
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn add_option_group(region: &mut Region, place: &str, seed: &scenario::OptionGroup) -> Result<()> {
@@ -624,7 +698,6 @@ fn resolve_database(
             None => format!("{id}-options"),
         }),
         permanent_options: seed.permanent_options.clone(),
-        retention_days: seed.backup_retention_days.unwrap_or(7),
         global_cluster: seed.global_cluster.as_ref().map(|name| name.to_ascii_lowercase()),
         global_writer: seed.global_writer,
         scalability: seed.cluster_scalability_type.clone(),
@@ -635,6 +708,9 @@ fn resolve_database(
             .enumerate()
             .map(|(index, id)| Member { id, writer: index == 0 })
             .collect(),
+        details: Details::new(kind, &engine, seed),
+        own: OwnDetails::new(seed),
+        omits: seed.omits.clone(),
         copies: seed.copies.clone(),
         engine,
         engine_version,
@@ -651,6 +727,11 @@ fn member_instance(region: &Region, cluster: &Database, id: &str) -> Database {
         multi_az: false,
         option_group: Some(option_groups::default_name(&cluster.engine, &cluster.engine_version)),
         tags: Tags::new(),
+        details: Details {
+            storage_type: Some("aurora".to_owned()),
+            ..cluster.details.clone()
+        },
+        own: OwnDetails::default(),
         cluster: Some(cluster.id.clone()),
         members: Vec::new(),
         ..cluster.clone()

@@ -10,7 +10,7 @@ use crate::authorization::{Caller, CallerTable, Callers, Rights};
 use crate::copying::AtWork;
 use crate::counters::{CopyCounters, Counters, Records, Write};
 use crate::error::{ApiError, Refusal};
-use crate::faults::{Calls, Fault, Faults, Hold, Holds, Refuse};
+use crate::faults::{Action, Calls, Fault, Faults, Hold, Holds, ListingTrouble, Refuse};
 use crate::model::{KEY_STATES, Kind, RdsArn, Region};
 use crate::operations::{self, Operation};
 use crate::request::{Request, Service};
@@ -27,6 +27,8 @@ pub struct Simulator {
     pub(crate) regions: BTreeMap<String, Region>,
     /// Snapshots that are being made, in the order of acceptance.
     pub(crate) at_work: Vec<AtWork>,
+    /// Snapshots that a call has deleted and that are still listed.
+    pub(crate) deleting: Vec<AtWork>,
     /// Until when time has passed.
     pub(crate) clock: Timestamp,
     /// Simulated seconds of copying in a second of time.
@@ -39,6 +41,8 @@ pub struct Simulator {
     holds: Holds,
     throttles: BTreeMap<String, Throttle>,
     replies: u64,
+    /// How many databases were restored: each has a resource id of its own.
+    pub(crate) restores: u64,
 }
 
 /// A token bucket that holds one second's worth.
@@ -96,6 +100,8 @@ pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
     pub(crate) operation: Operation,
     pub(crate) rights: Rights<'a>,
+    /// What goes wrong in its listing on purpose.
+    pub(crate) listing: &'a ListingTrouble,
 }
 
 impl Simulator {
@@ -107,6 +113,7 @@ impl Simulator {
             settings: Settings::default(),
             regions: BTreeMap::new(),
             at_work: Vec::new(),
+            deleting: Vec::new(),
             clock: now,
             scale: 1.0,
             records: Records::default(),
@@ -116,6 +123,7 @@ impl Simulator {
             holds: Holds::default(),
             throttles: BTreeMap::new(),
             replies: 0,
+            restores: 0,
         }
     }
 
@@ -258,7 +266,7 @@ impl Simulator {
                 (response, status.to_string())
             }
             Some(Refuse::With(error)) => (self.refuse(request.service, &error), error.code),
-            None => match self.perform(operation, request) {
+            None => match self.perform(operation, request, &trouble.listing) {
                 Ok(output) => (self.succeed(name, output), "ok".to_owned()),
                 Err(error) => (self.refuse(request.service, &error), error.code),
             },
@@ -296,7 +304,12 @@ impl Simulator {
         Answer { response, delivery }
     }
 
-    fn perform(&mut self, operation: Option<Operation>, request: &Request) -> Result<Output, ApiError> {
+    fn perform(
+        &mut self,
+        operation: Option<Operation>,
+        request: &Request,
+        listing: &ListingTrouble,
+    ) -> Result<Output, ApiError> {
         let Some(operation) = operation else {
             if request.service == Service::Kms {
                 return Err(ApiError::new(
@@ -335,6 +348,7 @@ impl Simulator {
                         request,
                         operation,
                         rights,
+                        listing,
                     },
                 )
             });
@@ -440,9 +454,28 @@ impl Simulator {
         self.records.writes.iter().cloned().collect()
     }
 
-    /// Orders a fault.
-    pub fn add_fault(&mut self, fault: Fault) {
+    /// Orders a fault. A parameter that is the alias of a seeded copy, or its ARN with the alias, stands for the copy.
+    pub fn add_fault(&mut self, mut fault: Fault) {
+        let listed = match &mut fault.action {
+            Action::Missing(name) | Action::Twice(name) => Some(name),
+            _ => None,
+        };
+        for value in fault.calls.parameters.values_mut().chain(listed) {
+            *value = self.without_aliases(value);
+        }
         self.faults.add(fault);
+    }
+
+    /// A name or an ARN with the identifier of a seeded copy in the place of its alias.
+    pub(crate) fn without_aliases(&self, name: &str) -> String {
+        let (before, last) = name.rfind(':').map_or(("", name), |colon| name.split_at(colon + 1));
+        let id = self
+            .regions
+            .values()
+            .flat_map(|region| Kind::ALL.into_iter().flat_map(|kind| region.snapshots[kind].values()))
+            .find(|snapshot| snapshot.alias.as_deref() == Some(last))
+            .map(|snapshot| &snapshot.id);
+        id.map_or_else(|| name.to_owned(), |id| format!("{before}{id}"))
     }
 
     /// Ends all faults.
@@ -512,7 +545,8 @@ impl Simulator {
     /// Removes a snapshot as RDS does when its retention ends, whatever its type. Says whether it was there.
     pub fn expire(&mut self, now: Timestamp, arn: &str) -> bool {
         self.settle(now);
-        let Some(arn) = RdsArn::parse(arn) else {
+        let arn = self.without_aliases(arn);
+        let Some(arn) = RdsArn::parse(&arn) else {
             return false;
         };
         let Some(kind) = Kind::ALL
@@ -568,12 +602,16 @@ impl Simulator {
             return false;
         };
         let found = self.region(region);
-        found.databases[kind].remove(id);
+        let Some(dropped) = found.databases[kind].remove(id) else {
+            return false;
+        };
         found.databases[Kind::Instance]
             .retain(|_, member| member.cluster.as_deref() != Some(id) || kind == Kind::Instance);
         let automated: Vec<String> = found.snapshots[kind]
             .values()
-            .filter(|snapshot| snapshot.database == id && snapshot.snapshot_type == "automated")
+            .filter(|snapshot| {
+                snapshot.resource_id.as_ref() == Some(&dropped.resource_id) && snapshot.snapshot_type == "automated"
+            })
             .map(|snapshot| snapshot.id.clone())
             .collect();
         for snapshot in automated {

@@ -1,5 +1,7 @@
 //! `CopyDBSnapshot` and `CopyDBClusterSnapshot`: the rules of a copy.
 
+use jiff::SignedDuration;
+
 use crate::authorization::Question;
 use crate::copying::AtWork;
 use crate::error::ApiError;
@@ -7,7 +9,7 @@ use crate::identifier;
 use crate::model::{Encryption, Ending, Job, Key, Kind, RdsArn, Region, Snapshot, Tags, domain, partition};
 use crate::operations::{presigned, tags, write};
 use crate::option_groups;
-use crate::scenario::SseRdsCopies;
+use crate::scenario::{Settings, SseRdsCopies};
 use crate::seed::duration;
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
@@ -89,10 +91,14 @@ impl Simulator {
             id: wish.target_id.clone(),
         });
         self.region(region).snapshots[kind].insert(wish.target_id.clone(), copy);
-        self.begin_queued();
+        if !across {
+            self.begin_queued();
+        }
+        // A copy from another region is reported as pending, and begins right after that.
         let region = &self.regions[region];
         Ok(one_snapshot(
             call.operation.name(),
+            &self.settings,
             region,
             &region.snapshots[kind][&wish.target_id],
         ))
@@ -121,9 +127,8 @@ impl Simulator {
             Some(arn) if arn.partition != partition(arn.region) || arn.partition != partition(&request.region) => {
                 return Err(ApiError::invalid_value(format!("Invalid snapshot ARN: {source}")));
             }
-            Some(arn) if arn.account != self.account => {
-                return Err(ApiError::snapshot_not_found(kind, source));
-            }
+            // One that is shared with this account goes by its whole ARN; any other is not found.
+            Some(arn) if arn.account != self.account => (arn.region, source),
             Some(arn) => (arn.region, arn.id),
             None if source.starts_with("arn:") => {
                 return Err(ApiError::invalid_value(format!("Invalid snapshot ARN: {source}")));
@@ -304,6 +309,12 @@ impl Simulator {
             },
             tags,
             source_arn: Some(wish.source_arn.clone()),
+            undeletable: None,
+            alias: None,
+            listed_from: self
+                .clock
+                .checked_add(SignedDuration::from_secs(self.settings.listing_lag_seconds.into()))
+                .ok(),
             copies: crate::scenario::CopyBehaviour::default(),
             job: Some(Job {
                 seconds,
@@ -383,14 +394,14 @@ fn refuse_unsupported(source: &Snapshot, between_chinese_regions: bool) -> Resul
 }
 
 /// `<XResult><DBSnapshot>…`.
-pub(crate) fn one_snapshot(operation: &str, region: &Region, snapshot: &Snapshot) -> Xml {
+pub(crate) fn one_snapshot(operation: &str, settings: &Settings, region: &Region, snapshot: &Snapshot) -> Xml {
     let member = match snapshot.kind {
         Kind::Instance => "DBSnapshot",
         Kind::Cluster => "DBClusterSnapshot",
     };
     let mut xml = Xml::default();
     xml.element(&format!("{operation}Result"), |xml| {
-        xml.element(member, |xml| write::snapshot(xml, region, snapshot));
+        xml.element(member, |xml| write::snapshot(xml, settings, region, snapshot));
     });
     xml
 }

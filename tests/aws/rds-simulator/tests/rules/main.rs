@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod accounts;
 mod authorization;
 mod copying;
+mod deleting;
 mod describing;
+mod details;
 mod global_clusters;
 mod harness;
 mod keys;
+mod lifecycle;
 mod option_groups;
 mod presigning;
 mod properties;
