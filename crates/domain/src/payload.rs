@@ -376,6 +376,9 @@ pub struct Found {
     /// Our copy of it, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<CopyRef>,
+    /// How many verified copies of the database there were when it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_copies: Option<usize>,
     /// The wait that goes with a copy in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
@@ -395,6 +398,7 @@ impl Found {
             source: None,
             attempt: 0,
             copy: None,
+            verified_copies: None,
             wait: None,
         }
     }
@@ -422,6 +426,9 @@ pub struct Started {
     pub source: Source,
     /// The copy.
     pub copy: CopyRef,
+    /// How many verified copies of the database there were when it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_copies: Option<usize>,
     /// The next wait.
     pub wait: Wait,
 }
@@ -498,9 +505,10 @@ pub struct Prunable {
     /// The newest snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// Our copy of it.
+    /// How many verified copies of the database there were when the execution began: fewer now have gone in it, in an
+    /// attempt whose answer was lost. It can only make this step delete less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub copy: Option<CopyRef>,
+    pub verified_copies: Option<usize>,
     /// What this execution deleted before, to make room for the copy: it counts towards what one execution may delete.
     #[serde(default, skip_serializing)]
     pub deleted_for_room: Vec<PruneDecision>,
@@ -520,17 +528,16 @@ pub struct PruneDecision {
 
 /// What pruning did, or in a dry run would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct PruneReport {
     /// Deleted copies.
     pub deleted: Vec<PruneDecision>,
     /// Kept copies.
     pub kept: Vec<PruneDecision>,
     /// Copies that should have gone and could not be deleted, and why.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<PruneDecision>,
     /// Verified copies that go in a later run, because one execution deletes only a few.
-    #[serde(default)]
     pub to_go: usize,
     /// Decisions beyond the first 100, which are only counted here; the function's log has them all.
     pub omitted: usize,

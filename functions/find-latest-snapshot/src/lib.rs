@@ -8,7 +8,7 @@ mod choose;
 mod decide;
 
 use decide::{Action, Verdict, decide};
-use domain::copy_tags::OwnCopy;
+use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::error::Error;
 use domain::payload::{Decision, Found, Outcome, Source, Target, Wait};
 use domain::rds_rules::{takes_key, why_unsupported};
@@ -110,6 +110,11 @@ fn found(deployment: &Deployment, found: Found, snapshots: &[Snapshot], copies: 
         .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
         .filter(|copy| copy.source_resource_id == found.target.resource_id)
         .collect();
+    let is_verified = |copy: &&OwnCopy| copy.status == CopyStatus::Verified;
+    let found = Found {
+        verified_copies: Some(own.iter().filter(is_verified).count()),
+        ..found
+    };
     let Verdict { action, reason } = decide(&source, &own, &keys)?;
     let source = Some(source);
     let region = deployment.destination.region();

@@ -80,7 +80,7 @@ pub async fn handle(deployment: &Deployment, mut payload: Prunable, now: Timesta
     }));
     let rules = PruneRules::new(settings, &payload.target, database, &copies);
     let verdicts = retention::plan(&copies, &rules, now);
-    let brake = Brake::new(settings.max_deletes_per_run, payload.deleted_for_room.len());
+    let brake = Brake::new(settings.max_deletes_per_run, deleted_before(&payload, &copies));
 
     let mut prune = Prune::default();
     prune
@@ -98,6 +98,26 @@ pub async fn handle(deployment: &Deployment, mut payload: Prunable, now: Timesta
         payload,
         pruned: prune.into_report(dry_run),
     })
+}
+
+/// How many verified copies this execution may have deleted already: to make room, or in an attempt of this very step
+/// whose answer was lost.
+fn deleted_before(payload: &Prunable, copies: &[OwnCopy]) -> usize {
+    let made = made(payload);
+    let there = copies
+        .iter()
+        .filter(|copy| copy.status == CopyStatus::Verified && Some(copy.id.as_str()) != made)
+        .count();
+    let gone = payload.verified_copies.map_or(0, |before| before.saturating_sub(there));
+    gone.max(payload.deleted_for_room.len())
+}
+
+/// The copy that this execution has made, if it has.
+fn made(payload: &Prunable) -> Option<&str> {
+    if payload.outcome != Some(Outcome::Copied) {
+        return None;
+    }
+    payload.rest.get("copy")?.get("id")?.as_str()
 }
 
 /// Sentences about tags of the database that may ask for retention, and cannot be read, or that nobody knows.
@@ -297,10 +317,7 @@ async fn copies(deployment: &Deployment, payload: &Prunable) -> Result<Vec<OwnCo
         Err(error) if error.is_refused_parameter() => Vec::new(),
         answer => answer?,
     };
-    let made = (payload.outcome == Some(Outcome::Copied))
-        .then(|| payload.rest.get("copy")?.get("id")?.as_str())
-        .flatten();
-    if !made.is_some_and(|made| there.iter().any(|snapshot| snapshot.id == made)) {
+    if !made(payload).is_some_and(|made| there.iter().any(|snapshot| snapshot.id == made)) {
         let mut names = vec![id.clone()];
         names.extend(payload.former_ids.iter().cloned());
         let by_name = SnapshotQuery::ManualOfNames(&names);

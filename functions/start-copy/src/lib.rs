@@ -243,6 +243,7 @@ fn started(found: Found, source: Source, copy: CopyRef) -> Started {
         warnings: found.warnings,
         source,
         copy,
+        verified_copies: found.verified_copies,
         wait: Wait::first(),
     }
 }

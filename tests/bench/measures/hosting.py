@@ -98,6 +98,7 @@ def settings(simulator: Simulator) -> dict[str, str]:
         "KEEP_MONTHLY": "0",
         "KEEP_YEARLY": "0",
         "RETIRED_KEEP_DAYS": "0",
+        "MAX_DELETES_PER_RUN": "2",
         "COPY_DEADLINE_HOURS": "72",
         "SELECTION": "opt-out",
         "INCLUDE_MANUAL_SNAPSHOTS": "false",

@@ -296,13 +296,7 @@ fn start_copy_begins_five_times_at_most() {
 
 #[test]
 fn every_error_of_every_function_ends_the_copy_under_its_own_name_and_message() {
-    for failing in [
-        "FindLatestSnapshot",
-        "StartCopy",
-        "CheckCopyStatus",
-        "MakeRoom",
-        "PruneOld",
-    ] {
+    for failing in ["FindLatestSnapshot", "StartCopy", "CheckCopyStatus", "MakeRoom"] {
         for name in Error::NAMES {
             let (ended, ..) = copy_snapshot("copy", false, |state| {
                 if failing == "MakeRoom" && state == "StartCopy" {
@@ -316,6 +310,27 @@ fn every_error_of_every_function_ends_the_copy_under_its_own_name_and_message() 
                 failure.cause.as_deref(),
                 Some("only[0]: {no} \"such\" database.\nCheck it.")
             );
+        }
+    }
+}
+
+/// M1, cases 03 and 04: a database that was copied is never called not copied.
+#[test]
+fn a_prune_that_fails_does_not_fail_the_copy() {
+    for (decision, outcome) in [
+        ("copy", "copied, not pruned"),
+        ("join", "copied, not pruned"),
+        ("retired", "retired"),
+    ] {
+        for name in Error::NAMES {
+            let (ended, path, _) = copy_snapshot(decision, false, |state| {
+                (state == "PruneOld").then(|| Failure::from_function(name, "no"))
+            });
+            let output = ended.unwrap_or_else(|failure| panic!("{decision} {name}: {failure:?}"));
+            assert_eq!(path[path.len() - 2..], ["NotPruned", "Done"]);
+            assert_eq!(output["outcome"], outcome, "{decision}");
+            assert_eq!(output["warnings"], json!([format!("PruneOld: {name}")]));
+            assert_eq!(output["pruned"]["deleted"], json!([]));
         }
     }
 }

@@ -714,6 +714,7 @@ fn the_limits_of_the_parameters_are_those_that_settings_checks() {
         ("KeepMonthly", "KEEP_MONTHLY"),
         ("KeepYearly", "KEEP_YEARLY"),
         ("RetiredKeepDays", "RETIRED_KEEP_DAYS"),
+        ("MaxDeletesPerRun", "MAX_DELETES_PER_RUN"),
         ("CopyDeadlineHours", "COPY_DEADLINE_HOURS"),
         ("PageSize", "PAGE_SIZE"),
     ] {

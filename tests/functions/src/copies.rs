@@ -141,6 +141,11 @@ impl CopyBuilder {
     #[must_use]
     pub fn seed(&self) -> scenario::Snapshot {
         let copy = scenario::Snapshot::copy_of(&self.tags.source_arn, self.simulated_kind(), &self.id, self.hours);
+        // RDS reports the database of the source on a copy.
+        let copy = scenario::Snapshot {
+            resource_id: Some(self.tags.source_resource_id.clone()),
+            ..copy
+        };
         let copy = match &self.tags.kms_key_arn {
             Some(key) => copy.encrypted_with(key),
             None => copy,

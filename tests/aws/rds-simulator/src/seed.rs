@@ -159,7 +159,13 @@ impl Seeding<'_> {
             .or(source.map(|source| source.database.as_str()))
             .ok_or_else(|| wrong(place, "database is missing, and there is no source to take it from"))?
             .to_ascii_lowercase();
-        let model = self.model(region, kind, place, seed, &database, source)?;
+        let mut model = self.model(region, kind, place, seed, &database, source)?;
+        // A copy has the resource id of its source's database, though its source may have expired.
+        let origin = source_arn.as_deref().and_then(RdsArn::parse);
+        let origin = origin.and_then(|arn| self.regions.get(arn.region)?.databases[kind].get(&database));
+        if let (None, Some(origin)) = (source, origin) {
+            model.resource_id = Some(origin.resource_id.clone());
+        }
         let created = match (seed.created_at, seed.age_hours) {
             (Some(_), Some(_)) => return Err(wrong(place, "either ageHours or createdAt")),
             (Some(at), None) => at,
