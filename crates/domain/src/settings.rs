@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use crate::error::Error;
 use crate::option_groups::OptionGroups;
 use crate::rds_rules::why_impossible;
-use crate::region::is_region;
+use crate::region::{is_region, why_unknown};
 use crate::retention_rules::RetentionRules;
 use crate::tags;
 
@@ -137,6 +137,15 @@ impl Settings {
                 &format!("{destination_region} is the source region"),
                 "A copy in the same region is lost with it: choose another region.",
             ));
+        }
+        // Before anything is called, let alone written, there.
+        for (variable, region) in [
+            ("AWS_REGION", &source_region),
+            ("DESTINATION_REGION", &destination_region),
+        ] {
+            if let Some(why) = why_unknown(region) {
+                return Err(bad(variable, &why, "Use another region, or a release that knows it."));
+            }
         }
         let include_neptune = flag("INCLUDE_NEPTUNE", text("INCLUDE_NEPTUNE").as_deref())?;
         if let Some(why) = why_impossible(&source_region, &destination_region, include_neptune) {
