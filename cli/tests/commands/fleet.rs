@@ -247,7 +247,7 @@ async fn late_for_want_of_a_snapshot_has_advice_that_helps() {
     assert_eq!(said.ending, Ok(ExitStatus::Problem));
     assert!(
         said.out
-            .contains("orders: late: the source has no newer snapshot. Automated snapshots are"),
+            .contains("orders: late: the source has no newer snapshot.\nAutomated snapshots are made"),
         "{}",
         said.out
     );
@@ -272,14 +272,16 @@ async fn the_first_copy_of_a_new_database_is_pending() {
             source
                 .instance(young("new").snapshots_aged([8.0]))
                 .instance(young("unborn"))
-                // A week of retention: one that came before would still be there.
-                .instance(database(Instance, "switched-on").snapshots_aged([8.0]))
+                // Tried, and failed: that needs somebody.
+                .instance(young("refused").snapshots_aged([8.0]))
                 // It keeps a day, and has had no copy for longer than that.
                 .instance(with_retention(1, "forgotten").snapshots_aged([8.0]))
                 .instance(database(Instance, "old").snapshots_aged([80.0, 8.0]))
         },
         |destination| destination.snapshot(copy(Instance, "gone", 8.0)),
     );
+    let now = account.now();
+    account.executions([Execution::copy("i-refused-11111111", now, 3).fails("CopyFailed", "no")]);
     let said = account.say("status --json").await;
     let pending = "first-copy-pending";
     assert_eq!(
@@ -287,13 +289,13 @@ async fn the_first_copy_of_a_new_database_is_pending() {
         pairs(&[
             ("forgotten", "no-copy"),
             ("old", "no-copy"),
+            ("refused", "no-copy"),
             ("new", pending),
-            ("switched-on", pending),
             ("unborn", pending),
             ("gone", "retired"),
         ])
     );
-    assert_eq!(said.json()["missed"], 2);
+    assert_eq!(said.json()["missed"], 3);
 }
 
 /// N4: an error that another run meets again is answered with its own remedy.
@@ -539,10 +541,7 @@ async fn a_plan_is_run_as_far_as_its_databases_are_still_there() {
         "reason": "no", "delete": [], "keep": []}]);
     std::fs::write(&file, plan.to_string()).expect("written");
     let said = account.say(&run).await;
-    assert_eq!(
-        said.out,
-        "The plan has nothing to copy, wait for or delete. 1 database would fail.\n"
-    );
+    assert_eq!(said.out, "The plan has nothing to do. 1 database would fail.\n");
     assert_eq!(account.inputs().len(), 1);
     std::fs::remove_file(&file).expect("removed");
 }
