@@ -18,6 +18,31 @@ fn snapferry(arguments: &[&str]) -> Output {
         .expect("the program runs")
 }
 
+/// The same with a configuration of the aws CLI in a folder of its own.
+fn snapferry_with_config(name: &str, config: &str, arguments: &[&str]) -> Output {
+    let home = std::env::temp_dir().join(format!("snapferry-home-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&home).expect("a folder");
+    let file = home.join("config");
+    std::fs::write(&file, config).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_snapferry"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    let said = command
+        .args(arguments)
+        .env("HOME", &home)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", &file)
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
+        .env("AWS_MAX_ATTEMPTS", "1")
+        // Nothing listens there: no call leaves this machine.
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .output()
+        .expect("the program runs");
+    std::fs::remove_dir_all(&home).expect("removed");
+    said
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -58,5 +83,84 @@ fn completions_and_the_manual_name_every_command() {
             assert!(script.contains(command), "{command} in {shell}");
             assert!(manual.contains(&command.to_uppercase()), "{command} in the manual");
         }
+    }
+}
+
+/// Case 16: every kind of profile that people use is read, alone and as the source of a role.
+#[test]
+fn profiles_of_every_kind_are_understood() {
+    const LOGIN: &str =
+        "[profile console]\nlogin_session = arn:aws:iam::123456789012:user/operator\nregion = us-east-1\n";
+    const SSO: &str = "[profile console]\nsso_session = company\nsso_account_id = 123456789012\nsso_role_name = Operator\n\
+        region = us-east-1\n[sso-session company]\nsso_region = us-east-1\nsso_start_url = https://company.example/start\n";
+    const PROCESS: &str = "[profile console]\ncredential_process = /nowhere/credentials\nregion = us-east-1\n";
+    const ROLE: &str = "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/operator\nsource_profile = console\n\
+        region = us-east-1\n";
+    for (name, config) in [("login", LOGIN), ("sso", SSO), ("process", PROCESS)] {
+        let config = format!("{config}{ROLE}");
+        for profile in ["console", "role"] {
+            let place = format!("{name}-{profile}");
+            let said = snapferry_with_config(&place, &config, &["status", "--profile", profile]);
+            assert_eq!(said.status.code(), Some(1), "{place}");
+            let error = text(&said.stderr);
+            let begins = format!("error: There are no AWS credentials for the profile {profile}: ");
+            assert!(error.starts_with(&begins), "{place}: {error}");
+            assert!(!error.contains("cargo") && !error.contains(".."), "{place}: {error}");
+            assert!(
+                error.contains(&format!("aws login --profile {profile}")),
+                "{place}: {error}"
+            );
+        }
+    }
+    // One that hands out credentials gets as far as the call.
+    let json = r#"{"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "secret"}"#;
+    let config = format!("[profile console]\ncredential_process = echo '{json}'\nregion = us-east-1\n");
+    let said = snapferry_with_config("works", &config, &["status", "--profile", "console"]);
+    let error = text(&said.stderr);
+    assert!(
+        error.starts_with("error: CloudFormation in us-east-1 could not be reached"),
+        "{error}"
+    );
+}
+
+/// Case 20.
+#[test]
+fn a_region_of_an_unknown_partition_is_refused_before_any_call() {
+    let json = r#"{"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "secret"}"#;
+    let config = format!("[profile console]\ncredential_process = echo '{json}'\n");
+    for arguments in [
+        &["status", "--region", "eusc-de-east-1"][..],
+        &["run", "--region", "eusc-de-east-1"],
+        &["audit", "--destination", "eusc-de-east-1"],
+    ] {
+        let arguments = [arguments, &["--profile", "console"][..]].concat();
+        let said = snapferry_with_config(&arguments[0..2].join(""), &config, &arguments);
+        assert_eq!(said.status.code(), Some(1));
+        let error = text(&said.stderr);
+        assert!(
+            error.starts_with("error: eusc-de-east-1 is in a partition that Snapferry does not know"),
+            "{error}"
+        );
+    }
+}
+
+/// Kind 13.
+#[test]
+fn numbers_and_times_of_any_size_get_a_sentence() {
+    for arguments in [
+        &["status", "--objective=99999999999999d"][..],
+        &["status", "--objective=-1h"],
+        &["audit", "--since=99999999999999999999d"],
+        &["audit", "--since=-99999999999999-01-01"],
+        &["audit", "--since=+999999999-01-01"],
+        &["audit", "--since=P9999999999Y"],
+        &["restore-command", "orders", "--members=99999999999999999999"],
+        &["restore-command", "orders", "--members=-1"],
+    ] {
+        let said = snapferry(arguments);
+        assert_eq!(said.status.code(), Some(1), "{arguments:?}");
+        let error = text(&said.stderr);
+        assert!(error.starts_with("error: invalid value"), "{arguments:?}: {error}");
+        assert!(!error.contains("panicked"), "{error}");
     }
 }

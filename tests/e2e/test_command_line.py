@@ -362,7 +362,7 @@ DATABASE = record(
     {
         "database": TEXT,
         "kind": KIND,
-        "state": one_of("no-copy", "late", "good", "retired"),
+        "state": one_of("no-copy", "late", "first-copy-pending", "good", "no-snapshots", "excluded", "retired"),
         "ageSeconds": or_null(NUMBER),
         "capturedAt": or_null(TIME),
         "verifiedAt": or_null(TIME),
@@ -373,11 +373,15 @@ DATABASE = record(
     },
     resourceId=TEXT,
     sourceRegion=TEXT,
+    reason=TEXT,
+    remedy=TEXT,
     percent=NUMBER,
     last=record({"stage": STAGE, "at": TIME, "execution": TEXT}, detail=TEXT),
 )
 WHERE = {"version": one_of(1), "now": TIME, "region": TEXT, "owner": TEXT, "objectiveSeconds": NUMBER}
-STATUS = record({**WHERE, "missed": NUMBER, "notes": every(TEXT), "databases": every(DATABASE)}, stack=TEXT)
+STATUS = record(
+    {**WHERE, "missed": NUMBER, "warnings": every(TEXT), "notes": every(TEXT), "databases": every(DATABASE)}, stack=TEXT
+)
 ENTRY = record(
     {
         "database": TEXT,
@@ -399,12 +403,22 @@ ENTRY = record(
         "kept": NUMBER,
         "link": {"type": "string", "pattern": "^https://"},
     },
+    resourceId=TEXT,
+    formerName=TEXT,
     error=TEXT,
     cause=TEXT,
     execution=TEXT,
 )
 AUDIT = record(
-    {**WHERE, "since": TIME, "databases": every(DATABASE), "entries": every(ENTRY), "notes": every(TEXT)}, stack=TEXT
+    {
+        **WHERE,
+        "since": TIME,
+        "databases": every(DATABASE),
+        "entries": every(ENTRY),
+        "complete": TRUTH,
+        "notes": every(TEXT),
+    },
+    stack=TEXT,
 )
 PLANNED = record(
     {
@@ -415,6 +429,7 @@ PLANNED = record(
         "delete": REASONED,
         "keep": REASONED,
     },
+    resourceId=TEXT,
     error=TEXT,
     source=record(
         {"id": TEXT, "arn": TEXT, "createdAt": TIME, "engine": TEXT, "engineVersion": TEXT, "encryption": TEXT},
@@ -424,7 +439,7 @@ PLANNED = record(
 )
 PLAN = record(
     {
-        "version": one_of(1),
+        "version": one_of(2),
         "stack": TEXT,
         "region": TEXT,
         "destinationRegion": TEXT,

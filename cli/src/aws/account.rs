@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sfn::config::{AsyncSleep, ProvideCredentials};
+use domain::region::why_unknown;
 use jiff::Timestamp;
 use rds::Rds;
 
@@ -16,6 +17,8 @@ use crate::error::CliError;
 #[derive(Debug, Clone)]
 pub struct Account {
     config: SdkConfig,
+    /// The profile that was chosen, if one was.
+    profile: Option<String>,
 }
 
 impl Account {
@@ -33,18 +36,23 @@ impl Account {
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
         }
-        Self::new(loader.load().await)
+        let from_environment = || std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+        Self {
+            profile: profile.map(str::to_owned).or_else(from_environment),
+            ..Self::new(loader.load().await)
+        }
     }
 
     /// The account that this configuration reaches.
     #[must_use]
     pub fn new(config: SdkConfig) -> Self {
-        Self { config }
+        Self { config, profile: None }
     }
 
     /// Fails early where there are no credentials, because the SDK's own message is hard to read.
     pub(crate) async fn sign_in(&self) -> Result<(), CliError> {
-        let remedy = "Sign in (aws configure, aws sso login), or choose another profile with --profile or AWS_PROFILE.";
+        let remedy = "Sign in (aws login, aws sso login, aws configure), or choose another profile with --profile or \
+                      AWS_PROFILE.";
         let Some(provider) = self.config.credentials_provider() else {
             return Err(CliError::new("There are no AWS credentials.", remedy));
         };
@@ -56,7 +64,7 @@ impl Account {
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        Err(CliError::new(format!("There are no AWS credentials: {cause}."), remedy))
+        Err(no_credentials(self.profile.as_deref(), &cause.to_string()))
     }
 
     /// The time, in tests a virtual one.
@@ -92,6 +100,7 @@ impl Account {
                 "Give the region of the stack with --region, or set AWS_REGION.",
             ));
         };
+        check_region(region.as_ref())?;
         let client = aws_sdk_cloudformation::Client::new(&self.config);
         Stack::find(&client, region.as_ref(), name).await
     }
@@ -99,5 +108,78 @@ impl Account {
     fn config_in(&self, region: &str) -> SdkConfig {
         let builder = self.config.clone().into_builder();
         builder.region(Region::new(region.to_owned())).build()
+    }
+}
+
+/// Refuses a region whose partition is not known: its ARNs, endpoints and limits may be others (case 20).
+pub(crate) fn check_region(region: &str) -> Result<(), CliError> {
+    match why_unknown(region) {
+        None => Ok(()),
+        Some(why) => Err(CliError::new(
+            format!("{why}."),
+            "Check --region, --destination and AWS_REGION, or use a release that knows it. Nothing was called.",
+        )),
+    }
+}
+
+/// Why there are no credentials, by the last cause that the SDK gives, and what to do about it.
+fn no_credentials(profile: Option<&str>, cause: &str) -> CliError {
+    let of_profile = profile.map_or_else(String::new, |profile| format!(" for the profile {profile}"));
+    let option = profile.map_or_else(String::new, |profile| format!(" --profile {profile}"));
+    // The SDK speaks of how it was built, which helps nobody here (case 16).
+    if cause.contains("cargo feature") {
+        return CliError::new(
+            format!("There are no AWS credentials{of_profile}: it is of a kind that this program cannot use."),
+            format!(
+                "The AWS CLI can hand them over:\n  eval \"$(aws configure export-credentials{option} --format env)\"\n\
+                 Then leave out --profile and unset AWS_PROFILE."
+            ),
+        );
+    }
+    let cause = cause.trim_end_matches('.');
+    CliError::new(
+        format!("There are no AWS credentials{of_profile}: {cause}."),
+        format!(
+            "Sign in (aws login{option}, aws sso login{option}, aws configure{option}), or choose another profile with \
+             --profile or AWS_PROFILE."
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Case 16: whatever the SDK cannot do, the operator reads what can be done instead.
+    #[test]
+    fn a_kind_of_profile_that_is_not_built_in_has_a_way_around_it() {
+        let cause = "This behavior requires following cargo feature(s) enabled: something. In order to use it";
+        let said = no_credentials(Some("console"), cause).to_string();
+        assert!(!said.contains("cargo"), "{said}");
+        assert!(said.contains("for the profile console"), "{said}");
+        assert!(
+            said.contains("aws configure export-credentials --profile console --format env"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_cause_ends_with_one_full_stop() {
+        let said = no_credentials(None, "the session has ended.").to_string();
+        assert!(
+            said.starts_with("There are no AWS credentials: the session has ended.\nSign in"),
+            "{said}"
+        );
+    }
+
+    /// Case 20.
+    #[test]
+    fn a_region_of_an_unknown_partition_is_refused_by_name() {
+        assert_eq!(check_region("eu-west-1"), Ok(()));
+        let said = check_region("eusc-de-east-1").expect_err("unknown").to_string();
+        assert!(
+            said.starts_with("eusc-de-east-1 is in a partition that Snapferry does not know"),
+            "{said}"
+        );
     }
 }

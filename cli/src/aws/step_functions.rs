@@ -422,4 +422,33 @@ mod tests {
             "arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-fleet:a-run"
         );
     }
+
+    /// L9.
+    #[test]
+    fn the_next_page_is_counted_for_each_kind() {
+        let page = r#"{"kind": "instance", "cursor": "db-1"}"#;
+        for (plan, pages) in [
+            (
+                format!(r#"{{"dryRun": false, "nextInstances": {page}, "nextClusters": {page}}}"#),
+                2,
+            ),
+            (format!(r#"{{"nextInstances": null, "nextClusters": {page}}}"#), 1),
+            ("{}".to_owned(), 0),
+            ("cut off {".to_owned(), 0),
+        ] {
+            assert_eq!(next_pages(&plan), pages, "{plan}");
+        }
+    }
+
+    /// P8.
+    #[test]
+    fn a_code_before_a_message_is_taken_away_once() {
+        assert_eq!(without_prefix("AccessDenied: User x", "AccessDenied"), "User x");
+        assert_eq!(
+            without_prefix("AccessDeniedly: User x", "AccessDenied"),
+            "AccessDeniedly: User x"
+        );
+        assert_eq!(without_prefix("User x", "AccessDenied"), "User x");
+        assert_eq!(without_prefix(": x", ""), ": x");
+    }
 }

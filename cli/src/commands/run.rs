@@ -55,10 +55,7 @@ pub(crate) async fn run(
                 } else {
                     String::new()
                 };
-                terminal.println_wrapped(
-                    Style::Plain,
-                    &format!("The plan has nothing to copy, wait for or delete.{failing}"),
-                );
+                terminal.println_wrapped(Style::Plain, &format!("The plan has nothing to do.{failing}"));
                 return Ok(ExitStatus::Success);
             }
             run.only

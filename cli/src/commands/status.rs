@@ -1,6 +1,6 @@
 //! `snapferry status`: how old is the newest verified copy of each database?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
@@ -104,10 +104,13 @@ fn show_reasons(databases: &[DatabaseFreshness], terminal: &mut Terminal<'_>) {
         let (_, word) = state(database, SignedDuration::MAX);
         let reason = database.reason.as_deref().unwrap_or_default().trim_end_matches('.');
         let name = database_name(database.kind, &database.database);
-        let remedy = database.remedy.as_deref().unwrap_or_default();
-        let text = format!("{name}: {}: {reason}. {remedy}", word.to_lowercase());
-        lines.push((Style::Bad, text.trim_end().to_owned()));
+        lines.push((Style::Bad, format!("{name}: {}: {reason}.", word.to_lowercase())));
     }
+    let remedies: BTreeSet<&str> = databases
+        .iter()
+        .filter_map(|database| database.remedy.as_deref())
+        .collect();
+    lines.extend(remedies.into_iter().map(|remedy| (Style::Plain, remedy.to_owned())));
     let mut by_reason: BTreeMap<(Freshness, &str), Vec<String>> = BTreeMap::new();
     for database in databases.iter().filter(|database| !database.state.misses()) {
         if let Some(reason) = &database.reason {

@@ -24,7 +24,7 @@ use crate::facts::source_snapshots::SourceSnapshots;
 use crate::format::{format_utc, outcome_word};
 
 /// Most executions that are looked into for the name of their error or their outcome.
-const MAX_DETAILS: usize = 20;
+const MAX_DETAILS: usize = 10;
 
 /// Most databases whose snapshots are asked for.
 const MAX_LOOKUPS: usize = 50;
@@ -220,6 +220,12 @@ impl DatabaseFreshness {
         Some((self.kind, self.resource_id.clone()?))
     }
 
+    /// Whether a copy or the last execution failed.
+    fn has_failed(&self) -> bool {
+        let last = self.last.as_ref();
+        self.copies.failed > 0 || last.is_some_and(|last| last.status == ExecutionStatus::Failed)
+    }
+
     /// Why it is late or has no copy, in a sentence or two.
     fn explain(&mut self, reason: impl Into<String>, remedy: impl Into<String>) {
         self.reason = Some(reason.into());
@@ -227,9 +233,9 @@ impl DatabaseFreshness {
     }
 
     /// The worst first: no copy, then late by age, good by age, and last what is not expected to have a fresh copy.
-    fn order(&self) -> (Freshness, std::cmp::Reverse<Option<i64>>, &str, DatabaseKind) {
+    fn order(&self) -> (Freshness, bool, std::cmp::Reverse<Option<i64>>, &str, DatabaseKind) {
         let age = std::cmp::Reverse(self.age_seconds);
-        (self.state, age, self.database.as_str(), self.kind)
+        (self.state, age.0.is_some(), age, self.database.as_str(), self.kind)
     }
 
     /// Its age.
@@ -320,6 +326,8 @@ pub(crate) async fn assess(
                 note("Which snapshots some databases have is", error);
             }
         }
+        // The look-ups are few: for those in danger first.
+        databases.sort_by(|a, b| a.order().cmp(&b.order()));
         look_up_details(step_functions, &mut databases).await;
     }
     if databases.is_empty() {
@@ -471,7 +479,8 @@ fn explain(
                 "",
             );
         }
-        None if is_first(database, first, now, objective) => {
+        // Not if it was tried and failed: that needs somebody.
+        None if is_young(database, now, objective) && now.duration_since(first) <= objective && !line.has_failed() => {
             line.state = Freshness::FirstCopyPending;
             line.explain(format!("its first snapshot is of {} UTC", format_utc(first)), "");
         }
@@ -491,20 +500,11 @@ const SNAPSHOT_REMEDY: &str = "Automated snapshots are made in the backup window
 
 /// Whether a database was made so lately that no copy can be missed yet.
 fn is_young(database: &Database, now: Timestamp, objective: SignedDuration) -> bool {
-    // It may wait a day for its backup window.
+    // It may wait a day for its backup window. RDS says no time while it is being created.
     let grace = objective.saturating_add(SignedDuration::from_hours(24));
     database
         .created_at
-        .is_some_and(|created| now.duration_since(created) <= grace)
-}
-
-/// Whether the oldest snapshot that there is can be the first that was ever taken, and is younger than the RPO objective.
-fn is_first(database: &Database, oldest: Timestamp, now: Timestamp, objective: SignedDuration) -> bool {
-    // With a retention longer than that, one that came before would still be there.
-    let retention = database.backup_retention_days.unwrap_or_default();
-    let is_kept = SignedDuration::from_hours(24 * i64::from(retention))
-        > objective.saturating_add(SignedDuration::from_hours(24));
-    now.duration_since(oldest) <= objective && (is_kept || is_young(database, now, objective))
+        .is_none_or(|created| now.duration_since(created) <= grace)
 }
 
 /// Errors that another run meets again until somebody does something.

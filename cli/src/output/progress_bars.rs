@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::facts::run_progress::{CopyPhase, RunItem, RunProgress};
+use crate::output::printable::printable_line;
 use crate::output::terminal::Terminal;
 
 /// Most bars at once: a terminal has few lines.
@@ -124,7 +125,7 @@ fn draw(
             "{prefix:24!} {bar:24} {wide_msg}"
         };
         let bar = ProgressBar::new(100).with_style(style(template));
-        bar.set_prefix(item.id.clone());
+        bar.set_prefix(printable_line(&item.id).into_owned());
         bars.insert(item.clone(), all.insert_before(total, bar));
     }
     if let Some(bar) = bars.get(item) {

@@ -2,6 +2,7 @@
 
 use console::measure_text_width;
 
+use crate::output::printable::printable_line;
 use crate::output::terminal::{Style, Terminal};
 
 /// A cell: its text, and what it means.
@@ -14,8 +15,9 @@ pub(crate) struct Cell {
 impl Cell {
     /// A cell that means something.
     pub(crate) fn new(style: Style, text: impl Into<String>) -> Self {
+        let text = text.into();
         Self {
-            text: text.into(),
+            text: printable_line(&text).into_owned(),
             style,
         }
     }
@@ -245,6 +247,16 @@ mod tests {
         orde…ion   5 h
         a         12 h
         ");
+    }
+
+    /// L4.
+    #[test]
+    fn a_cell_obeys_nothing_and_stays_on_its_line() {
+        let mut table = Table::new([Column::new("NAME", 0)]);
+        table.row([Cell::from("a\u{1b}[2J\nb")]);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let text = table.render(&Terminal::new(&mut out, &mut err, None, false));
+        assert_eq!(text, "NAME\na\\u{1b}[2J\\u{a}b\n");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::AnsiColor;
 use console::measure_text_width;
 
+use crate::output::printable::{printable, printable_json};
+
 /// The operator's terminal, or the pipe or file in its place.
 pub struct Terminal<'a> {
     /// Results.
@@ -111,33 +113,36 @@ impl<'a> Terminal<'a> {
         format!("{style}{text}{style:#}")
     }
 
-    /// Writes results. A reader who has seen enough (`| head`) ends the output, not the program.
+    /// Writes a text that was composed for a terminal, colours included: a table, a manual. What others wrote has gone
+    /// through [`printable`] before.
+    ///
+    /// A reader who has seen enough (`| head`) ends the output, not the program.
     pub(crate) fn print(&mut self, text: &str) {
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 
     /// Writes a line of results.
     pub(crate) fn println(&mut self, text: &str) {
-        self.print(&format!("{text}\n"));
+        self.print(&format!("{}\n", printable(text)));
     }
 
     /// Writes a sentence of results, wrapped at words to the width.
     pub(crate) fn println_wrapped(&mut self, style: Style, text: &str) {
-        let lines = wrap(text, self.width);
+        let lines = wrap(&printable(text), self.width);
         let lines: Vec<String> = lines.iter().map(|line| self.paint(style, line)).collect();
-        self.println(&lines.join("\n"));
+        self.print(&(lines.join("\n") + "\n"));
     }
 
     /// Writes beside the results, wrapped likewise.
     pub fn eprintln(&mut self, text: &str) {
-        let text = wrap(text, self.width).join("\n");
+        let text = wrap(&printable(text), self.width).join("\n");
         let _ = writeln!(self.err, "{text}");
     }
 
     /// Writes a value as JSON.
     pub(crate) fn print_json(&mut self, value: &impl serde::Serialize) {
         let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"));
-        self.println(&text);
+        self.print(&(printable_json(&text) + "\n"));
     }
 }
 
@@ -180,6 +185,26 @@ mod tests {
             ["a", "https://long.example", "b", "  run me as I am"]
         );
         assert_eq!(wrap("as long as it likes", None), ["as long as it likes"]);
+    }
+
+    /// L4: whatever way a text is written, a terminal obeys none of it.
+    #[test]
+    fn what_others_wrote_never_reaches_the_terminal_as_it_is() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut terminal = Terminal::new(&mut out, &mut err, Some(80), false);
+        let evil = "orders\u{1b}[2J\u{9b}31m";
+        terminal.println(evil);
+        terminal.println_wrapped(Style::Bad, evil);
+        terminal.eprintln(evil);
+        terminal.print_json(&[evil]);
+        let written = String::from_utf8([out, err].concat()).expect("text");
+        assert_eq!(written.matches("orders").count(), 4);
+        assert!(
+            written
+                .chars()
+                .all(|character| character == '\n' || !character.is_control()),
+            "{written:?}"
+        );
     }
 
     #[test]

@@ -55,6 +55,10 @@ struct Inside {
     inputs: Vec<Value>,
     /// The classes on offer, each with its storage; none if all are, and an error code if RDS refuses to say.
     offers: Option<Result<Vec<(&'static str, &'static str)>, &'static str>>,
+    /// What RDS says otherwise than the simulator: a text of its answers, and the one in its place.
+    rewritten: Vec<(String, String)>,
+    /// What every call of a service gets: a status and a body.
+    refusals: BTreeMap<String, (u16, String)>,
 }
 
 impl Inside {
@@ -94,6 +98,8 @@ pub(crate) struct Execution {
     pub(crate) entered: Vec<(&'static str, i64)>,
     /// Databases, by kind, that a run lists.
     pub(crate) lengths: Option<[u32; 2]>,
+    /// The variable `plan` of a run that has listed them.
+    pub(crate) plan: Value,
 }
 
 impl Execution {
@@ -111,6 +117,15 @@ impl Execution {
             cause: None,
             entered: Vec::new(),
             lengths: None,
+            plan: json!({"nextInstances": null, "nextClusters": null}),
+        }
+    }
+
+    /// Which database it was for.
+    pub(crate) fn for_database(self, resource_id: &str) -> Self {
+        Self {
+            input: json!({"kind": "instance", "resourceId": resource_id}),
+            ..self
         }
     }
 
@@ -253,6 +268,18 @@ impl Account {
         let mut inside = self.inside();
         inside.follow = vec![run];
         inside.follow.extend(copies);
+    }
+
+    /// Replaces a text in every answer of RDS: for what the simulator does not say.
+    pub(crate) fn rewrite(&self, from: &str, to: &str) {
+        self.inside().rewritten.push((from.to_owned(), to.to_owned()));
+    }
+
+    /// Answers every call of a service (`rds`, `cloudformation`) with this.
+    pub(crate) fn answer_with(&self, service: &str, status: u16, body: &str) {
+        self.inside()
+            .refusals
+            .insert(service.to_owned(), (status, body.to_owned()));
     }
 
     /// Replaces the stack.
@@ -426,6 +453,15 @@ impl Account {
                 let Some(execution) = found(&text("executionArn")) else {
                     return missing();
                 };
+                let listed = execution
+                    .lengths
+                    .iter()
+                    .filter(|_| request["includeExecutionData"] == true);
+                let listed = listed.map(|_| {
+                    json!({"id": 3, "timestamp": execution.started.as_second(), "type": "TaskStateExited",
+                        "stateExitedEventDetails": {"name": "ListTargets",
+                            "assignedVariables": {"plan": execution.plan.to_string()}}})
+                });
                 let events = execution.lengths.into_iter().flatten().enumerate().map(|(at, length)| {
                     json!({"id": at + 1, "timestamp": execution.started.as_second(), "type": "MapStateStarted",
                         "mapStateStartedEventDetails": {"length": length}})
@@ -434,7 +470,7 @@ impl Account {
                     json!({"id": 100 + after, "timestamp": execution.started.as_second() + after, "type": "TaskStateEntered",
                         "stateEnteredEventDetails": {"name": name}})
                 });
-                let mut events: Vec<Value> = events.chain(states).collect();
+                let mut events: Vec<Value> = listed.chain(events).chain(states).collect();
                 if request["reverseOrder"] == true {
                     events.reverse();
                 }
@@ -490,11 +526,27 @@ impl HttpConnector for Wire {
                 return HttpConnectorFuture::ready(Err(ConnectorError::io("connection refused".into())));
             }
         }
+        if let Some((status, body)) = self.account.inside().refusals.get(&service) {
+            let status = (*status).try_into().expect("a status");
+            return HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body.clone()))));
+        }
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let is_offer = body.contains("Action=DescribeOrderableDBInstanceOptions&");
+        if service == "rds" && !is_offer {
+            let rewritten = self.account.inside().rewritten.clone();
+            let answer = self.rds.call(request);
+            return HttpConnectorFuture::new(async move {
+                let answer = answer.await?;
+                let text = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).into_owned();
+                let text = rewritten.iter().fold(text, |text, (from, to)| text.replace(from, to));
+                let mut rewritten = HttpResponse::new(answer.status(), SdkBody::from(text));
+                *rewritten.headers_mut() = answer.headers().clone();
+                Ok(rewritten)
+            });
+        }
         let (status, body) = match service.as_str() {
-            "rds" if body.contains("Action=DescribeOrderableDBInstanceOptions&") => self.account.orderable(&body),
-            "rds" => return self.rds.call(request),
+            "rds" => self.account.orderable(&body),
             _ => self.account.answer(&service, &target, &body),
         };
         let status = status.try_into().expect("a status");
@@ -519,6 +571,16 @@ pub(crate) fn stack_xml() -> String {
         member("CopyFleetStateMachineArn", "Output", &fleet),
         member("CopySnapshotStateMachineArn", "Output", &copy),
     )
+}
+
+/// The same with a parameter more.
+pub(crate) fn stack_with(parameters: &[(&str, &str)]) -> String {
+    parameters.iter().fold(stack_xml(), |xml, (key, value)| {
+        let member = format!(
+            "<member><ParameterKey>{key}</ParameterKey><ParameterValue>{value}</ParameterValue></member></Parameters>"
+        );
+        xml.replace("</Parameters>", &member)
+    })
 }
 
 fn no_such_stack(name: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod fleet;
 mod plan;
 mod restore;
 mod run;

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use snapferry::error::ExitStatus;
 
-use crate::account::{Account, DESTINATION, Execution};
+use crate::account::{Account, DESTINATION, Execution, databases};
 
 /// A dry run that decides every way that there is.
 fn account(fails: bool) -> Account {
-    let account = Account::new(|source| source, |destination| destination);
+    let account = Account::new(databases, |destination| destination);
     let now = account.now();
     let source = |id: &str, size: u32| {
         json!({"id": format!("rds:{id}-1"), "arn": format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:{id}-1"),
@@ -15,7 +15,8 @@ fn account(fails: bool) -> Account {
             "encryption": "sse-kms", "sizeGib": size})
     };
     let decided = |id: &str, decision: &str, reason: &str, delete: Value| {
-        let target = json!({"kind": "instance", "id": id, "resourceId": "db-1", "dryRun": true});
+        let resource_id = format!("db-{}", id.to_uppercase());
+        let target = json!({"kind": "instance", "id": id, "resourceId": resource_id, "dryRun": true});
         let outcome = if matches!(decision, "copy" | "join") {
             "planned"
         } else {

@@ -13,7 +13,7 @@ fn fleet() -> Account {
         |source| {
             source
                 .instance(database(Instance, "orders"))
-                .instance(database(Instance, "stock-of-the-northern-warehouse"))
+                .instance(database(Instance, "stock-of-the-northern-warehouse").snapshots_aged([50.0, 26.0, 2.0]))
                 .instance(database(Instance, "brand-new"))
                 .instance(database(Instance, "never-seen"))
                 .instance(database(Instance, "left-out").tag(tags::COPY, "false"))

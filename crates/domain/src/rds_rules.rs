@@ -18,7 +18,7 @@ pub fn why_unsupported(kind: DatabaseKind, engine: &str, source_region: &str) ->
             "RDS documents no snapshot copy for RDS Custom for Oracle. Copy its backups yourself, with RMAN or from EBS \
              snapshots",
         ),
-        (_, engine) if engine != "neptune" && partition(source_region) == "aws-cn" => {
+        (_, engine) if engine != "neptune" && partition(source_region) == Some("aws-cn") => {
             Some("RDS copies no snapshots between the regions of China, but for Neptune's. Copy dumps instead")
         }
         _ => None,
@@ -43,7 +43,7 @@ pub fn takes_option_group(kind: DatabaseKind, engine: &str) -> bool {
 /// elsewhere RDS ignores it (API references of RDS and `DocumentDB`, `PreSignedUrl`).
 #[must_use]
 pub fn needs_presigned_url(source_region: &str, engine: &str) -> bool {
-    partition(source_region) == "aws-us-gov" || engine == "docdb"
+    partition(source_region) == Some("aws-us-gov") || engine == "docdb"
 }
 
 /// Why RDS copies no snapshot between two regions, if it does not (user guide, Copying a DB snapshot). Between those
@@ -51,7 +51,8 @@ pub fn needs_presigned_url(source_region: &str, engine: &str) -> bool {
 #[must_use]
 pub fn why_impossible(source: &str, destination: &str, include_neptune: bool) -> Option<&'static str> {
     match (partition(source), partition(destination)) {
-        ("aws-cn", "aws-cn") if !include_neptune => Some(
+        (None, _) | (_, None) => Some("one of the two regions is in a partition that Snapferry does not know"),
+        (Some("aws-cn"), Some("aws-cn")) if !include_neptune => Some(
             "RDS copies no snapshots between the regions of China, but for Neptune's, which this stack does not include",
         ),
         (from, to) if from != to => Some("snapshots cannot leave their partition (commercial, GovCloud, China)"),

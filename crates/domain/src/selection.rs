@@ -161,16 +161,14 @@ pub fn judge(database: &Database, rules: &SelectionRules, global_writers: &BTree
     }
     let is_wanted = wish.copy == Some(true);
     let writer = database.global_cluster.as_ref().and_then(|id| global_writers.get(id));
-    match writer {
-        Some(writer) if *writer != database.arn => {
+    if let Some(writer) = writer {
+        if *writer != database.arn {
             return Some(Reason::Secondary {
                 primary_region: writer.split(':').nth(3).unwrap_or("another region").to_owned(),
             });
         }
-        None if database.kind == DatabaseKind::Cluster && database.replica_of.is_some() && !is_wanted => {
-            return Some(Reason::ReplicaCluster);
-        }
-        Some(_) | None => {}
+    } else if database.kind == DatabaseKind::Cluster && database.replica_of.is_some() && !is_wanted {
+        return Some(Reason::ReplicaCluster);
     }
     makes_no_snapshots(database, rules, is_wanted)
         .or_else(|| why_unsupported(database.kind, &database.engine, &rules.source_region).map(Reason::Unsupported))

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use crate::error::Error;
 use crate::option_groups::OptionGroups;
 use crate::rds_rules::why_impossible;
-use crate::region::is_region;
+use crate::region::{is_region, why_unknown};
 use crate::retention_rules::RetentionRules;
 use crate::tags;
 
@@ -131,20 +131,7 @@ impl Settings {
             "DESTINATION_REGION",
             "Set the parameter DestinationRegion, for example eu-west-1.",
         )?;
-        if !is_region(&destination_region) {
-            return Err(bad(
-                "DESTINATION_REGION",
-                &format!("{destination_region:?} is not a region"),
-                "Set the parameter DestinationRegion to a region's code, for example eu-west-1.",
-            ));
-        }
-        if destination_region == source_region {
-            return Err(bad(
-                "DESTINATION_REGION",
-                &format!("{destination_region} is the source region"),
-                "A copy in the same region is lost with it: choose another region.",
-            ));
-        }
+        check_regions(&source_region, &destination_region)?;
         let include_neptune = flag("INCLUDE_NEPTUNE", text("INCLUDE_NEPTUNE").as_deref())?;
         if let Some(why) = why_impossible(&source_region, &destination_region, include_neptune) {
             return Err(bad(
@@ -235,6 +222,30 @@ impl Settings {
     pub fn allows_key(&self, arn: &str) -> bool {
         self.kms_key == KmsKey::Arn(arn.to_owned()) || self.allowed_kms_key_arns.iter().any(|allowed| allowed == arn)
     }
+}
+
+/// Refuses regions that cannot be right, before anything is called, let alone written, there.
+fn check_regions(source: &str, destination: &str) -> Result<(), Error> {
+    if !is_region(destination) {
+        return Err(bad(
+            "DESTINATION_REGION",
+            &format!("{destination:?} is not a region"),
+            "Set the parameter DestinationRegion to a region's code, for example eu-west-1.",
+        ));
+    }
+    if destination == source {
+        return Err(bad(
+            "DESTINATION_REGION",
+            &format!("{destination} is the source region"),
+            "A copy in the same region is lost with it: choose another region.",
+        ));
+    }
+    for (variable, region) in [("AWS_REGION", source), ("DESTINATION_REGION", destination)] {
+        if let Some(why) = why_unknown(region) {
+            return Err(bad(variable, &why, "Use another region, or a release that knows it."));
+        }
+    }
+    Ok(())
 }
 
 fn bad(name: &str, problem: &str, remedy: &str) -> Error {

@@ -48,11 +48,11 @@ fn what_was_asked_for_by_name_is_filtered_again() {
     assert!(by_names.matches(&described(None, "orders", "manual")));
     assert!(!by_names.matches(&described(None, "billing", "manual")));
     assert!(!by_names.matches(&described(None, "orders", "automated")));
-    let named = |id, snapshot_type| SnapshotQuery::Named { id, snapshot_type };
+    let by_id = |id, snapshot_type| SnapshotQuery::Named { id, snapshot_type };
     let snapshot = described(None, "orders", "automated");
-    assert!(named("rds:orders-1", "automated").matches(&snapshot));
-    assert!(!named("rds:orders-2", "automated").matches(&snapshot));
-    assert!(!named("rds:orders-1", "manual").matches(&snapshot));
+    assert!(by_id("rds:orders-1", "automated").matches(&snapshot));
+    assert!(!by_id("rds:orders-2", "automated").matches(&snapshot));
+    assert!(!by_id("rds:orders-1", "manual").matches(&snapshot));
 }
 
 #[test]

@@ -94,6 +94,8 @@ struct Notification {
     source_id: Option<String>,
     #[serde(rename = "Source ARN", default)]
     source_arn: Option<String>,
+    #[serde(rename = "Identifier Link", default)]
+    identifier_link: Option<String>,
 }
 
 /// What an event says of a snapshot, whatever its shape, and what it calls the fields.
@@ -184,7 +186,9 @@ fn of_subscription(said: Notification, at: &str, settings: &Settings) -> Result<
         region: arn.as_deref().and_then(|arn| arn.split(':').nth(3)).map(str::to_owned),
         // "http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.html#RDS-EVENT-0091"
         event_id: text(said.event_id).map(|id| id.rsplit('#').next().unwrap_or_default().to_owned()),
-        snapshot: text(said.source_id).or_else(|| arn.as_deref().and_then(resource_of)),
+        snapshot: text(said.source_id)
+            .or_else(|| arn.as_deref().and_then(resource_of))
+            .or_else(|| text(said.identifier_link).as_deref().and_then(source_of_link)),
         region_field: path(at, "Source ARN"),
         event_field: path(at, "Event ID"),
         snapshot_field: path(at, "Source ID"),
@@ -264,6 +268,12 @@ fn is_of_our_region(region: Option<&str>, field: &str, settings: &Settings) -> R
 /// What an ARN is of: `arn:<partition>:rds:<region>:<account>:<type>:<identifier>`, and identifiers have colons.
 fn resource_of(arn: &str) -> Option<String> {
     arn.splitn(7, ':').nth(6).map(str::to_owned)
+}
+
+/// Old notifications name the source in a second line of the link: `https://console...\nSourceId: rds:orders-1`.
+fn source_of_link(link: &str) -> Option<String> {
+    let id = link.lines().find_map(|line| line.trim().strip_prefix("SourceId:"))?;
+    Some(id.trim().to_owned())
 }
 
 fn text(given: Option<String>) -> Option<String> {

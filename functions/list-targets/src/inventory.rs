@@ -98,7 +98,17 @@ async fn databases(deployment: &Deployment, kinds: &[DatabaseKind]) -> Result<Ve
             Ok(Vec::new())
         }
     };
-    both_kinds(of_kind(DatabaseKind::Instance), of_kind(DatabaseKind::Cluster)).await
+    let both = both_kinds(of_kind(DatabaseKind::Instance), of_kind(DatabaseKind::Cluster)).await?;
+    Ok(each_once(both))
+}
+
+/// Each database once: a fleet that changes between two pages of a listing may give one twice.
+fn each_once(mut databases: Vec<Database>) -> Vec<Database> {
+    let mut seen = BTreeSet::new();
+    databases.retain(|database| {
+        database.resource_id.is_empty() || seen.insert((database.kind, database.resource_id.clone()))
+    });
+    databases
 }
 
 /// What the destination region holds of these kinds.
@@ -168,3 +178,6 @@ pub(crate) async fn global_writers(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

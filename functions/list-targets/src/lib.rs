@@ -129,7 +129,11 @@ async fn of_events(deployment: &Deployment, keys: &Keys, events: &Events, run: &
     said.extend(about_writers);
     let selected = select::select(databases, &Scope::All, settings, &global_writers);
     let (databases, left_out, of_selection) = selected.into_parts();
-    let preflight = Preflight::run(deployment, keys, &databases).await;
+    // What asks for no copy needs no key.
+    let preflight = match databases[..] {
+        [] => Preflight::default(),
+        _ => Preflight::run(deployment, keys, &databases).await,
+    };
     let (mut targets, of_databases) = preflight.targets(deployment, databases);
     for target in &mut targets {
         target.snapshot = snapshots.remove(&target.resource_id);

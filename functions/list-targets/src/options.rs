@@ -27,7 +27,8 @@ impl Groups {
         let settings = &deployment.settings;
         let picked = |database: &Database| wish(database, tags::OPTION_GROUP).is_some();
         let matter = |database: &&Database| matter_to(database, settings) || picked(database);
-        let asked = match Vec::from_iter(databases.iter().filter(matter))[..] {
+        let concerned: Vec<&Database> = databases.iter().filter(matter).collect();
+        let asked = match concerned[..] {
             [] => return Self::default(),
             [only] => {
                 let tag = wish(only, tags::OPTION_GROUP).map(|name| name.trim().to_ascii_lowercase());

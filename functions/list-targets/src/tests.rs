@@ -184,6 +184,7 @@ async fn an_event_about_what_is_gone_is_a_success_that_says_so() {
         );
     }
     assert!(world.writes().is_empty());
+    assert_eq!(world.calls("DescribeKey"), 0, "nothing needs a key");
 }
 
 #[tokio::test]

@@ -312,6 +312,7 @@ async fn copies(deployment: &Deployment, payload: &Prunable) -> Result<Vec<OwnCo
     } = &payload.target;
     let by_resource_id = SnapshotQuery::OfDatabase {
         resource_id,
+        database_id: id,
         snapshot_type: "manual",
     };
     let mut there = match deployment.destination.snapshots(*kind, by_resource_id).await {

@@ -27,6 +27,17 @@ fn a_bad_setting_is_refused_by_name_with_a_remedy() {
         ("DESTINATION_REGION", "", "is not set"),
         ("DESTINATION_REGION", "us-east-1", "is the source region"),
         ("DESTINATION_REGION", "Ireland", "is not a region"),
+        // Case 20.
+        (
+            "DESTINATION_REGION",
+            "eusc-de-east-1",
+            "in a partition that Snapferry does not know",
+        ),
+        (
+            "AWS_REGION",
+            "us-iso-east-1",
+            "in a partition that Snapferry does not know",
+        ),
         ("DESTINATION_REGION", "us-gov-west-1", "cannot leave their partition"),
         ("DESTINATION_REGION", "cn-north-1", "cannot leave their partition"),
         ("DESTINATION_KMS_KEY_ARN", "", "is not set"),

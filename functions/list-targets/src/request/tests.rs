@@ -111,9 +111,18 @@ fn a_next_page_is_read_as_the_page_before_wrote_it() {
     );
 }
 
+fn are_refused(inputs: &[(Value, &str, &str)]) {
+    for (input, begins, says) in inputs {
+        let error = read(input.clone()).expect_err(begins);
+        let text = error.to_string();
+        assert_eq!(error.name(), "BadInput", "{input}");
+        assert!(text.starts_with(begins) && text.contains(says), "{input}: {text}");
+    }
+}
+
 #[test]
 fn bad_input_is_refused_by_field_with_a_remedy() {
-    for (input, begins, says) in [
+    are_refused(&[
         (json!([]), "input: is not a JSON object", "Start the execution with {}"),
         (
             json!("all"),
@@ -154,6 +163,27 @@ fn bad_input_is_refused_by_field_with_a_remedy() {
             "Leave page out",
         ),
         (
+            json!({"log": {"run": "mine"}}),
+            "log: unknown field `log`",
+            "Correct the field",
+        ),
+        (
+            json!({"Comment": "from the console", "excutionId": "1"}),
+            "excutionId: unknown field",
+            "Correct the field",
+        ),
+        (
+            json!({"only": (0..501).map(|at| format!("db-{at}")).collect::<Vec<_>>()}),
+            "only: names 501 databases, and 500 is the most",
+            "Start several runs",
+        ),
+    ]);
+}
+
+#[test]
+fn an_event_that_starts_no_copy_is_refused_by_field_with_a_remedy() {
+    are_refused(&[
+        (
             json!({"detail-type": "EC2 Event"}),
             "detail-type: \"EC2 Event\" is not an event",
             "Send \"Scheduled Event\"",
@@ -179,24 +209,9 @@ fn bad_input_is_refused_by_field_with_a_remedy() {
             "Deploy a stack in that region",
         ),
         (
-            json!({"log": {"run": "mine"}}),
-            "log: unknown field `log`",
-            "Correct the field",
-        ),
-        (
-            json!({"Comment": "from the console", "excutionId": "1"}),
-            "excutionId: unknown field",
-            "Correct the field",
-        ),
-        (
             json!([{}, rds_event("RDS DB Snapshot Event", "RDS-EVENT-0091", "rds:orders-1")]),
             "[0]: is not an event",
             "Start one execution with each input",
-        ),
-        (
-            json!({"only": (0..501).map(|at| format!("db-{at}")).collect::<Vec<_>>()}),
-            "only: names 501 databases, and 500 is the most",
-            "Start several runs",
         ),
         (
             subscription("db-snapshot", "rds:orders-1", "snapshot", "eu-west-3", "RDS-EVENT-0091"),
@@ -208,12 +223,7 @@ fn bad_input_is_refused_by_field_with_a_remedy() {
             "detail",
             "Correct the field",
         ),
-    ] {
-        let error = read(input.clone()).expect_err(begins);
-        let text = error.to_string();
-        assert_eq!(error.name(), "BadInput", "{input}");
-        assert!(text.starts_with(begins) && text.contains(says), "{input}: {text}");
-    }
+    ]);
 }
 
 /// What SNS hands on of an RDS event subscription. The envelope: Lambda developer guide, Using AWS Lambda with Amazon RDS
@@ -303,6 +313,11 @@ fn an_event_subscription_by_sns_asks_for_the_database_of_its_snapshot() {
         subscription("db-snapshot", instance, "snapshot", "us-east-1", "RDS-EVENT-0091"),
         // With raw message delivery the message comes alone.
         json!({"Event Source": "db-snapshot", "Source ID": instance, "Event ID": "http://docs#RDS-EVENT-0091"}),
+        // Old notifications have no Source ID (public Lambda functions read the second line of the link instead).
+        json!({
+            "Event Source": "db-snapshot", "Event ID": "http://docs#RDS-EVENT-0091",
+            "Identifier Link": format!("https://console.aws.amazon.com/rds/home#snapshot:\nSourceId: {instance}"),
+        }),
         // Through SQS and EventBridge Pipes: a list of messages, whose body is the notification.
         json!([{"messageId": "1", "body": notified("")["Records"][0]["Sns"].as_object().map(|sns| {
             let mut sns = sns.clone();
@@ -365,7 +380,7 @@ fn an_event_about_a_snapshot_of_aws_backup_asks_for_nothing() {
     }
 }
 
-/// The sample of the EventBridge documents has neither an EventID nor the right type in its ARN.
+/// The sample of the EventBridge documents has neither an `EventID` nor the right type in its ARN.
 #[test]
 fn an_event_without_an_id_or_with_an_arn_only_is_understood() {
     let event = |detail: Value, resources: Value| {
