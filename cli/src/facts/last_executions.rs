@@ -67,12 +67,11 @@ impl LastExecutions {
             let owners = former_names.get(&(kind, name.as_str())).cloned().unwrap_or_default();
             match claimants(owners, fleet.and_then(|fleet| fleet.named(kind, &name))) {
                 Claim::One(id) => last.add((kind, id), execution),
-                Claim::Several => doubtful.push((kind, execution)),
                 Claim::None if fleet.is_none() => {
                     last.by_name.insert((kind, name), execution);
                 }
-                // It is gone, or has another name now.
-                Claim::None => doubtful.push((kind, execution)),
+                // Without any it is gone, or has another name now.
+                Claim::Several | Claim::None => doubtful.push((kind, execution)),
             }
         }
         // The most recent first.
@@ -194,7 +193,7 @@ pub(crate) async fn by_name(
 }
 
 /// The newest execution under each name, of those that `is_dry` does not take away by their suffix.
-fn newest<'a>(copies: &'a [Execution], is_dry: impl Fn(&str) -> bool) -> BTreeMap<DatabaseKey, &'a Execution> {
+fn newest(copies: &[Execution], is_dry: impl Fn(&str) -> bool) -> BTreeMap<DatabaseKey, &Execution> {
     let mut last = BTreeMap::new();
     for execution in copies {
         let Some(name) = ExecutionName::parse(&execution.name) else {
