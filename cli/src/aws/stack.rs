@@ -114,5 +114,7 @@ where
 fn parse_hours(text: &str) -> Option<SignedDuration> {
     let hours: f64 = text.trim().parse().ok()?;
     let duration = SignedDuration::try_from_secs_f64(hours * 3600.0).ok()?;
-    (duration > SignedDuration::ZERO).then_some(duration)
+    // A hundred years are as good as none, and can be computed with.
+    let max = SignedDuration::from_hours(100 * 366 * 24);
+    (duration > SignedDuration::ZERO).then_some(duration.min(max))
 }

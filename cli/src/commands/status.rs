@@ -101,10 +101,10 @@ fn show_reasons(databases: &[DatabaseFreshness], terminal: &mut Terminal<'_>) {
         .filter(|database| database.reason.is_some())
         .take(MAX_EXPLAINED)
     {
-        let (_, word) = state(database, SignedDuration::MAX);
+        let word = state_word(database.state).to_lowercase();
         let reason = database.reason.as_deref().unwrap_or_default().trim_end_matches('.');
         let name = database_name(database.kind, &database.database);
-        lines.push((Style::Bad, format!("{name}: {}: {reason}.", word.to_lowercase())));
+        lines.push((Style::Bad, format!("{name}: {word}: {reason}.")));
     }
     let remedies: BTreeSet<&str> = databases
         .iter()

@@ -35,6 +35,9 @@ pub(crate) struct Fleet {
     pub(crate) databases: Vec<LivingDatabase>,
     /// Why the writers of global databases are not known: members of those are then taken for writers.
     pub(crate) writers_unknown: Option<CliError>,
+    /// Places in `databases`.
+    by_key: BTreeMap<DatabaseKey, usize>,
+    by_name: BTreeMap<DatabaseKey, usize>,
 }
 
 impl Fleet {
@@ -69,26 +72,30 @@ impl Fleet {
             reason: selection::judge(&database, rules, writers),
             database,
         });
-        Self {
+        let mut fleet = Self {
             databases: databases.collect(),
-            writers_unknown: None,
+            ..Self::default()
+        };
+        for (place, living) in fleet.databases.iter().enumerate() {
+            let name = living.database.id.to_ascii_lowercase();
+            fleet.by_name.insert((living.database.kind, name), place);
+            // An absent id is no match.
+            if !living.database.resource_id.is_empty() {
+                fleet.by_key.insert(living.key(), place);
+            }
         }
+        fleet
     }
 
     /// The database with this resource id.
     pub(crate) fn get(&self, key: &DatabaseKey) -> Option<&LivingDatabase> {
-        // An absent id is no match.
-        let mut databases = self
-            .databases
-            .iter()
-            .filter(|living| !living.database.resource_id.is_empty());
-        databases.find(|living| living.database.kind == key.0 && living.database.resource_id == key.1)
+        self.databases.get(*self.by_key.get(key)?)
     }
 
-    /// The database that has this name now.
+    /// The database that has this name now, in any case: a person may have written it.
     pub(crate) fn named(&self, kind: DatabaseKind, name: &str) -> Option<&LivingDatabase> {
-        let mut databases = self.databases.iter();
-        databases.find(|living| living.database.kind == kind && living.database.id.eq_ignore_ascii_case(name))
+        let place = self.by_name.get(&(kind, name.to_ascii_lowercase()))?;
+        self.databases.get(*place)
     }
 
     /// What must be said of single databases: wishes that are misspelled, cannot be read, or that RDS does not fulfil.

@@ -495,8 +495,9 @@ fn explain(
 }
 
 /// What helps where there is no snapshot to copy: a run does not.
-const SNAPSHOT_REMEDY: &str = "Automated snapshots are made in the backup window, of databases that run then: see that it \
-     does, and that its backup retention period is a day or more. A run copies nothing until there is a snapshot.";
+const SNAPSHOT_REMEDY: &str = "Automated snapshots are made in the backup window, and only of databases that run at that \
+     time: check the window, and that the backup retention period is a day or more. A run copies nothing until there is a \
+     snapshot.";
 
 /// Whether a database was made so lately that no copy can be missed yet.
 fn is_young(database: &Database, now: Timestamp, objective: SignedDuration) -> bool {

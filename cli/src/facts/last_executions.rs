@@ -15,7 +15,7 @@ use crate::aws::stack::Stack;
 use crate::aws::step_functions::{Execution, ExecutionDetail, ExecutionName, StepFunctions, suffix_of_run};
 use crate::error::CliError;
 use crate::facts::copies::OwnedCopies;
-use crate::facts::fleet::{DatabaseKey, Fleet};
+use crate::facts::fleet::{DatabaseKey, Fleet, LivingDatabase};
 use crate::facts::run_summary::is_dry_run;
 
 /// Most executions that are read: five calls.
@@ -58,15 +58,20 @@ impl LastExecutions {
     ) -> Self {
         let mut last = Self::default();
         let mut doubtful = Vec::new();
+        let mut former_names: BTreeMap<(DatabaseKind, &str), BTreeSet<&str>> = BTreeMap::new();
+        for database in &copies.databases {
+            let ids = former_names.entry((database.kind, &database.id)).or_default();
+            ids.insert(&database.resource_id);
+        }
         for ((kind, name), execution) in named {
-            match claimants(kind, &name, copies, fleet) {
+            let owners = former_names.get(&(kind, name.as_str())).cloned().unwrap_or_default();
+            match claimants(owners, fleet.and_then(|fleet| fleet.named(kind, &name))) {
                 Claim::One(id) => last.add((kind, id), execution),
-                Claim::Several => doubtful.push((kind, execution)),
                 Claim::None if fleet.is_none() => {
                     last.by_name.insert((kind, name), execution);
                 }
-                // It is gone, or has another name now.
-                Claim::None => doubtful.push((kind, execution)),
+                // Without any it is gone, or has another name now.
+                Claim::Several | Claim::None => doubtful.push((kind, execution)),
             }
         }
         // The most recent first.
@@ -97,12 +102,8 @@ enum Claim {
     None,
 }
 
-/// The databases that have this name now, or had it when they were copied last.
-fn claimants(kind: DatabaseKind, name: &str, copies: &OwnedCopies, fleet: Option<&Fleet>) -> Claim {
-    let copied = copies.databases.iter();
-    let copied = copied.filter(|database| database.kind == kind && database.id == name);
-    let mut ids: BTreeSet<&str> = copied.map(|database| database.resource_id.as_str()).collect();
-    let living = fleet.and_then(|fleet| fleet.named(kind, name));
+/// Of the databases that had a name when they were copied last, and the one that has it now: the only one, if it is.
+fn claimants<'a>(mut ids: BTreeSet<&'a str>, living: Option<&'a LivingDatabase>) -> Claim {
     ids.extend(living.map(|living| living.database.resource_id.as_str()));
     let mut ids = ids.into_iter();
     match (ids.next(), ids.next()) {
@@ -192,7 +193,7 @@ pub(crate) async fn by_name(
 }
 
 /// The newest execution under each name, of those that `is_dry` does not take away by their suffix.
-fn newest<'a>(copies: &'a [Execution], is_dry: impl Fn(&str) -> bool) -> BTreeMap<DatabaseKey, &'a Execution> {
+fn newest(copies: &[Execution], is_dry: impl Fn(&str) -> bool) -> BTreeMap<DatabaseKey, &Execution> {
     let mut last = BTreeMap::new();
     for execution in copies {
         let Some(name) = ExecutionName::parse(&execution.name) else {

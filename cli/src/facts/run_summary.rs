@@ -53,8 +53,9 @@ fn says_dry(detail: &ExecutionDetail) -> bool {
         dry_run: bool,
     }
     let cause = detail.cause.as_deref();
-    let ended = detail.output().or_else(|| serde_json::from_str(cause?).ok());
-    ended.unwrap_or_else(DryRun::default).dry_run || detail.input().unwrap_or_else(DryRun::default).dry_run
+    let ended: Option<DryRun> = detail.output().or_else(|| serde_json::from_str(cause?).ok());
+    let asked: Option<DryRun> = detail.input();
+    ended.unwrap_or_default().dry_run || asked.unwrap_or_default().dry_run
 }
 
 /// The input of copy-fleet.

@@ -102,6 +102,9 @@ async fn the_rpo_objective_is_that_of_the_stack_unless_one_is_given() {
         ("4", " --objective 8h", 8 * 3600),
         ("0", "", 26 * 3600),
         ("soon", "", 26 * 3600),
+        // Kind 13.
+        ("1e15", "", 3_162_240_000_i64),
+        ("1e300", "", 26 * 3600),
     ] {
         account.stack("strict", &with(hours));
         for command in ["status", "audit"] {
