@@ -48,6 +48,10 @@ class Simulator:
         """Replaces the whole state, with counters, faults and holds; callers and time scale stay."""
         self._call("POST", "seed", scenario)
 
+    def add(self, scenario: Json) -> None:
+        """Adds databases and snapshots to what is there."""
+        self._call("POST", "add", scenario)
+
     def state(self) -> Json:
         """Every region's databases and snapshots as they are now."""
         return self._call("GET", "state")

@@ -1,0 +1,195 @@
+"""Reads a case and says what is wrong with it, before anything is started.
+
+`scenario.schema.json` is the documentation of every field. What the seed may hold is said by the simulator, which
+checks it with `--check`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import layout
+from .report import Problem
+
+Json = Any
+
+SCHEMA = Path(__file__).with_name("scenario.schema.json")
+
+STEPS = ("run", "wait", "delete-snapshot", "create-snapshot", "restore", "rename", "command")
+
+
+class CaseError(Problem):
+    """A file is not a case; the message names each field that is wrong, and says what to write there."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case as its file gives it."""
+
+    name: str
+    seed: Json
+    parameters: dict[str, str] = field(default_factory=dict)
+    faults: list[Json] = field(default_factory=list)
+    input: Json = field(default_factory=dict)
+    """Input of the first run; nothing if there is none."""
+    then: list[Json] = field(default_factory=list)
+    expect: Json = field(default_factory=dict)
+
+
+def read(file: Path) -> Case:
+    """The case in a file."""
+    try:
+        text = file.read_text()
+    except OSError as error:
+        raise CaseError(f"{file} cannot be read: {error.strerror}. Give the path of a case: FILE=case.json") from None
+    except UnicodeDecodeError as error:
+        raise CaseError(f"{file} is not UTF-8: {error}. Save it as UTF-8.") from None
+    try:
+        case = json.loads(text, object_pairs_hook=_without_repeats)
+    except ValueError as error:
+        raise CaseError(f"{file} is not JSON: {error}. Mend it there.") from None
+    if wrong := list(problems(case)):
+        raise CaseError("\n".join(f"{file}: {one}" for one in wrong))
+    return Case(
+        name=file.stem,
+        seed=case["seed"],
+        parameters={name: _as_text(value) for name, value in case.get("parameters", {}).items()},
+        faults=case.get("faults", []),
+        input=case.get("input", {}),
+        then=case.get("then", []),
+        expect=case.get("expect", {}),
+    )
+
+
+def check_seed(case: Case, simulator: Path, folder: Path) -> None:
+    """Lets the simulator say whether it can be seeded with this, without starting it."""
+    file = folder / "seed.json"
+    file.write_text(json.dumps(case.seed))
+    checked = subprocess.run(
+        [str(simulator), "--check", "--scenario", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=layout.clean_environment(),
+    )
+    if checked.returncode:
+        said = checked.stderr.strip().removeprefix("error: ").replace(str(file), "").lstrip(": ")
+        raise CaseError(f"{case.name}: seed: {said}\ntests/aws/rds-simulator/src/scenario.rs documents the fields.")
+
+
+def problems(case: Json) -> Iterator[str]:
+    """What is wrong with a case: the field, and what to write there."""
+    # Not there before the requirements are installed.
+    from jsonschema import Draft202012Validator
+
+    errors = Draft202012Validator(json.loads(SCHEMA.read_text())).iter_errors(case)
+    for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
+        yield from _sentences(error)
+    yield from _beyond_the_schema(case)
+
+
+def _sentences(error: Any) -> Iterator[str]:
+    """A schema's error as a sentence that names the field, and says what the schema says of it."""
+    place, value, says = _place(error.absolute_path), error.instance, error.schema.get("description", "")
+    if error.validator == "additionalProperties" and isinstance(error.validator_value, bool):
+        known = error.schema["properties"]
+        for name in sorted(set(value) - set(known)):
+            near = difflib.get_close_matches(name, known, 1)
+            advice = f"did you mean `{near[0]}`?" if near else f"the fields here are {', '.join(known)}."
+            yield f"{_place([*error.absolute_path, name])}: unknown field; {advice}"
+    elif error.validator == "required":
+        for name in error.validator_value:
+            if name not in value:
+                described = error.schema.get("properties", {}).get(name, {})
+                yield f"{_place([*error.absolute_path, name])}: missing. {_described(described)}"
+    elif error.validator == "oneOf" and place.startswith("then["):
+        given = [name for name in STEPS if isinstance(value, dict) and name in value]
+        if isinstance(value, dict) and error.absolute_path and isinstance(error.absolute_path[-1], int):
+            found = f"has {' and '.join(given)}; split it, one step for each" if given else "has no step"
+            yield f"{place}: {found}. A step has exactly one of {', '.join(STEPS)}."
+        else:
+            yield f"{place}: {json.dumps(value)} cannot be read. {says}"
+    elif error.validator == "dependentRequired":
+        yield f"{place}: exit, capture and says belong to `command`. Remove them, or add the command."
+    elif error.validator == "enum":
+        allowed = ", ".join(json.dumps(one) for one in error.validator_value)
+        yield f"{place}: {json.dumps(value)} is not known here; write one of {allowed}. {says}".rstrip()
+    elif error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+        yield f"{place}: {_kind(value)} where {' or '.join(wanted)} is wanted. {says}".rstrip()
+    else:
+        yield f"{place}: {error.message}. {says}".rstrip()
+
+
+def _beyond_the_schema(case: Json) -> Iterator[str]:
+    """What a schema cannot say."""
+    if not isinstance(case, dict):
+        return
+    steps = case.get("then")
+    for at, step in enumerate(steps if isinstance(steps, list) else []):
+        pattern = step.get("capture") if isinstance(step, dict) else None
+        if not isinstance(pattern, str):
+            continue
+        place = f"then[{at}].capture"
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            yield f"{place}: not a regular expression: {error}. Escape what is meant as it stands with a backslash."
+        else:
+            if not groups:
+                yield f"{place}: it has no group; put parentheses around what is to come back."
+    expect = case.get("expect")
+    expect = expect if isinstance(expect, dict) else {}
+    metrics = expect.get("metrics")
+    ranges = {"copies": expect.get("copies")}
+    ranges.update({f"metrics.{name}": one for name, one in metrics.items()} if isinstance(metrics, dict) else {})
+    for name, given in ranges.items():
+        if not isinstance(given, list) or [isinstance(one, (int, float)) for one in given] != [True, True]:
+            continue  # The schema has said so.
+        if given[0] > given[1]:
+            yield f"expect.{name}: {given} holds nothing; write the smaller number first."
+
+
+def _place(path: Any) -> str:
+    """`then[1].capture`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "the case"
+
+
+def _described(schema: Json) -> str:
+    if "$ref" in schema:
+        definitions = json.loads(SCHEMA.read_text())["$defs"]
+        schema = {**definitions[schema["$ref"].rsplit("/", 1)[-1]], **schema}
+    return str(schema.get("description", "Add it."))
+
+
+def _kind(value: Json) -> str:
+    if value is None:
+        return "null"
+    for kind, name in ((bool, "a boolean"), (str, "a string"), ((int, float), "a number"), (list, "an array")):
+        if isinstance(value, kind):
+            return name
+    return "an object"
+
+
+def _as_text(value: Json) -> str:
+    """A parameter as CloudFormation takes it."""
+    return json.dumps(value) if isinstance(value, (bool, int, float)) else str(value)
+
+
+def _without_repeats(pairs: list[tuple[str, Json]]) -> Json:
+    found: dict[str, Json] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the field {name!r} stands twice in one object")
+        found[name] = value
+    return found
