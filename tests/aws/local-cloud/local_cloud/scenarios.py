@@ -38,7 +38,8 @@ def read(scenario: Path) -> Json:
 
 def _in_full(snapshot: Json, databases: Json) -> Json:
     """The snapshot as the simulator reads it."""
-    if "copyOf" not in snapshot:
+    # The simulator's own form, `"copyOf": {"attempt": 0}`, is an object.
+    if not isinstance(snapshot.get("copyOf"), str):
         return snapshot
     given = {"kind": "instance", "verified": None, **snapshot}
     database = databases.get((given["kind"], given["copyOf"]), {})

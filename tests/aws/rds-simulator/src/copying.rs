@@ -43,6 +43,7 @@ impl Simulator {
             self.end_finished();
             self.begin_queued();
         }
+        self.end_deletions();
     }
 
     /// Adds simulated seconds to everything that runs, and to the use of the slots.

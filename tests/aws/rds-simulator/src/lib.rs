@@ -91,12 +91,13 @@
 //! - An automated snapshot that is described by id without its type is not found.
 //! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`]).
 //! - Instance and cluster copies have separate slots; only copies from another region take one, waiting ones too.
+//! - A snapshot that is being deleted does not count against the quota, and its name is taken until it is gone.
 //! - The order in which a copy is checked: name, rights, source, target, keys, pre-signed URL, tags, options, quota,
 //!   slots.
 //! - What a copy asks of its caller, above all of keys: see the module `authorization`.
 //!
 //! Not simulated: sharing, Outposts, key policies, other keys of a multi-Region key, copies across accounts, restoring,
-//! the time that a deletion takes, the request limits of KMS.
+//! the request limits of KMS.
 
 mod authorization;
 mod control;
@@ -107,6 +108,7 @@ mod faults;
 mod hash;
 mod identifier;
 mod model;
+mod naming;
 mod operations;
 mod option_groups;
 mod request;

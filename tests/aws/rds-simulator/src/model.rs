@@ -257,6 +257,8 @@ pub(crate) struct Database {
 pub(crate) struct Snapshot {
     pub(crate) kind: Kind,
     pub(crate) id: String,
+    /// What a scenario calls it, where its identifier is made.
+    pub(crate) alias: Option<String>,
     pub(crate) database: String,
     pub(crate) resource_id: Option<String>,
     pub(crate) snapshot_type: String,
@@ -280,6 +282,10 @@ pub(crate) struct Snapshot {
     /// How copies of this very snapshot behave.
     pub(crate) copies: CopyBehaviour,
     pub(crate) job: Option<Job>,
+    /// Why it cannot be deleted.
+    pub(crate) undeletable: Option<String>,
+    /// When a snapshot that is being deleted is gone.
+    pub(crate) gone_at: Option<Timestamp>,
 }
 
 /// What a copy at work will come to.
@@ -406,11 +412,12 @@ impl Region {
         })
     }
 
-    /// How many manual snapshots count against the quota: those at work too, those of AWS Backup not.
+    /// How many manual snapshots count against the quota: those at work too, those of AWS Backup and those
+    /// that are being deleted not.
     pub(crate) fn manual_snapshots(&self, kind: Kind) -> usize {
         self.snapshots[kind]
             .values()
-            .filter(|snapshot| snapshot.snapshot_type == "manual")
+            .filter(|snapshot| snapshot.snapshot_type == "manual" && snapshot.status != "deleting")
             .count()
     }
 }

@@ -34,6 +34,8 @@
 //! - An automated snapshot without an `id` is called `rds:<database>-YYYY-MM-DD-HH-MM` after its age.
 //! - `{time:H}` and `{stamp:H}` in ids, ARNs and tag values become the time `H` hours before seeding,
 //!   as RFC 3339 and as in the name of an automated snapshot.
+//! - A copy with `"copyOf": { "attempt": 0 }` is called what Snapferry would call it, by its tags `snapferry:owner`,
+//!   `snapferry:source-arn` and `snapferry:kms-key`; its `id` becomes an alias ([`crate::SnapshotState::alias`]).
 //! - A snapshot in a region's own list takes what it does not say from the database that it names, or else
 //!   from the snapshot that its `sourceArn` names.
 
@@ -100,6 +102,9 @@ pub struct Settings {
     /// Whether a copy of a `docdb` cluster snapshot from another region needs a pre-signed URL: the API reference of
     /// Amazon `DocumentDB` says so, and nobody has tried it.
     pub docdb_needs_presigned_url: bool,
+    /// Seconds that the deletion of a snapshot takes: it is `deleting` and still listed. Like all but the work of
+    /// copies, they are not scaled. 0: gone at once.
+    pub delete_seconds: u32,
 }
 
 /// How a cluster snapshot of type `sse-rds` is copied to another region.
@@ -121,6 +126,7 @@ impl Default for Settings {
             resource_id_on_copies: true,
             sse_rds_copies: SseRdsCopies::NeedsKey,
             docdb_needs_presigned_url: false,
+            delete_seconds: 5,
         }
     }
 }
@@ -373,10 +379,25 @@ pub struct Snapshot {
     /// As for a database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_storage: Option<u32>,
+    /// It is a copy that Snapferry made: its identifier is what the naming function makes of its tags, after the
+    /// placeholders are filled in. Its `id` is then only a name for it, by which faults and the control API find it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<CopyOf>,
+    /// A call that deletes it is refused with this message, every time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undeletable: Option<String>,
     /// How copies of this snapshot behave; what it does not say is as for the database.
     /// For a copy under way: how it goes on itself.
     #[serde(skip_serializing_if = "CopyBehaviour::is_plain")]
     pub copies: CopyBehaviour,
+}
+
+/// What a seeded copy is named by, beside its tags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CopyOf {
+    /// How many copies of the same snapshot failed before.
+    pub attempt: u32,
 }
 
 /// How copies of a database's snapshots, or of one snapshot, behave.

@@ -9,6 +9,7 @@ use crate::identifier;
 use crate::model::{
     Database, Encryption, Ending, Job, KEY_STATES, Key, Kind, Member, RdsArn, Region, Snapshot, Tags, partition,
 };
+use crate::naming;
 use crate::option_groups::{self, OptionGroup};
 use crate::scenario::{self, GroupOption, Members, ScenarioError};
 
@@ -167,7 +168,13 @@ impl Seeding<'_> {
                 .before(age.unwrap_or(0.0))
                 .map_err(|reason| wrong(place, reason))?,
         };
-        let (snapshot_type, id) = type_and_id(&times, place, seed, owner.is_some(), &database, created)?;
+        let (snapshot_type, mut id) = type_and_id(&times, place, seed, owner.is_some(), &database, created)?;
+        let tags = fill_tags(&times, place, &seed.tags)?;
+        let mut alias = None;
+        if let Some(copy) = seed.copy_of {
+            let name = naming::copy_id(&tags, copy.attempt).map_err(|reason| wrong(place, reason))?;
+            alias = Some(std::mem::replace(&mut id, name));
+        }
         let original_created = match seed.original_age_hours {
             Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
             None => source.and_then(|source| source.original_created).unwrap_or(created),
@@ -184,6 +191,7 @@ impl Seeding<'_> {
         let snapshot = Snapshot {
             kind,
             id,
+            alias,
             database,
             resource_id: seed.resource_id.clone().or(model.resource_id),
             snapshot_type,
@@ -195,10 +203,12 @@ impl Seeding<'_> {
             engine_version: seed.engine_version.clone().unwrap_or(model.engine_version),
             allocated_storage: seed.allocated_storage.unwrap_or(model.allocated_storage),
             encryption,
-            tags: fill_tags(&times, place, &seed.tags)?,
+            tags,
             source_arn,
             copies,
             job,
+            undeletable: seed.undeletable.clone(),
+            gone_at: None,
             ..model
         };
         let snapshots = &mut self.region_mut(region_name).snapshots[kind];
@@ -361,6 +371,7 @@ pub(crate) fn taken_of(database: &Database) -> Snapshot {
     Snapshot {
         kind: database.kind,
         id: String::new(),
+        alias: None,
         database: database.id.clone(),
         resource_id: Some(database.resource_id.clone()),
         snapshot_type: "manual".to_owned(),
@@ -382,6 +393,8 @@ pub(crate) fn taken_of(database: &Database) -> Snapshot {
         source_arn: None,
         copies: database.copies.clone(),
         job: None,
+        undeletable: None,
+        gone_at: None,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Simulator {
     pub(crate) regions: BTreeMap<String, Region>,
     /// Snapshots that are being made, in the order of acceptance.
     pub(crate) at_work: Vec<AtWork>,
+    /// Snapshots that a call has deleted and that are still listed.
+    pub(crate) deleting: Vec<AtWork>,
     /// Until when time has passed.
     pub(crate) clock: Timestamp,
     /// Simulated seconds of copying in a second of time.
@@ -107,6 +109,7 @@ impl Simulator {
             settings: Settings::default(),
             regions: BTreeMap::new(),
             at_work: Vec::new(),
+            deleting: Vec::new(),
             clock: now,
             scale: 1.0,
             records: Records::default(),
@@ -440,9 +443,24 @@ impl Simulator {
         self.records.writes.iter().cloned().collect()
     }
 
-    /// Orders a fault.
-    pub fn add_fault(&mut self, fault: Fault) {
+    /// Orders a fault. A parameter that is the alias of a seeded copy, or its ARN with the alias, stands for the copy.
+    pub fn add_fault(&mut self, mut fault: Fault) {
+        for value in fault.calls.parameters.values_mut() {
+            *value = self.without_aliases(value);
+        }
         self.faults.add(fault);
+    }
+
+    /// A name or an ARN with the identifier of a seeded copy in the place of its alias.
+    fn without_aliases(&self, name: &str) -> String {
+        let (before, last) = name.rfind(':').map_or(("", name), |colon| name.split_at(colon + 1));
+        let id = self
+            .regions
+            .values()
+            .flat_map(|region| Kind::ALL.into_iter().flat_map(|kind| region.snapshots[kind].values()))
+            .find(|snapshot| snapshot.alias.as_deref() == Some(last))
+            .map(|snapshot| &snapshot.id);
+        id.map_or_else(|| name.to_owned(), |id| format!("{before}{id}"))
     }
 
     /// Ends all faults.
@@ -512,7 +530,8 @@ impl Simulator {
     /// Removes a snapshot as RDS does when its retention ends, whatever its type. Says whether it was there.
     pub fn expire(&mut self, now: Timestamp, arn: &str) -> bool {
         self.settle(now);
-        let Some(arn) = RdsArn::parse(arn) else {
+        let arn = self.without_aliases(arn);
+        let Some(arn) = RdsArn::parse(&arn) else {
             return false;
         };
         let Some(kind) = Kind::ALL

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Kind, PerKind, Tags};
+use crate::model::{Kind, PerKind, Region, Snapshot, Tags};
 use crate::scenario::GroupOption;
 use crate::simulator::Simulator;
 
@@ -37,8 +37,11 @@ pub struct RegionState {
     pub copy_slots: PerKind<u32>,
     /// Instances and clusters; members of clusters are instances too.
     pub databases: Vec<DatabaseState>,
-    /// Snapshots of both kinds.
+    /// Snapshots of both kinds, without those that are being deleted.
     pub snapshots: Vec<SnapshotState>,
+    /// Snapshots that are `deleting`: RDS still lists them.
+    #[serde(default)]
+    pub deleting: Vec<SnapshotState>,
 }
 
 /// A KMS key.
@@ -110,6 +113,9 @@ pub struct SnapshotState {
     pub kind: Kind,
     /// The identifier.
     pub id: String,
+    /// What a scenario calls it, where its identifier was made by the naming function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
     /// The ARN.
     pub arn: String,
     /// The database that it was taken of.
@@ -145,6 +151,32 @@ pub struct SnapshotState {
     pub tags: Tags,
 }
 
+impl SnapshotState {
+    fn new(region: &Region, snapshot: &Snapshot) -> Self {
+        Self {
+            kind: snapshot.kind,
+            id: snapshot.id.clone(),
+            alias: snapshot.alias.clone(),
+            arn: region.snapshot_arn(snapshot.kind, &snapshot.id),
+            database: snapshot.database.clone(),
+            resource_id: snapshot.resource_id.clone(),
+            snapshot_type: snapshot.snapshot_type.clone(),
+            status: snapshot.status.clone(),
+            percent: snapshot.percent,
+            created_at: snapshot.created,
+            original_created_at: snapshot.original_created,
+            engine: snapshot.engine.clone(),
+            engine_version: snapshot.engine_version.clone(),
+            allocated_storage: snapshot.allocated_storage,
+            storage_encryption_type: snapshot.encryption.type_name().to_owned(),
+            kms_key: snapshot.encryption.key().map(str::to_owned),
+            option_group: snapshot.option_group.clone(),
+            source_arn: snapshot.source_arn.clone(),
+            tags: snapshot.tags.clone(),
+        }
+    }
+}
+
 impl State {
     /// What stands in the regions of these names.
     pub(crate) fn of(simulator: &Simulator, is_wanted: impl Fn(&str) -> bool) -> Self {
@@ -154,7 +186,11 @@ impl State {
             .filter(|region| is_wanted(&region.name))
             .map(|region| {
                 let databases = Kind::ALL.into_iter().flat_map(|kind| region.databases[kind].values());
-                let snapshots = Kind::ALL.into_iter().flat_map(|kind| region.snapshots[kind].values());
+                let (deleting, snapshots) = Kind::ALL
+                    .into_iter()
+                    .flat_map(|kind| region.snapshots[kind].values())
+                    .map(|snapshot| SnapshotState::new(region, snapshot))
+                    .partition(|snapshot| snapshot.status == "deleting");
                 let state = RegionState {
                     kms_keys: region
                         .keys
@@ -195,28 +231,8 @@ impl State {
                             tags: database.tags.clone(),
                         })
                         .collect(),
-                    snapshots: snapshots
-                        .map(|snapshot| SnapshotState {
-                            kind: snapshot.kind,
-                            id: snapshot.id.clone(),
-                            arn: region.snapshot_arn(snapshot.kind, &snapshot.id),
-                            database: snapshot.database.clone(),
-                            resource_id: snapshot.resource_id.clone(),
-                            snapshot_type: snapshot.snapshot_type.clone(),
-                            status: snapshot.status.clone(),
-                            percent: snapshot.percent,
-                            created_at: snapshot.created,
-                            original_created_at: snapshot.original_created,
-                            engine: snapshot.engine.clone(),
-                            engine_version: snapshot.engine_version.clone(),
-                            allocated_storage: snapshot.allocated_storage,
-                            storage_encryption_type: snapshot.encryption.type_name().to_owned(),
-                            kms_key: snapshot.encryption.key().map(str::to_owned),
-                            option_group: snapshot.option_group.clone(),
-                            source_arn: snapshot.source_arn.clone(),
-                            tags: snapshot.tags.clone(),
-                        })
-                        .collect(),
+                    snapshots,
+                    deleting,
                 };
                 (region.name.clone(), state)
             })
@@ -227,6 +243,12 @@ impl State {
             time_scale: simulator.scale,
             regions,
         }
+    }
+
+    /// The snapshots of a region that are being deleted.
+    #[must_use]
+    pub fn deleting(&self, region: &str) -> &[SnapshotState] {
+        self.regions.get(region).map_or(&[], |region| &region.deleting)
     }
 
     /// The snapshots of a region, none if nothing was ever there.

@@ -1,5 +1,7 @@
 //! Snapshots made and deleted by hand.
 
+use jiff::SignedDuration;
+
 use crate::authorization::Question;
 use crate::copying::AtWork;
 use crate::error::ApiError;
@@ -138,11 +140,59 @@ impl Simulator {
                 ),
             ));
         }
+        if let Some(reason) = &snapshot.undeletable {
+            return Err(ApiError::snapshot_state(kind, reason));
+        }
         let mut deleted = self
-            .remove_snapshot(name, kind, &id)
+            .begin_deletion(name, kind, &id)
             .ok_or_else(|| ApiError::snapshot_not_found(kind, &id))?;
+        // So RDS answers, though the snapshot may be listed for a while.
         "deleted".clone_into(&mut deleted.status);
         Ok(one_snapshot(call.operation.name(), &self.regions[name], &deleted))
+    }
+
+    /// Begins to delete a snapshot, and gives it as it was. Its work ends now, and its copies fail now; it is listed
+    /// until the time of the deletion is over.
+    fn begin_deletion(&mut self, region: &str, kind: Kind, id: &str) -> Option<Snapshot> {
+        let removed = self.remove_snapshot(region, kind, id)?;
+        let seconds = i64::from(self.settings.delete_seconds);
+        if seconds > 0
+            && let Ok(gone_at) = self.clock.checked_add(SignedDuration::from_secs(seconds))
+        {
+            let deleting = Snapshot {
+                status: "deleting".to_owned(),
+                job: None,
+                gone_at: Some(gone_at),
+                ..removed.clone()
+            };
+            self.region(region).snapshots[kind].insert(id.to_owned(), deleting);
+            self.deleting.push(AtWork {
+                region: region.to_owned(),
+                kind,
+                id: id.to_owned(),
+            });
+        }
+        Some(removed)
+    }
+
+    /// Takes away what was deleted long enough ago.
+    pub(crate) fn end_deletions(&mut self) {
+        let now = self.clock;
+        let (regions, deleting) = (&mut self.regions, &mut self.deleting);
+        deleting.retain(|place| {
+            let Some(region) = regions.get_mut(&place.region) else {
+                return false;
+            };
+            let snapshots = &mut region.snapshots[place.kind];
+            // Another one of that name may be there by now.
+            let Some(gone_at) = snapshots.get(&place.id).and_then(|snapshot| snapshot.gone_at) else {
+                return false;
+            };
+            if gone_at <= now {
+                snapshots.remove(&place.id);
+            }
+            gone_at > now
+        });
     }
 
     /// Takes a snapshot away: a copy under way ends, and copies of it fail if the scenario wants that.

@@ -4,6 +4,7 @@
 
 mod authorization;
 mod copying;
+mod deleting;
 mod describing;
 mod global_clusters;
 mod keys;

@@ -1,5 +1,6 @@
 //! What a scenario may say, and what it means.
 
+use domain::ownership::Owner;
 use rds_simulator::scenario::{Fleet, Scenario};
 use serde_json::{Value, json};
 
@@ -188,6 +189,42 @@ fn a_snapshot_takes_what_it_does_not_say_from_its_source_or_its_database() {
     let lonely = lab.snapshot(DESTINATION, "lonely").unwrap();
     assert_eq!(lonely.engine_version, "11.8.3");
     assert_eq!(lonely.storage_encryption_type, "none");
+}
+
+#[test]
+fn a_copy_of_ours_is_named_by_its_tags_once_the_placeholders_are_filled_in() {
+    let copy = |attempt: u32, format: Option<&str>| {
+        let mut tags = json!({
+            "snapferry:owner": "eu-west-1/acme",
+            "snapferry:source-arn": "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:books-{stamp:27}",
+            "snapferry:kms-key": "arn:aws:kms:eu-central-1:123456789012:key/2222",
+        });
+        if let Some(format) = format {
+            tags["snapferry:format"] = json!(format);
+        }
+        json!({ "regions": { DESTINATION: { "snapshots": [
+            { "kind": "instance", "id": "acme-books-27h", "database": "books", "ageHours": 26,
+              "copyOf": { "attempt": attempt }, "tags": tags }
+        ] } } })
+    };
+    for (attempt, format) in [(0, None), (2, None), (0, Some("1"))] {
+        let mut lab = Lab::new(copy(attempt, format));
+        let state = lab.simulator.state(lab.now);
+        let found = &state.snapshots(DESTINATION)[0];
+        let named = Owner::new("eu-west-1", "acme").copy_id(
+            "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:books-2026-11-21-09-00",
+            Some("arn:aws:kms:eu-central-1:123456789012:key/2222"),
+            attempt,
+        );
+        assert_eq!(
+            (found.id.as_str(), found.alias.as_deref()),
+            (named.as_str(), Some("acme-books-27h"))
+        );
+    }
+    assert!(refused(copy(0, Some("9"))).contains("snapferry:format 9"));
+    let mut bare = copy(0, None);
+    bare["regions"][DESTINATION]["snapshots"][0]["tags"] = json!({ "snapferry:owner": "eu-west-1/acme" });
+    assert!(refused(bare).contains("copyOf needs the tag snapferry:source-arn"));
 }
 
 #[test]
