@@ -120,7 +120,7 @@ local-up: ready ## Start a local AWS that keeps running, with Snapferry deployed
 # when it is told to quit.
 scenario: ## Run FILE=case.json in the local AWS, print what came of it as JSON, compare it with what it expects.
 	@status=1; $(MAKE) --no-print-directory prerequisites $(INSTALLED) >&2 && { \
-		$(LOCAL_CLOUD) scenario $(if $(FILE),'$(FILE)'); status=$$?; }; \
+		$(LOCAL_CLOUD) scenario '$(FILE)'; status=$$?; }; \
 	test $$status -ne 1 || kill -QUIT $$PPID; exit $$status
 
 local-down: $(INSTALLED) ## Stop it, with everything that it runs.

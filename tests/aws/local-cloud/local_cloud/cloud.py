@@ -316,10 +316,17 @@ class LocalCloud:
 
     def configure(self, setting: str, value: Any) -> None:
         """Changes a setting of MiniStack while it runs."""
-        body = json.dumps({setting: value}).encode()
-        request = urllib.request.Request(f"{self.endpoint}/_ministack/config", data=body, method="POST")
+        assert self._ministack("config", {setting: value})["applied"]
+
+    def forget_executions(self) -> None:
+        """From now on it is as if no execution that has ended had ever been."""
+        self._ministack("forget-executions", {})
+
+    def _ministack(self, what: str, given: Any) -> Any:
+        body = json.dumps(given).encode()
+        request = urllib.request.Request(f"{self.endpoint}/_ministack/{what}", data=body, method="POST")
         with urllib.request.urlopen(request, timeout=10) as answer:
-            assert json.load(answer)["applied"]
+            return json.load(answer)
 
     def function_processes(self, function: str, stack: str = layout.STACK) -> list[int]:
         """The processes that run a function now, busy or idle."""

@@ -32,6 +32,9 @@ SCALE = 100.0
 
 MAX_RUN_SECONDS = 300.0
 
+DELETE_HOURS = 0.1
+"""After so long a snapshot that is being deleted is gone."""
+
 FOR_EVER = "36500d"
 """Older than any copy, for the program."""
 
@@ -158,6 +161,7 @@ def play(cloud: LocalCloud, case: Case) -> Json:
     deploy(cloud, case.parameters)
     runs = cloud.runs()
     runs.stop_all()
+    cloud.forget_executions()
     simulator = cloud.simulator
     simulator.release_all()
     simulator.seed(case.seed)
@@ -272,12 +276,14 @@ class Stage:
     # What is there
 
     def answer(self) -> Json:
-        """What came of it: the last run, and what is in the destination region."""
+        """What came of it: the last run, and what is in the destination region once deletes have ended."""
         if self.last:
             of_run = _of_run(self.runs, self.last)
         else:
             of_run = {"run": {"status": None, "error": None}, "outcomes": {}, "reasons": {}, "warnings": []}
         region = self.cloud.parameters["DestinationRegion"]
+        if any(snapshot["status"] == "deleting" for snapshot in self._region(region)["snapshots"]):
+            self.cloud.clock.put_forward(DELETE_HOURS)
         owned = self._owned(region)
         there = self._region(region)["snapshots"]
         return {

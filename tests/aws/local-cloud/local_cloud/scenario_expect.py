@@ -29,7 +29,7 @@ def _of_the_end(expect: Json, answer: Json) -> Iterator[str]:
     for database, wanted in expect.get("reasons", {}).items():
         came = answer["reasons"].get(database, "")
         if wanted not in came:
-            yield f"reasons.{database}: {came or 'none'!r} does not contain {wanted!r}"
+            yield f"reasons.{database}: {came!r} does not contain {wanted!r}"
     for warning in expect.get("warnings", []):
         if not any(warning in one for one in answer["warnings"]):
             yield f"warnings: none of {answer['warnings']} contains {warning!r}"

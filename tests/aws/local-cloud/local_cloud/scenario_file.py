@@ -45,6 +45,8 @@ class Case:
 
 def read(file: Path) -> Case:
     """The case in a file."""
+    if file == Path():
+        raise CaseError("there is no file. Give the path of a case: make scenario FILE=case.json")
     try:
         text = file.read_text()
     except OSError as error:
@@ -80,8 +82,9 @@ def check_seed(case: Case, simulator: Path, folder: Path) -> None:
         env=layout.clean_environment(),
     )
     if checked.returncode:
-        said = checked.stderr.strip().removeprefix("error: ").replace(str(file), "").lstrip(": ")
-        raise CaseError(f"{case.name}: seed: {said}\ntests/aws/rds-simulator/src/scenario.rs documents the fields.")
+        said = checked.stderr.strip().rsplit("scenario: ", 1)[-1]
+        said = re.sub(r" at line \d+ column \d+", "", said)
+        raise CaseError(f"seed.{said}. tests/aws/rds-simulator/src/scenario.rs documents each field.")
 
 
 def problems(case: Json) -> Iterator[str]:
@@ -123,7 +126,9 @@ def _sentences(error: Any) -> Iterator[str]:
         yield f"{place}: {json.dumps(value)} is not known here; write one of {allowed}. {says}".rstrip()
     elif error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        yield f"{place}: {_kind(value)} where {' or '.join(wanted)} is wanted. {says}".rstrip()
+        yield f"{place}: {_kind(value)} where {' or '.join(map(_with_article, wanted))} is wanted. {says}".rstrip()
+    elif "propertyNames" in error.schema_path:
+        yield f"{_place([*error.absolute_path, value])}: the name cannot be read. {says}"
     else:
         yield f"{place}: {error.message}. {says}".rstrip()
 
@@ -179,6 +184,10 @@ def _kind(value: Json) -> str:
         if isinstance(value, kind):
             return name
     return "an object"
+
+
+def _with_article(kind: str) -> str:
+    return kind if kind == "null" else f"an {kind}" if kind[0] in "aeio" else f"a {kind}"
 
 
 def _as_text(value: Json) -> str:
