@@ -117,11 +117,11 @@ local-up: ready ## Start a local AWS that keeps running, with Snapferry deployed
 	@$(LOCAL_CLOUD) up
 
 # Only the case's answer may reach standard output. make itself exits with 2 whatever a recipe exits with, but with 1
-# when it is told to quit.
+# when it is told to quit; it must have heard that before the recipe ends.
 scenario: ## Run FILE=case.json in the local AWS, print what came of it as JSON, compare it with what it expects.
 	@status=1; $(MAKE) --no-print-directory prerequisites $(INSTALLED) >&2 && { \
 		$(LOCAL_CLOUD) scenario '$(FILE)'; status=$$?; }; \
-	test $$status -ne 1 || kill -QUIT $$PPID; exit $$status
+	test $$status -ne 1 || { kill -QUIT $$PPID; sleep 0.2; }; exit $$status
 
 local-down: $(INSTALLED) ## Stop it, with everything that it runs.
 	@$(LOCAL_CLOUD) down
