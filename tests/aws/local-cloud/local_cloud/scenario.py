@@ -233,32 +233,28 @@ class Stage:
         return self._command(step)
 
     def _delete(self, given: Json) -> Json:
-        wanted = {"id": given} if isinstance(given, str) else given
-        snapshot, _region = self._snapshot(wanted["id"], wanted.get("region"))
+        wanted = {"name": given} if isinstance(given, str) else given
+        snapshot, _region = self._snapshot(wanted["name"], wanted.get("region"))
         self.cloud.simulator.expire(snapshot["arn"])
-        return {"deleted": wanted["id"]}
+        return {"deleted": wanted["name"]}
 
     def _create(self, given: Json) -> Json:
-        wanted = {"database": given} if isinstance(given, str) else given
-        region = wanted.get("region", layout.SOURCE_REGION)
-        database = self._database(wanted["database"], region)
-        snapshot = {
-            "kind": database["kind"],
-            "database": database["id"],
-            "type": wanted.get("type", "automated"),
-            "ageHours": 0,
-            **{name: wanted[name] for name in ("id", "tags") if name in wanted},
-        }
-        before = self._snapshot_arns()
-        self.cloud.simulator.add({"regions": {region: {"snapshots": [snapshot]}}})
-        (created,) = self._snapshot_arns() - before
+        wanted = {"database": given} if isinstance(given, str) else dict(given)
+        region = wanted.pop("region", layout.SOURCE_REGION)
+        created = self.cloud.simulator.create_snapshot(region, _id(wanted.pop("database")), **wanted)
         return {"created": created.split(":", 6)[-1]}
 
     def _restore(self, given: Json) -> Json:
-        raise NotImplementedError
+        wanted = dict(given)
+        snapshot, region = self._snapshot(wanted.pop("snapshot"), wanted.pop("region", None))
+        database = _id(wanted.pop("database"))
+        self.cloud.simulator.restore(region, snapshot["id"], database, **wanted)
+        return {"restored": database}
 
     def _rename(self, given: Json) -> Json:
-        raise NotImplementedError
+        region = given.get("region", layout.SOURCE_REGION)
+        self.cloud.simulator.rename(region, _id(given["name"]), given["to"])
+        return {"renamed": given["to"]}
 
     def _command(self, step: Json) -> Json:
         names = {name: snapshot["id"] for name, snapshot in self._by_name()}
@@ -316,10 +312,6 @@ class Stage:
                 if _name(snapshot) != snapshot["id"]:
                     yield _name(snapshot), snapshot
 
-    def _snapshot_arns(self) -> set[str]:
-        regions = self.cloud.simulator.state()["regions"]
-        return {snapshot["arn"] for region in regions.values() for snapshot in region["snapshots"]}
-
     def _snapshot(self, name: str, region: str | None) -> tuple[Json, str]:
         """The snapshot of that name, and its region."""
         regions = self.cloud.simulator.state()["regions"]
@@ -335,20 +327,10 @@ class Stage:
             raise NotRun(f"{name} is in {' and '.join(where for _, where in found)}: give its `region`")
         raise NotRun(f"there is no snapshot {name}" + (f" in {region}" if region else ""))
 
-    def _database(self, name: str, region: str) -> Json:
-        """The database of that name, which may have its kind before it."""
-        kind, colon, id_ = name.partition(":")
-        databases = self._region(region)["databases"]
-        found = [
-            one
-            for one in databases
-            if one["id"] == (id_ if colon else name) and (not colon or one["kind"] == kind) and not one.get("cluster")
-        ]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise NotRun(f"both kinds have a {name}: write instance:{name} or cluster:{name}")
-        raise NotRun(f"there is no database {name} in {region}")
+
+def _id(database: str) -> str:
+    """The identifier of a database that may be written with its kind, as in `cluster:billing`."""
+    return database.split(":", 1)[-1]
 
 
 def _name(snapshot: Json) -> str:

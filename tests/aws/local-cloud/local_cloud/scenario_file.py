@@ -24,6 +24,13 @@ SCHEMA = Path(__file__).with_name("scenario.schema.json")
 
 STEPS = ("run", "wait", "delete-snapshot", "create-snapshot", "restore", "rename", "command")
 
+SYNONYMS = {
+    "delete-snapshot": {"id": "name", "snapshot": "name"},
+    "restore": {"from": "snapshot", "as": "database", "to": "database", "id": "database"},
+    "rename": {"database": "name", "from": "name", "id": "name", "as": "to"},
+}
+"""What is understood too in the object of a step."""
+
 
 class CaseError(Problem):
     """A file is not a case; the message names each field that is wrong, and says what to write there."""
@@ -57,6 +64,7 @@ def read(file: Path) -> Case:
         case = json.loads(text, object_pairs_hook=_without_repeats)
     except ValueError as error:
         raise CaseError(f"{file} is not JSON: {error}. Mend it there.") from None
+    _settle(case)
     if wrong := list(problems(case)):
         raise CaseError("\n".join(f"{file}: {one}" for one in wrong))
     return Case(
@@ -68,6 +76,18 @@ def read(file: Path) -> Case:
         then=case.get("then", []),
         expect=case.get("expect", {}),
     )
+
+
+def _settle(case: Json) -> None:
+    """Gives the fields of steps the names that the schema documents."""
+    steps = case.get("then") if isinstance(case, dict) else None
+    for step in steps if isinstance(steps, list) else []:
+        for name, synonyms in SYNONYMS.items():
+            given = step.get(name) if isinstance(step, dict) else None
+            if isinstance(given, dict):
+                for synonym, field_ in synonyms.items():
+                    if synonym in given and field_ not in given:
+                        given[field_] = given.pop(synonym)
 
 
 def check_seed(case: Case, simulator: Path, folder: Path) -> None:
