@@ -203,6 +203,9 @@ fn distort(snapshot: &mut Snapshot, encryption: Option<Encryption>, becomes: Bec
     if let Some(size) = becomes.allocated_storage {
         snapshot.allocated_storage = size;
     }
+    if let Some(bytes) = becomes.full_snapshot_size_bytes {
+        snapshot.full_size = bytes;
+    }
     if let Some(source) = becomes.source_arn {
         snapshot.source_arn = Some(source);
     }

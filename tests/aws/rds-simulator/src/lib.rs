@@ -87,8 +87,8 @@
 //! - KMS says that there is no such key before it looks whether the caller may know.
 //! - A global cluster is told in every region of its partition, whether or not it has a cluster there.
 //! - `DescribeOptionGroups` tells the default groups that are in use, and any other when it is asked for by name.
-//! - `DBInstanceIdentifier` of a describe call for snapshots that matches no database is `DBInstanceNotFound`.
-//! - An automated snapshot that is described by id without its type is not found.
+//! - An automated snapshot that is described by name without its type is not found; by its ARN it is.
+//! - A copy from another region is `pending` in the reply to the call, of clusters too.
 //! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`]).
 //! - Instance and cluster copies have separate slots; only copies from another region take one, waiting ones too.
 //! - A snapshot that is being deleted does not count against the quota, and its name is taken until it is gone.
@@ -103,6 +103,7 @@ mod authorization;
 mod control;
 mod copying;
 mod counters;
+mod details;
 mod error;
 mod faults;
 mod hash;

@@ -1,11 +1,12 @@
 //! What stands in the simulated account: regions, keys, databases, snapshots, and copies at work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::details::{Details, OwnDetails};
 use crate::option_groups::OptionGroup;
 use crate::scenario::{Becomes, CopyBehaviour};
 
@@ -238,7 +239,6 @@ pub(crate) struct Database {
     pub(crate) parameter_group: String,
     pub(crate) option_group: Option<String>,
     pub(crate) permanent_options: Vec<String>,
-    pub(crate) retention_days: u32,
     pub(crate) global_cluster: Option<String>,
     pub(crate) global_writer: Option<bool>,
     pub(crate) scalability: Option<String>,
@@ -246,6 +246,10 @@ pub(crate) struct Database {
     /// The cluster that an instance is a member of.
     pub(crate) cluster: Option<String>,
     pub(crate) members: Vec<Member>,
+    pub(crate) details: Details,
+    pub(crate) own: OwnDetails,
+    /// Members that RDS leaves out of its snapshots and their copies.
+    pub(crate) omits: BTreeSet<String>,
     pub(crate) copies: CopyBehaviour,
 }
 
@@ -279,6 +283,13 @@ pub(crate) struct Snapshot {
     pub(crate) multi_az_cluster: bool,
     pub(crate) tags: Tags,
     pub(crate) source_arn: Option<String>,
+    pub(crate) details: Details,
+    /// When the newest transaction in it was made; as [`Snapshot::original_created`] when absent.
+    pub(crate) database_time: Option<Timestamp>,
+    /// Bytes.
+    pub(crate) full_size: u64,
+    /// Members that RDS leaves out of it and of its copies.
+    pub(crate) omits: BTreeSet<String>,
     /// How copies of this very snapshot behave.
     pub(crate) copies: CopyBehaviour,
     pub(crate) job: Option<Job>,

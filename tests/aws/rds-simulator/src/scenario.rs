@@ -39,7 +39,7 @@
 //! - A snapshot in a region's own list takes what it does not say from the database that it names, or else
 //!   from the snapshot that its `sourceArn` names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,35 @@ pub struct Settings {
     /// Seconds that the deletion of a snapshot takes: it is `deleting` and still listed. Like all but the work of
     /// copies, they are not scaled. 0: gone at once.
     pub delete_seconds: u32,
+    /// How the snapshots of an engine are reported, by its name; `*` stands for all engines.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub engines: BTreeMap<String, EngineBehaviour>,
+}
+
+/// How the snapshots of an engine are reported: `DocumentDB` and Neptune are said to differ from Aurora.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EngineBehaviour {
+    /// Their resource id as an argument (`DbiResourceId`, `DbClusterResourceId`) is overlooked: snapshots of any
+    /// database of the engine are listed.
+    pub ignores_resource_id: bool,
+    /// Members that they never have, spelled as in the API: `DbClusterResourceId`, `SourceDBClusterSnapshotArn`.
+    pub omits: BTreeSet<String>,
+}
+
+impl Settings {
+    fn of_engine(&self, engine: &str) -> impl Iterator<Item = &EngineBehaviour> {
+        ["*", engine].into_iter().filter_map(|name| self.engines.get(name))
+    }
+
+    pub(crate) fn ignores_resource_id(&self, engine: &str) -> bool {
+        self.of_engine(engine).any(|engine| engine.ignores_resource_id)
+    }
+
+    /// Members that snapshots of this engine never have.
+    pub(crate) fn omitted(&self, engine: &str) -> impl Iterator<Item = &String> {
+        self.of_engine(engine).flat_map(|engine| &engine.omits)
+    }
 }
 
 /// How a cluster snapshot of type `sse-rds` is copied to another region.
@@ -127,6 +156,7 @@ impl Default for Settings {
             sse_rds_copies: SseRdsCopies::NeedsKey,
             docdb_needs_presigned_url: false,
             delete_seconds: 5,
+            engines: BTreeMap::new(),
         }
     }
 }
@@ -297,6 +327,55 @@ pub struct Database {
     /// Tags by key.
     #[serde(skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
+    /// Whether its snapshots get its tags: no when absent, as in the API. The snapshots below get them too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_tags_to_snapshot: Option<bool>,
+    /// It is a replica: of an instance, by id or, from another region, by ARN; of a cluster, by ARN. An instance that
+    /// is one keeps no automated snapshots unless `backupRetentionDays` says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica_of: Option<String>,
+    /// AWS Backup makes its continuous backups: the recovery point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws_backup_recovery_point_arn: Option<String>,
+    /// `gp3` for instances and `io1` for Multi-AZ DB clusters when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_type: Option<String>,
+    /// Provisioned IOPS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iops: Option<u32>,
+    /// MiB a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_throughput: Option<u32>,
+    /// Off when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iam_database_authentication_enabled: Option<bool>,
+    /// Usual for the engine when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license_model: Option<String>,
+    /// Usual for the engine when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Off when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_protection: Option<bool>,
+    /// Types of logs: `postgresql`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enabled_cloudwatch_logs_exports: Vec<String>,
+    /// Instances only: GiB to which the storage may grow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_allocated_storage: Option<u32>,
+    /// Seconds between two values of Enhanced Monitoring; 0, which is off, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitoring_interval: Option<u32>,
+    /// Instances only: `rds-ca-rsa2048-g1` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_certificate_identifier: Option<String>,
+    /// Clusters only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serverless_v2_scaling_configuration: Option<ServerlessV2Scaling>,
+    /// Members, spelled as in the API, that RDS leaves out of its snapshots and their copies.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub omits: BTreeSet<String>,
     /// Clusters only: how many member instances, or their ids; the first is the writer. One when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Members>,
@@ -306,6 +385,19 @@ pub struct Database {
     /// How copies of its snapshots behave.
     #[serde(skip_serializing_if = "CopyBehaviour::is_plain")]
     pub copies: CopyBehaviour,
+}
+
+/// How far a serverless cluster scales, in Aurora capacity units.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServerlessV2Scaling {
+    /// The least.
+    pub min_capacity: f64,
+    /// The most.
+    pub max_capacity: f64,
+    /// Seconds without use after which it pauses, where the least is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_until_auto_pause: Option<u32>,
 }
 
 /// The member instances of a cluster.
@@ -379,6 +471,38 @@ pub struct Snapshot {
     /// As for a database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_storage: Option<u32>,
+    /// As for a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_type: Option<String>,
+    /// As for a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iops: Option<u32>,
+    /// As for a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_throughput: Option<u32>,
+    /// As for a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iam_database_authentication_enabled: Option<bool>,
+    /// As for a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license_model: Option<String>,
+    /// As for a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Instances only: hours since the newest transaction in it (`SnapshotDatabaseTime`): more than its age in a
+    /// snapshot of a replica that lags. That of its source, or its original creation, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_time_age_hours: Option<f64>,
+    /// Instances only: `FullSnapshotSizeInBytes`; as `sizeGib` of the database when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_snapshot_size_bytes: Option<u64>,
+    /// Members, spelled as in the API, that RDS leaves out of it, beside those that its database names:
+    /// `SnapshotDatabaseTime`, `SourceDBSnapshotIdentifier`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub omits: BTreeSet<String>,
+    /// It is `creating`, and available after this many simulated seconds: an event may be earlier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available_after_seconds: Option<f64>,
     /// It is a copy that Snapferry made: its identifier is what the naming function makes of its tags, after the
     /// placeholders are filled in. Its `id` is then only a name for it, by which faults and the control API find it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -456,6 +580,9 @@ pub struct Becomes {
     /// Another size, GiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_storage: Option<u32>,
+    /// Another full size, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_snapshot_size_bytes: Option<u64>,
     /// Another source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_arn: Option<String>,

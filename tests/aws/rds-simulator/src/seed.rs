@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::details::{Details, OwnDetails};
 use crate::hash;
 use crate::identifier;
 use crate::model::{
@@ -169,7 +170,8 @@ impl Seeding<'_> {
                 .map_err(|reason| wrong(place, reason))?,
         };
         let (snapshot_type, mut id) = type_and_id(&times, place, seed, owner.is_some(), &database, created)?;
-        let tags = fill_tags(&times, place, &seed.tags)?;
+        let mut tags = model.tags.clone();
+        tags.extend(fill_tags(&times, place, &seed.tags)?);
         let mut alias = None;
         if let Some(copy) = seed.copy_of {
             let name = naming::copy_id(&tags, copy.attempt).map_err(|reason| wrong(place, reason))?;
@@ -178,6 +180,12 @@ impl Seeding<'_> {
         let original_created = match seed.original_age_hours {
             Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
             None => source.and_then(|source| source.original_created).unwrap_or(created),
+        };
+        let database_time = match seed.database_time_age_hours {
+            Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
+            None => source
+                .and_then(|source| source.database_time)
+                .unwrap_or(original_created),
         };
         let encryption = snapshot_encryption(region, place, seed, &model, source.is_some())?;
         let copies = seed.copies.or(&model.copies);
@@ -205,6 +213,10 @@ impl Seeding<'_> {
             encryption,
             tags,
             source_arn,
+            details: model.details.changed_by(seed),
+            database_time: Some(database_time),
+            full_size: seed.full_snapshot_size_bytes.unwrap_or(model.full_size),
+            omits: model.omits.union(&seed.omits).cloned().collect(),
             copies,
             job,
             undeletable: seed.undeletable.clone(),
@@ -229,7 +241,11 @@ impl Seeding<'_> {
         source: Option<&Snapshot>,
     ) -> Result<Snapshot> {
         if let Some(source) = source {
-            return Ok(source.clone());
+            // Tags are copied only if they are asked for.
+            return Ok(Snapshot {
+                tags: Tags::new(),
+                ..source.clone()
+            });
         }
         if let Some(database) = region.databases[kind].get(database) {
             return Ok(taken_of(database));
@@ -333,6 +349,15 @@ fn snapshot_encryption(
 
 /// Status, percentage, and what is still to be done. A status without a percentage stays as it is.
 fn work(place: &str, seed: &scenario::Snapshot, seconds: f64, across: bool) -> Result<(String, u32, Option<Job>)> {
+    if let Some(after) = seed.available_after_seconds {
+        if !(after.is_finite() && after >= 0.0) || seed.percent.is_some() || seed.status.is_some() {
+            return Err(wrong(
+                place,
+                "availableAfterSeconds must not be negative, and stands without status and percent",
+            ));
+        }
+        return Ok(("creating".to_owned(), 0, Some(job_of(seed, after, 0, across))));
+    }
     let percent = match (seed.percent, seed.status.as_deref()) {
         (Some(percent), _) if percent <= 100 => percent,
         (Some(_), _) => return Err(wrong(place, "percent: 0 to 100")),
@@ -347,13 +372,18 @@ fn work(place: &str, seed: &scenario::Snapshot, seconds: f64, across: bool) -> R
     if seed.percent.is_none_or(|percent| percent == 100) || !["copying", "creating", "pending"].contains(&&*status) {
         return Ok((status, percent, None));
     }
+    Ok((status, percent, Some(job_of(seed, seconds, percent, across))))
+}
+
+/// The work behind a seeded snapshot that is not there yet.
+fn job_of(seed: &scenario::Snapshot, seconds: f64, percent: u32, across: bool) -> Job {
     // Only what is said of this very copy: what its source's copies do is for new ones.
     let (ending, at) = match (seed.copies.fail_at_percent, seed.copies.vanish_at_percent) {
         (Some(at), _) => (Ending::Failed, at),
         (_, Some(at)) => (Ending::Vanished, at),
         _ => (Ending::Available, 100),
     };
-    let job = Job {
+    Job {
         seconds,
         done: seconds * f64::from(percent) / 100.0,
         stops_at: seconds * f64::from(at) / 100.0,
@@ -362,8 +392,7 @@ fn work(place: &str, seed: &scenario::Snapshot, seconds: f64, across: bool) -> R
         queue: None,
         takes_slot: across,
         becomes: seed.copies.becomes.clone(),
-    };
-    Ok((status, percent, Some(job)))
+    }
 }
 
 /// A snapshot of a database as it is taken: the caller sets what is its own (id, type, times, tags, job).
@@ -389,8 +418,16 @@ pub(crate) fn taken_of(database: &Database) -> Snapshot {
         option_group: database.option_group.clone(),
         permanent_options: database.permanent_options.clone(),
         multi_az_cluster: database.kind == Kind::Cluster && ["mysql", "postgres"].contains(&database.engine.as_str()),
-        tags: Tags::new(),
+        tags: if database.own.copies_tags {
+            database.tags.clone()
+        } else {
+            Tags::new()
+        },
         source_arn: None,
+        details: database.details.clone(),
+        database_time: None,
+        full_size: u64::from(database.size_gib) << 30,
+        omits: database.omits.clone(),
         copies: database.copies.clone(),
         job: None,
         undeletable: None,
@@ -631,7 +668,6 @@ fn resolve_database(
             None => format!("{id}-options"),
         }),
         permanent_options: seed.permanent_options.clone(),
-        retention_days: seed.backup_retention_days.unwrap_or(7),
         global_cluster: seed.global_cluster.as_ref().map(|name| name.to_ascii_lowercase()),
         global_writer: seed.global_writer,
         scalability: seed.cluster_scalability_type.clone(),
@@ -642,6 +678,9 @@ fn resolve_database(
             .enumerate()
             .map(|(index, id)| Member { id, writer: index == 0 })
             .collect(),
+        details: Details::new(kind, &engine, seed),
+        own: OwnDetails::new(seed),
+        omits: seed.omits.clone(),
         copies: seed.copies.clone(),
         engine,
         engine_version,
@@ -658,6 +697,11 @@ fn member_instance(region: &Region, cluster: &Database, id: &str) -> Database {
         multi_az: false,
         option_group: Some(option_groups::default_name(&cluster.engine, &cluster.engine_version)),
         tags: Tags::new(),
+        details: Details {
+            storage_type: Some("aurora".to_owned()),
+            ..cluster.details.clone()
+        },
+        own: OwnDetails::default(),
         cluster: Some(cluster.id.clone()),
         members: Vec::new(),
         ..cluster.clone()

@@ -587,12 +587,16 @@ impl Simulator {
             return false;
         };
         let found = self.region(region);
-        found.databases[kind].remove(id);
+        let Some(dropped) = found.databases[kind].remove(id) else {
+            return false;
+        };
         found.databases[Kind::Instance]
             .retain(|_, member| member.cluster.as_deref() != Some(id) || kind == Kind::Instance);
         let automated: Vec<String> = found.snapshots[kind]
             .values()
-            .filter(|snapshot| snapshot.database == id && snapshot.snapshot_type == "automated")
+            .filter(|snapshot| {
+                snapshot.resource_id.as_ref() == Some(&dropped.resource_id) && snapshot.snapshot_type == "automated"
+            })
             .map(|snapshot| snapshot.id.clone())
             .collect();
         for snapshot in automated {

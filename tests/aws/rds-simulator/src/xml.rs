@@ -1,5 +1,6 @@
 //! Writes the XML of the Query protocol.
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 
 /// The XML namespace of the RDS API.
@@ -9,6 +10,8 @@ pub(crate) const NAMESPACE: &str = "http://rds.amazonaws.com/doc/2014-10-31/";
 #[derive(Debug, Default)]
 pub(crate) struct Xml {
     text: String,
+    /// Elements that are not written.
+    omitted: BTreeSet<String>,
 }
 
 impl Xml {
@@ -21,10 +24,20 @@ impl Xml {
 
     /// Writes an element that holds text.
     pub(crate) fn value(&mut self, name: &str, value: impl Display) {
+        if self.omitted.contains(name) {
+            return;
+        }
         self.open(name);
         // Escaping cannot fail.
         let _ = write!(Escaping(self), "{value}");
         self.close(name);
+    }
+
+    /// Writes all that `content` writes, but for the values of these names.
+    pub(crate) fn omitting(&mut self, names: BTreeSet<String>, content: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.omitted, names);
+        content(self);
+        self.omitted = before;
     }
 
     /// Writes text.

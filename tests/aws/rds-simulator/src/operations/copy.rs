@@ -7,7 +7,7 @@ use crate::identifier;
 use crate::model::{Encryption, Ending, Job, Key, Kind, RdsArn, Region, Snapshot, Tags, domain, partition};
 use crate::operations::{presigned, tags, write};
 use crate::option_groups;
-use crate::scenario::SseRdsCopies;
+use crate::scenario::{Settings, SseRdsCopies};
 use crate::seed::duration;
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
@@ -89,10 +89,14 @@ impl Simulator {
             id: wish.target_id.clone(),
         });
         self.region(region).snapshots[kind].insert(wish.target_id.clone(), copy);
-        self.begin_queued();
+        if !across {
+            self.begin_queued();
+        }
+        // A copy from another region is reported as pending, and begins right after that.
         let region = &self.regions[region];
         Ok(one_snapshot(
             call.operation.name(),
+            &self.settings,
             region,
             &region.snapshots[kind][&wish.target_id],
         ))
@@ -383,14 +387,14 @@ fn refuse_unsupported(source: &Snapshot, between_chinese_regions: bool) -> Resul
 }
 
 /// `<XResult><DBSnapshot>…`.
-pub(crate) fn one_snapshot(operation: &str, region: &Region, snapshot: &Snapshot) -> Xml {
+pub(crate) fn one_snapshot(operation: &str, settings: &Settings, region: &Region, snapshot: &Snapshot) -> Xml {
     let member = match snapshot.kind {
         Kind::Instance => "DBSnapshot",
         Kind::Cluster => "DBClusterSnapshot",
     };
     let mut xml = Xml::default();
     xml.element(&format!("{operation}Result"), |xml| {
-        xml.element(member, |xml| write::snapshot(xml, region, snapshot));
+        xml.element(member, |xml| write::snapshot(xml, settings, region, snapshot));
     });
     xml
 }

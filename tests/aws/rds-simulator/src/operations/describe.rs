@@ -85,7 +85,8 @@ impl Simulator {
                 &["db-cluster-id", "db-cluster-snapshot-id", "snapshot-type", "engine"],
             ),
         };
-        let region = &*self.region(&request.region);
+        self.region(&request.region);
+        let region = &self.regions[&request.region];
         let filters = filters(request, known)?;
         let snapshot_type = snapshot_type(request)?;
         request.boolean("IncludeShared")?;
@@ -93,6 +94,7 @@ impl Simulator {
         let id = request
             .get(by_id)
             .map(|identifier| named(region, kind.snapshot_type(), identifier).to_ascii_lowercase());
+        let by_arn = request.get(by_id).is_some_and(|id| id.starts_with("arn:"));
         let database = request
             .get(by_database)
             .map(|identifier| named(region, kind.database_type(), identifier).to_ascii_lowercase());
@@ -102,11 +104,6 @@ impl Simulator {
             )));
         }
         require(call, &region.snapshot_arn(kind, id.as_deref().unwrap_or("*")))?;
-        if let Some(database) = &database
-            && !region.databases[kind].contains_key(database)
-        {
-            return Err(ApiError::database_not_found(kind, database));
-        }
         let resource_id = request.get(by_resource_id);
         // Whoever names snapshots gets them without a search through all of them: there may be tens of thousands.
         let by_name = filters.iter().find(|(name, _)| name.ends_with("-snapshot-id"));
@@ -123,10 +120,15 @@ impl Simulator {
             .into_iter()
             .filter(|snapshot| id.as_ref().is_none_or(|id| snapshot.id == *id))
             .filter(|snapshot| database.as_ref().is_none_or(|id| snapshot.database == *id))
-            .filter(|snapshot| resource_id.is_none_or(|id| snapshot.resource_id.as_deref() == Some(id)))
+            .filter(|snapshot| {
+                resource_id.is_none_or(|id| {
+                    snapshot.resource_id.as_deref() == Some(id) || self.settings.ignores_resource_id(&snapshot.engine)
+                })
+            })
             .filter(|snapshot| match snapshot_type {
                 Some(wanted) => snapshot.snapshot_type == wanted,
-                // To find anything but a manual one by its id, the type must be given as well.
+                None if by_arn => true,
+                // To find anything but a manual one by its name, the type must be given as well.
                 None if id.is_some() => snapshot.snapshot_type == "manual",
                 None => snapshot.snapshot_type != "awsbackup" || asks_for_type(&filters, "awsbackup"),
             })
@@ -147,7 +149,7 @@ impl Simulator {
             ),
         };
         Ok(paged(result, marker, list, member, page, |xml, snapshot| {
-            write::snapshot(xml, region, snapshot);
+            write::snapshot(xml, &self.settings, region, snapshot);
         }))
     }
 

@@ -68,11 +68,14 @@ impl Simulator {
         if region.snapshots[kind].contains_key(&id) {
             return Err(ApiError::snapshot_exists(kind, &id));
         }
+        let taken = taken_of(database);
+        let mut all_tags = taken.tags.clone();
+        all_tags.extend(tags);
         let snapshot = Snapshot {
             id: id.clone(),
             status: "creating".to_owned(),
             percent: 0,
-            tags,
+            tags: all_tags,
             job: Some(Job {
                 seconds: CREATION_SECONDS,
                 done: 0.0,
@@ -83,7 +86,7 @@ impl Simulator {
                 takes_slot: false,
                 becomes: None,
             }),
-            ..taken_of(database)
+            ..taken
         };
         self.check_quota(name, kind)?;
         self.region(name).snapshots[kind].insert(id.clone(), snapshot);
@@ -96,9 +99,12 @@ impl Simulator {
         let region = self.region(name);
         if let Some(snapshot) = region.snapshots[kind].get_mut(&id) {
             snapshot.original_created = snapshot.created;
+            snapshot.database_time = snapshot.created;
         }
+        let region = &self.regions[name];
         Ok(one_snapshot(
             call.operation.name(),
+            &self.settings,
             region,
             &region.snapshots[kind][&id],
         ))
@@ -148,7 +154,12 @@ impl Simulator {
             .ok_or_else(|| ApiError::snapshot_not_found(kind, &id))?;
         // So RDS answers, though the snapshot may be listed for a while.
         "deleted".clone_into(&mut deleted.status);
-        Ok(one_snapshot(call.operation.name(), &self.regions[name], &deleted))
+        Ok(one_snapshot(
+            call.operation.name(),
+            &self.settings,
+            &self.regions[name],
+            &deleted,
+        ))
     }
 
     /// Begins to delete a snapshot, and gives it as it was. Its work ends now, and its copies fail now; it is listed

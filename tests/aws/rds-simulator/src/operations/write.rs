@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 
+use crate::details::Details;
 use crate::hash;
 use crate::model::{Database, Encryption, Kind, RdsArn, Region, Snapshot, Tags};
 use crate::operations::describe::GlobalCluster;
 use crate::option_groups::OptionGroup;
+use crate::scenario::Settings;
 use crate::xml::Xml;
 
 /// `2026-11-22T13:00:00.000Z`.
@@ -20,32 +22,33 @@ fn tags(xml: &mut Xml, tags: &Tags) {
     });
 }
 
-fn port(engine: &str) -> u16 {
-    match engine {
-        "postgres" | "aurora-postgresql" => 5432,
-        "neptune" => 8182,
-        "docdb" => 27017,
-        _ if engine.contains("oracle") => 1521,
-        _ if engine.contains("sqlserver") => 1433,
-        _ => 3306,
-    }
-}
-
-fn license(engine: &str) -> &'static str {
-    match engine {
-        "postgres" | "aurora-postgresql" => "postgresql-license",
-        "neptune" => "amazon-license",
-        "docdb" => "na",
-        _ if engine.contains("oracle") => "bring-your-own-license",
-        _ if engine.contains("sqlserver") => "license-included",
-        _ => "general-public-license",
-    }
-}
-
 fn encryption(xml: &mut Xml, encrypted: &str, encryption: &Encryption) {
     xml.value(encrypted, matches!(encryption, Encryption::Key(_)));
     xml.value("StorageEncryptionType", encryption.type_name());
     xml.optional("KmsKeyId", encryption.key());
+}
+
+fn storage(xml: &mut Xml, details: &Details) {
+    xml.optional("StorageType", details.storage_type.as_ref());
+    xml.optional("Iops", details.iops);
+    xml.optional("StorageThroughput", details.storage_throughput);
+}
+
+/// What instances and clusters report alike.
+fn own_details(xml: &mut Xml, database: &Database) {
+    let own = &database.own;
+    xml.value("CopyTagsToSnapshot", own.copies_tags);
+    xml.value("DeletionProtection", own.deletion_protection);
+    xml.value("IAMDatabaseAuthenticationEnabled", database.details.iam_authentication);
+    xml.optional("AwsBackupRecoveryPointArn", own.recovery_point.as_ref());
+    if !own.log_exports.is_empty() {
+        xml.list(
+            "EnabledCloudwatchLogsExports",
+            "member",
+            &own.log_exports,
+            |xml, name| xml.text(name),
+        );
+    }
 }
 
 /// The members of `DBInstance` or `DBCluster`.
@@ -68,11 +71,11 @@ fn instance(xml: &mut Xml, region: &Region, database: &Database) {
             "Address",
             format!("{}.simulated.{}.rds.amazonaws.com", database.id, region.name),
         );
-        xml.value("Port", port(&database.engine));
+        xml.value("Port", database.details.port);
     });
     xml.value("AllocatedStorage", database.allocated_storage);
     xml.value("InstanceCreateTime", time(database.created));
-    xml.value("BackupRetentionPeriod", database.retention_days);
+    xml.value("BackupRetentionPeriod", database.details.retention_days);
     xml.list(
         "DBParameterGroups",
         "DBParameterGroup",
@@ -93,15 +96,31 @@ fn instance(xml: &mut Xml, region: &Region, database: &Database) {
     );
     xml.value("AvailabilityZone", format!("{}a", region.name));
     xml.value("MultiAZ", database.multi_az);
-    xml.value("LicenseModel", license(&database.engine));
+    xml.value("LicenseModel", &database.details.license);
     xml.value("PubliclyAccessible", false);
-    xml.value("StorageType", if database.cluster.is_some() { "aurora" } else { "gp3" });
+    storage(xml, &database.details);
     xml.optional("DBClusterIdentifier", database.cluster.as_ref());
     encryption(xml, "StorageEncrypted", &database.encryption);
     xml.value("DbiResourceId", &database.resource_id);
-    xml.value("CopyTagsToSnapshot", false);
     xml.value("DBInstanceArn", region.arn("db", &database.id));
-    xml.value("DeletionProtection", false);
+    let own = &database.own;
+    xml.optional("ReadReplicaSourceDBInstanceIdentifier", own.replica_of.as_ref());
+    let replicas = region.databases[Kind::Instance]
+        .values()
+        .filter(|other| other.own.replica_of.as_deref() == Some(database.id.as_str()));
+    xml.list(
+        "ReadReplicaDBInstanceIdentifiers",
+        "ReadReplicaDBInstanceIdentifier",
+        replicas,
+        |xml, replica| xml.text(&replica.id),
+    );
+    xml.value("MonitoringInterval", own.monitoring_interval.unwrap_or_default());
+    xml.optional("MaxAllocatedStorage", own.max_allocated_storage);
+    xml.value(
+        "CACertificateIdentifier",
+        own.ca_certificate.as_deref().unwrap_or("rds-ca-rsa2048-g1"),
+    );
+    own_details(xml, database);
     tags(xml, &database.tags);
 }
 
@@ -113,7 +132,7 @@ fn cluster(xml: &mut Xml, region: &Region, database: &Database) {
         // The list holds bare text.
         xml.text(&format!("{}{zone}", region.name));
     });
-    xml.value("BackupRetentionPeriod", database.retention_days);
+    xml.value("BackupRetentionPeriod", database.details.retention_days);
     xml.value("DBClusterParameterGroup", &database.parameter_group);
     xml.value("Status", &database.status);
     xml.value(
@@ -124,7 +143,7 @@ fn cluster(xml: &mut Xml, region: &Region, database: &Database) {
     xml.value("Engine", &database.engine);
     xml.value("EngineVersion", &database.engine_version);
     xml.optional("EngineMode", database.engine_mode.as_ref());
-    xml.value("Port", port(&database.engine));
+    xml.value("Port", database.details.port);
     xml.value("MasterUsername", "admin");
     xml.list(
         "DBClusterMembers",
@@ -143,10 +162,19 @@ fn cluster(xml: &mut Xml, region: &Region, database: &Database) {
     xml.value("ClusterCreateTime", time(database.created));
     if multi_az_cluster {
         xml.optional("DBClusterInstanceClass", database.class.as_ref());
-        xml.value("StorageType", "io1");
     }
-    xml.value("DeletionProtection", false);
-    xml.value("CopyTagsToSnapshot", false);
+    storage(xml, &database.details);
+    let own = &database.own;
+    xml.optional("ReplicationSourceIdentifier", own.replica_of.as_ref());
+    xml.optional("MonitoringInterval", own.monitoring_interval);
+    if let Some(scaling) = own.serverless {
+        xml.element("ServerlessV2ScalingConfiguration", |xml| {
+            xml.value("MinCapacity", scaling.min_capacity);
+            xml.value("MaxCapacity", scaling.max_capacity);
+            xml.optional("SecondsUntilAutoPause", scaling.seconds_until_auto_pause);
+        });
+    }
+    own_details(xml, database);
     xml.optional("GlobalClusterIdentifier", database.global_cluster.as_ref());
     xml.optional("ClusterScalabilityType", database.scalability.as_ref());
     tags(xml, &database.tags);
@@ -206,11 +234,12 @@ pub(crate) fn global_cluster(xml: &mut Xml, arn: &str, global: &GlobalCluster<'_
 }
 
 /// The members of `DBSnapshot` or `DBClusterSnapshot`.
-pub(crate) fn snapshot(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
-    match snapshot.kind {
+pub(crate) fn snapshot(xml: &mut Xml, settings: &Settings, region: &Region, snapshot: &Snapshot) {
+    let omitted = settings.omitted(&snapshot.engine).chain(&snapshot.omits);
+    xml.omitting(omitted.cloned().collect(), |xml| match snapshot.kind {
         Kind::Instance => instance_snapshot(xml, region, snapshot),
         Kind::Cluster => cluster_snapshot(xml, region, snapshot),
-    }
+    });
 }
 
 fn instance_snapshot(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
@@ -226,12 +255,12 @@ fn instance_snapshot(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
     xml.value("Engine", &snapshot.engine);
     xml.value("AllocatedStorage", snapshot.allocated_storage);
     xml.value("Status", &snapshot.status);
-    xml.value("Port", port(&snapshot.engine));
+    xml.value("Port", snapshot.details.port);
     xml.value("AvailabilityZone", format!("{}a", region.name));
     xml.value("InstanceCreateTime", time(snapshot.database_created));
     xml.value("MasterUsername", "admin");
     xml.value("EngineVersion", &snapshot.engine_version);
-    xml.value("LicenseModel", license(&snapshot.engine));
+    xml.value("LicenseModel", &snapshot.details.license);
     xml.value("SnapshotType", &snapshot.snapshot_type);
     xml.optional("OptionGroupName", snapshot.option_group.as_ref());
     xml.value("PercentProgress", snapshot.percent);
@@ -240,10 +269,13 @@ fn instance_snapshot(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
         source.and_then(RdsArn::parse).map(|arn| arn.region.to_owned()),
     );
     xml.optional("SourceDBSnapshotIdentifier", source);
-    xml.value("StorageType", "gp3");
+    storage(xml, &snapshot.details);
+    xml.value("BackupRetentionPeriod", snapshot.details.retention_days);
+    xml.optional("SnapshotDatabaseTime", snapshot.database_time.map(time));
+    xml.value("FullSnapshotSizeInBytes", snapshot.full_size);
     encryption(xml, "Encrypted", &snapshot.encryption);
     xml.value("DBSnapshotArn", region.snapshot_arn(snapshot.kind, &snapshot.id));
-    xml.value("IAMDatabaseAuthenticationEnabled", false);
+    xml.value("IAMDatabaseAuthenticationEnabled", snapshot.details.iam_authentication);
     xml.optional("DbiResourceId", snapshot.resource_id.as_ref());
     xml.value("SnapshotTarget", "region");
     tags(xml, &snapshot.tags);
@@ -260,17 +292,20 @@ fn cluster_snapshot(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
     xml.optional("EngineMode", snapshot.engine_mode.as_ref());
     xml.value("AllocatedStorage", snapshot.allocated_storage);
     xml.value("Status", &snapshot.status);
-    xml.value("Port", port(&snapshot.engine));
+    xml.value("Port", snapshot.details.port);
     xml.value("ClusterCreateTime", time(snapshot.database_created));
     xml.value("MasterUsername", "admin");
     xml.value("EngineVersion", &snapshot.engine_version);
-    xml.value("LicenseModel", license(&snapshot.engine));
+    xml.value("LicenseModel", &snapshot.details.license);
     xml.value("SnapshotType", &snapshot.snapshot_type);
     xml.value("PercentProgress", snapshot.percent);
     encryption(xml, "StorageEncrypted", &snapshot.encryption);
     xml.value("DBClusterSnapshotArn", region.snapshot_arn(snapshot.kind, &snapshot.id));
     xml.optional("SourceDBClusterSnapshotArn", snapshot.source_arn.as_ref());
-    xml.value("IAMDatabaseAuthenticationEnabled", false);
+    xml.optional("StorageType", snapshot.details.storage_type.as_ref());
+    xml.optional("StorageThroughput", snapshot.details.storage_throughput);
+    xml.value("BackupRetentionPeriod", snapshot.details.retention_days);
+    xml.value("IAMDatabaseAuthenticationEnabled", snapshot.details.iam_authentication);
     xml.optional("DbClusterResourceId", snapshot.resource_id.as_ref());
     tags(xml, &snapshot.tags);
 }

@@ -93,13 +93,10 @@ fn what_is_not_there_has_the_status_and_code_of_the_service_model() {
 }
 
 #[test]
-fn the_database_argument_must_match_a_database_and_a_filter_need_not() {
+fn snapshots_are_listed_by_the_name_of_a_database_that_is_not_there() {
     let mut lab = fleet();
     let argument = [("DBInstanceIdentifier", "orders")];
-    assert_eq!(
-        lab.code(DESTINATION, "DescribeDBSnapshots", &argument),
-        "DBInstanceNotFound"
-    );
+    assert_eq!(lab.ids(DESTINATION, "DescribeDBSnapshots", &argument), ["acme-orders"]);
     let filter = [
         ("Filters.Filter.1.Name", "db-instance-id"),
         ("Filters.Filter.1.Values.Value.1", "orders"),
@@ -107,19 +104,24 @@ fn the_database_argument_must_match_a_database_and_a_filter_need_not() {
     assert_eq!(lab.ids(DESTINATION, "DescribeDBSnapshots", &filter), ["acme-orders"]);
     let argument = [("DBClusterIdentifier", "billing")];
     assert_eq!(
-        lab.code(DESTINATION, "DescribeDBClusterSnapshots", &argument),
-        "DBClusterNotFoundFault"
+        lab.ids(DESTINATION, "DescribeDBClusterSnapshots", &argument),
+        ["acme-billing"]
     );
     assert_eq!(lab.ids(SOURCE, "DescribeDBClusterSnapshots", &argument).len(), 1);
+    let nothing = [("DBInstanceIdentifier", "nothing")];
+    assert!(lab.ids(SOURCE, "DescribeDBSnapshots", &nothing).is_empty());
 }
 
 #[test]
-fn an_automated_snapshot_is_found_by_its_id_only_together_with_its_type() {
+fn an_automated_snapshot_is_found_by_its_name_only_together_with_its_type_and_by_its_arn_without() {
     let mut lab = fleet();
     let id = lab.newest("ledger").rsplit_once("snapshot:").unwrap().1.to_owned();
     assert!(id.starts_with("rds:ledger-2026-11-22-08-00"), "{id}");
     let by_id = [("DBSnapshotIdentifier", id.as_str())];
     assert_eq!(lab.code(SOURCE, "DescribeDBSnapshots", &by_id), "DBSnapshotNotFound");
+    let arn = lab.newest("ledger");
+    let by_arn = [("DBSnapshotIdentifier", arn.as_str())];
+    assert_eq!(lab.ids(SOURCE, "DescribeDBSnapshots", &by_arn), [id.as_str()]);
     let both = [("DBSnapshotIdentifier", id.as_str()), ("SnapshotType", "automated")];
     assert_eq!(lab.ids(SOURCE, "DescribeDBSnapshots", &both), [id.as_str()]);
 }

@@ -6,6 +6,7 @@ mod authorization;
 mod copying;
 mod deleting;
 mod describing;
+mod details;
 mod global_clusters;
 mod keys;
 mod lab;
