@@ -94,7 +94,11 @@ def test_what_is_wrong_is_said_with_the_field_and_the_remedy(case, says):
 
 def test_what_a_step_is_about_may_be_named_in_other_ways(tmp_path):
     file = tmp_path / "case.json"
-    steps = [{"rename": {"from": "a", "to": "b"}}, {"restore": {"from": "c", "as": "d"}}, {"delete-snapshot": {"id": "e"}}]
+    steps = [
+        {"rename": {"from": "a", "to": "b"}},
+        {"restore": {"from": "c", "as": "d"}},
+        {"delete-snapshot": {"id": "e"}},
+    ]
     file.write_text(json.dumps({"seed": {"regions": {"eu-west-1": {}}}, "then": steps}))
     assert scenario_file.read(file).then == [
         {"rename": {"name": "a", "to": "b"}},
@@ -136,14 +140,16 @@ def test_a_parameter_that_cloudformation_would_refuse_is_refused_before_anything
 
 def test_every_field_of_the_schema_is_documented():
     def undocumented(schema, place):
-        for name, field in schema.get("properties", {}).items():
-            if "description" not in field and "$ref" not in field:
-                yield f"{place}.{name}"
-            yield from undocumented(field, f"{place}.{name}")
-        for name, definition in schema.get("$defs", {}).items():
-            if "description" not in definition:
-                yield name
-            yield from undocumented(definition, name)
+        for name, part in schema.items():
+            if name in ("properties", "$defs"):
+                yield from (
+                    f"{place}.{field}" for field, its in part.items() if not its.keys() & {"description", "$ref"}
+                )
+            if isinstance(part, dict):
+                yield from undocumented(part, f"{place}.{name}")
+            if isinstance(part, list):
+                for one in part:
+                    yield from undocumented(one, place) if isinstance(one, dict) else ()
 
     schema = json.loads(scenario_file.SCHEMA.read_text())
     assert list(undocumented(schema, "case")) == []
