@@ -57,7 +57,7 @@ class Clock:
         return time.time() + self.ahead()
 
     def put_forward(self, hours: float) -> None:
-        """Lets so many hours pass at once."""
+        """Lets hours pass at once."""
         # Written over, not anew: everybody has mapped this very file.
         with self.file.open("r+b") as file:
             file.write(struct.pack(FORMAT, self.ahead() + round(hours * 3600)))

@@ -146,6 +146,14 @@ def deploy(cloud: LocalCloud, parameters: dict[str, str]) -> None:
     cloud.parameters = template_parameters(parameters)
 
 
+def disable_schedules(cloud: LocalCloud) -> None:
+    """Stops what the clock starts: hours that pass at once would start it in the middle of a case."""
+    events = cloud.client("events")
+    for rule in events.list_rules(NamePrefix=layout.STACK)["Rules"]:
+        if rule.get("ScheduleExpression") and rule["State"] == "ENABLED":
+            events.disable_rule(Name=rule["Name"])
+
+
 def _template(file: Path) -> Json:
     # Not there before the requirements are installed.
     from samtranslator.yaml_helper import yaml_parse
@@ -159,6 +167,7 @@ def _template(file: Path) -> Json:
 def play(cloud: LocalCloud, case: Case) -> Json:
     """Runs a case in a local cloud, and returns what came of it."""
     deploy(cloud, case.parameters)
+    disable_schedules(cloud)
     runs = cloud.runs()
     runs.stop_all()
     cloud.forget_executions()
@@ -352,7 +361,8 @@ def _of_run(runs: Runs, arn: str) -> Json:
         database = f"{left['kind']}:{left['id']}"
         outcomes[database] = "left out"
         reasons[database] = left.get("reason") or ""
-    for child in runs.all_children(arn):
+    # Of a name that was used again, the database that lives comes last.
+    for child in sorted(runs.all_children(arn), key=lambda child: not child.input.get("retired")):
         database = f"{child.input['kind']}:{child.input['id']}"
         output = child.output if isinstance(child.output, dict) else {}
         outcomes[database] = output.get("outcome") or child.error or child.status
