@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime, timezone
 
 import pytest
 
@@ -154,6 +155,21 @@ def test_every_field_of_the_schema_is_documented():
     schema = json.loads(scenario_file.SCHEMA.read_text())
     assert list(undocumented(schema, "case")) == []
     assert set(scenario_file.STEPS) < set(schema["$defs"]["step"]["properties"])
+
+
+def test_placeholders_are_filled_in_everywhere(tmp_path):
+    case = scenario_file.Case(
+        "case",
+        seed={"a": "{time:1}"},
+        input={"detail": {"SourceIdentifier": "rds:books-{stamp:26.5}"}},
+        then=[{"delete-snapshot": "rds:books-{stamp:1}"}],
+        expect={"left": ["{stamp:0}", "{other:1}"], "warnings": ["{time:24}"]},
+    )
+    filled = scenario_file.at(case, datetime(2026, 11, 25, 3, 40, tzinfo=timezone.utc))
+    assert filled.input == {"detail": {"SourceIdentifier": "rds:books-2026-11-24-01-10"}}
+    assert filled.then == [{"delete-snapshot": "rds:books-2026-11-25-02-40"}]
+    assert filled.expect == {"left": ["2026-11-25-03-40", "{other:1}"], "warnings": ["2026-11-24T03:40:00.000Z"]}
+    assert filled.seed == case.seed, "that is done by the simulator"
 
 
 # How it is compared

@@ -16,6 +16,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,8 @@ def scenario(file: Path) -> int:
         programs = build.build_programs(report, folder, *layout.PROGRAMS)
         scenario_file.check_seed(case, programs["rds-simulator"], folder)
         cloud = _running(report, build.stamp(programs))
-        answer = play(cloud, case)
+        answer, differences = play(cloud, case)
     print(json.dumps(answer, indent=2), flush=True)
-    differences = scenario_expect.differences(case.expect, case.then, answer)
     for difference in differences:
         report.say(f"differs: {difference}")
     if not differences:
@@ -164,8 +164,8 @@ def _template(file: Path) -> Json:
 # Playing a case
 
 
-def play(cloud: LocalCloud, case: Case) -> Json:
-    """Runs a case in a local cloud, and returns what came of it."""
+def play(cloud: LocalCloud, case: Case) -> tuple[Json, list[str]]:
+    """Runs a case in a local cloud. Returns what came of it, and what is not as the case expects."""
     deploy(cloud, case.parameters)
     disable_schedules(cloud)
     runs = cloud.runs()
@@ -174,6 +174,7 @@ def play(cloud: LocalCloud, case: Case) -> Json:
     simulator = cloud.simulator
     simulator.release_all()
     simulator.seed(case.seed)
+    case = scenario_file.at(case, datetime.fromtimestamp(cloud.clock.now(), timezone.utc))
     cloud.set_scale(SCALE)
     try:
         for fault in case.faults:
@@ -187,7 +188,8 @@ def play(cloud: LocalCloud, case: Case) -> Json:
                 then.append(stage.step(step))
         # What is asked for now is asked by the case itself.
         simulator.clear_faults()
-        return {**stage.answer(), "then": then}
+        answer = {**stage.answer(), "then": then}
+        return answer, scenario_expect.differences(case.expect, case.then, answer)
     except TookTooLong as error:
         raise NotRun(f"{case.name}: {error}") from None
     finally:

@@ -11,7 +11,8 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ Json = Any
 SCHEMA = Path(__file__).with_name("scenario.schema.json")
 
 STEPS = ("run", "wait", "delete-snapshot", "create-snapshot", "restore", "rename", "command")
+
+PLACEHOLDER = re.compile(r"\{(time|stamp):([0-9]+(?:\.[0-9]+)?)\}")
 
 SYNONYMS = {
     "delete-snapshot": {"id": "name", "snapshot": "name"},
@@ -88,6 +91,28 @@ def _settle(case: Json) -> None:
                 for synonym, field_ in synonyms.items():
                     if synonym in given and field_ not in given:
                         given[field_] = given.pop(synonym)
+
+
+def at(case: Case, seeded: datetime) -> Case:
+    """The case with its placeholders filled in, as the simulator fills in those of the seed at that time."""
+
+    def before(found: re.Match[str]) -> str:
+        time = seeded - timedelta(hours=float(found[2]))
+        if found[1] == "stamp":
+            return time.strftime("%Y-%m-%d-%H-%M")
+        return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def filled(value: Json) -> Json:
+        if isinstance(value, str):
+            return PLACEHOLDER.sub(before, value)
+        if isinstance(value, list):
+            return [filled(one) for one in value]
+        if isinstance(value, dict):
+            return {filled(name): filled(one) for name, one in value.items()}
+        return value
+
+    parts = {name: filled(getattr(case, name)) for name in ("faults", "input", "then", "expect")}
+    return replace(case, **parts)
 
 
 def check_seed(case: Case, simulator: Path, folder: Path) -> None:
