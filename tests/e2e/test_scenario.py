@@ -157,7 +157,7 @@ def test_every_field_of_the_schema_is_documented():
     assert set(scenario_file.STEPS) < set(schema["$defs"]["step"]["properties"])
 
 
-def test_placeholders_are_filled_in_everywhere(tmp_path):
+def test_placeholders_are_filled_in_everywhere():
     case = scenario_file.Case(
         "case",
         seed={"a": "{time:1}"},
