@@ -60,7 +60,8 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 use rds_simulator::{
-    Answer, Caller, Calls, Counters, Delivery, Fault, Hold, Scenario, Simulator, SnapshotState, State, Write,
+    Answer, Caller, Calls, Counters, DatabaseChange, Delivery, Fault, Hold, NewSnapshot, Restore, Scenario, Simulator,
+    SnapshotState, State, Write,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -387,6 +388,57 @@ impl World {
             self.with(|simulator, now| simulator.drop_database(now, region, id)),
             "there is no database {id} in {region}"
         );
+    }
+
+    /// Restores a database from a snapshot of its region.
+    ///
+    /// # Panics
+    /// When it cannot be; the message says why.
+    pub fn restore(&self, restore: &Restore) {
+        if let Err(error) = self.with(|simulator, now| simulator.restore(now, restore)) {
+            panic!("{error}");
+        }
+    }
+
+    /// Takes a snapshot as RDS, AWS Backup or a person does, and gives its ARN.
+    ///
+    /// # Panics
+    /// When it cannot be; the message says why.
+    pub fn take_snapshot(&self, snapshot: &NewSnapshot) -> String {
+        match self.with(|simulator, now| simulator.take_snapshot(now, snapshot)) {
+            Ok(arn) => arn,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Gives a database another identifier; its resource id and its snapshots stay as they are.
+    ///
+    /// # Panics
+    /// When there is no such database, or the name is taken or not legal.
+    pub fn rename_database(&self, region: &str, id: &str, to: &str) {
+        if let Err(error) = self.with(|simulator, now| simulator.rename_database(now, region, id, to)) {
+            panic!("{error}");
+        }
+    }
+
+    /// Switches a blue/green deployment over: `blue` becomes `<blue>-old1`, `green` becomes `blue`.
+    ///
+    /// # Panics
+    /// When one of them is not there, or the name is taken.
+    pub fn switch_over(&self, region: &str, blue: &str, green: &str) {
+        if let Err(error) = self.with(|simulator, now| simulator.switch_over(now, region, blue, green)) {
+            panic!("{error}");
+        }
+    }
+
+    /// Changes settings of a database: its status, its tags, its backups.
+    ///
+    /// # Panics
+    /// When there is no such database.
+    pub fn change_database(&self, change: &DatabaseChange) {
+        if let Err(error) = self.with(|simulator, now| simulator.change_database(now, change)) {
+            panic!("{error}");
+        }
     }
 
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {

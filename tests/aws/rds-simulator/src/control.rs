@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::authorization::CallerTable;
 use crate::faults::{Calls, Fault};
+use crate::lifecycle::{DatabaseChange, NewSnapshot, Restore};
 use crate::model::KEY_STATES;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ScenarioError};
 use crate::simulator::Simulator;
 
 /// Where the control API begins.
@@ -74,6 +75,40 @@ fn perform(simulator: &mut Simulator, now: Timestamp, method: &str, path: &str, 
                 ));
             }
         }
+        ("POST", "restore") => {
+            let restore: Restore = parse(body)?;
+            simulator.restore(now, &restore).map_err(scenario_refused)?;
+        }
+        ("POST", "create-snapshot") => {
+            let snapshot: NewSnapshot = parse(body)?;
+            let arn = simulator.take_snapshot(now, &snapshot).map_err(scenario_refused)?;
+            return Ok(json!({ "arn": arn }));
+        }
+        ("POST", "delete-snapshot") => {
+            let snapshot: InRegion = parse(body)?;
+            if !simulator.remove(now, &snapshot.region, &snapshot.name) {
+                return Err((
+                    404,
+                    format!("there is no snapshot {} in {}", snapshot.name, snapshot.region),
+                ));
+            }
+        }
+        ("POST", "rename") => {
+            let rename: Rename = parse(body)?;
+            simulator
+                .rename_database(now, &rename.region, &rename.name, &rename.to)
+                .map_err(scenario_refused)?;
+        }
+        ("POST", "switchover") => {
+            let switch: Switchover = parse(body)?;
+            simulator
+                .switch_over(now, &switch.region, &switch.blue, &switch.green)
+                .map_err(scenario_refused)?;
+        }
+        ("POST", "change-database") => {
+            let change: DatabaseChange = parse(body)?;
+            simulator.change_database(now, &change).map_err(scenario_refused)?;
+        }
         ("GET", "state") => return show(&simulator.state(now)),
         ("GET", "counters") => return show(&simulator.counters(now)),
         ("GET", "writes") => return show(&simulator.writes()),
@@ -138,6 +173,22 @@ struct InRegion {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Rename {
+    region: String,
+    name: String,
+    to: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Switchover {
+    region: String,
+    blue: String,
+    green: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Scale {
     scale: f64,
 }
@@ -160,6 +211,10 @@ fn only_calls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Calls
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let mut json = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(error.to_string()))
+}
+
+fn scenario_refused(error: ScenarioError) -> Failure {
+    refuse(error.to_string())
 }
 
 fn refuse(reason: String) -> Failure {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
+use crate::hash;
 use crate::request::Request;
 
 /// Something that goes wrong on purpose.
@@ -20,8 +21,14 @@ pub struct Fault {
     /// So many matching calls are hit then; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
+    /// The share of the matching calls that is hit, 0 to 1, the same ones in every run; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
     /// What happens to them.
     pub action: Action,
+    /// How many calls the share was drawn for.
+    #[serde(skip)]
+    drawn: u64,
 }
 
 /// Which calls are meant: all conditions that are given must hold.
@@ -104,24 +111,64 @@ pub enum Action {
     DelaySeconds(f64),
     /// It has its effect; the connection ends without a reply.
     DropReply,
+    /// A describe call does not find the snapshots of this name: RDS is eventually consistent.
+    Missing(String),
+    /// A describe call lists the snapshots of this name twice.
+    Twice(String),
 }
 
-/// An error to answer with.
+/// An error to answer with. For the errors about keys that RDS and KMS have, a code is enough.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "GivenError")]
 pub struct InjectedError {
-    /// The code, spelled as RDS spells it.
+    /// The code, spelled as RDS or KMS spells it.
     pub code: String,
-    /// The message.
-    #[serde(default)]
+    /// The message; where it is not given, that of the service if the code is known, else none.
     pub message: String,
-    /// The HTTP status: 400 when absent.
-    #[serde(default = "bad_request")]
+    /// The HTTP status; where it is not given, that of the service if the code is known, else 400.
     pub status: u16,
 }
 
-fn bad_request() -> u16 {
-    400
+/// What a fault says of its error.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenError {
+    code: String,
+    message: Option<String>,
+    status: Option<u16>,
+}
+
+impl From<GivenError> for InjectedError {
+    fn from(given: GivenError) -> Self {
+        let (status, message) = usual(&given.code);
+        Self {
+            code: given.code,
+            message: given.message.unwrap_or_else(|| message.to_owned()),
+            status: given.status.unwrap_or(status),
+        }
+    }
+}
+
+/// HTTP status and message of an error about keys.
+fn usual(code: &str) -> (u16, &'static str) {
+    match code {
+        "KMSKeyNotAccessibleFault" => (
+            400,
+            "The KMS key does not exist, is not enabled or you do not have permissions to access it.",
+        ),
+        "NotFoundException" => (400, "The key does not exist"),
+        "DisabledException" => (400, "The key is disabled."),
+        "KMSInvalidStateException" => (400, "The key is pending deletion."),
+        "InvalidArnException" => (400, "Invalid arn"),
+        "AccessDeniedException" => (400, "The caller is not authorized to perform this action on this key"),
+        "ThrottlingException" => (
+            400,
+            "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
+        ),
+        "DependencyTimeoutException" => (503, "The system timed out while trying to fulfill the request."),
+        "KMSInternalException" => (500, "An internal error occurred."),
+        _ => (400, ""),
+    }
 }
 
 impl Fault {
@@ -132,7 +179,9 @@ impl Fault {
             calls,
             skip: 0,
             times: None,
+            share: None,
             action,
+            drawn: 0,
         }
     }
 
@@ -142,7 +191,7 @@ impl Fault {
         let error = InjectedError {
             code: code.to_owned(),
             message: message.to_owned(),
-            status: 400,
+            status: usual(code).0,
         };
         Self::new(calls, Action::Error(error))
     }
@@ -152,6 +201,22 @@ impl Fault {
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
+    }
+
+    /// Only this share of the matching calls, 0 to 1.
+    #[must_use]
+    pub fn share(mut self, share: f64) -> Self {
+        self.share = Some(share);
+        self
+    }
+
+    /// Whether the next matching call is one of the share.
+    fn draw(&mut self) -> bool {
+        let Some(share) = self.share else {
+            return true;
+        };
+        self.drawn += 1;
+        hash::fraction(self.drawn) < share
     }
 
     /// Only after so many matching calls.
@@ -168,6 +233,28 @@ pub(crate) struct Trouble {
     pub(crate) refuse: Option<Refuse>,
     pub(crate) delay_seconds: f64,
     pub(crate) drop_reply: bool,
+    pub(crate) listing: ListingTrouble,
+}
+
+/// Names of snapshots, `*` standing for any text, that a describe call does not find or lists twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ListingTrouble {
+    missing: Vec<String>,
+    twice: Vec<String>,
+}
+
+impl ListingTrouble {
+    pub(crate) fn misses(&self, id: &str) -> bool {
+        matches_any(&self.missing, id)
+    }
+
+    pub(crate) fn repeats(&self, id: &str) -> bool {
+        matches_any(&self.twice, id)
+    }
+}
+
+fn matches_any(patterns: &[String], id: &str) -> bool {
+    patterns.iter().any(|pattern| iam_rs::Arn::wildcard_match(id, pattern))
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -199,7 +286,7 @@ impl Faults {
     pub(crate) fn strike(&mut self, request: &Request) -> Trouble {
         let mut trouble = Trouble::default();
         for fault in &mut self.list {
-            if trouble.refuse.is_some() || fault.times == Some(0) || !fault.calls.take(request) {
+            if trouble.refuse.is_some() || fault.times == Some(0) || !fault.calls.take(request) || !fault.draw() {
                 continue;
             }
             if fault.skip > 0 {
@@ -218,6 +305,8 @@ impl Faults {
                 Action::Status(status) => trouble.refuse = Some(Refuse::Bare(*status)),
                 Action::DelaySeconds(seconds) => trouble.delay_seconds += seconds.max(0.0),
                 Action::DropReply => trouble.drop_reply = true,
+                Action::Missing(name) => trouble.listing.missing.push(name.clone()),
+                Action::Twice(name) => trouble.listing.twice.push(name.clone()),
             }
         }
         self.list.retain(|fault| fault.times != Some(0));

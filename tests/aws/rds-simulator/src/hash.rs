@@ -1,4 +1,4 @@
-//! Names that look random but are the same in every run.
+//! Names and numbers that look random but are the same in every run.
 
 /// FNV-1a over the parts, 128 bits: stable between runs and versions, which the standard hashers do not promise.
 pub(crate) fn of(parts: &[&str]) -> u128 {
@@ -22,4 +22,14 @@ pub(crate) fn resource_id(prefix: &str, parts: &[&str]) -> String {
         id.push(char::from(if digit < 26 { b'A' + digit } else { b'2' + digit - 26 }));
     }
     id
+}
+
+/// The number that stands for `number` from 0 to below 1, evenly spread over many of them (the mixer of `SplitMix64`).
+pub(crate) fn fraction(number: u64) -> f64 {
+    let mut bits = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    let high = u32::try_from(bits >> 32).unwrap_or_default();
+    f64::from(high) / 4_294_967_296.0
 }

@@ -33,6 +33,12 @@
 //! | `POST key-state {"region", "key", "state"}` | disables a key (`Disabled`), enables it (`Enabled`), and so on |
 //! | `POST delete-key {"region", "key"}` | removes a key and its aliases, as at the end of its waiting period |
 //! | `POST drop-database {"region", "name"}` | deletes a database, its members and its automated snapshots |
+//! | `POST restore {"region", "snapshot", "database", "tags"}` | restores a database from a snapshot ([`Restore`]) |
+//! | `POST create-snapshot {"region", "database"}` | takes a snapshot as RDS or a person does, and gives its `arn` ([`NewSnapshot`]) |
+//! | `POST delete-snapshot {"region", "name"}` | removes a snapshot at once, whatever it is |
+//! | `POST rename {"region", "name", "to"}` | gives a database another identifier |
+//! | `POST switchover {"region", "blue", "green"}` | renames `blue` to `blue-old1`, and `green` to `blue` |
+//! | `POST change-database {"region", "name", "status"}` | stops a database, changes its tags or its backups ([`DatabaseChange`]) |
 //! | `POST delete-option-group {"region", "name"}` | removes an option group |
 //! | `GET state` | everything that stands in the account ([`State`]) |
 //! | `GET counters` | calls, refusals, copies in flight, slot use ([`Counters`]) |
@@ -48,7 +54,11 @@
 //!   "match": { "TargetDBSnapshotIdentifier": "acme-*" }, "skip": 1, "times": 2, "action": "throttle" }
 //! ```
 //! The action is one of `{"error": {"code": "…", "message": "…", "status": 400}}`, `"throttle"`, `{"status": 503}`,
-//! `{"delaySeconds": 2.5}` and `"dropReply"`; with the last two the call has its effect. A hold takes the same
+//! `{"delaySeconds": 2.5}` and `"dropReply"`; with the last two the call has its effect. Of the errors about keys
+//! (`KMSKeyNotAccessibleFault`; of KMS `NotFoundException`, `DisabledException`, `KMSInvalidStateException`,
+//! `AccessDeniedException`, `DependencyTimeoutException`, `ThrottlingException` …) the code is enough. A describe call
+//! for snapshots may also have `{"missing": "acme-*"}` or `{"twice": "acme-*"}`: it does not find snapshots of that name, or
+//! lists them twice. `"share": 0.02` hits that share of the matching calls. A hold takes the same
 //! conditions. A call to KMS is met by its operation and the members of its JSON (`"match": { "KeyId": "alias/*" }`).
 //!
 //! # Callers
@@ -84,6 +94,7 @@
 //! - Transparent encryption needs an option group in SQL Server too, where it is persistent but not permanent.
 //! - A key of another usage or spec is refused like a disabled one (`KMSKeyNotAccessibleFault`). Copies that are under
 //!   way when their key or option group goes are finished.
+//! - A shared snapshot is `manual`, is identified by its ARN in describe calls, and can be copied to another region.
 //! - KMS says that there is no such key before it looks whether the caller may know.
 //! - A global cluster is told in every region of its partition, whether or not it has a cluster there.
 //! - `DescribeOptionGroups` tells the default groups that are in use, and any other when it is asked for by name.
@@ -96,8 +107,8 @@
 //!   slots.
 //! - What a copy asks of its caller, above all of keys: see the module `authorization`.
 //!
-//! Not simulated: sharing, Outposts, key policies, other keys of a multi-Region key, copies across accounts, restoring,
-//! the request limits of KMS.
+//! Not simulated: sharing of own snapshots, Outposts, all of a key policy but that it locks a key, other keys of a
+//! multi-Region key, copies into another account, the time that a restore takes, the request limits of KMS.
 
 mod authorization;
 mod control;
@@ -108,6 +119,7 @@ mod error;
 mod faults;
 mod hash;
 mod identifier;
+mod lifecycle;
 mod model;
 mod naming;
 mod operations;
@@ -124,6 +136,7 @@ pub use authorization::{Caller, CallerTable};
 pub use control::control;
 pub use counters::{CopyCounters, Counters, Refusals, Write};
 pub use faults::{Action, Calls, Fault, Hold, InjectedError};
+pub use lifecycle::{DatabaseChange, NewSnapshot, Restore};
 pub use model::{Kind, PerKind, Tags};
 pub use request::{Request, Service};
 pub use scenario::{Scenario, ScenarioError};

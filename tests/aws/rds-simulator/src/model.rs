@@ -179,6 +179,8 @@ pub(crate) struct Key {
     pub(crate) state: String,
     pub(crate) usage: String,
     pub(crate) spec: String,
+    /// Its key policy lets nobody of this account use it.
+    pub(crate) locked: bool,
     pub(crate) aliases: Vec<String>,
 }
 
@@ -190,6 +192,7 @@ impl Key {
             state: "Enabled".to_owned(),
             usage: "ENCRYPT_DECRYPT".to_owned(),
             spec: "SYMMETRIC_DEFAULT".to_owned(),
+            locked: false,
             aliases,
         }
     }
@@ -198,13 +201,18 @@ impl Key {
         self.arn.rsplit_once('/').map_or(&self.arn, |(_, id)| id)
     }
 
+    /// The account that it belongs to, which may be another one.
+    pub(crate) fn account(&self) -> &str {
+        self.arn.split(':').nth(4).unwrap_or_default()
+    }
+
     pub(crate) fn enabled(&self) -> bool {
         self.state == "Enabled"
     }
 
     /// Whether snapshots can be encrypted with it, now.
     pub(crate) fn encrypts_snapshots(&self) -> bool {
-        self.enabled() && self.usage == "ENCRYPT_DECRYPT" && self.spec == "SYMMETRIC_DEFAULT"
+        self.enabled() && !self.locked && self.usage == "ENCRYPT_DECRYPT" && self.spec == "SYMMETRIC_DEFAULT"
     }
 
     /// Whether AWS manages it for one of its services.
@@ -295,11 +303,20 @@ pub(crate) struct Snapshot {
     pub(crate) job: Option<Job>,
     /// Why it cannot be deleted.
     pub(crate) undeletable: Option<String>,
+    /// From when on listings have it; always when absent.
+    pub(crate) listed_from: Option<Timestamp>,
     /// When a snapshot that is being deleted is gone.
     pub(crate) gone_at: Option<Timestamp>,
 }
 
-/// What a copy at work will come to.
+impl Snapshot {
+    /// Whether another account owns it and shares it with this one.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.id.starts_with("arn:")
+    }
+}
+
+/// How the work on a snapshot ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Available,
@@ -390,7 +407,11 @@ impl Region {
         )
     }
 
+    /// The ARN of a snapshot; that of another account is identified by it.
     pub(crate) fn snapshot_arn(&self, kind: Kind, id: &str) -> String {
+        if id.starts_with("arn:") {
+            return id.to_owned();
+        }
         self.arn(kind.snapshot_type(), id)
     }
 
@@ -415,11 +436,13 @@ impl Region {
     pub(crate) fn key_index(&self, identifier: &str) -> Option<usize> {
         self.keys.iter().position(|key| {
             key.arn == identifier
-                || key.arn == self.key_arn(identifier)
-                || key
-                    .aliases
-                    .iter()
-                    .any(|alias| alias == identifier || self.kms_arn(alias) == identifier)
+                // Keys of other accounts go by their ARN only.
+                || key.account() == self.account
+                    && (key.arn == self.key_arn(identifier)
+                        || key
+                            .aliases
+                            .iter()
+                            .any(|alias| alias == identifier || self.kms_arn(alias) == identifier))
         })
     }
 
@@ -428,7 +451,9 @@ impl Region {
     pub(crate) fn manual_snapshots(&self, kind: Kind) -> usize {
         self.snapshots[kind]
             .values()
-            .filter(|snapshot| snapshot.snapshot_type == "manual" && snapshot.status != "deleting")
+            .filter(|snapshot| {
+                snapshot.snapshot_type == "manual" && snapshot.status != "deleting" && !snapshot.is_shared()
+            })
             .count()
     }
 }

@@ -105,6 +105,9 @@ pub struct Settings {
     /// Seconds that the deletion of a snapshot takes: it is `deleting` and still listed. Like all but the work of
     /// copies, they are not scaled. 0: gone at once.
     pub delete_seconds: u32,
+    /// Seconds for which a new copy is missing from listings, though it is found by its identifier: RDS is eventually
+    /// consistent.
+    pub listing_lag_seconds: u32,
     /// How the snapshots of an engine are reported, by its name; `*` stands for all engines.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub engines: BTreeMap<String, EngineBehaviour>,
@@ -156,6 +159,7 @@ impl Default for Settings {
             sse_rds_copies: SseRdsCopies::NeedsKey,
             docdb_needs_presigned_url: false,
             delete_seconds: 5,
+            listing_lag_seconds: 0,
             engines: BTreeMap::new(),
         }
     }
@@ -198,8 +202,11 @@ pub struct Region {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Key {
-    /// The id, or the whole ARN.
+    /// The id, or the whole ARN: that of a key of another account is one that this account may use.
     pub id: String,
+    /// Its key policy lets nobody of this account use or describe it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub locked_by_policy: bool,
     /// Names that begin with `alias/`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
@@ -503,6 +510,10 @@ pub struct Snapshot {
     /// It is `creating`, and available after this many simulated seconds: an event may be earlier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available_after_seconds: Option<f64>,
+    /// The account that owns it and shares it with this one; in a region's own list only. It is found as a shared one,
+    /// and by its ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// It is a copy that Snapferry made: its identifier is what the naming function makes of its tags, after the
     /// placeholders are filled in. Its `id` is then only a name for it, by which faults and the control API find it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -686,6 +697,7 @@ impl Key {
     pub fn new(id: &str) -> Self {
         Self {
             id: id.to_owned(),
+            locked_by_policy: false,
             aliases: Vec::new(),
             enabled: true,
             state: None,

@@ -177,6 +177,16 @@ impl Seeding<'_> {
             let name = naming::copy_id(&tags, copy.attempt).map_err(|reason| wrong(place, reason))?;
             alias = Some(std::mem::replace(&mut id, name));
         }
+        if let Some(account) = &seed.account {
+            if owner.is_some() || !is_account(account) {
+                return Err(wrong(
+                    place,
+                    "account: twelve digits, of a snapshot that stands for itself",
+                ));
+            }
+            let foreign = Region::new(region_name, account);
+            id = foreign.snapshot_arn(kind, &id);
+        }
         let original_created = match seed.original_age_hours {
             Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
             None => source.and_then(|source| source.original_created).unwrap_or(created),
@@ -220,6 +230,7 @@ impl Seeding<'_> {
             copies,
             job,
             undeletable: seed.undeletable.clone(),
+            listed_from: None,
             gone_at: None,
             ..model
         };
@@ -431,6 +442,7 @@ pub(crate) fn taken_of(database: &Database) -> Snapshot {
         copies: database.copies.clone(),
         job: None,
         undeletable: None,
+        listed_from: None,
         gone_at: None,
     }
 }
@@ -449,7 +461,7 @@ fn wrong(place: &str, reason: impl Into<String>) -> ScenarioError {
     ScenarioError(format!("{place}: {}", reason.into()))
 }
 
-fn prefix(kind: Kind) -> &'static str {
+pub(crate) fn prefix(kind: Kind) -> &'static str {
     match kind {
         Kind::Instance => "db-",
         Kind::Cluster => "cluster-",
@@ -458,7 +470,7 @@ fn prefix(kind: Kind) -> &'static str {
 
 fn add_key(region: &mut Region, place: &str, seed: &scenario::Key) -> Result<()> {
     let arn = if seed.id.starts_with("arn:") {
-        if !seed.id.starts_with(&region.key_arn("")) {
+        if !is_key_arn(&seed.id, &region.name) {
             return Err(wrong(
                 place,
                 format!("{} is not the ARN of a key in {}", seed.id, region.name),
@@ -503,9 +515,21 @@ fn add_key(region: &mut Region, place: &str, seed: &scenario::Key) -> Result<()>
         state: state.to_owned(),
         usage: usage.to_owned(),
         spec: seed.key_spec.clone().unwrap_or_else(|| usual_spec.to_owned()),
+        locked: seed.locked_by_policy,
         ..Key::new(arn, seed.aliases.clone())
     });
     Ok(())
+}
+
+/// Whether it is the ARN of a key of this region, in any account.
+fn is_key_arn(arn: &str, region: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    matches!(parts.as_slice(), ["arn", of, "kms", place, account, resource]
+        if *of == partition(region) && *place == region && is_account(account) && resource.starts_with("key/"))
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn add_option_group(region: &mut Region, place: &str, seed: &scenario::OptionGroup) -> Result<()> {

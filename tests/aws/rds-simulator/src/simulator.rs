@@ -10,7 +10,7 @@ use crate::authorization::{Caller, CallerTable, Callers, Rights};
 use crate::copying::AtWork;
 use crate::counters::{CopyCounters, Counters, Records, Write};
 use crate::error::{ApiError, Refusal};
-use crate::faults::{Calls, Fault, Faults, Hold, Holds, Refuse};
+use crate::faults::{Action, Calls, Fault, Faults, Hold, Holds, ListingTrouble, Refuse};
 use crate::model::{KEY_STATES, Kind, RdsArn, Region};
 use crate::operations::{self, Operation};
 use crate::request::{Request, Service};
@@ -41,6 +41,8 @@ pub struct Simulator {
     holds: Holds,
     throttles: BTreeMap<String, Throttle>,
     replies: u64,
+    /// How many databases were restored: each has a resource id of its own.
+    pub(crate) restores: u64,
 }
 
 /// A token bucket that holds one second's worth.
@@ -98,6 +100,8 @@ pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
     pub(crate) operation: Operation,
     pub(crate) rights: Rights<'a>,
+    /// What goes wrong in its listing on purpose.
+    pub(crate) listing: &'a ListingTrouble,
 }
 
 impl Simulator {
@@ -119,6 +123,7 @@ impl Simulator {
             holds: Holds::default(),
             throttles: BTreeMap::new(),
             replies: 0,
+            restores: 0,
         }
     }
 
@@ -261,7 +266,7 @@ impl Simulator {
                 (response, status.to_string())
             }
             Some(Refuse::With(error)) => (self.refuse(request.service, &error), error.code),
-            None => match self.perform(operation, request) {
+            None => match self.perform(operation, request, &trouble.listing) {
                 Ok(output) => (self.succeed(name, output), "ok".to_owned()),
                 Err(error) => (self.refuse(request.service, &error), error.code),
             },
@@ -299,7 +304,12 @@ impl Simulator {
         Answer { response, delivery }
     }
 
-    fn perform(&mut self, operation: Option<Operation>, request: &Request) -> Result<Output, ApiError> {
+    fn perform(
+        &mut self,
+        operation: Option<Operation>,
+        request: &Request,
+        listing: &ListingTrouble,
+    ) -> Result<Output, ApiError> {
         let Some(operation) = operation else {
             if request.service == Service::Kms {
                 return Err(ApiError::new(
@@ -338,6 +348,7 @@ impl Simulator {
                         request,
                         operation,
                         rights,
+                        listing,
                     },
                 )
             });
@@ -445,14 +456,18 @@ impl Simulator {
 
     /// Orders a fault. A parameter that is the alias of a seeded copy, or its ARN with the alias, stands for the copy.
     pub fn add_fault(&mut self, mut fault: Fault) {
-        for value in fault.calls.parameters.values_mut() {
+        let listed = match &mut fault.action {
+            Action::Missing(name) | Action::Twice(name) => Some(name),
+            _ => None,
+        };
+        for value in fault.calls.parameters.values_mut().chain(listed) {
             *value = self.without_aliases(value);
         }
         self.faults.add(fault);
     }
 
     /// A name or an ARN with the identifier of a seeded copy in the place of its alias.
-    fn without_aliases(&self, name: &str) -> String {
+    pub(crate) fn without_aliases(&self, name: &str) -> String {
         let (before, last) = name.rfind(':').map_or(("", name), |colon| name.split_at(colon + 1));
         let id = self
             .regions

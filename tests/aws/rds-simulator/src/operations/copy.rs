@@ -1,5 +1,7 @@
 //! `CopyDBSnapshot` and `CopyDBClusterSnapshot`: the rules of a copy.
 
+use jiff::SignedDuration;
+
 use crate::authorization::Question;
 use crate::copying::AtWork;
 use crate::error::ApiError;
@@ -125,9 +127,8 @@ impl Simulator {
             Some(arn) if arn.partition != partition(arn.region) || arn.partition != partition(&request.region) => {
                 return Err(ApiError::invalid_value(format!("Invalid snapshot ARN: {source}")));
             }
-            Some(arn) if arn.account != self.account => {
-                return Err(ApiError::snapshot_not_found(kind, source));
-            }
+            // One that is shared with this account goes by its whole ARN; any other is not found.
+            Some(arn) if arn.account != self.account => (arn.region, source),
             Some(arn) => (arn.region, arn.id),
             None if source.starts_with("arn:") => {
                 return Err(ApiError::invalid_value(format!("Invalid snapshot ARN: {source}")));
@@ -308,6 +309,12 @@ impl Simulator {
             },
             tags,
             source_arn: Some(wish.source_arn.clone()),
+            undeletable: None,
+            alias: None,
+            listed_from: self
+                .clock
+                .checked_add(SignedDuration::from_secs(self.settings.listing_lag_seconds.into()))
+                .ok(),
             copies: crate::scenario::CopyBehaviour::default(),
             job: Some(Job {
                 seconds,

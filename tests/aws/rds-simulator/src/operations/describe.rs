@@ -89,7 +89,7 @@ impl Simulator {
         let region = &self.regions[&request.region];
         let filters = filters(request, known)?;
         let snapshot_type = snapshot_type(request)?;
-        request.boolean("IncludeShared")?;
+        let include_shared = request.boolean("IncludeShared")?;
         request.boolean("IncludePublic")?;
         let id = request
             .get(by_id)
@@ -125,7 +125,9 @@ impl Simulator {
                     snapshot.resource_id.as_deref() == Some(id) || self.settings.ignores_resource_id(&snapshot.engine)
                 })
             })
+            .filter(|snapshot| !snapshot.is_shared() || by_arn || include_shared || snapshot_type == Some("shared"))
             .filter(|snapshot| match snapshot_type {
+                Some("shared") => snapshot.is_shared(),
                 Some(wanted) => snapshot.snapshot_type == wanted,
                 None if by_arn => true,
                 // To find anything but a manual one by its name, the type must be given as well.
@@ -133,13 +135,17 @@ impl Simulator {
                 None => snapshot.snapshot_type != "awsbackup" || asks_for_type(&filters, "awsbackup"),
             })
             .filter(|snapshot| filters.iter().all(|filter| snapshot_passes(region, snapshot, filter)))
+            .filter(|snapshot| !call.listing.misses(&snapshot.id))
+            .filter(|snapshot| id.is_some() || snapshot.listed_from.is_none_or(|from| from <= self.clock))
             .collect();
         if let Some(id) = &id
             && found.is_empty()
         {
             return Err(ApiError::snapshot_not_found(kind, id));
         }
-        let (page, marker) = page(request, found.into_iter(), |snapshot| &snapshot.id)?;
+        let (mut page, marker) = page(request, found.into_iter(), |snapshot| &snapshot.id)?;
+        let twice = page.clone().into_iter();
+        page.extend(twice.filter(|snapshot| call.listing.repeats(&snapshot.id)));
         let (result, list, member) = match kind {
             Kind::Instance => ("DescribeDBSnapshotsResult", "DBSnapshots", "DBSnapshot"),
             Kind::Cluster => (
@@ -337,7 +343,7 @@ fn named<'a>(region: &Region, resource_type: &str, identifier: &'a str) -> &'a s
 fn snapshot_type(request: &Request) -> Result<Option<&str>, ApiError> {
     match request.get("SnapshotType") {
         None => Ok(None),
-        // Nobody shares snapshots here: these two find nothing.
+        // There are no public snapshots here.
         Some(wanted @ ("automated" | "manual" | "shared" | "public" | "awsbackup")) => Ok(Some(wanted)),
         Some(other) => Err(ApiError::invalid_value(format!("Invalid snapshot type: {other}"))),
     }

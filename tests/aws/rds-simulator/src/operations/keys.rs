@@ -27,7 +27,13 @@ impl Simulator {
             request_alias: alias(identifier),
             ..Question::new(&call.operation.action(), &key.arn, &request.region)
         })?;
-        Ok(metadata(region, key))
+        if key.locked {
+            return Err(ApiError::denied(format!(
+                "The caller is not authorized to perform kms:DescribeKey on {}: no resource-based policy allows it",
+                key.arn
+            )));
+        }
+        Ok(metadata(key))
     }
 }
 
@@ -58,7 +64,7 @@ fn find<'a>(region: &'a Region, identifier: &str) -> Result<&'a Key, ApiError> {
         if place != region.name {
             return Err(not_found(format!("Invalid arn {place}")));
         }
-        if account != region.account {
+        if account != region.account && region.key(identifier).is_none() {
             return Err(ApiError::denied(format!(
                 "The resource {identifier} does not exist in this Region, no resource-based policies allow access, or a \
                  resource-based policy explicitly denies access"
@@ -74,9 +80,9 @@ fn find<'a>(region: &'a Region, identifier: &str) -> Result<&'a Key, ApiError> {
     })
 }
 
-fn metadata(region: &Region, key: &Key) -> Value {
+fn metadata(key: &Key) -> Value {
     let mut metadata = json!({
-        "AWSAccountId": region.account,
+        "AWSAccountId": key.account(),
         "KeyId": key.id(),
         "Arn": key.arn,
         "Enabled": key.enabled(),

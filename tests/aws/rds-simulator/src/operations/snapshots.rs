@@ -126,7 +126,9 @@ impl Simulator {
             resource_tags: snapshot.map(|snapshot| &snapshot.tags),
             ..Question::new(&call.operation.action(), &region.snapshot_arn(kind, &id), name)
         })?;
-        let snapshot = snapshot.ok_or_else(|| ApiError::snapshot_not_found(kind, &id))?;
+        let snapshot = snapshot
+            .filter(|snapshot| !snapshot.is_shared())
+            .ok_or_else(|| ApiError::snapshot_not_found(kind, &id))?;
         match (snapshot.snapshot_type.as_str(), kind) {
             ("manual", _) => {}
             (_, Kind::Instance) => {

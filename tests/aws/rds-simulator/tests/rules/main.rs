@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod accounts;
 mod authorization;
 mod copying;
 mod deleting;
@@ -10,6 +11,7 @@ mod details;
 mod global_clusters;
 mod keys;
 mod lab;
+mod lifecycle;
 mod option_groups;
 mod presigning;
 mod properties;

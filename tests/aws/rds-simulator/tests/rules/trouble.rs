@@ -143,3 +143,77 @@ fn calls_are_counted_by_operation_region_and_caller_and_writes_are_remembered() 
     );
     assert_eq!(writes[0].source.as_deref(), Some(lab.newest("a").as_str()));
 }
+
+#[test]
+fn every_error_of_a_key_can_be_injected_by_its_code_with_the_status_that_it_has() {
+    let mut lab = lab();
+    for (code, status) in [
+        ("NotFoundException", 400),
+        ("DisabledException", 400),
+        ("KMSInvalidStateException", 400),
+        ("AccessDeniedException", 400),
+        ("ThrottlingException", 400),
+        ("DependencyTimeoutException", 503),
+        ("KMSInternalException", 500),
+    ] {
+        let fault = json!({ "operation": "DescribeKey", "times": 1, "action": { "error": { "code": code } } });
+        lab.simulator.add_fault(serde_json::from_value(fault).unwrap());
+        let (found, reply) = lab.describe_key(DESTINATION, "alias/aws/rds");
+        assert_eq!((found, &reply["__type"]), (status, &json!(code)));
+        assert_ne!(reply["message"], "", "{code}");
+    }
+    assert_eq!(lab.describe_key(DESTINATION, "alias/aws/rds").0, 200);
+    let fault = json!({ "operation": "CopyDBSnapshot", "action": { "error": { "code": "KMSKeyNotAccessibleFault" } } });
+    lab.simulator.add_fault(serde_json::from_value(fault).unwrap());
+    let (status, code, message) = lab.refused(DESTINATION, "CopyDBSnapshot", &[]);
+    assert_eq!((status, code.as_str()), (400, "KMSKeyNotAccessibleFault"));
+    assert!(message.contains("not enabled"), "{message}");
+}
+
+#[test]
+fn a_listing_may_miss_a_snapshot_or_have_it_twice() {
+    let mut lab = lab();
+    lab.copy("a", "acme-1");
+    let listed = |lab: &mut Lab| lab.ids(DESTINATION, "DescribeDBSnapshots", &[]);
+    for (action, expected) in [("missing", 0), ("twice", 2)] {
+        let fault = json!({ "operation": "DescribeDBSnapshots", "times": 1, "action": { action: "acme-*" } });
+        lab.simulator.add_fault(serde_json::from_value(fault).unwrap());
+        assert_eq!(listed(&mut lab).len(), expected);
+        assert_eq!(listed(&mut lab), ["acme-1"], "one call only");
+    }
+}
+
+#[test]
+fn a_new_copy_is_missing_from_listings_for_as_long_as_the_scenario_says() {
+    let mut lab = Lab::new(
+        json!({ "settings": { "listingLagSeconds": 20 }, "regions": { SOURCE: { "instances": [
+        { "id": "a", "snapshots": [{ "ageHours": 1 }] }
+    ] } } }),
+    );
+    lab.copy("a", "c");
+    lab.advance(19);
+    assert!(lab.ids(DESTINATION, "DescribeDBSnapshots", &[]).is_empty());
+    assert_eq!(
+        lab.ids(DESTINATION, "DescribeDBSnapshots", &[("DBSnapshotIdentifier", "c")]),
+        ["c"]
+    );
+    lab.advance(1);
+    assert_eq!(lab.ids(DESTINATION, "DescribeDBSnapshots", &[]), ["c"]);
+}
+
+#[test]
+fn a_share_of_all_calls_is_throttled_the_same_ones_every_time() {
+    let throttled = |share: f64| -> Vec<u16> {
+        let mut lab = lab();
+        lab.simulator
+            .add_fault(Fault::new(Calls::default(), Action::Throttle).share(share));
+        (0..1000)
+            .map(|_| lab.response(DESTINATION, "DescribeDBInstances", &[]).0.status)
+            .collect()
+    };
+    let hit = |statuses: &[u16]| statuses.iter().filter(|status| **status == 400).count();
+    let some = throttled(0.1);
+    assert!((60..140).contains(&hit(&some)), "{}", hit(&some));
+    assert_eq!(some, throttled(0.1));
+    assert_eq!((hit(&throttled(0.0)), hit(&throttled(1.0))), (0, 1000));
+}
