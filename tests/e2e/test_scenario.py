@@ -237,6 +237,8 @@ def test_what_differs_is_said(expect, says):
     [
         ([["a-1"], ["a-2"]], []),
         ([["a-1", "a-2"]], []),
+        ([["a-1", "a-1"], ["a-2", "a-2"]], []),
+        ([["a-1", "a-1"]], ["captured: 1 of at least 2 identifiers"]),
         ([["a-1"], []], ["captured: 1 of at least 2 identifiers"]),
         ([["a"], ["a"]], ["captured: a comes 2 times"]),
         ([["a"], ["b--1"]], ["captured: 'b--1' is not a legal identifier"]),

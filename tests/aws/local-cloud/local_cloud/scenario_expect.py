@@ -74,8 +74,8 @@ def _of_identifiers(found: list[str]) -> Iterator[str]:
 
 
 def captured(answers: list[Json]) -> list[str]:
-    """What all steps captured."""
-    return [one for answer in answers for one in answer.get("captured", [])]
+    """What all steps captured. One step may well write the same thing twice, as to create and to wait for it."""
+    return [one for answer in answers for one in dict.fromkeys(answer.get("captured", []))]
 
 
 def fits(wanted: str, came: str) -> bool:
