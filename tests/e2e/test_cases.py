@@ -37,6 +37,7 @@ NOT_RIGHT_YET: dict[str, str] = {
     "22-stopped-so-that-there-is-no-newer-snapshot": "the program advises a run that copies nothing",
     "25-a-class-that-is-not-offered-there": "the class is not looked up; nor does the simulator answer what is offered",
     "event-about-a-snapshot-that-has-expired": "an event about what is gone fails (L3)",
+    "look-alike-made-on-the-way": "ownership by prefix and tag alone (H5)",
     "signature-refused-because-the-clock-is-off": "the advice is to sign in again",
     "two-stacks-with-one-owner-id": "another stack's copies are pruned without a word (M11)",
 }

@@ -247,8 +247,9 @@ class LocalCloud:
         cloud.endpoint = state["endpoint"]
         cloud.simulator = Simulator(state["simulator"])
         cloud.program = Path(state["program"])
-        cloud.built_template = Path(state["template"])
-        cloud.stamp = state["stamp"]
+        # An earlier build has not written these.
+        cloud.built_template = Path(state.get("template", ""))
+        cloud.stamp = state.get("stamp", "")
         cloud.supervisor = state["supervisor"]
         if not our_processes(cloud.supervisor, cloud.folder):
             STATE.unlink()

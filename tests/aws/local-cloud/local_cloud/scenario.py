@@ -81,8 +81,8 @@ def _alone(report: Report) -> Iterator[None]:
 def _running(report: Report, stamp: str) -> LocalCloud:
     """The local cloud that runs, or one that is started for this."""
     if STATE.exists():
-        # What `attach` cannot read, an earlier build has written.
-        with contextlib.suppress(CloudError, KeyError):
+        # A left-over is removed by `attach`.
+        with contextlib.suppress(CloudError):
             running = LocalCloud.attach()
             if running.stamp == stamp:
                 running.report = report
