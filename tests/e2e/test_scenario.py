@@ -11,7 +11,7 @@ import pytest
 
 from e2e.fleet import fleet, instance, old_copy
 from e2e.test_local_cloud import call
-from local_cloud import layout, scenario_expect, scenario_file
+from local_cloud import layout, scenario_expect, scenario_file, scenario_schema
 from local_cloud.clock import Clock
 from local_cloud.scenario import check_parameters
 from local_cloud.scenario_file import CaseError
@@ -65,6 +65,11 @@ def test_a_case_with_every_field_is_read(tmp_path):
     ("case", "says"),
     [
         ({"faluts": []}, "faluts: unknown field; did you mean `faults`?"),
+        ({"seed": {"regions": {"a": {"instance": []}}}}, "seed.regions.a.instance: unknown field; did you mean `inst"),
+        (
+            {"seed": {"regions": {"a": {"snapshots": [{"ageHours": "3"}]}}}},
+            "seed.regions.a.snapshots[0].ageHours: a str",
+        ),
         ({"seed": None}, "seed: null where an object is wanted."),
         ({"seed": {}}, "seed.regions: missing. Regions by name"),
         ({"expect": {"copies": 3}}, "expect.copies: a number where an array is wanted. The least and the greatest"),
@@ -154,7 +159,13 @@ def test_every_field_of_the_schema_is_documented():
 
     schema = json.loads(scenario_file.SCHEMA.read_text())
     assert list(undocumented(schema, "case")) == []
+    assert list(undocumented(json.loads(scenario_file.SEED_SCHEMA.read_text()), "seed")) == []
     assert set(scenario_file.STEPS) < set(schema["$defs"]["step"]["properties"])
+
+
+def test_the_schema_of_the_seed_is_that_of_the_simulator():
+    written = scenario_file.SEED_SCHEMA.read_text()
+    assert written == scenario_schema.text(), "run `.venv/bin/python -m local_cloud.scenario_schema`"
 
 
 def test_placeholders_are_filled_in_everywhere():

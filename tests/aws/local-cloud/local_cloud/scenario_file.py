@@ -1,7 +1,7 @@
 """Reads a case and says what is wrong with it, before anything is started.
 
-`scenario.schema.json` is the documentation of every field. What the seed may hold is said by the simulator, which
-checks it with `--check`.
+`scenario.schema.json` is the documentation of every field; `scenario.seed.schema.json`, that of the seed, is made from
+the simulator's. The simulator also checks, with `--check`, what no schema says.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from .report import Problem
 Json = Any
 
 SCHEMA = Path(__file__).with_name("scenario.schema.json")
+
+SEED_SCHEMA = Path(__file__).with_name("scenario.seed.schema.json")
 
 STEPS = ("run", "wait", "delete-snapshot", "create-snapshot", "restore", "rename", "command")
 
@@ -136,8 +138,11 @@ def problems(case: Json) -> Iterator[str]:
     """What is wrong with a case: the field, and what to write there."""
     # Not there before the requirements are installed.
     from jsonschema import Draft202012Validator
+    from referencing import Registry, Resource
 
-    errors = Draft202012Validator(json.loads(SCHEMA.read_text())).iter_errors(case)
+    seed = Resource.from_contents(json.loads(SEED_SCHEMA.read_text()))
+    registry: Registry[Json] = Registry().with_resource(SEED_SCHEMA.name, seed)
+    errors = Draft202012Validator(json.loads(SCHEMA.read_text()), registry=registry).iter_errors(case)
     for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
         yield from _sentences(error)
     yield from _beyond_the_schema(case)
@@ -217,7 +222,7 @@ def _place(path: Any) -> str:
 
 def _described(schema: Json) -> str:
     if "$ref" in schema:
-        definitions = json.loads(SCHEMA.read_text())["$defs"]
+        definitions = json.loads(SCHEMA.read_text())["$defs"] | {SEED_SCHEMA.name: {}}
         schema = {**definitions[schema["$ref"].rsplit("/", 1)[-1]], **schema}
     return str(schema.get("description", "Add it."))
 
