@@ -75,39 +75,8 @@ fn perform(simulator: &mut Simulator, now: Timestamp, method: &str, path: &str, 
                 ));
             }
         }
-        ("POST", "restore") => {
-            let restore: Restore = parse(body)?;
-            simulator.restore(now, &restore).map_err(scenario_refused)?;
-        }
-        ("POST", "create-snapshot") => {
-            let snapshot: NewSnapshot = parse(body)?;
-            let arn = simulator.take_snapshot(now, &snapshot).map_err(scenario_refused)?;
-            return Ok(json!({ "arn": arn }));
-        }
-        ("POST", "delete-snapshot") => {
-            let snapshot: InRegion = parse(body)?;
-            if !simulator.remove(now, &snapshot.region, &snapshot.name) {
-                return Err((
-                    404,
-                    format!("there is no snapshot {} in {}", snapshot.name, snapshot.region),
-                ));
-            }
-        }
-        ("POST", "rename") => {
-            let rename: Rename = parse(body)?;
-            simulator
-                .rename_database(now, &rename.region, &rename.name, &rename.to)
-                .map_err(scenario_refused)?;
-        }
-        ("POST", "switchover") => {
-            let switch: Switchover = parse(body)?;
-            simulator
-                .switch_over(now, &switch.region, &switch.blue, &switch.green)
-                .map_err(scenario_refused)?;
-        }
-        ("POST", "change-database") => {
-            let change: DatabaseChange = parse(body)?;
-            simulator.change_database(now, &change).map_err(scenario_refused)?;
+        ("POST", "restore" | "create-snapshot" | "delete-snapshot" | "rename" | "switchover" | "change-database") => {
+            return live(simulator, now, path, body);
         }
         ("GET", "state") => return show(&simulator.state(now)),
         ("GET", "counters") => return show(&simulator.counters(now)),
@@ -139,6 +108,53 @@ fn perform(simulator: &mut Simulator, now: Timestamp, method: &str, path: &str, 
             simulator.set_time_scale(now, scale.scale).map_err(refuse)?;
         }
         _ => return Err((404, format!("the control API has no {method} {PREFIX}{path}"))),
+    }
+    Ok(json!({ "ok": true }))
+}
+
+/// What happens to databases and their snapshots.
+fn live(simulator: &mut Simulator, now: Timestamp, path: &str, body: &[u8]) -> Result<Value, Failure> {
+    match path {
+        "restore" => {
+            let restore: Restore = parse(body)?;
+            simulator
+                .restore(now, &restore)
+                .map_err(|error| scenario_refused(&error))?;
+        }
+        "create-snapshot" => {
+            let snapshot: NewSnapshot = parse(body)?;
+            let arn = simulator
+                .take_snapshot(now, &snapshot)
+                .map_err(|error| scenario_refused(&error))?;
+            return Ok(json!({ "arn": arn }));
+        }
+        "delete-snapshot" => {
+            let snapshot: InRegion = parse(body)?;
+            if !simulator.remove(now, &snapshot.region, &snapshot.name) {
+                return Err((
+                    404,
+                    format!("there is no snapshot {} in {}", snapshot.name, snapshot.region),
+                ));
+            }
+        }
+        "rename" => {
+            let rename: Rename = parse(body)?;
+            simulator
+                .rename_database(now, &rename.region, &rename.name, &rename.to)
+                .map_err(|error| scenario_refused(&error))?;
+        }
+        "switchover" => {
+            let switch: Switchover = parse(body)?;
+            simulator
+                .switch_over(now, &switch.region, &switch.blue, &switch.green)
+                .map_err(|error| scenario_refused(&error))?;
+        }
+        _ => {
+            let change: DatabaseChange = parse(body)?;
+            simulator
+                .change_database(now, &change)
+                .map_err(|error| scenario_refused(&error))?;
+        }
     }
     Ok(json!({ "ok": true }))
 }
@@ -213,7 +229,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(error.to_string()))
 }
 
-fn scenario_refused(error: ScenarioError) -> Failure {
+fn scenario_refused(error: &ScenarioError) -> Failure {
     refuse(error.to_string())
 }
 

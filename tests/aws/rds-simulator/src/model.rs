@@ -316,7 +316,7 @@ impl Snapshot {
     }
 }
 
-/// How the work on a snapshot ends.
+/// What a copy at work will come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Available,

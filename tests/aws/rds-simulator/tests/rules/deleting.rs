@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::lab::{DESTINATION, Lab, values};
 
-fn world(settings: Value) -> Lab {
+fn world(settings: &Value) -> Lab {
     Lab::new(json!({ "settings": settings, "regions": { DESTINATION: {
         "manualSnapshotQuota": { "instances": 3, "clusters": 1 },
         "instances": [{ "id": "a" }],
@@ -24,7 +24,7 @@ const TWO: [(&str, &str); 1] = [("DBClusterSnapshotIdentifier", "two")];
 
 #[test]
 fn a_deleted_snapshot_is_listed_as_deleting_until_it_is_gone_and_is_not_deleted_twice() {
-    let mut lab = world(json!({ "deleteSeconds": 30 }));
+    let mut lab = world(&json!({ "deleteSeconds": 30 }));
     for (delete, describe, parameters, code) in [
         ("DeleteDBSnapshot", "DescribeDBSnapshots", ONE, "InvalidDBSnapshotState"),
         (
@@ -49,7 +49,7 @@ fn a_deleted_snapshot_is_listed_as_deleting_until_it_is_gone_and_is_not_deleted_
 
 #[test]
 fn a_deletion_takes_a_few_seconds_whatever_the_time_scale_is_unless_it_takes_none() {
-    let mut lab = world(json!({}));
+    let mut lab = world(&json!({}));
     lab.simulator.set_time_scale(lab.now, 1000.0).unwrap();
     lab.ok(DESTINATION, "DeleteDBSnapshot", &ONE);
     lab.advance(4);
@@ -63,14 +63,14 @@ fn a_deletion_takes_a_few_seconds_whatever_the_time_scale_is_unless_it_takes_non
             .contains(&"one".to_owned())
     );
 
-    let mut lab = world(json!({ "deleteSeconds": 0 }));
+    let mut lab = world(&json!({ "deleteSeconds": 0 }));
     lab.ok(DESTINATION, "DeleteDBSnapshot", &ONE);
     assert_eq!(lab.code(DESTINATION, "DescribeDBSnapshots", &ONE), "DBSnapshotNotFound");
 }
 
 #[test]
 fn what_is_being_deleted_stands_apart_in_the_state_frees_the_quota_and_keeps_its_name() {
-    let mut lab = world(json!({ "deleteSeconds": 30 }));
+    let mut lab = world(&json!({ "deleteSeconds": 30 }));
     let create = |id| [("DBSnapshotIdentifier", id), ("DBInstanceIdentifier", "a")];
     lab.ok(DESTINATION, "CreateDBSnapshot", &create("three"));
     assert_eq!(
@@ -95,7 +95,7 @@ fn what_is_being_deleted_stands_apart_in_the_state_frees_the_quota_and_keeps_its
 
 #[test]
 fn a_seeded_deleting_snapshot_stays_and_an_undeletable_one_is_refused_every_time() {
-    let mut lab = world(json!({}));
+    let mut lab = world(&json!({}));
     let going = [("DBSnapshotIdentifier", "going")];
     assert_eq!(
         lab.code(DESTINATION, "DeleteDBSnapshot", &going),

@@ -9,7 +9,7 @@ fn members(xml: &str, names: &[&str]) -> Vec<String> {
     names.iter().map(|name| value(xml, name)).collect()
 }
 
-fn instances(instances: Value) -> Lab {
+fn instances(instances: &Value) -> Lab {
     Lab::new(json!({ "regions": { SOURCE: { "instances": instances } } }))
 }
 
@@ -49,7 +49,7 @@ fn replicas_name_their_source_and_keep_no_automated_snapshots_unless_they_say_so
 
 #[test]
 fn a_snapshot_and_its_copy_report_the_settings_of_the_database() {
-    let mut lab = instances(json!([{
+    let mut lab = instances(&json!([{
         "id": "books", "storageType": "io2", "iops": 3000, "storageThroughput": 500, "port": 5433,
         "iamDatabaseAuthenticationEnabled": true, "licenseModel": "bring-your-own-license", "deletionProtection": true,
         "enabledCloudwatchLogsExports": ["postgresql", "upgrade"], "maxAllocatedStorage": 900,
@@ -95,7 +95,7 @@ fn a_serverless_cluster_reports_how_it_scales() {
 
 #[test]
 fn an_instance_snapshot_reports_its_data_time_and_full_size_which_its_copy_keeps() {
-    let mut lab = instances(json!([
+    let mut lab = instances(&json!([
         { "id": "plain", "sizeGib": 2, "snapshots": [{ "ageHours": 3 }] },
         { "id": "lags", "snapshots": [{ "ageHours": 3, "databaseTimeAgeHours": 5, "fullSnapshotSizeBytes": 77 }] }
     ]));
@@ -160,7 +160,8 @@ fn members_are_left_out_by_engine_by_database_and_by_snapshot() {
 
 #[test]
 fn a_snapshot_that_is_seeded_as_creating_becomes_available_in_its_time() {
-    let mut lab = instances(json!([{ "id": "books", "snapshots": [{ "ageHours": 0, "availableAfterSeconds": 300 }] }]));
+    let mut lab =
+        instances(&json!([{ "id": "books", "snapshots": [{ "ageHours": 0, "availableAfterSeconds": 300 }] }]));
     let source = lab.newest("books");
     let by_arn = [("DBSnapshotIdentifier", source.as_str())];
     for (seconds, status, percent) in [(0, "creating", "0"), (150, "creating", "50"), (150, "available", "100")] {

@@ -19,7 +19,7 @@ fn lab() -> Lab {
     } } }))
 }
 
-fn restore(snapshot: &str, database: &str, tags: Value) -> Restore {
+fn restore(snapshot: &str, database: &str, tags: &Value) -> Restore {
     serde_json::from_value(json!({ "region": SOURCE, "snapshot": snapshot, "database": database, "tags": tags }))
         .unwrap()
 }
@@ -37,10 +37,10 @@ fn a_restored_database_inherits_the_tags_of_its_snapshot_unless_some_are_given()
     let mut lab = lab();
     let source = lab.newest("books");
     lab.simulator
-        .restore(lab.now, &restore(&source, "heir", json!({})))
+        .restore(lab.now, &restore(&source, "heir", &json!({})))
         .unwrap();
     lab.simulator
-        .restore(lab.now, &restore(&source, "own", json!({ "mine": "1" })))
+        .restore(lab.now, &restore(&source, "own", &json!({ "mine": "1" })))
         .unwrap();
     let state = lab.simulator.state(lab.now);
     let database = |id: &str| state.database(SOURCE, id).unwrap();
@@ -61,7 +61,7 @@ fn a_restored_database_inherits_the_tags_of_its_snapshot_unless_some_are_given()
     ] {
         let error = lab
             .simulator
-            .restore(lab.now, &restore(snapshot, database, json!({})))
+            .restore(lab.now, &restore(snapshot, database, &json!({})))
             .unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
     }
@@ -71,7 +71,7 @@ fn a_restored_database_inherits_the_tags_of_its_snapshot_unless_some_are_given()
 fn a_restored_cluster_has_a_member_and_a_dropped_and_restored_one_is_another_database() {
     let mut lab = lab();
     let source = lab.newest("graph");
-    let mut order = restore(&source, "map", json!({}));
+    let mut order = restore(&source, "map", &json!({}));
     lab.simulator.restore(lab.now, &order).unwrap();
     let first = lab
         .simulator
