@@ -19,7 +19,7 @@ LINTERS := .venv-lint
 MACHINES := target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo screenshot test test-rust simulate scale test-python bench lint format build release reproducible render local-up local-down local-env local-status clean prerequisites ready programs
+.PHONY: help demo screenshot test test-rust simulate scale test-python bench lint format build release reproducible render scenario local-up local-down local-env local-status clean prerequisites ready programs
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -115,6 +115,13 @@ reproducible: release ## Build the release once more elsewhere, and compare.
 
 local-up: ready ## Start a local AWS that keeps running, with Snapferry deployed to it.
 	@$(LOCAL_CLOUD) up
+
+# Only the case's answer may reach standard output. make itself exits with 2 whatever a recipe exits with, but with 1
+# when it is told to quit; it must have heard that before the recipe ends.
+scenario: ## Run FILE=case.json in the local AWS, print what came of it as JSON, compare it with what it expects.
+	@status=1; $(MAKE) --no-print-directory prerequisites $(INSTALLED) >&2 && { \
+		$(LOCAL_CLOUD) scenario '$(FILE)'; status=$$?; }; \
+	test $$status -ne 1 || { kill -QUIT $$PPID; sleep 0.2; }; exit $$status
 
 local-down: $(INSTALLED) ## Stop it, with everything that it runs.
 	@$(LOCAL_CLOUD) down

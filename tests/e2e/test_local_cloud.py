@@ -242,7 +242,7 @@ def test_prerequisites_are_checked_before_anything_is_installed(tmp_path):
 
 
 def test_every_command_has_help_with_examples():
-    for command in ([], ["up"], ["down"], ["env"], ["status"], ["demo"]):
+    for command in ([], ["up"], ["down"], ["env"], ["status"], ["scenario"], ["demo"]):
         said = subprocess.run([*COMMAND, *command, "--help"], capture_output=True, text=True, check=True).stdout
         assert "examples:" in said, command
 

@@ -1,4 +1,4 @@
-"""The commands: build, up, down, env, status and demo.
+"""The commands: build, up, down, env, status, scenario and demo.
 
 Each imports what it needs: boto3 is slow to import, and not there yet when `make` calls `build` for the first time.
 """
@@ -106,6 +106,18 @@ def parser() -> argparse.ArgumentParser:
         _status,
         "show whether a local cloud is running, and what it is doing",
         "  .venv/bin/python -m local_cloud status\n",
+    )
+    scenario = command(
+        "scenario",
+        _scenario,
+        "run a case in the local cloud, print what came of it as JSON, and compare that with what it expects",
+        "  .venv/bin/python -m local_cloud scenario tests/e2e/cases/06-thirty-seven-tags.json\n"
+        "exit codes: 0 all that the case expects came; 2 something differs; 1 it could not be run\n",
+    )
+    scenario.add_argument(
+        "file",
+        type=Path,
+        help="the case; tests/aws/local-cloud/local_cloud/scenario.schema.json documents its fields",
     )
     demo = command(
         "demo",
@@ -229,6 +241,12 @@ def _status(_options: argparse.Namespace) -> int:
         running = runs.states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
         print(f"{machine.rsplit(':', 1)[1]}: {len(running)} running")
     return 0
+
+
+def _scenario(options: argparse.Namespace) -> int:
+    from .scenario import scenario
+
+    return scenario(options.file)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -134,6 +135,13 @@ def build_programs(report: Report, folder: Path, *packages: str) -> dict[str, Pa
     if missing := [package for package in packages if package not in built]:
         raise StepFailed(f"cargo built no {', '.join(missing)}; its output: {log}")
     return built
+
+
+def stamp(programs: dict[str, Path]) -> str:
+    """Another text for other programs, another template or other state machines."""
+    files = [*programs.values(), layout.TEMPLATE, *sorted((layout.ROOT / "statemachine").glob("*.json"))]
+    found = [f"{file.name} {file.stat().st_mtime_ns} {file.stat().st_size}" for file in files]
+    return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
 
 
 def lay_out(report: Report, folder: Path, programs: dict[str, Path]) -> Path:

@@ -21,6 +21,7 @@ from botocore.config import Config
 
 from . import build, layout
 from .callers import Caller, callers_table, deployed_callers
+from .clock import Clock
 from .report import Problem, Report
 from .runs import Runs
 from .simulator import Simulator
@@ -39,7 +40,8 @@ class LocalCloud:
     As a context manager everything that it started is stopped at the end, also after an error or Ctrl-C; and by the
     supervisor if this process dies.
 
-    `scale` is how many times faster copies and the waits of the state machines are. The clock is not scaled.
+    `scale` is how many times faster copies and the waits of the state machines are. The clock is not scaled, but it
+    can be put forward (`clock`).
     `parameters` override those of the template. `released` says which build of the functions is deployed.
     """
 
@@ -62,6 +64,10 @@ class LocalCloud:
         self.endpoint = ""
         self.simulator = Simulator("")
         self.built_template = Path()
+        self.clock = Clock(self.folder)
+        """That of everything which runs here."""
+        self.stamp = ""
+        """Tells two builds of what runs here apart."""
         self.program = Path()
         """The operator's program, once it is built."""
         self.supervisor = 0
@@ -93,6 +99,8 @@ class LocalCloud:
         self._take_folder()
         programs = build.build_programs(self.report, self.folder, *layout.PROGRAMS)
         self.program = programs["snapferry"]
+        self.stamp = build.stamp(programs)
+        self.clock.build()
         if self.released:
             build.build_functions(self.report, self.folder)
         self._start_supervisor(programs["rds-simulator"], detached)
@@ -162,6 +170,7 @@ class LocalCloud:
         environment = layout.clean_environment(
             {
                 FOLDER_VARIABLE: str(self.folder),
+                **self.clock.environment(),
                 "MINISTACK_REGION": layout.SOURCE_REGION,
                 "MINISTACK_ACCOUNT_ID": layout.ACCOUNT,
                 "LOG_LEVEL": os.environ.get("LOCAL_CLOUD_LOG_LEVEL", "WARNING"),
@@ -215,6 +224,8 @@ class LocalCloud:
                     "endpoint": self.endpoint,
                     "simulator": self.simulator.url,
                     "program": str(self.program),
+                    "template": str(self.built_template),
+                    "stamp": self.stamp,
                     "supervisor": self.supervisor,
                     "startedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 },
@@ -236,6 +247,9 @@ class LocalCloud:
         cloud.endpoint = state["endpoint"]
         cloud.simulator = Simulator(state["simulator"])
         cloud.program = Path(state["program"])
+        # An earlier build has not written these.
+        cloud.built_template = Path(state.get("template", ""))
+        cloud.stamp = state.get("stamp", "")
         cloud.supervisor = state["supervisor"]
         if not our_processes(cloud.supervisor, cloud.folder):
             STATE.unlink()
@@ -303,10 +317,17 @@ class LocalCloud:
 
     def configure(self, setting: str, value: Any) -> None:
         """Changes a setting of MiniStack while it runs."""
-        body = json.dumps({setting: value}).encode()
-        request = urllib.request.Request(f"{self.endpoint}/_ministack/config", data=body, method="POST")
+        assert self._ministack("config", {setting: value})["applied"]
+
+    def forget_executions(self) -> None:
+        """From now on it is as if no execution that has ended had ever been."""
+        self._ministack("forget-executions", {})
+
+    def _ministack(self, what: str, given: Any) -> Any:
+        body = json.dumps(given).encode()
+        request = urllib.request.Request(f"{self.endpoint}/_ministack/{what}", data=body, method="POST")
         with urllib.request.urlopen(request, timeout=10) as answer:
-            assert json.load(answer)["applied"]
+            return json.load(answer)
 
     def function_processes(self, function: str, stack: str = layout.STACK) -> list[int]:
         """The processes that run a function now, busy or idle."""

@@ -16,7 +16,9 @@ from .supervisor import die_with_parent
 
 def environment(cloud: LocalCloud) -> dict[str, str]:
     """That of an operator of this cloud, and of no other account."""
-    return layout.clean_environment({**cloud.exports(), FOLDER_VARIABLE: str(cloud.folder)})
+    return layout.clean_environment(
+        {**cloud.exports(), **cloud.clock.environment(), FOLDER_VARIABLE: str(cloud.folder)}
+    )
 
 
 def written(program: Path, arguments: list[str]) -> str:

@@ -80,6 +80,31 @@ def script_tasks() -> None:
         setattr(stepfunctions, function, scripted(getattr(stepfunctions, function)))
 
 
+def take_requests_of_any_time() -> None:
+    """Lets whoever lives in another time than this cloud call MiniStack: its clock may have been put forward."""
+    from ministack.core import iam_evaluator
+
+    iam_evaluator.request_time_failure = lambda _signature: None
+
+
+def forget_executions() -> None:
+    """Adds POST /_ministack/forget-executions, after which it is as if no execution that has ended had ever been."""
+    from ministack import app
+    from ministack.services import stepfunctions
+
+    handle = app._handle_admin_config_request
+
+    async def handle_or_forget(path: str, method: str, body: bytes) -> Any:
+        if (method, path) != ("POST", "/_ministack/forget-executions"):
+            return await handle(path, method, body)
+        executions = stepfunctions._executions._data
+        for key in [key for key, execution in executions.items() if execution["status"] != "RUNNING"]:
+            del executions[key]
+        return 200, {"Content-Type": "application/json"}, b"{}"
+
+    app._handle_admin_config_request = handle_or_forget
+
+
 def main() -> None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
@@ -108,6 +133,8 @@ def main() -> None:
 
     select_in_conditions()
     script_tasks()
+    take_requests_of_any_time()
+    forget_executions()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75

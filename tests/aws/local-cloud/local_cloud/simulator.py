@@ -48,6 +48,18 @@ class Simulator:
         """Replaces the whole state, with counters, faults and holds; callers and time scale stay."""
         self._call("POST", "seed", scenario)
 
+    def create_snapshot(self, region: str, database: str, **more: Json) -> str:
+        """Takes a snapshot of a database, as RDS, AWS Backup or a person does. Returns its ARN."""
+        return str(self._call("POST", "create-snapshot", {"region": region, "database": database, **more})["arn"])
+
+    def restore(self, region: str, snapshot: str, database: str, **more: Json) -> None:
+        """Restores a database from a snapshot of its region."""
+        self._call("POST", "restore", {"region": region, "snapshot": snapshot, "database": database, **more})
+
+    def rename(self, region: str, name: str, to: str) -> None:
+        """Gives a database another identifier."""
+        self._call("POST", "rename", {"region": region, "name": name, "to": to})
+
     def state(self) -> Json:
         """Every region's databases and snapshots as they are now."""
         return self._call("GET", "state")
