@@ -285,7 +285,6 @@ fn simulate_run(copies: &mut Vec<OwnCopy>, payload: &Prunable, settings: &Settin
             requested: now,
             kms_key_arn: None,
             attempt: 0,
-            stack: None,
             is_confirmed: true,
             retention: payload
                 .target
@@ -316,7 +315,7 @@ async fn copies(deployment: &Deployment, payload: &Prunable) -> Result<Vec<OwnCo
         snapshot_type: "manual",
     };
     let mut there = match deployment.destination.snapshots(*kind, by_resource_id).await {
-        Err(error) if error.is_refused_parameter() => Vec::new(),
+        Err(error) if rds::codes::is_refused_parameter(&error) => Vec::new(),
         answer => answer?,
     };
     if !made(payload).is_some_and(|made| there.iter().any(|snapshot| snapshot.id == made)) {

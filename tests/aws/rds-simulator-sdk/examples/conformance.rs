@@ -425,6 +425,11 @@ fn time(time: Option<&DateTime>) -> Option<Value> {
         .map(|milliseconds| json!(milliseconds))
 }
 
+/// A list that is left out when it is empty.
+fn filled(list: &[String]) -> Option<&[String]> {
+    Some(list).filter(|list| !list.is_empty())
+}
+
 fn instance(database: &DbInstance) -> Value {
     let endpoint = database.endpoint().map(|endpoint| {
         members! { "Address" => endpoint.address(), "Port" => endpoint.port() }
@@ -468,6 +473,16 @@ fn instance(database: &DbInstance) -> Value {
         "KmsKeyId" => database.kms_key_id(),
         "DbiResourceId" => database.dbi_resource_id(),
         "CopyTagsToSnapshot" => database.copy_tags_to_snapshot(),
+        "IAMDatabaseAuthenticationEnabled" => database.iam_database_authentication_enabled(),
+        "AwsBackupRecoveryPointArn" => database.aws_backup_recovery_point_arn(),
+        "EnabledCloudwatchLogsExports" => filled(database.enabled_cloudwatch_logs_exports()),
+        "Iops" => database.iops(),
+        "StorageThroughput" => database.storage_throughput(),
+        "MonitoringInterval" => database.monitoring_interval(),
+        "ReadReplicaSourceDBInstanceIdentifier" => database.read_replica_source_db_instance_identifier(),
+        "ReadReplicaDBInstanceIdentifiers" => Some(database.read_replica_db_instance_identifiers()),
+        "MaxAllocatedStorage" => database.max_allocated_storage(),
+        "CACertificateIdentifier" => database.ca_certificate_identifier(),
         "DBInstanceArn" => database.db_instance_arn(),
         "DeletionProtection" => database.deletion_protection(),
         "TagList" => Some(tags(database.tag_list())),
@@ -487,6 +502,13 @@ fn cluster(database: &DbCluster) -> Value {
             }
         })
         .collect();
+    let scaling = database.serverless_v2_scaling_configuration().map(|scaling| {
+        members! {
+            "MinCapacity" => scaling.min_capacity(),
+            "MaxCapacity" => scaling.max_capacity(),
+            "SecondsUntilAutoPause" => scaling.seconds_until_auto_pause(),
+        }
+    });
     members! {
         "DBClusterIdentifier" => database.db_cluster_identifier(),
         "AllocatedStorage" => database.allocated_storage(),
@@ -510,6 +532,14 @@ fn cluster(database: &DbCluster) -> Value {
         "ClusterCreateTime" => time(database.cluster_create_time()),
         "DBClusterInstanceClass" => database.db_cluster_instance_class(),
         "StorageType" => database.storage_type(),
+        "IAMDatabaseAuthenticationEnabled" => database.iam_database_authentication_enabled(),
+        "AwsBackupRecoveryPointArn" => database.aws_backup_recovery_point_arn(),
+        "EnabledCloudwatchLogsExports" => filled(database.enabled_cloudwatch_logs_exports()),
+        "Iops" => database.iops(),
+        "StorageThroughput" => database.storage_throughput(),
+        "MonitoringInterval" => database.monitoring_interval(),
+        "ReplicationSourceIdentifier" => database.replication_source_identifier(),
+        "ServerlessV2ScalingConfiguration" => scaling,
         "DeletionProtection" => database.deletion_protection(),
         "CopyTagsToSnapshot" => database.copy_tags_to_snapshot(),
         "GlobalClusterIdentifier" => database.global_cluster_identifier(),
@@ -539,6 +569,11 @@ fn snapshot(snapshot: &DbSnapshot) -> Value {
         "SourceRegion" => snapshot.source_region(),
         "SourceDBSnapshotIdentifier" => snapshot.source_db_snapshot_identifier(),
         "StorageType" => snapshot.storage_type(),
+        "Iops" => snapshot.iops(),
+        "StorageThroughput" => snapshot.storage_throughput(),
+        "BackupRetentionPeriod" => snapshot.backup_retention_period(),
+        "SnapshotDatabaseTime" => time(snapshot.snapshot_database_time()),
+        "FullSnapshotSizeInBytes" => snapshot.full_snapshot_size_in_bytes(),
         "Encrypted" => snapshot.encrypted(),
         "StorageEncryptionType" => snapshot.storage_encryption_type().map(aws_sdk_rds::types::StorageEncryptionType::as_str),
         "KmsKeyId" => snapshot.kms_key_id(),
@@ -572,6 +607,9 @@ fn cluster_snapshot(snapshot: &DbClusterSnapshot) -> Value {
         "KmsKeyId" => snapshot.kms_key_id(),
         "DBClusterSnapshotArn" => snapshot.db_cluster_snapshot_arn(),
         "SourceDBClusterSnapshotArn" => snapshot.source_db_cluster_snapshot_arn(),
+        "StorageType" => snapshot.storage_type(),
+        "StorageThroughput" => snapshot.storage_throughput(),
+        "BackupRetentionPeriod" => snapshot.backup_retention_period(),
         "IAMDatabaseAuthenticationEnabled" => snapshot.iam_database_authentication_enabled(),
         "DbClusterResourceId" => snapshot.db_cluster_resource_id(),
         "TagList" => Some(tags(snapshot.tag_list())),

@@ -404,6 +404,7 @@ impl World {
     ///
     /// # Panics
     /// When it cannot be; the message says why.
+    #[allow(clippy::must_use_candidate, reason = "it is called for its effect")]
     pub fn take_snapshot(&self, snapshot: &NewSnapshot) -> String {
         match self.with(|simulator, now| simulator.take_snapshot(now, snapshot)) {
             Ok(arn) => arn,

@@ -40,6 +40,7 @@ def scenario() -> dict[str, Any]:
     return {
         # Slow enough that nothing moves during a test.
         "timeScale": 0.001,
+        "settings": {"deleteSeconds": 0},
         "callers": {
             "operator": None,
             "reader": {
@@ -71,7 +72,18 @@ def scenario() -> dict[str, Any]:
                         "tags": {"team": "shop & <co>", "empty": ""},
                         "snapshots": [automated("orders", tags={"aws:x": "1"}), {"id": "by-hand", "ageHours": 9}],
                     },
-                    {"id": "secret", "kmsKey": "1111", "snapshots": [automated("secret")]},
+                    {
+                        "id": "secret",
+                        "kmsKey": "1111",
+                        "storageType": "io2",
+                        "iops": 3000,
+                        "storageThroughput": 500,
+                        "maxAllocatedStorage": 900,
+                        "enabledCloudwatchLogsExports": ["postgresql"],
+                        "awsBackupRecoveryPointArn": "arn:aws:backup:eu-west-1:123456789012:recovery-point:x",
+                        "replicaOf": "orders",
+                        "snapshots": [automated("secret")],
+                    },
                     {
                         "id": "oracle",
                         "engine": "oracle-ee",
@@ -361,8 +373,8 @@ def test_every_element_of_every_reply_is_in_the_service_model(simulator: Simulat
                     assert fault.metadata["error"]["httpStatusCode"] == status, (code, status)
                     break
             else:
-                # Codes that any operation may have; and the database of a snapshot, which AWS does not model.
-                generic = {"InvalidParameterValue", "InvalidParameterCombination", "DBInstanceNotFound"}
+                # Codes that any operation may have.
+                generic = {"InvalidParameterValue", "InvalidParameterCombination"}
                 # A user of the copy has seen this one, and the model has it for other operations.
                 if call.operation == "CopyDBSnapshot":
                     generic.add("OptionGroupNotFoundFault")

@@ -26,9 +26,6 @@ pub struct Fault {
     pub share: Option<f64>,
     /// What happens to them.
     pub action: Action,
-    /// How many calls the share was drawn for.
-    #[serde(skip)]
-    drawn: u64,
 }
 
 /// Which calls are meant: all conditions that are given must hold.
@@ -181,7 +178,6 @@ impl Fault {
             times: None,
             share: None,
             action,
-            drawn: 0,
         }
     }
 
@@ -208,15 +204,6 @@ impl Fault {
     pub fn share(mut self, share: f64) -> Self {
         self.share = Some(share);
         self
-    }
-
-    /// Whether the next matching call is one of the share.
-    fn draw(&mut self) -> bool {
-        let Some(share) = self.share else {
-            return true;
-        };
-        self.drawn += 1;
-        hash::fraction(self.drawn) < share
     }
 
     /// Only after this many matching calls.
@@ -267,6 +254,8 @@ pub(crate) enum Refuse {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults {
     list: Vec<Fault>,
+    /// How many times it was drawn whether a call is one of a share.
+    drawn: u64,
 }
 
 impl Faults {
@@ -286,8 +275,14 @@ impl Faults {
     pub(crate) fn strike(&mut self, request: &Request) -> Trouble {
         let mut trouble = Trouble::default();
         for fault in &mut self.list {
-            if trouble.refuse.is_some() || fault.times == Some(0) || !fault.calls.take(request) || !fault.draw() {
+            if trouble.refuse.is_some() || fault.times == Some(0) || !fault.calls.take(request) {
                 continue;
+            }
+            if let Some(share) = fault.share {
+                self.drawn += 1;
+                if hash::fraction(self.drawn) >= share {
+                    continue;
+                }
             }
             if fault.skip > 0 {
                 fault.skip -= 1;

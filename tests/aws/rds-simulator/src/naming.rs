@@ -1,12 +1,12 @@
 //! The name that Snapferry gives to a copy, for seeded copies that an earlier run made.
 
-use domain::ownership::Owner;
-use domain::tags::{KMS_KEY, OWNER, SOURCE_ARN};
+use domain::ownership::{CopyIdentity, Format, Owner};
+use domain::tags::{
+    COPY_KMS_KEY, FORMAT, KMS_KEY, NO_KEY, OWNER, SOURCE_ARN, SOURCE_CREATED, SOURCE_RESOURCE_ID,
+};
 
 use crate::model::Tags;
 
-/// On a copy: the version of the naming function; version 1 when absent.
-const FORMAT: &str = "snapferry:format";
 /// How long an `OwnerId` may be.
 const OWNER_ID_LENGTH: std::ops::RangeInclusive<usize> = 2..=12;
 
@@ -22,8 +22,20 @@ pub(crate) fn copy_id(tags: &Tags, attempt: u32) -> Result<String, String> {
         .filter(|(_, id)| OWNER_ID_LENGTH.contains(&id.len()))
         .ok_or_else(|| format!("copyOf needs a tag {OWNER} such as eu-west-1/acme"))?;
     let owner = Owner::new(source_region, owner_id);
-    match tags.get(FORMAT).map(String::as_str) {
-        None | Some("1") => Ok(owner.copy_id(tag(SOURCE_ARN)?, Some(tag(KMS_KEY)?), attempt)),
-        Some(other) => Err(format!("{FORMAT} {other}: there is no such version")),
-    }
+    let version = tags.get(FORMAT).map(String::as_str);
+    let format = Format::from_tag(version).ok_or_else(|| format!("{FORMAT}: there is no such version"))?;
+    let key = tag(match format {
+        Format::V1 => KMS_KEY,
+        Format::V2 => COPY_KMS_KEY,
+    })?;
+    Ok(owner.copy_id(&CopyIdentity {
+        format,
+        source_arn: tag(SOURCE_ARN)?,
+        source_created: tag(SOURCE_CREATED)?
+            .parse()
+            .map_err(|error| format!("{SOURCE_CREATED}: {error}"))?,
+        source_resource_id: tag(SOURCE_RESOURCE_ID)?,
+        kms_key_arn: Some(key).filter(|key| *key != NO_KEY),
+        attempt,
+    }))
 }
