@@ -179,6 +179,25 @@ impl Execution {
         )
     }
 
+    /// The events of its history.
+    fn history(&self, with_data: bool) -> Vec<Value> {
+        let listed = self.lengths.iter().filter(|_| with_data);
+        let listed = listed.map(|_| {
+            json!({"id": 3, "timestamp": self.started.as_second(), "type": "TaskStateExited",
+                "stateExitedEventDetails": {"name": "ListTargets",
+                    "assignedVariables": {"plan": self.plan.to_string()}}})
+        });
+        let events = self.lengths.into_iter().flatten().enumerate().map(|(at, length)| {
+            json!({"id": at + 1, "timestamp": self.started.as_second(), "type": "MapStateStarted",
+                "mapStateStartedEventDetails": {"length": length}})
+        });
+        let states = self.entered.iter().map(|(name, after)| {
+            json!({"id": 100 + after, "timestamp": self.started.as_second() + after, "type": "TaskStateEntered",
+                "stateEnteredEventDetails": {"name": name}})
+        });
+        listed.chain(events).chain(states).collect()
+    }
+
     fn describe(&self, now: Timestamp) -> Value {
         let stopped = self.started + self.takes;
         let mut item = json!({
@@ -453,24 +472,7 @@ impl Account {
                 let Some(execution) = found(&text("executionArn")) else {
                     return missing();
                 };
-                let listed = execution
-                    .lengths
-                    .iter()
-                    .filter(|_| request["includeExecutionData"] == true);
-                let listed = listed.map(|_| {
-                    json!({"id": 3, "timestamp": execution.started.as_second(), "type": "TaskStateExited",
-                        "stateExitedEventDetails": {"name": "ListTargets",
-                            "assignedVariables": {"plan": execution.plan.to_string()}}})
-                });
-                let events = execution.lengths.into_iter().flatten().enumerate().map(|(at, length)| {
-                    json!({"id": at + 1, "timestamp": execution.started.as_second(), "type": "MapStateStarted",
-                        "mapStateStartedEventDetails": {"length": length}})
-                });
-                let states = execution.entered.iter().map(|(name, after)| {
-                    json!({"id": 100 + after, "timestamp": execution.started.as_second() + after, "type": "TaskStateEntered",
-                        "stateEnteredEventDetails": {"name": name}})
-                });
-                let mut events: Vec<Value> = listed.chain(events).chain(states).collect();
+                let mut events = execution.history(request["includeExecutionData"] == true);
                 if request["reverseOrder"] == true {
                     events.reverse();
                 }

@@ -389,7 +389,7 @@ async fn an_audit_of_more_executions_than_are_read_says_so() {
     );
 }
 
-/// Case 19: the names that StackSets give their stacks.
+/// Case 19: the names that `StackSets` give their stacks.
 #[tokio::test]
 async fn a_stack_of_a_stack_set_is_found_by_its_name() {
     let account = Account::new(
