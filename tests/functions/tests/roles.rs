@@ -380,6 +380,41 @@ async fn start_copy_makes_owned_copies_with_the_configured_key_in_the_destinatio
     assert_eq!(said(tagged), "AccessDenied");
 }
 
+/// L12: whoever has both roles could make another owner's snapshot ours by tagging it, and delete it then.
+#[tokio::test]
+async fn start_copy_takes_over_no_snapshot_of_another_owner() {
+    let world = world(&rendered());
+    let client = world.client(DESTINATION, "StartCopy");
+    for (id, verdict) in [("snapferry-owned", "allowed"), ("snapferry-other-stack", "AccessDenied")] {
+        let tagged = client
+            .add_tags_to_resource()
+            .resource_name(format!("arn:aws:rds:eu-west-1:123456789012:snapshot:{id}"))
+            .tags(tag("snapferry:owner", OWNER))
+            .send()
+            .await;
+        assert_eq!(said(tagged), verdict, "{id}");
+    }
+}
+
+/// H4: prune-old reads what the database's own tags ask for, in the source region only.
+#[tokio::test]
+async fn prune_old_describes_databases_of_the_source_region_only() {
+    let world = world(&rendered());
+    for (region, verdict) in [(SOURCE, "allowed"), (DESTINATION, "AccessDenied"), ("eu-north-1", "AccessDenied")] {
+        let client = world.client(region, "PruneOld");
+        assert_eq!(said(client.describe_db_instances().send().await), verdict, "{region}");
+        assert_eq!(said(client.describe_db_clusters().send().await), verdict, "{region}");
+    }
+    let tagged = world
+        .client(SOURCE, "PruneOld")
+        .add_tags_to_resource()
+        .resource_name("arn:aws:rds:us-east-1:123456789012:db:orders")
+        .tags(tag("snapferry:keep", "1"))
+        .send()
+        .await;
+    assert_eq!(said(tagged), "AccessDenied");
+}
+
 #[tokio::test]
 async fn the_functions_that_only_read_cannot_write() {
     let world = world(&rendered());
