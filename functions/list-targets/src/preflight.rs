@@ -179,8 +179,8 @@ fn other_stacks_warning(copies: &DestinationCopies) -> Option<String> {
 fn foreign_warning(foreign: &[String], deployment: &Deployment) -> Option<String> {
     let first = foreign.first()?;
     Some(format!(
-        "{} manual snapshots of {}, {first} among them, are named or tagged like the copies of this stack and are none of \
-         them; they are left alone. A stack of another source region needs an OwnerId of its own",
+        "{} manual snapshots of {}, {first} among them, are named like the copies of this stack or carry its owner tag, \
+         and are none of them; they are left alone. A stack of another source region needs an OwnerId of its own",
         foreign.len(),
         deployment.destination.region()
     ))
