@@ -116,6 +116,8 @@ pub fn tagged() -> Snapshot {
         kms_key_arn: None,
         source_arn: Some(source_arn(0)),
         size_gib: Some(200),
+        data_time: None,
+        full_size_bytes: None,
         percent: 100,
         option_group: None,
         tags: all,
