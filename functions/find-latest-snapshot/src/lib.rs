@@ -104,7 +104,6 @@ fn found(deployment: &Deployment, found: Found, snapshots: &[Snapshot], copies: 
         warnings: unencrypted(&found.target, source.encryption),
         ..found
     };
-    let keys = found.target.keys(source.encryption, &deployment.settings)?;
     let own: Vec<OwnCopy> = copies
         .iter()
         .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
@@ -115,6 +114,7 @@ fn found(deployment: &Deployment, found: Found, snapshots: &[Snapshot], copies: 
         verified_copies: Some(own.iter().filter(is_verified).count()),
         ..found
     };
+    let keys = found.target.keys(source.encryption, &deployment.settings)?;
     let Verdict { action, reason } = decide(&source, &own, &keys)?;
     let source = Some(source);
     let region = deployment.destination.region();

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 /// For how long copies of another stack hold all that it made.
 const OTHER_STACK_HOLDS: SignedDuration = SignedDuration::from_hours(72);
 
-/// Why a copy stays that no rule wants: one execution deletes only so many.
+/// Why a copy stays that no rule wants: one execution deletes only a few.
 pub const GOES_LATER: &str = "goes in a later run";
 
 /// The database, as the source region knows it now.

@@ -83,6 +83,8 @@ const CALLS: &[(&str, &[&str])] = &[
     (
         "PruneOld",
         &[
+            "> rds:DescribeDBInstances",
+            "> rds:DescribeDBClusters",
             "< rds:DescribeDBSnapshots",
             "< rds:DescribeDBClusterSnapshots",
             "< rds:DeleteDBSnapshot",
@@ -326,10 +328,12 @@ fn a_copy_is_marked_as_ours_by_the_request_that_makes_it() {
     ] {
         let statements = allowing(&policies["StartCopy"], action, DESTINATION);
         assert_eq!(statements.len(), 1, "{action}");
-        assert_eq!(
-            statements[0]["Condition"],
-            json!({ "StringEquals": { "aws:RequestTag/snapferry:owner": OWNER } })
-        );
+        let mut condition = json!({ "StringEquals": { "aws:RequestTag/snapferry:owner": OWNER } });
+        if action == "rds:AddTagsToResource" {
+            // L12: a snapshot of another owner does not become ours.
+            condition["StringEqualsIfExists"] = json!({ "aws:ResourceTag/snapferry:owner": OWNER });
+        }
+        assert_eq!(statements[0]["Condition"], condition, "{action}");
     }
 }
 

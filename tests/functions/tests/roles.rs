@@ -384,7 +384,10 @@ async fn start_copy_makes_owned_copies_with_the_configured_key_in_the_destinatio
 async fn start_copy_takes_over_no_snapshot_of_another_owner() {
     let world = world(&rendered());
     let client = world.client(DESTINATION, "StartCopy");
-    for (id, verdict) in [("snapferry-owned", "allowed"), ("snapferry-other-stack", "AccessDenied")] {
+    for (id, verdict) in [
+        ("snapferry-owned", "allowed"),
+        ("snapferry-other-stack", "AccessDenied"),
+    ] {
         let tagged = client
             .add_tags_to_resource()
             .resource_name(format!("arn:aws:rds:eu-west-1:123456789012:snapshot:{id}"))
@@ -399,7 +402,11 @@ async fn start_copy_takes_over_no_snapshot_of_another_owner() {
 #[tokio::test]
 async fn prune_old_describes_databases_of_the_source_region_only() {
     let world = world(&rendered());
-    for (region, verdict) in [(SOURCE, "allowed"), (DESTINATION, "AccessDenied"), ("eu-north-1", "AccessDenied")] {
+    for (region, verdict) in [
+        (SOURCE, "allowed"),
+        (DESTINATION, "AccessDenied"),
+        ("eu-north-1", "AccessDenied"),
+    ] {
         let client = world.client(region, "PruneOld");
         assert_eq!(said(client.describe_db_instances().send().await), verdict, "{region}");
         assert_eq!(said(client.describe_db_clusters().send().await), verdict, "{region}");
