@@ -89,6 +89,9 @@ pub struct Target {
     /// The snapshot that the event of this run is about, by its identifier: a run that an event started is for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
+    /// Whether forgotten copies of older snapshots are left alone, because one of them could not be verified.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_newest: bool,
     /// Why it is not copied in this run. The state machine ends with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
@@ -113,6 +116,7 @@ impl Target {
             former_ids: Vec::new(),
             policy: None,
             snapshot: None,
+            only_newest: false,
             problem: None,
             rules: None,
             execution: None,
@@ -234,6 +238,8 @@ pub enum Decision {
     Copy,
     /// A copy of ours is in progress, or complete and not yet verified: go on with it.
     Join,
+    /// A copy of another snapshot is complete and not verified yet: verify it, then find again.
+    Verify,
     /// The newest snapshot has a verified copy.
     Current,
     /// There is no snapshot to copy yet.

@@ -20,20 +20,47 @@ pub(crate) enum Action<'a> {
     Current(&'a OwnCopy),
     /// Go on with this copy, which is in progress or not verified yet.
     Join(&'a OwnCopy),
+    /// Verify this copy of another snapshot, which is complete and was forgotten; then decide again.
+    Verify(&'a OwnCopy),
     /// Begin a copy, after so many attempts that failed.
     Copy { attempt: u32 },
 }
 
-/// Decides from our copies of the database, of which `keys` are the keys that a copy of `source` may have.
-pub(crate) fn decide<'a>(source: &Source, copies: &'a [OwnCopy], keys: &[Option<&str>]) -> Result<Verdict<'a>, Error> {
+/// What the decision is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// The newest snapshot.
+    pub(crate) source: &'a Source,
+    /// Our copies of the database.
+    pub(crate) copies: &'a [OwnCopy],
+    /// The keys that a copy of the snapshot may have.
+    pub(crate) keys: &'a [Option<&'a str>],
+    /// Identifiers of the copies in progress that nobody waits for any more: overdue, or without progress for a day.
+    pub(crate) stuck: &'a [String],
+    /// Whether forgotten copies are verified first.
+    pub(crate) verifies_others: bool,
+}
+
+/// Decides what is to be done with the newest snapshot.
+pub(crate) fn decide<'a>(facts: &Facts<'a>) -> Result<Verdict<'a>, Error> {
+    let Facts {
+        source, copies, keys, ..
+    } = *facts;
+    let has_key = |copy: &OwnCopy| keys.contains(&copy.kms_key_arn.as_deref());
     let of_source: Vec<&OwnCopy> = copies
         .iter()
-        .filter(|copy| copy.source_arn == source.arn && keys.contains(&copy.kms_key_arn.as_deref()))
+        .filter(|copy| copy.is_of_snapshot(source) && has_key(copy))
         // What is being deleted is no copy, and no attempt that failed either.
         .filter(|copy| copy.status != CopyStatus::Going)
         .collect();
     let with_status = |wanted: &[CopyStatus]| of_source.iter().find(|copy| wanted.contains(&copy.status)).copied();
 
+    if let Some(copy) = forgotten(facts, &of_source) {
+        return Ok(Verdict {
+            action: Action::Verify(copy),
+            reason: format!("{} is complete, and nothing has verified it yet", copy.id),
+        });
+    }
     if let Some(copy) = with_status(&[CopyStatus::Verified]) {
         return Ok(Verdict {
             action: Action::Current(copy),
@@ -55,6 +82,16 @@ pub(crate) fn decide<'a>(source: &Source, copies: &'a [OwnCopy], keys: &[Option<
             reason: format!("{} is being copied as {}", source.id, copy.id),
         });
     }
+    // RDS copies the snapshots of one database one after another: a second copy would only queue behind the first.
+    let is_awaited = |copy: &&OwnCopy| {
+        copy.status == CopyStatus::InProgress && has_key(copy) && !facts.stuck.contains(&copy.id)
+    };
+    if let Some(copy) = copies.iter().filter(is_awaited).max_by_key(|copy| copy.source_created) {
+        return Ok(Verdict {
+            action: Action::Join(copy),
+            reason: format!("{} is copied after {}, which is in progress", source.id, copy.id),
+        });
+    }
     match u32::try_from(of_source.len()).unwrap_or(MAX_ATTEMPTS) {
         0 => Ok(Verdict {
             action: Action::Copy { attempt: 0 },
@@ -69,6 +106,16 @@ pub(crate) fn decide<'a>(source: &Source, copies: &'a [OwnCopy], keys: &[Option<
             snapshot: source.id.clone(),
         }),
     }
+}
+
+/// A complete copy of another snapshot that nothing has verified, because its driver ended before it was complete.
+fn forgotten<'a>(facts: &Facts<'a>, of_source: &[&OwnCopy]) -> Option<&'a OwnCopy> {
+    let is_other = |copy: &&OwnCopy| !of_source.iter().any(|own| own.id == copy.id);
+    facts
+        .copies
+        .iter()
+        .filter(|copy| facts.verifies_others && copy.status == CopyStatus::Unverified && is_other(copy))
+        .max_by_key(|copy| copy.source_created)
 }
 
 /// The newest snapshot may go before older ones, as a hand-made one does. A copy of what is older than the data that we

@@ -7,8 +7,9 @@
 mod choose;
 mod decide;
 
-use decide::{Action, Verdict, decide};
-use domain::copy_tags::{CopyStatus, OwnCopy};
+use choose::EventSnapshot;
+use decide::{Action, Facts, Verdict, decide};
+use domain::copy_tags::{CopyStatus, OwnCopy, RestoreHints};
 use domain::error::Error;
 use domain::payload::{Decision, Found, Outcome, Source, Target, Wait};
 use domain::rds_rules::{takes_key, why_unsupported};
@@ -39,7 +40,7 @@ pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp)
         copies.extend(deployment.destination.snapshots(target.kind, query).await?);
     }
 
-    let found = found(deployment, Found::new(target, former_ids), &snapshots, &copies)?;
+    let found = found(deployment, Found::new(target, former_ids), &snapshots, &copies, now)?;
     tracing::info!(decision = ?found.decision, reason = found.reason, "what to do is decided");
     measure(deployment, &found, now);
     Ok(found)
@@ -49,7 +50,7 @@ pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp)
 fn measure(deployment: &Deployment, found: &Found, now: Timestamp) {
     let is_skipped = match found.decision {
         Decision::Current | Decision::Nothing | Decision::Unsupported => !found.target.dry_run,
-        Decision::Copy | Decision::Join | Decision::Retired => false,
+        Decision::Copy | Decision::Join | Decision::Verify | Decision::Retired => false,
     };
     if is_skipped {
         let about = [("Database", found.target.id.as_str()), ("Reason", &found.reason)];
@@ -71,6 +72,10 @@ async fn source_snapshots(deployment: &Deployment, target: &Target) -> Result<Ve
     if deployment.settings.include_manual_snapshots {
         snapshots.extend(of_type("manual").await?);
     }
+    // Only to say the true reason: AWS Backup may hold what RDS makes no snapshots of.
+    if snapshots.is_empty() {
+        snapshots.extend(of_type("awsbackup").await.unwrap_or_default());
+    }
     Ok(snapshots)
 }
 
@@ -85,8 +90,24 @@ fn retired(target: Target) -> Found {
 }
 
 /// Adds to `found`, which knows the database only, what is to be done with it, from what both regions hold.
-fn found(deployment: &Deployment, found: Found, snapshots: &[Snapshot], copies: &[Snapshot]) -> Result<Found, Error> {
-    let newest = match choose::newest(&found.target, snapshots) {
+fn found(
+    deployment: &Deployment,
+    found: Found,
+    snapshots: &[Snapshot],
+    copies: &[Snapshot],
+    now: Timestamp,
+) -> Result<Found, Error> {
+    let newest = choose::newest(&found.target, snapshots);
+    let gone = match choose::event_snapshot(&found.target, snapshots, newest.as_ref().ok()) {
+        Some(EventSnapshot::Coming(snapshot)) => {
+            return Err(Error::SnapshotNotReady {
+                reason: format!("{} is {}", snapshot.id, snapshot.status),
+            });
+        }
+        Some(EventSnapshot::Gone(id)) => Some(id.to_owned()),
+        None => None,
+    };
+    let newest = match newest {
         Ok(newest) => newest,
         Err(reason) => return Ok(Found { reason, ..found }),
     };
@@ -100,10 +121,6 @@ fn found(deployment: &Deployment, found: Found, snapshots: &[Snapshot], copies: 
             ..found
         });
     }
-    let found = Found {
-        warnings: unencrypted(&found.target, source.encryption),
-        ..found
-    };
     let own: Vec<OwnCopy> = copies
         .iter()
         .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
@@ -111,32 +128,75 @@ fn found(deployment: &Deployment, found: Found, snapshots: &[Snapshot], copies: 
         .collect();
     let is_verified = |copy: &&OwnCopy| copy.status == CopyStatus::Verified;
     let found = Found {
+        warnings: unencrypted(&found.target, source.encryption),
         verified_copies: Some(own.iter().filter(is_verified).count()),
         ..found
     };
-    let keys = found.target.keys(source.encryption, &deployment.settings)?;
-    let Verdict { action, reason } = decide(&source, &own, &keys)?;
-    let source = Some(source);
+    let target = found.target.clone();
+    let keys = match target.keys(source.encryption, &deployment.settings) {
+        Ok(keys) => keys,
+        // The state machine ends with the problem, which says more than what follows from it.
+        Err(_) if target.problem.is_some() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let stuck = stuck(&own, copies, deployment.settings.copy_deadline_hours, now);
+    let verdict = decide(&Facts {
+        source: &source,
+        copies: &own,
+        keys: &keys,
+        stuck: &stuck,
+        verifies_others: !target.dry_run && !target.only_newest,
+    })?;
+    let found = follow(deployment, found, &source, &verdict, snapshots, copies);
+    Ok(match (gone, found.decision) {
+        // An older snapshot is copied; that is not what the event was about.
+        (Some(id), Decision::Current) => Found {
+            decision: Decision::Nothing,
+            outcome: Outcome::Nothing,
+            reason: format!("{id}, which the event names, is gone or will never be available"),
+            ..found
+        },
+        _ => found,
+    })
+}
+
+/// What follows from the decision.
+fn follow(
+    deployment: &Deployment,
+    found: Found,
+    source: &Source,
+    Verdict { action, reason }: &Verdict<'_>,
+    snapshots: &[Snapshot],
+    copies: &[Snapshot],
+) -> Found {
     let region = deployment.destination.region();
     let begun = if found.target.dry_run {
         Outcome::Planned
     } else {
         Outcome::Pending
     };
-    Ok(match action {
+    let reason = reason.clone();
+    match *action {
         Action::Current(copy) => Found {
             decision: Decision::Current,
             outcome: Outcome::Current,
             reason,
-            source,
+            source: Some(source.clone()),
             copy: Some(copy.to_ref(region)),
             ..found
         },
-        Action::Join(copy) => Found {
-            decision: Decision::Join,
+        Action::Join(copy) | Action::Verify(copy) => Found {
+            decision: match action {
+                Action::Verify(_) => Decision::Verify,
+                _ => Decision::Join,
+            },
             outcome: begun,
             reason,
-            source,
+            source: Some(if copy.is_of_snapshot(source) {
+                source.clone()
+            } else {
+                source_of_copy(copy, snapshots, copies)
+            }),
             attempt: copy.attempt,
             copy: Some(copy.to_ref(region)),
             // The copy may be complete already.
@@ -147,11 +207,52 @@ fn found(deployment: &Deployment, found: Found, snapshots: &[Snapshot], copies: 
             decision: Decision::Copy,
             outcome: begun,
             reason,
-            source,
+            source: Some(source.clone()),
             attempt,
             ..found
         },
-    })
+    }
+}
+
+/// Hours after which a copy that shows no progress at all is waited for no more.
+const HOURS_WITHOUT_PROGRESS: i64 = 24;
+
+/// The copies in progress that nobody waits for any more.
+fn stuck(own: &[OwnCopy], copies: &[Snapshot], deadline_hours: u32, now: Timestamp) -> Vec<String> {
+    let percent = |copy: &OwnCopy| copies.iter().find(|there| there.id == copy.id).map_or(0, |there| there.percent);
+    own.iter()
+        .filter(|copy| {
+            let hours = now.duration_since(copy.requested).as_hours();
+            hours >= i64::from(deadline_hours) || (hours >= HOURS_WITHOUT_PROGRESS && percent(copy) <= 0)
+        })
+        .map(|copy| copy.id.clone())
+        .collect()
+}
+
+/// The snapshot that a copy was made of: as RDS lists it, or as the copy remembers it once it has expired.
+fn source_of_copy(copy: &OwnCopy, snapshots: &[Snapshot], copies: &[Snapshot]) -> Source {
+    let is_source = |snapshot: &&Snapshot| {
+        snapshot.arn == copy.source_arn && snapshot.captured_at() == Some(copy.source_created)
+    };
+    if let Some(snapshot) = snapshots.iter().find(is_source) {
+        return source_of(snapshot, copy.source_created);
+    }
+    let there = copies.iter().find(|there| there.id == copy.id);
+    let recorded = there.map(|there| RestoreHints::read(&there.tags)).unwrap_or_default();
+    let name = copy.source_arn.splitn(7, ':').last().unwrap_or_default();
+    Source {
+        id: name.to_owned(),
+        arn: copy.source_arn.clone(),
+        created_at: copy.source_created,
+        engine: there.map(|there| there.engine.clone()).unwrap_or_default(),
+        engine_version: recorded
+            .engine_version
+            .or_else(|| there.map(|there| there.engine_version.clone()))
+            .unwrap_or_default(),
+        encryption: there.map_or(Encryption::None, |there| there.encryption),
+        kms_key_arn: None,
+        size_gib: None,
+    }
 }
 
 /// The copy of an unencrypted cluster is unencrypted, which nobody should find out on the day of a restore.

@@ -69,7 +69,6 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
                 retention: RetentionRules::default(),
                 unread: false,
                 hold: false,
-                stack: None,
                 status: CopyStatus::Verified,
             }
         })

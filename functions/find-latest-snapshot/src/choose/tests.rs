@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use domain::kind::DatabaseKind;
 
 use super::*;
@@ -45,25 +43,97 @@ fn the_newest_complete_snapshot_is_chosen_whatever_the_order() {
     );
 }
 
+/// H5, case 13: whether a snapshot is a copy is a fact of RDS, or one that its name seals; tags alone say nothing.
 #[test]
-fn a_snapshot_that_is_itself_a_copy_is_never_chosen() {
+fn a_manual_snapshot_that_is_itself_a_copy_is_never_chosen_and_an_automated_one_is_never_a_copy() {
     let created = "2026-11-22T03:10:00Z";
-    let tagged = Snapshot {
-        tags: BTreeMap::from([(tags::OWNER.to_owned(), "eu-west-1/other".to_owned())]),
-        ..snapshot("other-orders-1", created)
+    let manual = |id: &str| Snapshot {
+        snapshot_type: "manual".to_owned(),
+        ..snapshot(id, created)
     };
-    let copied = Snapshot {
+    let ours = fixtures::copy_of("orders", "db-ORDERS");
+    let sealed = Snapshot {
+        tags: ours.tags(),
+        ..manual(&ours.id())
+    };
+    let reported = Snapshot {
         source_arn: Some("arn:aws:rds:eu-west-1:1:snapshot:x".to_owned()),
-        ..snapshot("x", created)
+        ..manual("x")
+    };
+    let older = snapshot("rds:orders-1", "2026-11-20T03:10:00Z");
+    for copy in [sealed, reported] {
+        assert_eq!(newest_id(&[older.clone(), copy]), Some("rds:orders-1"));
+    }
+    let inherited = Snapshot {
+        tags: ours.tags(),
+        ..manual("before-upgrade")
     };
     let older_data = Snapshot {
-        original_created_at: Some(at("2025-01-01T00:00:00Z")),
-        ..snapshot("looks-new", created)
+        original_created_at: Some(at("2026-11-21T01:00:00Z")),
+        ..manual("other-times")
     };
-    for copy in [tagged, copied, older_data] {
-        let snapshots = [snapshot("rds:orders-1", "2026-11-20T03:10:00Z"), copy];
-        assert_eq!(newest_id(&snapshots), Some("rds:orders-1"));
+    let automated = Snapshot {
+        tags: ours.tags(),
+        source_arn: Some("arn:aws:rds:eu-west-1:1:snapshot:x".to_owned()),
+        ..snapshot("rds:orders-2", created)
+    };
+    for genuine in [inherited, older_data, automated] {
+        let id = genuine.id.clone();
+        assert_eq!(newest_id(&[older.clone(), genuine]), Some(id.as_str()));
     }
+}
+
+/// P1: an absent resource id is no match by itself.
+#[test]
+fn a_snapshot_without_a_resource_id_has_to_have_the_name_of_the_database() {
+    let without = |database: &str| Snapshot {
+        resource_id: None,
+        database_id: database.to_owned(),
+        ..snapshot("rds:orders-1", "2026-11-22T03:10:00Z")
+    };
+    assert_eq!(newest_id(&[without("orders")]), Some("rds:orders-1"));
+    assert_eq!(newest_id(&[without("billing")]), None);
+}
+
+/// M8: the copy of such a snapshot could not be told from a foreign one.
+#[test]
+fn a_snapshot_whose_arn_no_tag_can_hold_is_passed_over() {
+    let mut long = snapshot("x", "2026-11-22T03:10:00Z");
+    long.arn = format!("arn:aws:rds:us-east-1:123456789012:snapshot:{}", "x".repeat(255));
+    let snapshots = [long, snapshot("rds:orders-1", "2026-11-20T03:10:00Z")];
+    assert_eq!(newest_id(&snapshots), Some("rds:orders-1"));
+}
+
+/// D6: an event's snapshot is waited for, unless a newer one is available.
+#[test]
+fn the_snapshot_of_an_event_is_available_coming_or_gone() {
+    let named = Target {
+        snapshot: Some("rds:orders-2".to_owned()),
+        ..target()
+    };
+    let state = |status: &str, also: Option<Snapshot>| {
+        let mut snapshots = vec![
+            snapshot("rds:orders-1", "2026-11-20T03:10:00Z"),
+            Snapshot {
+                status: status.to_owned(),
+                ..snapshot("rds:orders-2", "2026-11-21T03:10:00Z")
+            },
+        ];
+        snapshots.extend(also);
+        let newest = newest(&named, &snapshots).ok();
+        match event_snapshot(&named, &snapshots, newest.as_ref()) {
+            None => "available",
+            Some(EventSnapshot::Coming(_)) => "coming",
+            Some(EventSnapshot::Gone(_)) => "gone",
+        }
+    };
+    assert_eq!(state("available", None), "available");
+    assert_eq!(state("creating", None), "coming");
+    assert_eq!(state("failed", None), "gone");
+    let newer = snapshot("rds:orders-3", "2026-11-22T03:10:00Z");
+    assert_eq!(state("creating", Some(newer)), "available");
+    assert!(matches!(event_snapshot(&named, &[], None), Some(EventSnapshot::Gone(_))));
+    assert_eq!(event_snapshot(&target(), &[], None), None, "no event");
 }
 
 #[test]
@@ -87,15 +157,19 @@ fn snapshots_of_aws_backup_and_of_another_database_of_the_name_are_left_alone() 
 fn having_nothing_to_copy_is_explained() {
     assert_eq!(
         newest(&target(), &[]).expect_err("nothing"),
-        "instance orders has no automated snapshot: it is new, or its backup retention is 0"
+        "instance orders has no automated snapshot yet"
     );
     let creating = Snapshot {
         status: "creating".to_owned(),
         ..snapshot("rds:orders-1", "2026-11-20T03:10:00Z")
     };
+    let by_aws_backup = |id: &str| Snapshot {
+        snapshot_type: "awsbackup".to_owned(),
+        ..snapshot(id, "2026-11-20T03:10:00Z")
+    };
     assert_eq!(
-        newest(&target(), &[creating]).expect_err("nothing"),
-        "the only snapshot, rds:orders-1, is creating"
+        newest(&target(), &[creating, by_aws_backup("a"), by_aws_backup("b")]).expect_err("nothing"),
+        "instance orders has no snapshot to copy; passed over: 2 of AWS Backup, 1 not available"
     );
 }
 

@@ -35,8 +35,29 @@ fn copy(hour_of_data: i64, key: Option<&str>, attempt: u32, status: CopyStatus) 
     }
 }
 
+/// With these copies stuck, and forgotten ones verified or not.
+fn action_with<'a>(copies: &'a [OwnCopy], stuck: &[String], verifies_others: bool) -> Result<Action<'a>, Error> {
+    let source = source(10);
+    let facts = Facts {
+        source: &source,
+        copies,
+        keys: &[Some(KEY)],
+        stuck,
+        verifies_others,
+    };
+    // The action borrows copies only.
+    let action = decide(&facts)?.action;
+    let same = |copy: &OwnCopy| copies.iter().find(|there| there.id == copy.id).expect("one of them");
+    Ok(match action {
+        Action::Current(copy) => Action::Current(same(copy)),
+        Action::Join(copy) => Action::Join(same(copy)),
+        Action::Verify(copy) => Action::Verify(same(copy)),
+        Action::Copy { attempt } => Action::Copy { attempt },
+    })
+}
+
 fn action(copies: &[OwnCopy]) -> Result<Action<'_>, Error> {
-    decide(&source(10), copies, &[Some(KEY)]).map(|verdict| verdict.action)
+    action_with(copies, &[], true)
 }
 
 #[test]
@@ -110,4 +131,33 @@ proptest! {
             }
         }
     }
+}
+
+/// M2: a complete copy whose driver has died is verified by whoever meets it, before anything else is done.
+#[test]
+fn a_forgotten_copy_of_another_snapshot_is_verified_first() {
+    let forgotten = copy(4, Some(KEY), 0, CopyStatus::Unverified);
+    for rest in [
+        vec![],
+        vec![copy(10, Some(KEY), 0, CopyStatus::Verified)],
+        vec![copy(10, Some(KEY), 0, CopyStatus::InProgress)],
+    ] {
+        let mut copies = rest.clone();
+        copies.push(forgotten.clone());
+        assert_eq!(action_with(&copies, &[], true), Ok(Action::Verify(&forgotten)));
+        let without = action_with(&copies, &[], false);
+        assert!(!matches!(without, Ok(Action::Verify(_))), "{without:?}");
+    }
+}
+
+/// M2: while one copy of a database is in progress, no second one is begun; one that is stuck, or under another key, is
+/// waited for no longer.
+#[test]
+fn no_second_copy_is_begun_while_one_is_in_progress() {
+    let older = [copy(4, Some(KEY), 0, CopyStatus::InProgress)];
+    assert_eq!(action(&older), Ok(Action::Join(&older[0])));
+    let stuck = [older[0].id.clone()];
+    assert_eq!(action_with(&older, &stuck, true), Ok(Action::Copy { attempt: 0 }));
+    let other_key = [copy(4, Some("other"), 0, CopyStatus::InProgress)];
+    assert_eq!(action(&other_key), Ok(Action::Copy { attempt: 0 }));
 }
