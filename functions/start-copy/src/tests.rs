@@ -52,6 +52,7 @@ fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
         }),
         attempt: 0,
         copy: None,
+        verified_copies: None,
         wait: None,
     }
 }

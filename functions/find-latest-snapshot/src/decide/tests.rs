@@ -29,6 +29,9 @@ fn copy(hour_of_data: i64, key: Option<&str>, attempt: u32, status: CopyStatus) 
         kms_key_arn: key.map(str::to_owned),
         attempt,
         retention: RetentionRules::default(),
+        unread: false,
+        hold: false,
+        stack: None,
         status,
     }
 }
