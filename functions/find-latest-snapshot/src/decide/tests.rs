@@ -52,6 +52,13 @@ fn a_copy_under_another_key_does_not_count() {
     );
 }
 
+/// M1: what is being deleted is no copy, and no attempt that failed either.
+#[test]
+fn a_copy_that_is_being_deleted_is_neither_a_copy_nor_an_attempt() {
+    let going = [copy(10, Some(KEY), 0, CopyStatus::Going)];
+    assert_eq!(action(&going), Ok(Action::Copy { attempt: 0 }));
+}
+
 #[test]
 fn data_that_is_older_than_a_verified_copy_is_not_copied() {
     let later = [
