@@ -148,7 +148,7 @@ pub fn unreadable_retention(tags: &BTreeMap<String, String>) -> Vec<(&str, Strin
     let keys = misspelled(tags)
         .filter(Misspelling::is_retention)
         .map(|found| (found.written, found.problem()));
-    values.map(|(tag, problem)| (tag, problem)).chain(keys).collect()
+    values.chain(keys).collect()
 }
 
 const fn rule(

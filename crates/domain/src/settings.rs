@@ -195,18 +195,7 @@ impl Settings {
                 72,
                 1..=336,
             )?,
-            selection: match text("SELECTION").as_deref() {
-                None | Some("opt-out") => Selection::OptOut,
-                Some("opt-in") => Selection::OptIn,
-                Some(other) => {
-                    return Err(bad(
-                        "SELECTION",
-                        &format!("{other:?} is unknown"),
-                        "Set opt-out (all databases but those tagged snapferry:copy=false) or opt-in (only those \
-                         tagged snapferry:copy=true).",
-                    ));
-                }
-            },
+            selection: selection("SELECTION", text("SELECTION").as_deref())?,
             include_neptune,
             include_documentdb: flag("INCLUDE_DOCUMENTDB", text("INCLUDE_DOCUMENTDB").as_deref())?,
             include_manual_snapshots: flag("INCLUDE_MANUAL_SNAPSHOTS", text("INCLUDE_MANUAL_SNAPSHOTS").as_deref())?,
@@ -271,6 +260,19 @@ where
                 range.end()
             ),
             &format!("Set a number in that range, or leave it out for {default}."),
+        )),
+    }
+}
+
+fn selection(name: &str, value: Option<&str>) -> Result<Selection, Error> {
+    match value {
+        None | Some("opt-out") => Ok(Selection::OptOut),
+        Some("opt-in") => Ok(Selection::OptIn),
+        Some(other) => Err(bad(
+            name,
+            &format!("{other:?} is unknown"),
+            "Set opt-out (all databases but those tagged snapferry:copy=false) or opt-in (only those tagged \
+             snapferry:copy=true).",
         )),
     }
 }

@@ -69,6 +69,7 @@ async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
             requested_at: now,
             attempt: 0,
         },
+        verified_copies: None,
         wait: Wait::first(),
     }
 }

@@ -53,6 +53,7 @@ fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
         }),
         attempt: 0,
         copy: None,
+        verified_copies: None,
         wait: None,
     }
 }

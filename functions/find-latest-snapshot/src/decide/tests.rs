@@ -31,6 +31,9 @@ fn copy(hour_of_data: i64, key: Option<&str>, attempt: u32, status: CopyStatus) 
         stack: None,
         is_confirmed: true,
         retention: RetentionRules::default(),
+        unread: false,
+        hold: false,
+        stack: None,
         status,
     }
 }
@@ -70,6 +73,13 @@ fn a_copy_under_another_key_does_not_count() {
         Ok(Action::Copy { attempt: 0 }),
         "nor does it count as an attempt"
     );
+}
+
+/// M1: what is being deleted is no copy, and no attempt that failed either.
+#[test]
+fn a_copy_that_is_being_deleted_is_neither_a_copy_nor_an_attempt() {
+    let going = [copy(10, Some(KEY), 0, CopyStatus::Going)];
+    assert_eq!(action(&going), Ok(Action::Copy { attempt: 0 }));
 }
 
 #[test]
