@@ -107,6 +107,7 @@ fn decision(planned: &PlannedDatabase) -> Cell {
         None => (Style::Bad, "FAIL"),
         Some(Decision::Copy) => (Style::Good, "copy"),
         Some(Decision::Join) => (Style::Good, "wait"),
+        Some(Decision::Verify) => (Style::Good, "verify"),
         Some(Decision::Current) => (Style::Faint, "current"),
         Some(Decision::Nothing) => (Style::Warning, "nothing"),
         Some(Decision::Unsupported) => (Style::Warning, "unsupported"),

@@ -68,7 +68,7 @@ impl PlannedDatabase {
             None => 0,
             Some(Decision::Unsupported) => 1,
             Some(Decision::Copy) => 2,
-            Some(Decision::Join) => 3,
+            Some(Decision::Join | Decision::Verify) => 3,
             Some(Decision::Nothing) => 4,
             Some(Decision::Retired) => 5,
             Some(Decision::Current) => 6,
@@ -82,7 +82,7 @@ impl PlannedDatabase {
 
     /// Whether a run would copy, wait or delete.
     fn is_something_to_do(&self) -> bool {
-        matches!(self.decision, Some(Decision::Copy | Decision::Join)) || !self.delete.is_empty()
+        matches!(self.decision, Some(Decision::Copy | Decision::Join | Decision::Verify)) || !self.delete.is_empty()
     }
 }
 

@@ -10,9 +10,8 @@ use crate::settings::{KmsKey, Settings};
 use crate::snapshot::Encryption;
 
 impl Target {
-    /// Refuses a target that no RDS call could serve, and anything that the function's own settings do not allow: an
-    /// input selects, it never authorises.
-    pub fn check(&self, settings: &Settings) -> Result<(), Error> {
+    /// Refuses a target that no RDS call could serve.
+    pub fn check(&self) -> Result<(), Error> {
         let is_id = |id: &String| DatabaseName::is_identifier(id);
         if !is_id(&self.id) || !self.former_ids.iter().all(is_id) {
             return Err(Error::bad_input(
@@ -29,13 +28,13 @@ impl Target {
                  {\"only\": [\"<identifier>\"]}, which looks it up.",
             ));
         }
-        if self.retired && settings.retired_keep_days == 0 {
-            return Err(Error::bad_input(
-                "retired",
-                "this stack leaves the copies of databases that no longer exist alone",
-                "Set the parameter RetiredKeepDays to have them pruned.",
-            ));
-        }
+        Ok(())
+    }
+
+    /// Refuses what the stack's settings do not allow a copy to be made with, before one is made. Only there: what is in
+    /// flight goes on when a parameter changes, and is pruned by what is configured then.
+    pub fn check_for_copy(&self, settings: &Settings) -> Result<(), Error> {
+        self.check()?;
         self.check_rules(settings)?;
         self.check_policy(settings)
     }
@@ -67,14 +66,7 @@ impl Target {
             }
             _ => {}
         }
-        match rules.keep_copies {
-            Some(keep) if keep < settings.keep.copies => Err(Error::bad_input(
-                "rules.keepCopies",
-                &format!("{keep} is less than the stack keeps ({})", settings.keep.copies),
-                "An input can keep more copies, never fewer: leave the field out, or lower the parameter KeepCopies.",
-            )),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn check_policy(&self, settings: &Settings) -> Result<(), Error> {

@@ -59,5 +59,7 @@ pub(crate) fn database(kind: DatabaseKind, id: &str) -> Database {
         parameter_group: None,
         option_group: None,
         multi_az: false,
+        writer: None,
+        settings: RestoreSettings::default(),
     }
 }

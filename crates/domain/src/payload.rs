@@ -12,7 +12,7 @@ use crate::kind::DatabaseKind;
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::Encryption;
 
-/// What a run was configured with. An input may repeat it, but not change it: [`Target::check`].
+/// What a run was configured with. An input may repeat it, but not change it: [`Target::check_for_copy`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunRules {
@@ -22,7 +22,7 @@ pub struct RunRules {
     /// ARN of the key that copies are encrypted with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,
-    /// Verified copies to keep. More than configured is taken, fewer is refused.
+    /// Verified copies to keep, where they are more than configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_copies: Option<u32>,
 }

@@ -109,6 +109,12 @@ impl RetentionRules {
             .map(|(tag, number)| (tag, number.to_string()))
     }
 
+    /// The tags of a database that ask for the same.
+    pub fn to_wishes(self) -> impl Iterator<Item = (&'static str, String)> {
+        // Version 1 recorded under the names of the wishes.
+        self.to_records(Format::V1)
+    }
+
     /// By each rule, what keeps more.
     #[must_use]
     pub fn widest(mut self, mut other: Self) -> Self {

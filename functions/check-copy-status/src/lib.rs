@@ -41,7 +41,7 @@ fn is_end_of_copy(error: &Error) -> bool {
 }
 
 async fn check(deployment: &Deployment, started: Started, now: Timestamp) -> Result<Checked, Error> {
-    started.target.check(&deployment.settings)?;
+    started.target.check()?;
     let snapshot = deployment
         .destination
         .snapshot(started.target.kind, &started.copy.id, "manual")

@@ -21,7 +21,7 @@ use runtime::metrics::Metric;
 
 /// Asks both regions at once, then decides.
 pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp) -> Result<Found, Error> {
-    target.check(&deployment.settings)?;
+    target.check()?;
     target.dry_run |= deployment.settings.dry_run;
     if target.retired {
         return Ok(retired(target));

@@ -41,7 +41,7 @@ const MAX_UNANSWERED: usize = 2;
 /// Lists our copies of the database, decides, and deletes, the oldest first.
 pub async fn handle(deployment: &Deployment, mut payload: Prunable, now: Timestamp) -> Result<Pruned, Error> {
     let settings = &deployment.settings;
-    payload.target.check(settings)?;
+    payload.target.check()?;
     let dry_run = payload.target.dry_run || settings.dry_run;
     let (copies, database) = tokio::join!(
         copies(deployment, &payload),

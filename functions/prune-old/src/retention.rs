@@ -43,6 +43,8 @@ pub enum Hold {
     Unknown,
     /// The database was deleted meanwhile, and is not pruned as one that no longer exists.
     Gone,
+    /// The database no longer exists, and the stack leaves the copies of such alone.
+    LeftAlone,
 }
 
 impl Hold {
@@ -50,6 +52,7 @@ impl Hold {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
+            Self::LeftAlone => "its database no longer exists, and this stack leaves such copies alone (RetiredKeepDays)",
             Self::UnreadTag => "a tag of the database cannot be read, and nothing goes until it can",
             Self::UnreadRecord => {
                 "the database is gone, and a tag of it could not be read when copies were made (snapferry:unread)"
@@ -93,7 +96,7 @@ impl PruneRules {
                 .iter()
                 .filter(|copy| copy.status == CopyStatus::Verified)
                 .fold(keep, |keep, copy| keep.widest(copy.retention)),
-            hold: hold(target, database, copies),
+            hold: hold(settings, target, database, copies),
             stack: settings.stack.clone(),
             deadline: SignedDuration::from_hours(i64::from(settings.copy_deadline_hours)),
         }
@@ -116,12 +119,13 @@ impl PruneRules {
 }
 
 /// Whether nothing of a database goes. What its living tags say overrules what copies recorded.
-fn hold(target: &Target, database: SourceDatabase<'_>, copies: &[OwnCopy]) -> Option<Hold> {
+fn hold(settings: &Settings, target: &Target, database: SourceDatabase<'_>, copies: &[OwnCopy]) -> Option<Hold> {
     let is_held_by_input = target.policy.as_ref().is_some_and(|policy| policy.hold_all);
     let is_unread = |copy: &OwnCopy| copy.unread && copy.status != CopyStatus::Going;
     match database {
         SourceDatabase::Unknown => Some(Hold::Unknown),
         SourceDatabase::Gone if !target.retired => Some(Hold::Gone),
+        SourceDatabase::Gone if settings.retired_keep_days == 0 => Some(Hold::LeftAlone),
         SourceDatabase::Gone if copies.iter().any(is_unread) => Some(Hold::UnreadRecord),
         SourceDatabase::Living(database) if !unreadable_retention(&database.tags).is_empty() => Some(Hold::UnreadTag),
         SourceDatabase::Living(_) | SourceDatabase::Gone => is_held_by_input.then_some(Hold::UnreadTag),

@@ -23,12 +23,22 @@ use runtime::deployment::Deployment;
 use runtime::metrics::Metric;
 
 /// Asks for the copy under the next free name.
-pub async fn handle(deployment: &Deployment, found: Found, now: Timestamp) -> Result<Started, Error> {
+pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -> Result<Started, Error> {
     let source = check(deployment, &found)?.clone();
-    let (snapshot, database) = tokio::try_join!(
+    let (snapshot, database) = tokio::join!(
         source_snapshot(deployment, &found, &source),
         describe(deployment, found.target.kind, &found.target.resource_id),
-    )?;
+    );
+    let snapshot = snapshot?;
+    // What a restore is told of the database is worth less than the copy.
+    let database = database.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the database could not be read");
+        found.warnings.push(format!(
+            "the copy records no settings of the database for a restore, which could not be read: {}",
+            error.name()
+        ));
+        None
+    });
     let keys = found.target.keys(snapshot.encryption, &deployment.settings)?;
 
     let mut refused = None;
@@ -116,7 +126,7 @@ fn requested_key<'a>(settings: &'a Settings, key: &'a str) -> &'a str {
 
 /// Refuses a payload that this function must not act on, whatever was decided before.
 fn check<'a>(deployment: &Deployment, found: &'a Found) -> Result<&'a Source, Error> {
-    found.target.check(&deployment.settings)?;
+    found.target.check_for_copy(&deployment.settings)?;
     if found.target.dry_run || deployment.settings.dry_run {
         return Err(Error::bad_input(
             "target.dryRun",
@@ -159,8 +169,10 @@ async fn describe(deployment: &Deployment, kind: DatabaseKind, resource_id: &str
         return Ok(None);
     };
     if kind == DatabaseKind::Cluster && database.class.is_none() {
-        let members = deployment.source.members(&database.id).await?;
-        describe_members(&mut database, members);
+        match deployment.source.members(&database.id).await {
+            Ok(members) => describe_members(&mut database, members),
+            Err(error) => tracing::warn!(%error, "the members of the cluster could not be read"),
+        }
     }
     Ok(Some(database))
 }

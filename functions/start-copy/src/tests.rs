@@ -1,5 +1,5 @@
 use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
-use domain::payload::{Decision, Outcome, Policy};
+use domain::payload::{Decision, Outcome, Policy, RunRules};
 use domain::restore_settings::{RestoreSettings, Setting};
 use domain::snapshot::Encryption;
 use domain::tags;
@@ -301,9 +301,9 @@ async fn nothing_is_copied_in_a_dry_run_whatever_was_decided() {
 async fn a_payload_that_names_another_region_is_refused() {
     let world = world(|region| region.instance(orders()));
     let mut payload = found_orders(&world);
-    payload.target.rules = Some(domain::payload::RunRules {
+    payload.target.rules = Some(RunRules {
         destination_region: Some("eu-north-1".to_owned()),
-        ..domain::payload::RunRules::default()
+        ..RunRules::default()
     });
     assert_eq!(start(&world, payload).await.expect_err("refused").name(), "BadInput");
     assert!(world.writes().is_empty());
@@ -384,6 +384,41 @@ async fn the_key_that_a_policy_picks_is_used_if_the_stack_allows_it() {
     assert_eq!(copy.kms_key.as_deref(), Some(OTHER_KEY));
 }
 
+/// D2: region and key are compared here, before a copy is made, and nowhere else.
+#[tokio::test]
+async fn an_input_cannot_choose_another_region_or_key() {
+    let world = world(|region| region.instance(orders()));
+    for (rules, begins) in [
+        (
+            RunRules {
+                destination_region: Some("eu-north-1".to_owned()),
+                ..RunRules::default()
+            },
+            "rules.destinationRegion: eu-north-1",
+        ),
+        (
+            RunRules {
+                kms_key_arn: Some("arn:aws:kms:eu-west-1:1:key/x".to_owned()),
+                ..RunRules::default()
+            },
+            "rules.kmsKeyArn: arn",
+        ),
+    ] {
+        let mut found = found_orders(&world);
+        found.target.rules = Some(rules);
+        let error = start(&world, found).await.expect_err(begins);
+        assert_eq!(error.name(), "BadInput");
+        assert!(error.to_string().starts_with(begins), "{error}");
+    }
+    assert!(world.writes().is_empty());
+    let mut more = found_orders(&world);
+    more.target.rules = Some(RunRules {
+        keep_copies: Some(1),
+        ..RunRules::default()
+    });
+    start(&world, more).await.expect("retention is none of its business");
+}
+
 #[tokio::test]
 async fn where_the_stacks_key_is_an_alias_rds_is_asked_for_the_alias_whatever_the_input_says() {
     let world = world(|region| region.instance(orders()));
@@ -395,9 +430,9 @@ async fn where_the_stacks_key_is_an_alias_rds_is_asked_for_the_alias_whatever_th
     assert!(error.to_string().starts_with("rules.kmsKeyArn: is missing"), "{error}");
 
     let mut lying = found_orders(&world);
-    lying.target.rules = Some(domain::payload::RunRules {
+    lying.target.rules = Some(RunRules {
         kms_key_arn: Some(OTHER_KEY.to_owned()),
-        ..domain::payload::RunRules::default()
+        ..RunRules::default()
     });
     let started = handle(&deployment, lying, world.now()).await.expect("started");
     let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
@@ -497,4 +532,20 @@ async fn a_copy_that_is_joined_is_not_measured_again() {
         handle(&deployment, found, world.now()).await.expect("started");
     }
     assert_eq!(measured.values(Metric::COPIES_STARTED), [1.0]);
+}
+
+/// P2: what only helps a restore never stops a copy, whatever error AWS gives for it.
+#[tokio::test]
+async fn a_database_that_cannot_be_read_is_copied_without_hints() {
+    for code in ["AccessDenied", "Throttling", "InternalFailure", "SomethingNew"] {
+        let world = world(|region| region.instance(orders()));
+        let found = found_orders(&world);
+        world.fault(Fault::error(Calls::to("DescribeDBInstances"), code, "not now"));
+        let started = start(&world, found).await.unwrap_or_else(|error| panic!("{code}: {error}"));
+        assert_eq!(started.warnings.len(), 1);
+        let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+        assert!(!copy.tags.contains_key(tags::CLASS));
+        // What nobody saw may have asked for more (H4).
+        assert!(copy.tags.contains_key(tags::UNREAD));
+    }
 }

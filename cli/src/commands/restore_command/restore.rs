@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::copy_tags::RestoreHints;
+use domain::ownership::Format;
 use domain::restore_settings::{RestoreSettings, Setting};
 use domain::retention_rules::RetentionRules;
 use domain::snapshot::Snapshot;
@@ -151,7 +152,9 @@ impl<'a> Restore<'a> {
             let remedy = remedy(setting).map_or_else(String::new, |remedy| format!(": {remedy}"));
             format!("The {}, {}{remedy}.", title(setting), visible(value))
         }));
-        let retention = RetentionRules::from_tags(&self.snapshot.tags).0.to_tags();
+        let tags = &self.snapshot.tags;
+        let format = Format::from_tag(tags.get(tags::FORMAT).map(String::as_str)).unwrap_or(Format::CURRENT);
+        let retention = RetentionRules::from_records(format, tags).0.to_wishes();
         let retention: Vec<String> = retention.map(|(key, value)| format!("{key}={value}")).collect();
         if !retention.is_empty() {
             list.push(format!(

@@ -33,6 +33,8 @@ fn copy(engine: &str, settings: RestoreSettings, tags: &[(&str, &str)]) -> Snaps
         DatabaseKind::Cluster => "cluster-snapshot",
     };
     Snapshot {
+        data_time: None,
+        full_size_bytes: None,
         kind: kind(engine),
         id: "snap-orders-1".to_owned(),
         arn: format!("arn:aws:rds:eu-west-1:123456789012:{noun}:snap-orders-1"),

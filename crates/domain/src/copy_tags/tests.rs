@@ -162,17 +162,17 @@ fn a_value_that_is_longer_than_a_tag_may_be_is_left_out() {
 fn a_copy_says_that_its_retention_is_not_fully_known() {
     let readable = written().to_tags(&owner());
     assert_eq!(readable.get(tags::UNREAD), None);
-    assert!(!read(readable.clone()).expect("ours").unread);
+    assert!(!read_with(&written(), readable.clone()).expect("ours").unread);
 
     let unread = CopyTags {
         unread: true,
         ..written()
     };
-    assert!(read(unread.to_tags(&owner())).expect("ours").unread);
+    assert!(read_with(&written(), unread.to_tags(&owner())).expect("ours").unread);
 
     let mut garbled = readable;
-    garbled.insert(tags::KEEP_DAYS.to_owned(), "for ever".to_owned());
-    let copy = read(garbled).expect("ours");
+    garbled.insert(tags::SOURCE_KEEP_DAYS.to_owned(), "for ever".to_owned());
+    let copy = read_with(&written(), garbled).expect("ours");
     assert!(copy.unread, "a record that cannot be read is no permission");
     assert_eq!(copy.retention.copies, 7);
 }
@@ -189,10 +189,10 @@ fn a_person_holds_a_copy_by_a_tag_of_any_value_in_any_spelling() {
         for value in ["true", "false", "", "until the audit is over"] {
             let mut tags = written().to_tags(&owner());
             tags.insert(key.to_owned(), value.to_owned());
-            assert!(read(tags).expect("ours").hold, "{key}={value}");
+            assert!(read_with(&written(), tags).expect("ours").hold, "{key}={value}");
         }
     }
-    assert!(!read(written().to_tags(&owner())).expect("ours").hold);
+    assert!(!read_with(&written(), written().to_tags(&owner())).expect("ours").hold);
 }
 
 #[test]

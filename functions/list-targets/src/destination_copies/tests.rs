@@ -108,16 +108,17 @@ fn nothing_under_the_name_of_a_database_without_a_resource_id_is_retired() {
         resource_id: String::new(),
         ..fixtures::database(DatabaseKind::Instance, "orders")
     };
-    let found = copies([copy("snap-1", "orders", "db-ORDERS", 1)], &[unidentified]);
+    let found = copies([copy("orders", "db-ORDERS", 1)], &[unidentified]);
     assert_eq!((found.retired.databases, found.retired_targets.len()), (0, 0));
 }
 
 #[test]
 fn copies_of_which_rds_reports_no_source_are_named() {
-    let unconfirmed = copy("snap-1", "orders", "db-ORDERS", 1);
+    let unconfirmed = copy("orders", "db-ORDERS", 1);
+    let copied = copy("orders", "db-ORDERS", 2);
     let confirmed = Snapshot {
-        source_arn: Some("arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-old".to_owned()),
-        ..copy("snap-2", "orders", "db-ORDERS", 2)
+        source_arn: copied.tags.get(tags::SOURCE_ARN).cloned(),
+        ..copied
     };
     assert_eq!(copies([unconfirmed, confirmed], &[]).unconfirmed.len(), 1);
 }
@@ -125,7 +126,7 @@ fn copies_of_which_rds_reports_no_source_are_named() {
 /// M10: a target has a bound, however often its database was renamed.
 #[test]
 fn a_retired_database_has_at_most_so_many_former_names() {
-    let snapshots = (1..29).map(|day| copy(&format!("snap-{day}"), &format!("sales-{day}"), "db-SALES", day));
+    let snapshots = (1..29).map(|day| copy(&format!("sales-{day}"), "db-SALES", day));
     let found = copies(snapshots, &[]);
     assert_eq!(found.retired_targets[0].former_ids.len(), MAX_FORMER_IDS);
     assert_eq!(found.retired_targets[0].id, "sales-28", "the last name comes first");
@@ -142,8 +143,8 @@ fn a_recovery_point_is_as_old_as_the_data_where_rds_says_so() {
         snapshot
     };
     let snapshots = [
-        marked(copy("snap-1", "orders", "db-ORDERS", 1), Some("2026-11-02T03:05:00Z")),
-        marked(copy("snap-2", "orders", "db-ORDERS", 2), Some("2026-11-02T02:40:00Z")),
+        marked(copy("orders", "db-ORDERS", 1), Some("2026-11-02T03:05:00Z")),
+        marked(copy("orders", "db-ORDERS", 2), Some("2026-11-02T02:40:00Z")),
     ];
     let found = copies(snapshots, &living);
     assert_eq!(found.recovery_point("db-ORDERS"), "2026-11-02T02:40:00Z".parse().ok());

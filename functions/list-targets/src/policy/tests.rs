@@ -105,7 +105,7 @@ proptest! {
             policy: Some(policy),
             ..domain::payload::Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
         };
-        prop_assert_eq!(target.check(&settings()), Ok(()));
+        prop_assert_eq!(target.check_for_copy(&settings()), Ok(()));
         let keep = target.keep(&settings());
         prop_assert_eq!(keep.widest(settings().keep), keep);
     }

@@ -19,7 +19,6 @@ fn copy(id: &str, hour_of_data: i64, status: CopyStatus) -> OwnCopy {
         requested: hour(hour_of_data + 1),
         kms_key_arn: None,
         attempt: 0,
-        stack: None,
         is_confirmed: true,
         retention: RetentionRules::default(),
         unread: false,
@@ -901,7 +900,7 @@ fn one_run<'a>(copies: &'a [OwnCopy], rules: &PruneRules, max: u32, now: i64) ->
 
 /// The tags of a database that ask for this.
 fn tags_of(keep: RetentionRules) -> BTreeMap<String, String> {
-    keep.to_tags().map(|(tag, value)| (tag.to_owned(), value)).collect()
+    keep.to_wishes().map(|(tag, value)| (tag.to_owned(), value)).collect()
 }
 
 fn deleted_by<'a>(copies: &'a [OwnCopy], rules: &PruneRules, now: i64) -> Vec<&'a str> {

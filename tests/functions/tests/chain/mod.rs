@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::error::Error;
-use domain::payload::{Decision, Problem, Pruned, Target};
+use domain::payload::{Decision, Found, Problem, Pruned, Target};
 use domain::settings::Settings;
 use fixtures::deployment_with;
 use list_targets::Keys;
@@ -30,35 +30,53 @@ pub(crate) async fn run(
     Ok(outcomes)
 }
 
-/// Finds, copies, waits, verifies and prunes, unless preflight found that it would fail; every value passes through JSON, as between states.
+/// Finds, copies, waits, verifies and prunes, unless preflight found that a copy would fail; every value passes through
+/// JSON, as between states.
 pub(crate) async fn copy_snapshot(world: &World, settings: &Settings, target: Target) -> Result<Value, Problem> {
-    if let Some(problem) = target.problem {
-        return Err(problem);
+    let problem_of = |error: Error| Problem::from(&error);
+    let of = |caller| deployment_with(world, caller, settings.clone());
+    let found = loop {
+        let target = pass(&target).map_err(problem_of)?;
+        let found = find_latest_snapshot::handle(&of("FindLatestSnapshot"), target, world.now()).await;
+        let found = found.map_err(problem_of)?;
+        if found.decision != Decision::Verify {
+            break found;
+        }
+        wait(world, settings, to_json(&found)).await.map_err(problem_of)?;
+    };
+    match found.target.problem.clone() {
+        Some(problem) if found.decision == Decision::Copy => Err(problem),
+        _ => follow(world, settings, &found).await.map_err(problem_of),
     }
-    follow(world, settings, target)
-        .await
-        .map_err(|error| Problem::from(&error))
 }
 
-async fn follow(world: &World, settings: &Settings, target: Target) -> Result<Value, Error> {
+async fn follow(world: &World, settings: &Settings, found: &Found) -> Result<Value, Error> {
     let of = |caller| deployment_with(world, caller, settings.clone());
-    let found = find_latest_snapshot::handle(&of("FindLatestSnapshot"), pass(&target)?, world.now()).await?;
-    let mut payload = to_json(&found);
+    let mut payload = to_json(found);
     let copies = match found.decision {
         Decision::Nothing | Decision::Unsupported => return Ok(payload),
-        Decision::Copy | Decision::Join => !found.target.dry_run,
+        Decision::Copy | Decision::Join | Decision::Verify => !found.target.dry_run,
         Decision::Current | Decision::Retired => false,
     };
     if copies && found.decision == Decision::Copy {
-        payload = to_json(&start_copy::handle(&of("StartCopy"), pass(&found)?, world.now()).await?);
+        payload = to_json(&start_copy::handle(&of("StartCopy"), pass(found)?, world.now()).await?);
     }
-    while copies && payload["status"]["state"] != "verified" {
-        let wait = payload["wait"]["seconds"].as_u64().expect("a wait");
-        world.advance(Duration::from_secs(wait));
-        payload = to_json(&check_copy_status::handle(&of("CheckCopyStatus"), parse(payload)?, world.now()).await?);
+    if copies {
+        payload = wait(world, settings, payload).await?;
     }
     let pruned: Pruned = prune_old::handle(&of("PruneOld"), parse(payload)?, world.now()).await?;
     Ok(to_json(&pruned))
+}
+
+/// Waits until the copy is verified.
+async fn wait(world: &World, settings: &Settings, mut payload: Value) -> Result<Value, Error> {
+    let deployment = deployment_with(world, "CheckCopyStatus", settings.clone());
+    while payload["status"]["state"] != "verified" {
+        let wait = payload["wait"]["seconds"].as_u64().expect("a wait");
+        world.advance(Duration::from_secs(wait));
+        payload = to_json(&check_copy_status::handle(&deployment, parse(payload)?, world.now()).await?);
+    }
+    Ok(payload)
 }
 
 fn pass<I: serde::Serialize, O: serde::de::DeserializeOwned>(value: &I) -> Result<O, Error> {

@@ -1,6 +1,6 @@
 //! What a scenario may say, and what it means.
 
-use domain::ownership::Owner;
+use domain::ownership::{CopyIdentity, Format, Owner};
 use rds_simulator::scenario::{Fleet, Scenario};
 use serde_json::{Value, json};
 
@@ -193,11 +193,15 @@ fn a_snapshot_takes_what_it_does_not_say_from_its_source_or_its_database() {
 
 #[test]
 fn a_copy_of_ours_is_named_by_its_tags_once_the_placeholders_are_filled_in() {
+    const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/2222";
     let copy = |attempt: u32, format: Option<&str>| {
         let mut tags = json!({
             "snapferry:owner": "eu-west-1/acme",
             "snapferry:source-arn": "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:books-{stamp:27}",
-            "snapferry:kms-key": "arn:aws:kms:eu-central-1:123456789012:key/2222",
+            "snapferry:source-created": "{time:27}",
+            "snapferry:source-resource-id": "db-BOOKS",
+            "snapferry:kms-key": KEY,
+            "snapferry:copy-kms-key": KEY,
         });
         if let Some(format) = format {
             tags["snapferry:format"] = json!(format);
@@ -207,15 +211,18 @@ fn a_copy_of_ours_is_named_by_its_tags_once_the_placeholders_are_filled_in() {
               "copyOf": { "attempt": attempt }, "tags": tags }
         ] } } })
     };
-    for (attempt, format) in [(0, None), (2, None), (0, Some("1"))] {
-        let mut lab = Harness::new(copy(attempt, format));
+    for (attempt, tag, format) in [(0, None, Format::V1), (2, None, Format::V1), (1, Some("2"), Format::V2)] {
+        let mut lab = Harness::new(copy(attempt, tag));
         let state = lab.simulator.state(lab.now);
         let found = &state.snapshots(DESTINATION)[0];
-        let named = Owner::new("eu-west-1", "acme").copy_id(
-            "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:books-2026-11-21-09-00",
-            Some("arn:aws:kms:eu-central-1:123456789012:key/2222"),
+        let named = Owner::new("eu-west-1", "acme").copy_id(&CopyIdentity {
+            format,
+            source_arn: "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:books-2026-11-21-09-00",
+            source_created: found.tags["snapferry:source-created"].parse().expect("a time"),
+            source_resource_id: "db-BOOKS",
+            kms_key_arn: Some(KEY),
             attempt,
-        );
+        });
         assert_eq!(
             (found.id.as_str(), found.alias.as_deref()),
             (named.as_str(), Some("acme-books-27h"))
