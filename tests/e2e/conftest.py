@@ -71,9 +71,14 @@ def rules_stack(cloud: LocalCloud) -> str:
 
 
 @pytest.fixture
-def seed(cloud: LocalCloud) -> Callable[[Any], None]:
-    """Replaces everything in the simulator by a scenario."""
-    return cloud.simulator.seed
+def seed(cloud: LocalCloud) -> Callable[[Any], dict[str, str]]:
+    """Replaces everything in the simulator by a scenario. Returns the identifiers of the copies in it by their `id`."""
+
+    def seed(scenario: Any) -> dict[str, str]:
+        cloud.simulator.seed(scenario)
+        return {alias: name for name, alias in cloud.simulator.aliases().items()}
+
+    return seed
 
 
 class Counts:

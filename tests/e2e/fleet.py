@@ -51,7 +51,10 @@ def oracle_group(name: str) -> Json:
 
 
 def old_copy(name: str, age_hours: float, kind: str = "instance", verified: bool = True, **more: Any) -> Json:
-    """A copy that an earlier run made of the automated snapshot of that age."""
+    """A copy that an earlier run made of the automated snapshot of that age.
+
+    It is recognised only if its name is the one that follows from its tags, so its `id` here is an alias.
+    """
     given = {
         "id": f"{layout.OWNER_ID}-{name}-{age_hours:g}h-old",
         "engine": "postgres" if kind == "instance" else "aurora-postgresql",

@@ -184,7 +184,7 @@ def test_a_run_takes_a_plan(seed, snapferry, runs, tmp_path):
 
 
 def test_audit_and_restore_command_end_with_0_or_1(seed, snapferry, tmp_path):
-    seed(FLEET)
+    copies = seed(FLEET)
     snapferry("run", "--follow", "--only", "orders", expect=0)
     said = snapferry("audit", "--since", "1h", expect=0)
     assert re.search(r"^\S+ \S+ +orders +copied", said.stdout, re.MULTILINE), said.stdout
@@ -198,20 +198,21 @@ def test_audit_and_restore_command_end_with_0_or_1(seed, snapferry, tmp_path):
     said = snapferry("restore-command", "cluster:billing", "--as", "billing-drill", expect=0)
     commands = [shlex.split(step) for step in re.findall(r"^aws .*(?:\n .*)*", said.stdout, re.MULTILINE)]
     assert commands[0][:3] == ["aws", "rds", "restore-db-cluster-from-snapshot"]
-    assert commands[0][commands[0].index("--snapshot-identifier") + 1] == "acme-billing-7h-old"
+    assert commands[0][commands[0].index("--snapshot-identifier") + 1] == copies["acme-billing-7h-old"]
     said = snapferry("restore-command", "newborn", expect=1)
     assert said.stderr.startswith("error: ")
 
 
 def test_a_database_that_is_gone_stands_in_the_audit(seed, snapferry, cloud, runs):
     stack = cloud.stack_with("retiring", RetiredKeepDays="30")
-    seed(fleet([instance("orders")], destination=[old_copy("gone", hours) for hours in (1000, 1024, 1048, 1072)]))
+    old = [old_copy("gone", hours) for hours in (1000, 1024, 1048, 1072)]
+    copies = seed(fleet([instance("orders")], destination=old))
     said = snapferry("run", "--follow", "--stack", stack, expect=0)
     assert "instance gone (retired): succeeded" in said.stderr
     entries = json.loads(snapferry("audit", "--stack", stack, "--since", "1h", "--json", expect=0).stdout)["entries"]
     gone = [entry for entry in entries if entry["database"] == "gone"]
     assert [(one["retired"], one["outcome"], one["deleted"]) for one in gone] == [
-        (True, "retired", ["acme-gone-1072h-old"])
+        (True, "retired", [copies["acme-gone-1072h-old"]])
     ]
 
 
@@ -484,7 +485,7 @@ RESTORE = record(
 def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
     scratch = instance("scratch", tags={"snapferry:copy": "false"})
     mistaken = instance("mistaken", tags={"snapferry:keep": "many"})
-    seed(
+    copies = seed(
         fleet(
             [instance("orders"), failing("ledger"), instance("newborn", snapshots=[]), scratch, mistaken],
             [cluster("billing")],
@@ -507,7 +508,7 @@ def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
     }
     (orders,) = (one for one in plan["databases"] if one["database"] == "orders")
     # Three are kept, the new one among them.
-    assert {one["id"] for one in orders["delete"]} == {"acme-orders-75h-old", "acme-orders-99h-old"}
+    assert {one["id"] for one in orders["delete"]} == {copies["acme-orders-75h-old"], copies["acme-orders-99h-old"]}
     assert plan["leftOut"]["count"] == 1
     assert plan["warnings"]
     snapferry("run", "--follow", expect=2)
@@ -651,7 +652,7 @@ def lost(cloud) -> Iterator[Filter]:
 
 
 def test_with_the_source_region_lost_the_destination_alone_answers(seed, snapferry, lost, tmp_path):
-    seed(FLEET)
+    copies = seed(FLEET)
     # Every other service of every region refuses connections, RDS of the source region resets them.
     on_the_day = {"AWS_ENDPOINT_URL": CLOSED, "AWS_ENDPOINT_URL_RDS": lost.url, "AWS_REGION": layout.SOURCE_REGION}
 
@@ -672,11 +673,11 @@ def test_with_the_source_region_lost_the_destination_alone_answers(seed, snapfer
     }
     assert status.stderr == ""
     audit = say("audit", "--since", "30d", expect=0)
-    assert "acme-orders-5h-old" in audit.stdout
+    assert copies["acme-orders-5h-old"] in audit.stdout
     say("audit", "--html", str(tmp_path / "audit.html"), expect=0)
-    assert "acme-stock-of-the-northern-warehouse-50h-old" in (tmp_path / "audit.html").read_text()
+    assert copies["acme-stock-of-the-northern-warehouse-50h-old"] in (tmp_path / "audit.html").read_text()
     restore = say("restore-command", "orders", expect=0)
-    assert "--db-snapshot-identifier acme-orders-5h-old" in restore.stdout
+    assert f"--db-snapshot-identifier {copies['acme-orders-5h-old']}" in restore.stdout
     assert "--region eu-central-1" in restore.stdout
     for command in (["status"], ["audit"], ["restore-command", "orders"]):
         json.loads(say(*command, "--json", expect=2 if command == ["status"] else 0).stdout)

@@ -101,7 +101,7 @@ def test_a_run_cut_off_before_the_tag_is_written_is_finished_by_the_next(cloud, 
 
 def test_a_run_cut_off_in_the_middle_of_pruning_is_finished_by_the_next(cloud, runs, seed, counts, destination):
     old = [old_copy("orders", age) for age in (27, 51, 75, 99, 123)]
-    seed(fleet([instance("orders")], destination=old))
+    copies = seed(fleet([instance("orders")], destination=old))
     # Three of the five are too many. The first is deleted, and the function dies before it hears of it.
     hold = cloud.simulator.add_hold("DeleteDBSnapshot")
     run = runs.start({})
@@ -115,8 +115,8 @@ def test_a_run_cut_off_in_the_middle_of_pruning_is_finished_by_the_next(cloud, r
     assert counts.copies_asked_for() == 1
     left = destination.snapshots()
     assert len(left) == 3
-    assert f"{layout.OWNER_ID}-orders-27h-old" in left
-    assert f"{layout.OWNER_ID}-orders-51h-old" in left
+    assert copies[f"{layout.OWNER_ID}-orders-27h-old"] in left
+    assert copies[f"{layout.OWNER_ID}-orders-51h-old"] in left
 
 
 @pytest.mark.parametrize("operation", ["CopyDBSnapshot", "AddTagsToResource"])

@@ -64,14 +64,19 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
             assert record["source"] is None
             assert record["copy"] is None
     by_name = {record["id"]: record for record in audit}
+    aliases = cloud.simulator.aliases()
     assert by_name["ledger"]["outcome"] == "failed"
     assert by_name["ledger"]["error"] == "CopyFailed"
     assert by_name["ledger"]["copy"].startswith("acme-ledger-")
-    assert by_name["payments"]["copy"] == "acme-payments-under-way"
+    assert aliases[by_name["payments"]["copy"]] == "acme-payments-under-way"
     assert by_name["payroll"]["error"] == "OptionGroupMissing"
     assert by_name["payroll"]["copy"] is None
     assert "[Timezone]" in by_name["payroll"]["reason"]
-    assert by_name["old-shop"]["kept"] == ["acme-old-shop-54d-old", "acme-old-shop-47d-old", "acme-old-shop-40d-old"]
+    assert [aliases[kept] for kept in by_name["old-shop"]["kept"]] == [
+        "acme-old-shop-54d-old",
+        "acme-old-shop-47d-old",
+        "acme-old-shop-40d-old",
+    ]
     assert by_name["reporting"]["pruned"] == []
     assert "not encrypted" in by_name["events"]["warnings"][0]
     # Where lines are broken is of no importance.

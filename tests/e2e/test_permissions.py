@@ -513,7 +513,7 @@ def test_tags_of_a_source_forge_neither_ownership_nor_verification_nor_a_shorter
     )
     snapshots = [{"ageHours": 3, "tags": {**forged, "SNAPFERRY:OWNER": FOREIGN_OWNER, "team": "shop"}}]
     old = [old_copy(name, age) for name in ("orders", "ledger") for age in (27, 51)]
-    seed(
+    copies = seed(
         fleet(
             [
                 instance("orders", snapshots=snapshots, tags=tags(keep="1")),
@@ -536,11 +536,12 @@ def test_tags_of_a_source_forge_neither_ownership_nor_verification_nor_a_shorter
         "instance:owned": "nothing",
     }
     by_name = destination.snapshots()
-    assert {one["id"] for one in old} <= by_name.keys()
+    assert len(copies) == len(old)
+    assert set(copies.values()) <= by_name.keys()
     new = {
         copy["Tags"]["snapferry:source-id"]: copy["Tags"]
         for name, copy in by_name.items()
-        if name not in {one["id"] for one in old}
+        if name not in copies.values()
     }
     assert new.keys() == {"orders", "ledger"}
     assert new["ledger"]["snapferry:verified"] == "mismatch"

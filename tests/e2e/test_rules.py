@@ -76,6 +76,7 @@ class Ended:
     copies: dict[str, Any]
     """The newest copy of each database, by its id."""
     gone: set[str]
+    """The copies that it deleted, as `OLD` calls them."""
     writes: list[Any]
 
     def warnings(self, *words: str) -> list[str]:
@@ -97,6 +98,7 @@ def ended(session_cloud) -> Ended:
     )
     scenario["regions"][ELSEWHERE] = {"clusters": [{"id": "primary", "globalCluster": "world", "globalWriter": True}]}
     cloud.simulator.seed(scenario)
+    aliases = cloud.simulator.aliases()
     destination = Destination(cloud)
     before = destination.snapshots()
     run = runs.run({})
@@ -113,7 +115,7 @@ def ended(session_cloud) -> Ended:
         children,
         plan(runs, run.arn),
         copies,
-        before.keys() - after.keys(),
+        {aliases.get(name, name) for name in before.keys() - after.keys()},
         cloud.simulator.writes(),
     )
 
@@ -391,13 +393,14 @@ def test_a_cluster_that_aurora_encrypts_itself_is_copied_whichever_way_rds_takes
 
 def test_copies_of_deleted_databases_are_counted_and_left_alone_by_default(runs, seed, destination):
     old = [old_copy("gone", age * DAY) for age in (400, 500, 600, 700, 800)]
-    seed(fleet([instance("orders")], destination=old))
+    copies = seed(fleet([instance("orders")], destination=old))
     run = runs.run({})
     assert run.status == "SUCCEEDED", run.cause
     assert runs.outcomes(run.arn) == {"instance:orders": "copied"}
     assert run.output["retired"]["databases"] == 1
     assert run.output["retired"]["copies"] == 5
-    assert {one["id"] for one in old} <= destination.snapshots().keys()
+    assert len(copies) == 5
+    assert set(copies.values()) <= destination.snapshots().keys()
 
 
 def _copies(destination: Destination) -> dict[str, str]:

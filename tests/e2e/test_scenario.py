@@ -313,7 +313,7 @@ def test_a_case_is_run_in_a_local_cloud_that_is_started_for_it(tmp_path):
         file.write_text(json.dumps({"seed": seed, **case}))
         return call(tmp_path, "scenario", str(file))
 
-    days_old = [old_copy("orders", 24 * days, copyOf={"attempt": 0}) for days in (1, 2)]
+    days_old = [old_copy("orders", 24 * days) for days in (1, 2)]
     seed = fleet([instance("orders", 3)], destination=days_old)
     try:
         refused = ended("refused", expects={})

@@ -10,8 +10,8 @@ from local_cloud.copies import source_arn, tags
 
 Json = Any
 
-TEAM_TAGS = {f"team:label-{number}": f"{number} is a rather long value".ljust(100, ".") for number in range(36)}
-"""With our own 14, as many tags as AWS allows."""
+TEAM_TAGS = {f"team:label-{number}": f"{number} is a rather long value".ljust(100, ".") for number in range(34)}
+"""With our own 16, as many tags as AWS allows."""
 
 MAX_IDENTIFIER_LENGTH = 63
 """Characters of the longest identifier that RDS takes."""
@@ -82,21 +82,25 @@ def scenario(*, instances: Json = (), clusters: Json = (), copies: Json = ()) ->
 
 
 def own_copy(kind: str, hours: int, name: str = "orders") -> Json:
-    """A verified copy of the snapshot of this many hours ago, with every tag that start-copy writes."""
+    """A verified copy of the snapshot of this many hours ago, with the tags that start-copy writes.
+
+    Named by them: the `id` is an alias.
+    """
     engine, version, _ = ENGINES[kind]
     settings = {
         "class": "db.r6g.large",
         "engine-version": version,
         "parameter-group": f"default.{engine}16",
-        "option-group": "default:postgres-16",
+        "source-option-group": "default:postgres-16",
         "multi-az": "true",
     }
     return hand_made(kind, f"{layout.OWNER_ID}-{name}-{hours:012x}", hours) | {
         "database": name,
         "sourceArn": source_arn(kind, name, hours),
+        "copyOf": {"attempt": 0},
         "tags": {
             **TEAM_TAGS,
-            **tags(kind, name, _resource_id(kind, name), age=hours, requested=hours, verified=hours),
+            **tags(kind, name, _resource_id(kind, name), age=hours, requested=hours, verified=hours, version=2),
             **{f"snapferry:{setting}": value for setting, value in settings.items()},
         },
     }

@@ -1,6 +1,7 @@
 """Copies that an earlier run made, as the simulator is seeded with them: the one place where Python spells their tags.
 
-Ages are hours before the moment of seeding. The simulator replaces `{time:HOURS}` and `{stamp:HOURS}`.
+Ages are hours before the moment of seeding. The simulator replaces `{time:HOURS}` and `{stamp:HOURS}`, and names the
+copies as Snapferry does, by their tags.
 """
 
 from __future__ import annotations
@@ -21,9 +22,18 @@ def source_arn(kind: str, database: str, age: float) -> str:
 
 
 def tags(
-    kind: str, database: str, resource_id: str, age: float, requested: float, verified: float | None
+    kind: str,
+    database: str,
+    resource_id: str,
+    age: float,
+    requested: float,
+    verified: float | None,
+    version: int = 1,
 ) -> dict[str, str]:
-    """The tags of a copy of the automated snapshot of that age; those of its settings are left out."""
+    """The tags of a copy of the automated snapshot of that age; those of its settings are left out.
+
+    Those of version 1, which is recognised for ever, or of version 2.
+    """
     known = {
         "owner": OWNER_TAG,
         "source-arn": source_arn(kind, database, age),
@@ -32,8 +42,11 @@ def tags(
         "source-created": f"{{time:{age:g}}}",
         "requested": f"{{time:{requested:g}}}",
         "attempt": "0",
-        "kms-key": layout.KEY_ARN,
     }
+    if version == 1:
+        known["kms-key"] = layout.KEY_ARN
+    else:
+        known |= {"format": str(version), "copy-kms-key": layout.KEY_ARN, "stack": layout.STACK}
     if verified is not None:
         known["verified"] = f"{{time:{verified:g}}}"
     return {f"snapferry:{name}": value for name, value in known.items()}
@@ -42,7 +55,10 @@ def tags(
 def copy_of(
     kind: str, database: str, resource_id: str, *, age: float, requested: float, verified: float | None, **more: Json
 ) -> Json:
-    """Such a copy as a snapshot of a scenario; it wants an `id`, and more if it is not like every other."""
+    """Such a copy as a snapshot of a scenario; it wants an `id`, and more if it is not like every other.
+
+    The `id` is an alias: its identifier is the one that the naming function makes of its tags.
+    """
     return {
         "kind": kind,
         "database": database,
@@ -52,5 +68,6 @@ def copy_of(
         "resourceId": resource_id,
         "kmsKey": "alias/copies",
         "tags": tags(kind, database, resource_id, age, requested, verified),
+        "copyOf": {"attempt": 0},
         **more,
     }

@@ -107,6 +107,8 @@ class Destination:
     """One snapshot of the destination region."""
 
     id: str
+    alias: str
+    """What the scenario calls it."""
     kind: str
     owned: bool
     status: str
@@ -119,6 +121,7 @@ class Destination:
 def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
     """Every manual snapshot of the destination region, asked for as anybody would, through the RDS API."""
     rds = cloud.client("rds", layout.DESTINATION_REGION)
+    aliases = cloud.simulator.aliases()
     found = {}
     for kind, operation, field, prefix in (
         ("instance", "describe_db_snapshots", "DBSnapshots", "DBSnapshot"),
@@ -131,6 +134,7 @@ def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
                 option_group = snapshot.get("OptionGroupName", "")
                 found[snapshot[f"{prefix}Arn"]] = Destination(
                     id=name,
+                    alias=aliases.get(name, name),
                     kind=kind,
                     owned=name.startswith(f"{layout.OWNER_ID}-") and tags.get("snapferry:owner") == OWNER_TAG,
                     status=snapshot["Status"],
@@ -255,7 +259,7 @@ def differences_from(
                 differences.append(f"There was no warning that says: {words}")
             unexpected = [warning for warning in unexpected if warning not in heard]
         differences.extend(f"This warning was not expected: {warning}" for warning in unexpected)
-    gone = {before[arn].id for arn in before.keys() - after.keys()}
+    gone = {before[arn].alias for arn in before.keys() - after.keys()}
     for name in sorted(gone ^ set(expected["deleted"])):
         differences.append(
             f"{name} was deleted, which was not expected." if name in gone else f"{name} should have been deleted."

@@ -2,7 +2,8 @@
 
 A scenario is what the simulator is seeded with (`tests/aws/rds-simulator/src/scenario.rs`), but for copies that an
 earlier run made. Those are written in short, `{"id": NAME, "copyOf": DATABASE, "age": 27, "requested": 26, "verified":
-25.5}`, in hours; what is missing is that of the database, which has to be given for one that is gone.
+25.5}`, in hours; what is missing is that of the database, which has to be given for one that is gone. `id` is what
+the files that stand beside the scenario call it.
 """
 
 from __future__ import annotations

@@ -64,6 +64,15 @@ class Simulator:
         """Every region's databases and snapshots as they are now."""
         return self._call("GET", "state")
 
+    def aliases(self) -> dict[str, str]:
+        """What a scenario calls its copies that Snapferry's naming function named, by their identifiers."""
+        return {
+            snapshot["id"]: snapshot["alias"]
+            for region in self.state()["regions"].values()
+            for snapshot in region["snapshots"]
+            if snapshot.get("alias")
+        }
+
     def counters(self) -> Json:
         """Calls, refusals, copies in flight at their peak."""
         return self._call("GET", "counters")
