@@ -62,7 +62,7 @@ impl CopyTags {
     /// [`is_taggable`]. Of the others, one that is empty, or longer than a tag may be, is left out.
     #[must_use]
     pub fn to_tags(&self, owner: &Owner) -> BTreeMap<String, String> {
-        let names = RecordNames::of_format(self.format);
+        let names = RecordNames::new(self.format);
         let identity = [
             (tags::OWNER, owner.tag().to_owned()),
             (tags::SOURCE_ARN, self.source_arn.clone()),
@@ -112,7 +112,7 @@ struct RecordNames {
 }
 
 impl RecordNames {
-    fn of_format(format: Format) -> Self {
+    fn new(format: Format) -> Self {
         match format {
             Format::V1 => Self {
                 kms_key: tags::KMS_KEY,
@@ -223,7 +223,7 @@ impl OwnCopy {
             return None;
         }
         let format = Format::from_tag(tag(tags::FORMAT).map(String::as_str))?;
-        let names = RecordNames::of_format(format);
+        let names = RecordNames::new(format);
         let identity = CopyIdentity {
             format,
             source_arn: tag(tags::SOURCE_ARN)?,

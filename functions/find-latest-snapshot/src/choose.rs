@@ -75,7 +75,7 @@ pub(crate) fn newest<'a>(target: &Target, snapshots: &'a [Snapshot]) -> Result<N
 }
 
 /// Whether a snapshot is of this very database. Where RDS does not say the resource id, as for some engines, the name has
-/// to be equal: an absent id is no match by itself.
+/// to be equal: an absent id alone does not match.
 fn is_of_target(target: &Target, snapshot: &Snapshot) -> bool {
     match &snapshot.resource_id {
         Some(id) => *id == target.resource_id,
@@ -84,7 +84,7 @@ fn is_of_target(target: &Target, snapshot: &Snapshot) -> bool {
 }
 
 /// The snapshot if it may be copied, or why not. An automated snapshot is never a copy. Of a manual one RDS reports the
-/// source if it was copied across regions or accounts; a time of its own is no sign of a copy, because engines give the
+/// source if it was copied across regions or accounts; a time of its own does not make it a copy, because engines give the
 /// times other meanings.
 fn judge(snapshot: &Snapshot) -> Result<Newest<'_>, PassedOver> {
     if snapshot.snapshot_type == "awsbackup" || snapshot.id.starts_with("awsbackup:") {

@@ -17,7 +17,7 @@ use domain::error::Error;
 use domain::payload::{Decision, Outcome, Prunable, PruneDecision, PruneReport, Pruned, Target};
 use domain::retention_rules::{RetentionRules, unreadable_retention};
 use domain::settings::Settings;
-use domain::snapshot::Database;
+use domain::snapshot::{Completion, Database};
 use domain::tag_spelling::misspelled;
 use jiff::Timestamp;
 use rds::SnapshotQuery;
@@ -254,10 +254,12 @@ fn shortened(error: &Error) -> String {
 /// any more, by a lost reply or another run, RDS may refuse by rights before it looks.
 async fn delete_copy(deployment: &Deployment, target: &Target, copy: &OwnCopy) -> Result<(), Error> {
     match deployment.destination.delete(target.kind, &copy.id).await {
-        Err(denied @ Error::AccessDenied { .. }) => {
+        // Refused because of its state, too: the first of two attempts was heard, and its answer was lost.
+        Err(refused @ (Error::AccessDenied { .. } | Error::SnapshotNotReady { .. })) => {
             match deployment.destination.snapshot(target.kind, &copy.id, "manual").await {
                 Ok(None) => Ok(()),
-                _ => Err(denied),
+                Ok(Some(there)) if there.completion() == Completion::Going => Ok(()),
+                _ => Err(refused),
             }
         }
         other => other,

@@ -81,7 +81,7 @@ async fn a_copy_is_started_under_its_name_with_its_key_and_tags() {
         tags::CLASS,
         tags::ENGINE_VERSION,
         tags::PARAMETER_GROUP,
-        tags::OPTION_GROUP,
+        tags::SOURCE_OPTION_GROUP,
         tags::MULTI_AZ,
         tags::SETTINGS,
     ] {
@@ -520,7 +520,7 @@ async fn a_copy_carries_what_its_databases_tags_asked_to_be_kept() {
     });
     let started = start(&world, found).await.expect("started");
     let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
-    assert_eq!(copy.tags.get("snapferry:keep-days").map(String::as_str), Some("365"));
+    assert_eq!(copy.tags.get(tags::SOURCE_KEEP_DAYS).map(String::as_str), Some("365"));
 }
 
 #[tokio::test]

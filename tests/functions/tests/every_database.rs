@@ -305,7 +305,7 @@ async fn a_tag_that_goes_in_the_middle_of_a_copy_fails_that_database_alone_and_n
     for tag in [
         "snapferry:owner",
         "snapferry:source-arn",
-        "snapferry:kms-key",
+        "snapferry:copy-kms-key",
         "snapferry:requested",
     ] {
         let world = world(|region| region.instance(encrypted("ledger")).instance(encrypted("orders")));

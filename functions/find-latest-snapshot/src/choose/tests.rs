@@ -83,7 +83,7 @@ fn a_manual_snapshot_that_is_itself_a_copy_is_never_chosen_and_an_automated_one_
     }
 }
 
-/// P1: an absent resource id is no match by itself.
+/// P1: an absent resource id alone does not match.
 #[test]
 fn a_snapshot_without_a_resource_id_has_to_have_the_name_of_the_database() {
     let without = |database: &str| Snapshot {

@@ -125,7 +125,7 @@ fn copies_of_which_rds_reports_no_source_are_named() {
 
 /// M10: a target has a bound, however often its database was renamed.
 #[test]
-fn a_retired_database_has_at_most_so_many_former_names() {
+fn a_retired_database_has_a_bounded_number_of_former_names() {
     let snapshots = (1..29).map(|day| copy(&format!("sales-{day}"), "db-SALES", day));
     let found = copies(snapshots, &[]);
     assert_eq!(found.retired_targets[0].former_ids.len(), MAX_FORMER_IDS);
