@@ -1,5 +1,7 @@
 //! Times, numbers and names as an operator reads and writes them.
 
+use std::fmt::Display;
+
 use domain::kind::DatabaseKind;
 use domain::payload::Outcome;
 use jiff::civil::Date;
@@ -56,6 +58,17 @@ pub(crate) fn some_of(names: &[String]) -> String {
         0 => first,
         more => format!("{first} and {more} more"),
     }
+}
+
+/// `3 copied, 1 copied (not pruned)`: a number for each word. A comma within a word would divide it in two.
+pub(crate) fn counted<N: Display>(counts: impl IntoIterator<Item = (impl AsRef<str>, N)>) -> String {
+    let counted = counts
+        .into_iter()
+        .map(|(word, count)| match word.as_ref().split_once(", ") {
+            Some((first, rest)) => format!("{count} {first} ({rest})"),
+            None => format!("{count} {}", word.as_ref()),
+        });
+    counted.collect::<Vec<_>>().join(", ")
 }
 
 /// A number that says nothing where there is none.
@@ -160,6 +173,12 @@ mod tests {
         ] {
             assert_eq!(format_duration(SignedDuration::from_secs(seconds)), expected);
         }
+    }
+
+    #[test]
+    fn a_word_with_a_comma_is_one_word_among_those_that_are_counted() {
+        let counts = [("copied", 3), ("copied, not pruned", 1), ("not ready", 2)];
+        assert_eq!(counted(counts), "3 copied, 1 copied (not pruned), 2 not ready");
     }
 
     #[test]

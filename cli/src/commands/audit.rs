@@ -3,8 +3,6 @@
 
 use std::path::Path;
 
-use domain::payload::Outcome;
-
 use crate::args::{Audit, Global};
 use crate::aws::account::Account;
 use crate::commands::copy_source;
@@ -96,9 +94,8 @@ fn table(history: &History) -> Table {
 fn style(outcome: EntryOutcome) -> Style {
     match outcome {
         EntryOutcome::COPIED => Style::Good,
-        EntryOutcome::Ended(Outcome::CopiedNotPruned) => Style::Warning,
+        EntryOutcome::COPIED_NOT_PRUNED | EntryOutcome::NOT_READY | EntryOutcome::Running => Style::Warning,
         EntryOutcome::Failed => Style::Bad,
-        EntryOutcome::Running => Style::Warning,
         EntryOutcome::Ended(_) => Style::Faint,
     }
 }

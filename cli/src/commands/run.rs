@@ -122,13 +122,17 @@ async fn report(
     let run = &detail.execution;
     let took = run.stopped.unwrap_or_else(|| account.now()).duration_since(run.started);
     let status = summary.exit_status();
-    let style = if status == ExitStatus::Success {
-        Style::Good
-    } else {
-        Style::Bad
+    let shortfalls = summary.shortfalls();
+    let style = match status {
+        ExitStatus::Success if shortfalls.is_empty() => Style::Good,
+        ExitStatus::Success => Style::Warning,
+        _ => Style::Bad,
     };
     let (took, counted) = (format_duration(took), summary.counted());
     terminal.println_wrapped(style, &format!("The run {} ended after {took}: {counted}.", run.name));
+    for shortfall in shortfalls {
+        terminal.println_wrapped(Style::Warning, &shortfall);
+    }
     remarks::write(&summary.warnings, &summary.left_out, &summary.retired, terminal);
 
     let step_functions = &account.step_functions(&stack.region);

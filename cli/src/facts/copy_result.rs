@@ -6,6 +6,28 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::aws::step_functions::ExecutionDetail;
+use crate::format::outcome_word;
+
+/// How an execution of copy-snapshot ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum CopyOutcome {
+    /// The state machine's own: the snapshot that an event names was not available in time.
+    #[serde(rename = "not ready")]
+    NotReady,
+    /// What its functions say.
+    #[serde(untagged)]
+    Function(Outcome),
+}
+
+impl CopyOutcome {
+    /// The word that the output has for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::NotReady => "not ready",
+            Self::Function(outcome) => outcome_word(outcome),
+        }
+    }
+}
 
 /// The fields of [`domain::payload::Pruned`] and of what it is made of. A payload that ended early has only some,
 /// and one of another version of the stack may have some that cannot be read: those are as if they were missing, and
@@ -16,9 +38,11 @@ pub(crate) struct CopyResult {
     #[serde(deserialize_with = "or_default")]
     pub(crate) decision: Option<Decision>,
     #[serde(deserialize_with = "or_default")]
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<CopyOutcome>,
     #[serde(deserialize_with = "or_default")]
     pub(crate) reason: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) warnings: Vec<String>,
     #[serde(deserialize_with = "or_default")]
     pub(crate) source: Option<Source>,
     #[serde(deserialize_with = "or_default")]
@@ -58,6 +82,7 @@ mod tests {
             ("decision", format!("{:?}", result.decision)),
             ("outcome", format!("{:?}", result.outcome)),
             ("reason", format!("{:?}", result.reason)),
+            ("warnings", format!("{:?}", result.warnings)),
             ("source", format!("{:?}", result.source)),
             ("copy", format!("{:?}", result.copy)),
             ("status", format!("{:?}", result.status)),
@@ -66,12 +91,33 @@ mod tests {
         ])
     }
 
+    /// The words of the functions, those that the state machine changes, and its own.
+    #[test]
+    fn each_outcome_is_read_and_written_in_the_same_word() {
+        for (word, outcome) in [
+            ("not ready", CopyOutcome::NotReady),
+            ("copied", CopyOutcome::Function(Outcome::Copied)),
+            ("copied, not pruned", CopyOutcome::Function(Outcome::CopiedNotPruned)),
+            ("current", CopyOutcome::Function(Outcome::Current)),
+            ("nothing", CopyOutcome::Function(Outcome::Nothing)),
+            ("pending", CopyOutcome::Function(Outcome::Pending)),
+            ("planned", CopyOutcome::Function(Outcome::Planned)),
+            ("retired", CopyOutcome::Function(Outcome::Retired)),
+            ("unsupported", CopyOutcome::Function(Outcome::Unsupported)),
+        ] {
+            let result: CopyResult = serde_json::from_value(json!({ "outcome": word })).expect("a result");
+            assert_eq!(result.outcome, Some(outcome), "{word}");
+            assert_eq!(outcome.word(), word);
+        }
+    }
+
     #[test]
     fn a_field_that_cannot_be_read_leaves_the_others_as_they_are() {
         let output = json!({
             "decision": "copy",
             "outcome": "copied",
             "reason": "The newest snapshot has no copy.",
+            "warnings": ["instance orders is not encrypted"],
             "source": {
                 "id": "rds:orders-1", "arn": "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:orders-1",
                 "createdAt": "2026-11-22T03:00:00Z", "engine": "postgres", "engineVersion": "16.4", "encryption": "sse-kms",

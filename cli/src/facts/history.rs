@@ -18,11 +18,11 @@ use crate::aws::step_functions::{
 };
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies, OwnedCopy};
-use crate::facts::copy_result::CopyResult;
+use crate::facts::copy_result::{CopyOutcome, CopyResult};
 use crate::facts::fleet::Fleet;
 use crate::facts::freshness::{DatabaseFreshness, assess};
 use crate::facts::last_executions::resource_id;
-use crate::format::{database_name, format_utc, outcome_word};
+use crate::format::{counted, database_name, format_utc};
 
 /// Most executions that are read.
 const MAX_EXECUTIONS: usize = 20_000;
@@ -38,21 +38,25 @@ const GAP_HOURS: i64 = 6;
 pub(crate) enum EntryOutcome {
     Running,
     Failed,
-    Ended(Outcome),
+    Ended(CopyOutcome),
 }
 
 impl EntryOutcome {
-    pub(crate) const COPIED: Self = Self::Ended(Outcome::Copied);
+    pub(crate) const COPIED: Self = Self::Ended(CopyOutcome::Function(Outcome::Copied));
+    pub(crate) const COPIED_NOT_PRUNED: Self = Self::Ended(CopyOutcome::Function(Outcome::CopiedNotPruned));
+    pub(crate) const NOT_READY: Self = Self::Ended(CopyOutcome::NotReady);
+    const PENDING: Self = Self::Ended(CopyOutcome::Function(Outcome::Pending));
+    const RETIRED: Self = Self::Ended(CopyOutcome::Function(Outcome::Retired));
 
     /// Whether the execution made a copy and verified it, whatever came after.
     pub(crate) fn is_copied(self) -> bool {
-        matches!(self, Self::Ended(Outcome::Copied | Outcome::CopiedNotPruned))
+        matches!(self, Self::COPIED | Self::COPIED_NOT_PRUNED)
     }
 
     fn new(status: ExecutionStatus, result: &CopyResult) -> Self {
         match status {
             ExecutionStatus::Running => Self::Running,
-            ExecutionStatus::Succeeded => Self::Ended(result.outcome.unwrap_or(Outcome::Pending)),
+            ExecutionStatus::Succeeded => result.outcome.map_or(Self::PENDING, Self::Ended),
             ExecutionStatus::Failed | ExecutionStatus::Stopped | ExecutionStatus::TimedOut => Self::Failed,
         }
     }
@@ -63,7 +67,7 @@ impl fmt::Display for EntryOutcome {
         f.write_str(match self {
             Self::Running => "running",
             Self::Failed => "failed",
-            Self::Ended(outcome) => outcome_word(*outcome),
+            Self::Ended(outcome) => outcome.word(),
         })
     }
 }
@@ -89,9 +93,10 @@ pub(crate) struct HistoryEntry {
     /// Whether it no longer existed.
     retired: bool,
     pub(crate) outcome: EntryOutcome,
-    /// The error's name, and its explanation.
+    /// The error's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// What the error says, or else what was not done and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,
     pub(crate) started_at: Timestamp,
@@ -203,11 +208,7 @@ impl History {
         }
         let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let counted: Vec<String> = counts
-            .iter()
-            .map(|(outcome, count)| format!("{count} {outcome}"))
-            .collect();
-        counted.join(", ")
+        counted(counts.iter().map(|(outcome, count)| (outcome.as_str(), *count)))
     }
 
     /// The last stretch of work, in order of time.
@@ -228,6 +229,7 @@ impl HistoryEntry {
         let ExecutionName { kind, id, retired, .. } = ExecutionName::parse(&execution.name)?;
         let result = CopyResult::from(detail);
         let outcome = EntryOutcome::new(execution.status, &result);
+        let shortfall = shortfall(outcome, &result);
         // A copy that was there already is not this execution's.
         let copy = result.copy.filter(|_| outcome.is_copied());
         let finished = result.status.and_then(|status| status.finished_at);
@@ -242,7 +244,7 @@ impl HistoryEntry {
             retired: retired.is_some(),
             outcome,
             error: detail.error.clone().or_else(|| cut_short.then(|| status.to_string())),
-            cause: detail.explanation(),
+            cause: detail.explanation().or(shortfall),
             started_at: execution.started,
             ended_at: execution.stopped,
             requested_at: copy.as_ref().map(|copy| copy.requested_at),
@@ -309,7 +311,7 @@ impl HistoryEntry {
             name = format!("{name} (then {former})");
         }
         // The outcome says it as well, unless it failed.
-        if self.retired && self.outcome != EntryOutcome::Ended(Outcome::Retired) {
+        if self.retired && self.outcome != EntryOutcome::RETIRED {
             return format!("{name} (retired)");
         }
         name
@@ -329,6 +331,21 @@ impl HistoryEntry {
     fn is_work(&self) -> bool {
         self.requested_at.is_some() || matches!(self.outcome, EntryOutcome::Failed | EntryOutcome::Running)
     }
+}
+
+/// Why an execution that did not fail did not do all that it should have.
+fn shortfall(outcome: EntryOutcome, result: &CopyResult) -> Option<String> {
+    let reasons: Vec<String> = match outcome {
+        EntryOutcome::NOT_READY => vec![result.reason.clone()],
+        EntryOutcome::COPIED_NOT_PRUNED => {
+            let refused = result.pruned.refused.iter();
+            let refused = refused.map(|refused| format!("{}: {}", refused.id, refused.reason));
+            refused.chain(result.warnings.iter().cloned()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let reasons = reasons.join("; ");
+    (!reasons.is_empty()).then_some(reasons)
 }
 
 /// The entries of the stack's executions, without those of dry runs.

@@ -10,6 +10,7 @@ use crate::aws::account::Account;
 use crate::aws::stack::Stack;
 use crate::aws::step_functions::{Execution, ExecutionDetail, ExecutionStatus, StepFunctions};
 use crate::error::{CliError, ExitStatus};
+use crate::format::counted;
 
 /// What a run is for. Its name begins with it, if this program started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::Display)]
@@ -116,12 +117,14 @@ pub(crate) struct CopyFailure {
 
 /// Number of databases per outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Counts {
     copied: u64,
+    copied_not_pruned: u64,
     current: u64,
     planned: u64,
     nothing: u64,
+    not_ready: u64,
     unsupported: u64,
     retired: u64,
     failed: u64,
@@ -129,12 +132,14 @@ struct Counts {
 
 impl Counts {
     /// With their words, in the order in which they are written.
-    fn by_word(self) -> [(&'static str, u64); 7] {
+    fn by_word(self) -> [(&'static str, u64); 9] {
         [
             ("copied", self.copied),
+            ("copied, not pruned", self.copied_not_pruned),
             ("current", self.current),
             ("planned", self.planned),
             ("nothing", self.nothing),
+            ("not ready", self.not_ready),
             ("unsupported", self.unsupported),
             ("retired", self.retired),
             ("failed", self.failed),
@@ -187,14 +192,37 @@ impl RunSummary {
         }
     }
 
+    /// What was not done though nothing failed, each in a sentence.
+    pub(crate) fn shortfalls(&self) -> Vec<String> {
+        let Counts {
+            copied_not_pruned,
+            not_ready,
+            ..
+        } = self.counts;
+        let shortfalls = [
+            (
+                copied_not_pruned,
+                "copied (not pruned): old copies that should have gone are still there; snapferry audit --html says why, and the next run tries again",
+            ),
+            (
+                not_ready,
+                "not ready: the snapshot of an event was not available in time; the next run copies it",
+            ),
+        ];
+        let shortfalls = shortfalls.into_iter().filter(|(count, _)| *count > 0);
+        shortfalls
+            .map(|(count, sentence)| format!("{count} {sentence}"))
+            .collect()
+    }
+
     /// `10 copied, 2 current`.
     pub(crate) fn counted(&self) -> String {
         let counts = self.counts.by_word().into_iter().filter(|(_, count)| *count > 0);
-        let counted: Vec<String> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        let counted = counted(counts);
         if counted.is_empty() {
             return "no database".to_owned();
         }
-        counted.join(", ")
+        counted
     }
 }
 
@@ -211,6 +239,32 @@ mod tests {
         assert!(!Purpose::is_name_of_dry_run(&run_name(Purpose::Run, now)));
         let later = now + jiff::SignedDuration::from_millis(1);
         assert_ne!(name, run_name(Purpose::DryRun, later));
+    }
+
+    /// A stack of an earlier release does not count them, and one of a later release counts what is not known here.
+    #[test]
+    fn a_count_that_is_missing_is_0_and_one_that_is_unknown_is_passed_over() {
+        let read = |counts: serde_json::Value| -> RunSummary {
+            serde_json::from_value(serde_json::json!({ "counts": counts })).expect("a summary")
+        };
+        let old = read(serde_json::json!({"copied": 2, "current": 1}));
+        assert_eq!(old.counted(), "2 copied, 1 current");
+        assert_eq!(old.shortfalls(), Vec::<String>::new());
+        let new = read(serde_json::json!({"copied": 2, "copiedNotPruned": 1, "notReady": 3, "ofALaterRelease": 1}));
+        assert_eq!(new.counted(), "2 copied, 1 copied (not pruned), 3 not ready");
+        assert_eq!(new.exit_status(), ExitStatus::Success);
+        let beginnings: Vec<String> = new
+            .shortfalls()
+            .iter()
+            .map(|said| said[..said.find(':').expect("a colon")].to_owned())
+            .collect();
+        assert_eq!(beginnings, ["1 copied (not pruned)", "3 not ready"]);
+        let partial = read(serde_json::json!({"copiedNotPruned": 1, "failed": 1}));
+        assert_eq!(
+            partial.exit_status(),
+            ExitStatus::Problem,
+            "one of the two has its copy"
+        );
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! The charts are lists whose texts say what the bars show, so that they read on any screen and aloud.
 
 use askama::Template;
-use domain::payload::Outcome;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::CliError;
@@ -46,9 +45,8 @@ impl AuditPage<'_> {
     fn outcome_class(outcome: EntryOutcome) -> &'static str {
         match outcome {
             EntryOutcome::COPIED => "good",
-            EntryOutcome::Ended(Outcome::CopiedNotPruned) => "soon",
+            EntryOutcome::COPIED_NOT_PRUNED | EntryOutcome::NOT_READY | EntryOutcome::Running => "soon",
             EntryOutcome::Failed => "bad",
-            EntryOutcome::Running => "soon",
             EntryOutcome::Ended(_) => "faint",
         }
     }
@@ -176,7 +174,7 @@ fn timeline_row(entry: &HistoryEntry, end: Timestamp, begins: Timestamp, ends: T
     let took = format_duration(end.duration_since(entry.started_at));
     let (value, class) = match entry.outcome {
         EntryOutcome::COPIED => (took, ""),
-        EntryOutcome::Ended(Outcome::CopiedNotPruned) => (took, "soon"),
+        EntryOutcome::COPIED_NOT_PRUNED => (format!("{took}, not pruned"), "soon"),
         EntryOutcome::Running => (format!("{took}, running"), "soon"),
         _ => (entry.ended(), "bad"),
     };

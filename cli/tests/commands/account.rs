@@ -617,6 +617,33 @@ pub(crate) fn copy_for_restore(
     data_age_hours: f64,
     restore: RestoreHints,
 ) -> scenario::Snapshot {
+    copy_of(kind, database, &resource_id(kind, database), data_age_hours, restore)
+}
+
+/// A verified copy of another database that has, or had, the name.
+pub(crate) fn copy_of_resource(
+    kind: DatabaseKind,
+    database: &str,
+    resource_id: &str,
+    data_age_hours: f64,
+) -> scenario::Snapshot {
+    copy_of(kind, database, resource_id, data_age_hours, RestoreHints::default())
+        .tag(tags::VERIFIED, "2026-11-22T11:00:00Z")
+}
+
+/// What [`copy`] and its like are called.
+pub(crate) fn copy_id(kind: DatabaseKind, database: &str, data_age_hours: f64) -> String {
+    let copy = unverified(kind, database, data_age_hours);
+    copy.id.expect("a copy has an identifier")
+}
+
+fn copy_of(
+    kind: DatabaseKind,
+    database: &str,
+    resource_id: &str,
+    data_age_hours: f64,
+    restore: RestoreHints,
+) -> scenario::Snapshot {
     let (noun, number, engine) = match kind {
         DatabaseKind::Instance => ("snapshot", Kind::Instance, "postgres"),
         DatabaseKind::Cluster => ("cluster-snapshot", Kind::Cluster, "aurora-postgresql"),
@@ -626,7 +653,7 @@ pub(crate) fn copy_for_restore(
         format: Format::CURRENT,
         source_arn: format!("arn:aws:rds:{SOURCE}:{ACCOUNT}:{noun}:rds:{database}-{data_age_hours}h"),
         source_id: database.to_owned(),
-        source_resource_id: resource_id(kind, database),
+        source_resource_id: resource_id.to_owned(),
         source_created,
         requested: source_created + SignedDuration::from_mins(30),
         attempt: 0,

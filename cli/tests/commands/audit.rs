@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use snapferry::error::ExitStatus;
 
-use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, database, databases, unverified};
+use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, copy_id, database, databases, unverified};
 
 /// A night with copies, a failure, and one that is under way; and something long before it.
 fn account() -> Account {
@@ -125,7 +125,78 @@ async fn with_the_source_region_lost_the_copies_tell_their_own_history() {
         [&format!("rds.{DESTINATION}")]
     );
     let page = page(&account, &place).await;
-    assert!(page.contains("https://console.aws.amazon.com/rds/home?region=eu-west-1#db-snapshot:id=snap-orders-5"));
+    let orders = copy_id(Instance, "orders", 5.0);
+    let link = format!("https://console.aws.amazon.com/rds/home?region=eu-west-1#db-snapshot:id={orders}\"");
+    assert!(page.contains(&link), "{link} is missing in {page}");
+}
+
+/// What did not fail and needs to be known: on the page, in the table and as JSON, with the reasons.
+#[tokio::test]
+async fn a_copy_that_was_not_pruned_and_a_snapshot_that_was_not_ready_are_shown_with_their_reasons() {
+    let account = Account::new(databases, |destination| {
+        destination.snapshot(copy(Instance, "orders", 5.0))
+    });
+    let now = account.now();
+    let not_pruned = |id: &str| {
+        json!({
+            "outcome": "copied, not pruned",
+            "copy": {"id": format!("snap-{id}-1"), "arn": "arn", "region": DESTINATION, "kmsKeyArn": KEY,
+                "requestedAt": now - SignedDuration::from_hours(3), "attempt": 0},
+        })
+    };
+    let mut refused = not_pruned("orders");
+    refused["pruned"] = json!({"refused": [{"id": "snap-orders-0", "reason": "RDS refused: it is shared"}]});
+    let mut unread = not_pruned("billing");
+    unread["warnings"] = json!(["PruneOld: RdsUnavailable"]);
+    account.executions([
+        Execution::copy("i-orders-11111111", now, 3).gives(refused),
+        Execution::copy("c-billing-11111111", now, 3).gives(unread),
+        Execution::copy("i-stock-11111111", now, 2).takes(60).gives(json!({
+            "decision": "nothing", "outcome": "not ready", "reason": "The snapshot was not available within an hour.",
+        })),
+    ]);
+    let said = account.say("audit").await;
+    insta::assert_snapshot!(said.out);
+    let entries = account.say("audit --json").await.json();
+    let entries = entries["entries"].as_array().expect("entries").iter();
+    let found: Vec<_> = entries
+        .map(|entry| {
+            let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+            (text("database"), text("outcome"), text("copy"), text("cause"))
+        })
+        .collect();
+    let expected = [
+        (
+            "stock",
+            "not ready",
+            "",
+            "The snapshot was not available within an hour.",
+        ),
+        (
+            "billing",
+            "copied, not pruned",
+            "snap-billing-1",
+            "PruneOld: RdsUnavailable",
+        ),
+        (
+            "orders",
+            "copied, not pruned",
+            "snap-orders-1",
+            "snap-orders-0: RDS refused: it is shared",
+        ),
+    ];
+    let expected = expected.map(|(a, b, c, d)| (a.to_owned(), b.to_owned(), c.to_owned(), d.to_owned()));
+    assert_eq!(found, expected);
+    let page = page(&account, "").await;
+    for part in [
+        "<caption>2 copied (not pruned), 1 not ready.",
+        "<span class=\"soon\">copied, not pruned</span><br>snap-orders-0: RDS refused: it is shared",
+        "<span class=\"soon\">copied, not pruned</span><br>PruneOld: RdsUnavailable",
+        "<span class=\"soon\">not ready</span><br>The snapshot was not available within an hour.",
+        "10 min, not pruned",
+    ] {
+        assert!(page.contains(part), "{part} is missing in {page}");
+    }
 }
 
 async fn page(account: &Account, options: &str) -> String {

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use snapferry::aws::step_functions::suffix_of_run;
 use snapferry::error::ExitStatus;
 
-use crate::account::{Account, DESTINATION, Execution, SOURCE, Said, copy, database, run_arn, stack_with, unverified};
+use crate::account::{
+    Account, DESTINATION, Execution, SOURCE, Said, copy, copy_id, database, run_arn, stack_with, unverified,
+};
 
 /// A database under a name that it did not have when it was copied.
 fn renamed(kind: DatabaseKind, from: &str, to: &str) -> scenario::Database {
@@ -87,7 +89,7 @@ async fn a_switchover_hides_nothing() {
             "the execution was for the other one"
         );
         assert_eq!(line(&said, "orders-old1")["last"]["stage"], "succeeded");
-        assert_eq!(line(&said, "orders-old1")["copy"], "snap-orders-5");
+        assert_eq!(line(&said, "orders-old1")["copy"], copy_id(Instance, "orders", 5.0));
     }
 }
 
@@ -349,18 +351,27 @@ async fn a_dry_run_of_any_name_does_not_count() {
 /// Facts 2, 0.3: the honest RPO and the true size, where RDS gives them.
 #[tokio::test]
 async fn the_age_is_that_of_the_data_and_the_size_is_what_was_written() {
-    let account = Account::new(
-        |source| source.instance(database(Instance, "orders").snapshots_aged([5.0])),
-        |destination| destination.snapshot(copy(Instance, "orders", 5.0)),
-    );
-    account.rewrite(
-        "</DBSnapshotIdentifier>",
-        "</DBSnapshotIdentifier><SnapshotDatabaseTime>2026-11-22T04:00:00Z</SnapshotDatabaseTime>\
-         <FullSnapshotSizeInBytes>3221225472</FullSnapshotSizeInBytes>",
-    );
-    let said = account.say("status --json").await;
-    let line = line(&said, "orders");
-    assert_eq!((&line["ageSeconds"], &line["sizeGib"]), (&json!(8 * 3600), &json!(3)));
+    let copy_with_facts = || scenario::Snapshot {
+        database_time_age_hours: Some(8.0),
+        full_snapshot_size_bytes: Some(3 << 30),
+        ..copy(Instance, "orders", 5.0)
+    };
+    let without_a_time = || scenario::Snapshot {
+        omits: ["SnapshotDatabaseTime".to_owned()].into(),
+        ..copy_with_facts()
+    };
+    for (copy, hours) in [(copy_with_facts(), 8), (without_a_time(), 5)] {
+        let account = Account::new(
+            |source| source.instance(database(Instance, "orders").snapshots_aged([5.0])),
+            |destination| destination.snapshot(copy),
+        );
+        let said = account.say("status --json").await;
+        let line = line(&said, "orders");
+        assert_eq!(
+            (&line["ageSeconds"], &line["sizeGib"]),
+            (&json!(hours * 3600), &json!(3))
+        );
+    }
 }
 
 /// L7: an audit that is not complete says so.

@@ -1,6 +1,8 @@
 //! `snapferry restore-command`.
 
-use crate::account::{Account, DESTINATION, SOURCE, copy, copy_for_restore, database, unverified};
+use crate::account::{
+    Account, DESTINATION, SOURCE, copy, copy_for_restore, copy_id, copy_of_resource, database, unverified,
+};
 use domain::copy_tags::RestoreHints;
 use domain::kind::DatabaseKind::{Cluster, Instance};
 use domain::restore_settings::{RestoreSettings, Setting};
@@ -83,6 +85,17 @@ async fn an_instance_is_restored_from_its_newest_verified_copy() {
     assert_eq!(said.ending, Ok(ExitStatus::Success));
     insta::assert_snapshot!(said.out);
     assert_eq!(said.aside, "Fill in: SUBNET_GROUP, SECURITY_GROUP_IDS.\n");
+}
+
+/// What RDS reports of the copy goes before its tags, which say it where RDS does not.
+#[tokio::test]
+async fn the_copys_own_settings_go_before_those_of_its_tags() {
+    let (account, place) = on_the_day();
+    let said = account.say(&format!("restore-command orders {place}")).await;
+    assert!(said.out.contains("--backup-retention-period 7\n"), "{}", said.out);
+    account.rewrite("<BackupRetentionPeriod>7</BackupRetentionPeriod>", "");
+    let said = account.say(&format!("restore-command orders {place}")).await;
+    assert!(said.out.contains("--backup-retention-period 14\n"), "{}", said.out);
 }
 
 #[tokio::test]
@@ -173,11 +186,8 @@ async fn a_database_that_was_renamed_is_restored_by_its_new_name() {
     let account = Account::new(|source| source.instance(renamed("orders-v2", "db-ORDERS")), copies);
     let said = account.say("restore-command orders-v2").await;
     assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.out);
-    assert!(
-        said.out.contains("--db-snapshot-identifier snap-orders-5 "),
-        "{}",
-        said.out
-    );
+    let copy = format!("--db-snapshot-identifier {} ", copy_id(Instance, "orders", 5.0));
+    assert!(said.out.contains(&copy), "{}", said.out);
     assert!(said.out.contains("--db-instance-identifier orders-v2 "), "{}", said.out);
     assert!(
         said.out
@@ -218,20 +228,23 @@ async fn where_the_source_region_does_not_answer_the_name_decides_and_that_is_sa
         "{}",
         said.out
     );
-    assert!(said.out.contains("snap-orders-5"), "{}", said.out);
+    let from = format!("# From the verified copy {} in", copy_id(Instance, "orders", 5.0));
+    assert!(said.out.contains(&from), "{}", said.out);
 }
 
 /// H6, c8: after a switchover the name belongs to another database.
 #[tokio::test]
 async fn of_two_databases_that_had_the_name_the_one_that_has_it_now_is_restored() {
-    let with_green = |region: Region| {
-        let mut green = copy(Instance, "orders", 9.0).tag(tags::SOURCE_RESOURCE_ID, "db-GREEN");
-        green.id = Some("snap-orders-green".to_owned());
-        copies(region).snapshot(green)
-    };
+    let green = copy_of_resource(Instance, "orders", "db-GREEN", 9.0);
+    let green_id = green.id.clone().expect("an identifier");
+    let with_green = |region: Region| copies(region).snapshot(green.clone());
     let source = |region: Region| region.instance(renamed("orders", "db-GREEN"));
     let said = Account::new(source, with_green).say("restore-command orders").await;
-    assert!(said.out.contains("snap-orders-green"), "{}", said.out);
+    assert!(
+        said.out.contains(&format!("# From the verified copy {green_id} in")),
+        "{}",
+        said.out
+    );
     let said = Account::new(source, copies).say("restore-command orders").await;
     assert!(
         said.out.contains(
@@ -240,7 +253,8 @@ async fn of_two_databases_that_had_the_name_the_one_that_has_it_now_is_restored(
         "{}",
         said.out
     );
-    assert!(said.out.contains("snap-orders-5"), "{}", said.out);
+    let from = format!("# From the verified copy {} in", copy_id(Instance, "orders", 5.0));
+    assert!(said.out.contains(&from), "{}", said.out);
 }
 
 /// Case 25.
@@ -297,14 +311,7 @@ async fn the_instances_of_clusters_with_long_names_are_told_apart() {
     let long = "customer-orders-production-eu-west-1-primary-database-cluster-";
     let mut names = std::collections::BTreeSet::new();
     for cluster in [format!("{long}a"), format!("{long}b"), format!("{}-ab", "p".repeat(59))] {
-        let account = Account::new(
-            |source| source,
-            |region| {
-                let mut copy = copy(Cluster, &cluster, 3.0);
-                copy.id = Some("snap-long".to_owned());
-                region.snapshot(copy)
-            },
-        );
+        let account = Account::new(|source| source, |region| region.snapshot(copy(Cluster, &cluster, 3.0)));
         let line = format!("restore-command {cluster} --members 2 --destination {DESTINATION} --owner snap");
         let said = account.say(&line).await;
         let found = said

@@ -98,6 +98,18 @@ async fn some_failures_are_exit_code_2_and_each_says_what_to_do() {
     insta::assert_snapshot!(account.say("run --follow unlisted").await.failure());
 }
 
+/// They are no failures, and are not passed over.
+#[tokio::test]
+async fn what_was_not_pruned_or_not_ready_is_counted_and_said() {
+    let account = account();
+    let now = account.now();
+    let counts = json!({"copied": 2, "copiedNotPruned": 1, "current": 1, "notReady": 1, "failed": 0});
+    account.executions([Execution::run("nightly", now, 2).gives(json!({"counts": counts}))]);
+    let said = account.say("run --follow nightly").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    insta::assert_snapshot!(said.out);
+}
+
 #[tokio::test]
 async fn ctrl_c_leaves_the_run_going() {
     let account = account();
