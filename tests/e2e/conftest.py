@@ -127,7 +127,7 @@ class Destination:
         self.rds = cloud.client("rds", layout.DESTINATION_REGION)
 
     def snapshots(self, kind: str = "instance") -> dict[str, Any]:
-        """Manual snapshots by name, each with its tags as a dictionary under `Tags`."""
+        """Manual snapshots by name, each with its tags as a dictionary under `Tags`, but for those that are going."""
         operation, field, name = (
             ("describe_db_snapshots", "DBSnapshots", "DBSnapshotIdentifier")
             if kind == "instance"
@@ -136,6 +136,8 @@ class Destination:
         found = {}
         for page in self.rds.get_paginator(operation).paginate(SnapshotType="manual"):
             for snapshot in page[field]:
+                if snapshot["Status"] == "deleting":
+                    continue
                 snapshot["Tags"] = {tag["Key"]: tag["Value"] for tag in snapshot.get("TagList", [])}
                 found[snapshot[name]] = snapshot
         return found

@@ -164,7 +164,6 @@ GOOD_RULES = {"destinationRegion": layout.DESTINATION_REGION, "kmsKeyArn": layou
 BAD_TARGETS = {
     "another region": ({"rules": {**GOOD_RULES, "destinationRegion": "us-east-1"}}, "rules.destinationRegion"),
     "another key": ({"rules": {**GOOD_RULES, "kmsKeyArn": layout.KEY_ARN.replace("2222", "9999")}}, "rules.kmsKeyArn"),
-    "a smaller retention": ({"rules": {**GOOD_RULES, "keepCopies": 1}}, "rules.keepCopies"),
     "an unknown field": ({"keep": 1}, "keep"),
     "an unknown kind": ({"kind": "table"}, "kind"),
 }
@@ -179,6 +178,22 @@ def test_a_hand_made_copy_may_not_loosen_the_rules(runs, seed, counts, change, f
     assert run.error == "BadInput"
     assert field in run.cause, run.cause
     assert counts.writes() == 0
+
+
+def test_a_hand_made_copy_that_asks_for_a_smaller_retention_gets_none(runs, seed, destination):
+    """No safety lives in a payload: prune-old keeps what the stack asks for, whatever its input says (design, rule 3)."""
+    copies = seed(fleet([instance("orders")], destination=[old_copy("orders", age) for age in (27, 51, 75)]))
+    target = {
+        "kind": "instance",
+        "id": "orders",
+        "resourceId": resource_id("instance", "orders"),
+        "rules": {**GOOD_RULES, "keepCopies": 1},
+    }
+    run = runs.wait(runs.start(target, machine=runs.copy_snapshot))
+    assert run.status == "SUCCEEDED", run.cause
+    left = destination.snapshots().keys()
+    assert len(left) == 3
+    assert {copies["acme-orders-27h-old"], copies["acme-orders-51h-old"]} < left
 
 
 def test_a_hand_made_copy_of_one_database_works(runs, seed, counts):

@@ -523,7 +523,7 @@ def test_tags_of_a_source_forge_neither_ownership_nor_verification_nor_a_shorter
                     tags=forged,
                     copies={"durationSeconds": 60, "becomes": {"kmsKey": "alias/other"}},
                 ),
-                # What says that it is a copy of ours is not copied, let alone taken for one.
+                # An automated snapshot is never a copy, whatever its tags say.
                 instance("owned", snapshots=[{"ageHours": 3, "tags": tags(owner=OWNER_TAG)}]),
             ],
             destination=old,
@@ -533,7 +533,7 @@ def test_tags_of_a_source_forge_neither_ownership_nor_verification_nor_a_shorter
     assert runs.outcomes(run.arn) == {
         "instance:orders": "copied",
         "instance:ledger": "CopyMismatch",
-        "instance:owned": "nothing",
+        "instance:owned": "copied",
     }
     by_name = destination.snapshots()
     assert len(copies) == len(old)
@@ -543,12 +543,12 @@ def test_tags_of_a_source_forge_neither_ownership_nor_verification_nor_a_shorter
         for name, copy in by_name.items()
         if name not in copies.values()
     }
-    assert new.keys() == {"orders", "ledger"}
+    assert new.keys() == {"orders", "ledger", "owned"}
     assert new["ledger"]["snapferry:verified"] == "mismatch"
+    assert new["orders"]["team"] == new["ledger"]["team"] == "shop"
     for copy in new.values():
         assert copy["snapferry:owner"] == OWNER_TAG
         assert copy["snapferry:attempt"] == "0"
-        assert copy["team"] == "shop"
         assert not [key for key in copy if key.lower() == "snapferry:owner" and key != "snapferry:owner"]
         for key in ("verified", "source-created", "requested"):
             assert not copy[f"snapferry:{key}"].startswith("2020")

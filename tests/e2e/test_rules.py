@@ -144,7 +144,7 @@ def test_the_stack_s_key_may_be_named_by_its_alias(ended):
     for name in ("orders", "billing", "graph", "documents"):
         copy = ended.copies[name]
         assert copy["KmsKeyId"] == layout.KEY_ARN
-        assert copy["Tags"]["snapferry:kms-key"] == layout.KEY_ARN
+        assert copy["Tags"]["snapferry:copy-kms-key"] == layout.KEY_ARN
     assert ended.plan["rules"]["kmsKeyArn"] == layout.KEY_ARN
 
 
@@ -189,7 +189,7 @@ def test_a_tag_may_keep_more_and_never_less(ended):
     assert ended.gone & {f"{layout.OWNER_ID}-longer-{age}h-old" for age in (27, 51, 75, 99, 123)} == {
         f"{layout.OWNER_ID}-longer-123h-old"
     }
-    assert ended.copies["longer"]["Tags"]["snapferry:keep"] == "5"
+    assert ended.copies["longer"]["Tags"]["snapferry:source-keep"] == "5"
     assert not [copy for copy in ended.gone if "-shorter-" in copy]
     assert ended.warnings("instance shorter", "snapferry:keep asks for less than the stack keeps")
 
@@ -218,7 +218,7 @@ def test_an_unencrypted_cluster_is_copied_as_it_is_and_flagged(ended):
     copy = ended.copies["plain"]
     assert copy["StorageEncrypted"] is False
     assert "KmsKeyId" not in copy
-    assert copy["Tags"]["snapferry:kms-key"] == "none"
+    assert copy["Tags"]["snapferry:copy-kms-key"] == "none"
     assert ended.warnings("cluster plain is not encrypted")
     (warning,) = ended.children["plain"].output["warnings"]
     assert "not encrypted" in warning

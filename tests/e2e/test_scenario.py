@@ -113,7 +113,7 @@ def test_what_a_step_is_about_may_be_named_in_other_ways(tmp_path):
     ]
 
 
-def test_a_case_that_is_no_object_is_refused():
+def test_a_case_has_to_be_an_object():
     (problem,) = scenario_file.problems([])
     assert problem.startswith("the case: an array where an object is wanted.")
 
@@ -122,7 +122,7 @@ def test_a_case_that_is_no_object_is_refused():
     ("text", "says"),
     [("{", "is not JSON"), ('{"seed": {}, "seed": {}}', "the field 'seed' stands twice"), ("", "is not JSON")],
 )
-def test_a_file_that_is_no_json_is_refused(tmp_path, text, says):
+def test_a_file_has_to_be_json(tmp_path, text, says):
     file = tmp_path / "case.json"
     file.write_text(text)
     with pytest.raises(CaseError, match=says):

@@ -115,11 +115,7 @@ def test_list_targets_takes_little_memory_for_500_targets_with_three_copies_each
     """It looks through every copy for those of databases that are gone; here the last 50 databases are."""
     counts = (450, 0) if kind == "instance" else (0, 450)
     names = [worlds.long_name(f"{kind}-{number:03}-") for number in range(500)]
-    copies = [
-        worlds.own_copy(kind, 24 * age + 1, name)
-        for name in names
-        for age in range(3)
-    ]
+    copies = [worlds.own_copy(kind, 24 * age + 1, name) for name in names for age in range(3)]
     simulator.seed(worlds.fleet(*counts, copies))
     with start("list-targets", RETIRED_KEEP_DAYS="30") as function:
         answers = [

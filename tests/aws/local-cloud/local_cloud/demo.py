@@ -119,7 +119,10 @@ class Destination:
 
 
 def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
-    """Every manual snapshot of the destination region, asked for as anybody would, through the RDS API."""
+    """Every manual snapshot of the destination region, asked for as anybody would, through the RDS API.
+
+    What is being deleted is gone already.
+    """
     rds = cloud.client("rds", layout.DESTINATION_REGION)
     aliases = cloud.simulator.aliases()
     found = {}
@@ -129,6 +132,8 @@ def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
     ):
         for page in rds.get_paginator(operation).paginate(SnapshotType="manual"):
             for snapshot in page[field]:
+                if snapshot["Status"] == "deleting":
+                    continue
                 tags = {tag["Key"]: tag["Value"] for tag in snapshot.get("TagList", [])}
                 name = snapshot[f"{prefix}Identifier"]
                 option_group = snapshot.get("OptionGroupName", "")
@@ -289,7 +294,7 @@ def endings(codes: dict[str, int], records: list[Json]) -> list[str]:
     """The commands whose exit code does not say what happened, each as a sentence."""
     looked_at = [record for record in records if record["execution"]]
     failed = sum(record["error"] is not None for record in looked_at)
-    in_danger = sum(record["outcome"] not in ("copied", "current", "retired") for record in looked_at)
+    in_danger = sum(record["outcome"] not in ("copied", "current", "retired", "unsupported") for record in looked_at)
     wanted = {
         "run": 0 if not failed else 2 if failed < len(looked_at) else 1,
         "audit": 0,

@@ -195,6 +195,15 @@ def calls() -> list[Call]:
         Call("DescribeGlobalClusters", DESTINATION, {"GlobalClusterIdentifier": "world"}),
         Call("DescribeGlobalClusters", DESTINATION, {"GlobalClusterIdentifier": "nothing"}),
         Call("DescribeGlobalClusters", SOURCE, filtered("region", DESTINATION)),
+        Call("DescribeOrderableDBInstanceOptions", SOURCE, {"Engine": "postgres"}),
+        Call("DescribeOrderableDBInstanceOptions", SOURCE, {"Engine": "postgres", "MaxRecords": 20}),
+        Call(
+            "DescribeOrderableDBInstanceOptions",
+            DESTINATION,
+            {"Engine": "aurora-mysql", "EngineVersion": "8.0", "DBInstanceClass": "db.r6g.large", "Vpc": True},
+            access_key="reader",
+        ),
+        Call("DescribeOrderableDBInstanceOptions", SOURCE, {"Engine": "mysql", "DBInstanceClass": "db.m1.small"}),
         key("2222"),
         key(KEY),
         key("alias/copies"),
@@ -274,7 +283,7 @@ def test_the_calls_reach_every_operation_and_every_outcome_that_is_meant(simulat
     simulator.seed(scenario())
     outcomes = simulator.by_boto3(calls())
     succeeded = {call.operation for call, outcome in zip(calls(), outcomes, strict=True) if "output" in outcome}
-    assert len(succeeded) == 17, succeeded
+    assert len(succeeded) == 18, succeeded
     assert {outcome["error"]["code"] for outcome in outcomes if "error" in outcome} == {
         "AccessDenied",
         "AccessDeniedException",
