@@ -64,12 +64,33 @@ impl RetentionRule {
 impl RetentionRules {
     /// Every rule.
     pub const RULES: [RetentionRule; 6] = [
-        rule([tags::KEEP, tags::SOURCE_KEEP], "KEEP_COPIES", 100, |keep| &mut keep.copies),
-        rule([tags::KEEP_DAYS, tags::SOURCE_KEEP_DAYS], "KEEP_DAYS", 3650, |keep| &mut keep.days),
-        rule([tags::KEEP_DAILY, tags::SOURCE_KEEP_DAILY], "KEEP_DAILY", 100, |keep| &mut keep.daily),
-        rule([tags::KEEP_WEEKLY, tags::SOURCE_KEEP_WEEKLY], "KEEP_WEEKLY", 100, |keep| &mut keep.weekly),
-        rule([tags::KEEP_MONTHLY, tags::SOURCE_KEEP_MONTHLY], "KEEP_MONTHLY", 100, |keep| &mut keep.monthly),
-        rule([tags::KEEP_YEARLY, tags::SOURCE_KEEP_YEARLY], "KEEP_YEARLY", 100, |keep| &mut keep.yearly),
+        rule([tags::KEEP, tags::SOURCE_KEEP], "KEEP_COPIES", 100, |keep| {
+            &mut keep.copies
+        }),
+        rule([tags::KEEP_DAYS, tags::SOURCE_KEEP_DAYS], "KEEP_DAYS", 3650, |keep| {
+            &mut keep.days
+        }),
+        rule([tags::KEEP_DAILY, tags::SOURCE_KEEP_DAILY], "KEEP_DAILY", 100, |keep| {
+            &mut keep.daily
+        }),
+        rule(
+            [tags::KEEP_WEEKLY, tags::SOURCE_KEEP_WEEKLY],
+            "KEEP_WEEKLY",
+            100,
+            |keep| &mut keep.weekly,
+        ),
+        rule(
+            [tags::KEEP_MONTHLY, tags::SOURCE_KEEP_MONTHLY],
+            "KEEP_MONTHLY",
+            100,
+            |keep| &mut keep.monthly,
+        ),
+        rule(
+            [tags::KEEP_YEARLY, tags::SOURCE_KEEP_YEARLY],
+            "KEEP_YEARLY",
+            100,
+            |keep| &mut keep.yearly,
+        ),
     ];
 
     /// What a database's tags ask for, and what is wrong with them: the tag and a remedy, never the value.

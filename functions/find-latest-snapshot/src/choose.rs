@@ -63,7 +63,10 @@ pub(crate) fn newest<'a>(target: &Target, snapshots: &'a [Snapshot]) -> Result<N
     newest.ok_or_else(|| match passed_over.is_empty() {
         true => format!("{} {} has no automated snapshot yet", target.kind, target.id),
         false => {
-            let counts: Vec<String> = passed_over.iter().map(|(why, count)| format!("{count} {why}")).collect();
+            let counts: Vec<String> = passed_over
+                .iter()
+                .map(|(why, count)| format!("{count} {why}"))
+                .collect();
             format!(
                 "{} {} has no snapshot to copy; passed over: {}",
                 target.kind,

@@ -83,9 +83,8 @@ pub(crate) fn decide<'a>(facts: &Facts<'a>) -> Result<Verdict<'a>, Error> {
         });
     }
     // RDS copies the snapshots of one database one after another: a second copy would only queue behind the first.
-    let is_awaited = |copy: &&OwnCopy| {
-        copy.status == CopyStatus::InProgress && has_key(copy) && !facts.stuck.contains(&copy.id)
-    };
+    let is_awaited =
+        |copy: &&OwnCopy| copy.status == CopyStatus::InProgress && has_key(copy) && !facts.stuck.contains(&copy.id);
     if let Some(copy) = copies.iter().filter(is_awaited).max_by_key(|copy| copy.source_created) {
         return Ok(Verdict {
             action: Action::Join(copy),

@@ -219,7 +219,12 @@ const HOURS_WITHOUT_PROGRESS: i64 = 24;
 
 /// The copies in progress that nobody waits for any more.
 fn stuck(own: &[OwnCopy], copies: &[Snapshot], deadline_hours: u32, now: Timestamp) -> Vec<String> {
-    let percent = |copy: &OwnCopy| copies.iter().find(|there| there.id == copy.id).map_or(0, |there| there.percent);
+    let percent = |copy: &OwnCopy| {
+        copies
+            .iter()
+            .find(|there| there.id == copy.id)
+            .map_or(0, |there| there.percent)
+    };
     own.iter()
         .filter(|copy| {
             let hours = now.duration_since(copy.requested).as_hours();
@@ -231,9 +236,8 @@ fn stuck(own: &[OwnCopy], copies: &[Snapshot], deadline_hours: u32, now: Timesta
 
 /// The snapshot that a copy was made of: as RDS lists it, or as the copy remembers it once it has expired.
 fn source_of_copy(copy: &OwnCopy, snapshots: &[Snapshot], copies: &[Snapshot]) -> Source {
-    let is_source = |snapshot: &&Snapshot| {
-        snapshot.arn == copy.source_arn && snapshot.captured_at() == Some(copy.source_created)
-    };
+    let is_source =
+        |snapshot: &&Snapshot| snapshot.arn == copy.source_arn && snapshot.captured_at() == Some(copy.source_created);
     if let Some(snapshot) = snapshots.iter().find(is_source) {
         return source_of(snapshot, copy.source_created);
     }

@@ -164,7 +164,8 @@ async fn an_event_finds_its_database_by_resource_id_whatever_it_is_called_now() 
 /// L3, and the hand-made case: a snapshot that has expired, a database that was deleted, a snapshot of AWS Backup.
 #[tokio::test]
 async fn an_event_about_what_is_gone_is_a_success_that_says_so() {
-    let world = world(|region| small(region).snapshot(SeededSnapshot::automated(1.0).taken_of(Kind::Instance, "dropped")));
+    let world =
+        world(|region| small(region).snapshot(SeededSnapshot::automated(1.0).taken_of(Kind::Instance, "dropped")));
     let dropped = newest_snapshot(&world, "dropped");
     for (snapshot, says) in [
         (
@@ -259,7 +260,7 @@ async fn an_event_costs_at_most_eight_calls_whatever_the_size_of_the_fleet() {
 
 /// P2: what is only advice never carries a run, whatever error AWS gives for it.
 #[tokio::test]
-async fn a_look_up_that_is_only_advice_never_ends_a_run() {
+async fn what_is_only_advice_never_ends_a_run() {
     let source = |region: Region| {
         region
             .option_group(

@@ -52,7 +52,9 @@ impl Hold {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::LeftAlone => "its database no longer exists, and this stack leaves such copies alone (RetiredKeepDays)",
+            Self::LeftAlone => {
+                "its database no longer exists, and this stack leaves such copies alone (RetiredKeepDays)"
+            }
             Self::UnreadTag => "a tag of the database cannot be read, and nothing goes until it can",
             Self::UnreadRecord => {
                 "the database is gone, and a tag of it could not be read when copies were made (snapferry:unread)"

@@ -106,7 +106,11 @@ async fn the_three_newest_verified_copies_stay_and_every_decision_is_explained()
     let world = world((1..=5).map(copy));
     let pruned = prune(&world).await.expect("pruned").pruned;
     assert_eq!(left(&world), ["snap-orders-1", "snap-orders-2", "snap-orders-3"]);
-    assert_eq!(ids(&pruned.deleted), ["snap-orders-5", "snap-orders-4"], "the oldest first");
+    assert_eq!(
+        ids(&pruned.deleted),
+        ["snap-orders-5", "snap-orders-4"],
+        "the oldest first"
+    );
     assert!(
         pruned
             .kept
@@ -482,9 +486,7 @@ async fn a_database_that_was_deleted_meanwhile_keeps_its_copies_unless_it_is_pru
 #[tokio::test]
 async fn a_persons_hold_keeps_a_copy_in_any_spelling() {
     let held = copy(6).tag("SNAPFERRY_HOLD", "no");
-    let failed = unverified(5, "db-ORDERS")
-        .status("failed")
-        .tag(tags::HOLD, "");
+    let failed = unverified(5, "db-ORDERS").status("failed").tag(tags::HOLD, "");
     let world = world((1..=4).map(copy).chain([held, failed]));
     let pruned = prune(&world).await.expect("pruned").pruned;
     assert_eq!(ids(&pruned.deleted), ["snap-orders-4"]);

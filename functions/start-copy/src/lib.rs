@@ -30,7 +30,7 @@ pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -
         describe(deployment, found.target.kind, &found.target.resource_id),
     );
     let snapshot = snapshot?;
-    // What a restore is told of the database is worth less than the copy.
+    // What a restore gets to know of the database is worth less than the copy.
     let database = database.unwrap_or_else(|error| {
         tracing::warn!(%error, "the database could not be read");
         found.warnings.push(format!(

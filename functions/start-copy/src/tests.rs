@@ -541,7 +541,9 @@ async fn a_database_that_cannot_be_read_is_copied_without_hints() {
         let world = world(|region| region.instance(orders()));
         let found = found_orders(&world);
         world.fault(Fault::error(Calls::to("DescribeDBInstances"), code, "not now"));
-        let started = start(&world, found).await.unwrap_or_else(|error| panic!("{code}: {error}"));
+        let started = start(&world, found)
+            .await
+            .unwrap_or_else(|error| panic!("{code}: {error}"));
         assert_eq!(started.warnings.len(), 1);
         let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
         assert!(!copy.tags.contains_key(tags::CLASS));

@@ -14,8 +14,7 @@ const RETRIED: &[(&str, &[&str], u64)] = &[
     ("Throttled", &FUNCTIONS, 6),
     ("RdsUnavailable", &FUNCTIONS, 6),
     ("CopySlotsFull", &["start-copy"], 900),
-    ("SnapshotNotReady", &["list-targets", "start-copy"], 6),
-    ("SnapshotNotFound", &["list-targets"], 6),
+    ("SnapshotNotReady", &["find-latest-snapshot", "start-copy"], 6),
     ("Lambda.ClientExecutionTimeoutException", &FUNCTIONS, 6),
     ("Lambda.ServiceException", &FUNCTIONS, 6),
     ("Lambda.AWSLambdaException", &FUNCTIONS, 6),
@@ -33,6 +32,7 @@ const FINAL: &[&str] = &[
     "BadSettings",
     "AccessDenied",
     "SnapshotQuotaFull",
+    "SnapshotNotFound",
     "KeyNotUsable",
     "OptionGroupMissing",
     "NameTaken",
@@ -361,7 +361,7 @@ fn a_nested_execution_is_never_repeated_because_it_failed() {
 }
 
 #[test]
-fn only_a_full_quota_and_a_vanished_snapshot_are_caught_apart_from_everything_else() {
+fn only_a_full_quota_and_a_snapshot_that_vanished_or_never_came_are_caught_apart_from_everything_else() {
     for_each_state(|place, state| {
         let named: Vec<&str> = state.errors("Catch").concat();
         match state.name {
@@ -370,6 +370,7 @@ fn only_a_full_quota_and_a_vanished_snapshot_are_caught_apart_from_everything_el
                 ["SnapshotQuotaFull", "SnapshotNotFound", "States.ALL"],
                 "{place}"
             ),
+            "FindLatestSnapshot" => assert_eq!(named, ["SnapshotNotReady", "States.ALL"], "{place}"),
             _ => assert!(named.iter().all(|name| *name == "States.ALL"), "{place}: {named:?}"),
         }
     });

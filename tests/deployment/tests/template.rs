@@ -587,7 +587,8 @@ fn keys_are_used_through_rds_only_and_grants_are_for_aws_only() {
                 assert_eq!(condition["Bool"], json!({ "kms:GrantIsForAWSResource": "true" }));
             }
         }
-        let of_sources = || vec!["arn:aws:kms:us-east-1:123456789012:key/*".to_owned()];
+        // D8, case 14: a central account may own the keys of the databases.
+        let of_sources = || vec!["arn:aws:kms:us-east-1:*:key/*".to_owned()];
         assert_eq!(
             uses_of_keys(&policies, "us-east-1"),
             BTreeSet::from([(of_sources(), None, false), (of_sources(), None, true)])

@@ -78,7 +78,7 @@ impl CopyBuilder {
 
     /// Named and tagged as version 1 of the program did.
     #[must_use]
-    pub fn of_version_1(mut self) -> Self {
+    pub fn in_version_1(mut self) -> Self {
         self.tags.format = Format::V1;
         self.tags.stack = None;
         self

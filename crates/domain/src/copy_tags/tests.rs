@@ -146,7 +146,10 @@ fn no_record_is_called_like_a_wish() {
         .collect();
     for key in written.to_tags(&owner()).keys() {
         assert!(!wishes.contains(&key.as_str()), "{key}");
-        assert!(tags::ALL.contains(&key.as_str()), "{key} is not recognised on a database");
+        assert!(
+            tags::ALL.contains(&key.as_str()),
+            "{key} is not recognised on a database"
+        );
     }
 }
 
@@ -216,7 +219,10 @@ fn a_copy_is_of_its_snapshot_under_its_key_and_of_no_other() {
         created_at: copy.requested,
         ..source("rds:orders-1")
     };
-    assert!(!copy.is_of(&later, None), "another snapshot under a name that was used again");
+    assert!(
+        !copy.is_of(&later, None),
+        "another snapshot under a name that was used again"
+    );
 }
 
 #[test]
@@ -239,7 +245,10 @@ fn a_copy_whose_tags_were_tampered_with_is_not_read_as_ours() {
     for (key, value) in [
         (tags::OWNER, "us-west-2/snap"),
         (tags::FORMAT, "3"),
-        (tags::SOURCE_ARN, "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-2"),
+        (
+            tags::SOURCE_ARN,
+            "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-2",
+        ),
         (tags::SOURCE_RESOURCE_ID, "db-OTHER"),
         (tags::SOURCE_CREATED, "2026-11-22T03:10:01Z"),
         (tags::SOURCE_CREATED, "yesterday"),

@@ -87,9 +87,18 @@ fn the_name_depends_on_snapshot_time_database_key_and_attempt() {
         copy(&automated, None, 0),
         copy(&manual, Some("key"), 0),
         // A name that was used again, for a snapshot of the same database or of another one (H6, P1).
-        CopyIdentity { source_created: Timestamp::MAX, ..base },
-        CopyIdentity { source_resource_id: "db-OTHER", ..base },
-        CopyIdentity { format: Format::V1, ..base },
+        CopyIdentity {
+            source_created: Timestamp::MAX,
+            ..base
+        },
+        CopyIdentity {
+            source_resource_id: "db-OTHER",
+            ..base
+        },
+        CopyIdentity {
+            format: Format::V1,
+            ..base
+        },
     ]
     .map(|identity| owner("snapferry").copy_id(&identity))
     .into();

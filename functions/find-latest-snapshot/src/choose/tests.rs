@@ -132,7 +132,10 @@ fn the_snapshot_of_an_event_is_available_coming_or_gone() {
     assert_eq!(state("failed", None), "gone");
     let newer = snapshot("rds:orders-3", "2026-11-22T03:10:00Z");
     assert_eq!(state("creating", Some(newer)), "available");
-    assert!(matches!(event_snapshot(&named, &[], None), Some(EventSnapshot::Gone(_))));
+    assert!(matches!(
+        event_snapshot(&named, &[], None),
+        Some(EventSnapshot::Gone(_))
+    ));
     assert_eq!(event_snapshot(&target(), &[], None), None, "no event");
 }
 
