@@ -119,6 +119,8 @@ def test_status_ends_with_0_2_or_1(seed, snapferry):
         ["orders", "good"],
         ["long-gone", "retired"],
     ]
+    assert "newborn: no copy: RDS has no snapshot of it." in reasons
+    assert "stock-of-the-northern-warehouse: late: " in reasons
     snapferry("status", "--objective", "soon", expect=1)
 
 

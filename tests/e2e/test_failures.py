@@ -181,7 +181,7 @@ def test_a_hand_made_copy_may_not_loosen_the_rules(runs, seed, counts, change, f
 
 
 def test_a_hand_made_copy_that_asks_for_a_smaller_retention_gets_none(runs, seed, destination):
-    """No safety lives in a payload: prune-old keeps what the stack asks for, whatever its input says (design, rule 3)."""
+    """No safety lives in a payload: prune-old keeps what the stack asks for, whatever its input says."""
     copies = seed(fleet([instance("orders")], destination=[old_copy("orders", age) for age in (27, 51, 75)]))
     target = {
         "kind": "instance",
