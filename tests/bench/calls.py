@@ -57,8 +57,9 @@ def section(binaries: dict[str, Path], rds: Simulator, folder: Path) -> str:
     return (
         "## Calls of a run\n\n"
         f"Calls of RDS and KMS, counted by the simulator, of runs over fleets with {CLUSTERS:.0%} clusters and "
-        f"{len(worlds.TEAM_TAGS)} tags on each database. Copies end at once, so that one poll finds each complete; a longer copy adds one call per "
-        "poll (see below). The first column of calls is of the whole run, the next ones are for each database.\n\n"
+        f"{len(worlds.TEAM_TAGS)} tags on each database. Copies end at once, so that one poll finds each complete; a "
+        "longer copy adds one call per poll (see below). The first column of calls is of the whole run, the next ones "
+        "are for each database.\n\n"
         + table(
             ["databases", "run", *names, "all, per database", "polls", "list-targets, MiB"],
             rows,
