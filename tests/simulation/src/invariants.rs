@@ -70,6 +70,8 @@ struct Invoked {
     read: Timestamp,
     /// What it saw then, if it may delete.
     seen: Option<State>,
+    /// Verified copies that it has deleted.
+    deleted: u32,
 }
 
 /// The judge of one seed. Clones are the same judge.
@@ -169,6 +171,7 @@ impl Invariants {
             listed,
             read: now,
             seen: None,
+            deleted: 0,
         };
         lock(&self.known).invocations.insert(number, invoked);
     }
@@ -231,6 +234,14 @@ impl Invariants {
         let mut known = lock(&self.known);
         if deleted.status == CopyStatus::Verified {
             known.pruned.insert(deleted.source_arn().to_owned());
+            let made = known.invocations.get_mut(&invocation).map_or(0, |invoked| {
+                invoked.deleted += 1;
+                invoked.deleted
+            });
+            if made > self.settings.max_deletes_per_run {
+                let problem = format!("{id} is verified copy {made} that one step deletes");
+                self.record.violation(&problem);
+            }
         }
         let read = known.invocations.get(&invocation).map_or(now, |invoked| invoked.read);
         let deadline = SignedDuration::from_hours(i64::from(self.settings.copy_deadline_hours)) - MAX_SKEW;
@@ -280,15 +291,16 @@ impl Invariants {
                 return self.record.violation(&problem);
             }
             keep.days = keep.days.max(self.settings.retired_keep_days);
-            // The tags of the database are gone too; those of its newest copy say what they asked for.
-            let asked = verified.last().and_then(|newest| known.asked.get(&newest.snapshot.id));
-            keep = keep.at_most(asked.map(|(_, keep)| *keep).unwrap_or_default());
         } else {
             if past.in_force(listed).iter().all(|policy| policy.unreadable) {
                 self.record
                     .violation(&format!("{id} was deleted, and a tag of its database cannot be read"));
             }
             keep = keep.at_most(past.keep(listed));
+        }
+        // What every verified copy recorded is in force: a rule ends when the last copy made under it is gone.
+        for copy in &verified {
+            keep = keep.at_most(Kept::recorded(&copy.snapshot.tags));
         }
         if deleted.status != CopyStatus::Verified {
             return;
@@ -536,16 +548,20 @@ impl Invariants {
             verified.sort_by_key(|copy| std::cmp::Reverse(copy.age()));
             self.record
                 .add("copies of databases that are gone", verified.len() as u64);
-            // What their copies' tags ask for, which may be more than the stack does.
-            let Some(tags) = verified.first().map(|newest| &newest.snapshot.tags) else {
-                continue;
-            };
-            let number = |tag| tags.get(tag).and_then(|value| value.parse::<u32>().ok()).unwrap_or(0);
-            if self.settings.retired_keep_days == 0 || Kept::TAGS[2..].iter().any(|tag| number(*tag) > 0) {
+            // What their copies recorded, which may be more than the stack asks for.
+            let keep = verified
+                .iter()
+                .fold(self.keep(), |keep, copy| keep.at_most(Kept::recorded(&copy.snapshot.tags)));
+            let is_unread = copies
+                .iter()
+                .any(|copy| copy.taken.resource_id == resource_id && copy.tag(tags::UNREAD).is_some());
+            // Where the brake is on, it takes more runs than there are.
+            let is_braked = self.settings.max_deletes_per_run < 100;
+            if self.settings.retired_keep_days == 0 || keep.calendar != [0; 4] || is_unread || is_braked {
                 continue;
             }
-            let copies = usize::try_from(self.keep().copies.max(number(tags::KEEP))).unwrap_or(usize::MAX);
-            let days = self.settings.retired_keep_days.max(number(tags::KEEP_DAYS));
+            let days = self.settings.retired_keep_days.max(keep.days);
+            let copies = usize::try_from(keep.copies).unwrap_or(usize::MAX);
             for copy in verified.into_iter().skip(copies) {
                 let age = now.duration_since(copy.taken.at) - SignedDuration::from_hours(6);
                 if age > SignedDuration::from_hours(i64::from(days) * 24) {

@@ -37,7 +37,17 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The tags of the rules, in the order of the fields.
+    /// The tags that record them on copies, in the order of the fields.
+    pub const RECORDS: [&'static str; 6] = [
+        "snapferry:source-keep",
+        "snapferry:source-keep-days",
+        "snapferry:source-keep-daily",
+        "snapferry:source-keep-weekly",
+        "snapferry:source-keep-monthly",
+        "snapferry:source-keep-yearly",
+    ];
+
+    /// The tags of the rules on a database, in the order of the fields.
     pub const TAGS: [&'static str; 6] = [
         "snapferry:keep",
         "snapferry:keep-days",
@@ -84,10 +94,17 @@ impl Kept {
     /// The rules for which the tags of a copy ask for less than this.
     pub fn missing_in(self, tags: &BTreeMap<String, String>) -> impl Iterator<Item = &'static str> {
         let number = |tag: &str| tags.get(tag).and_then(|value| value.parse().ok()).unwrap_or(0);
-        let rules = Self::TAGS.into_iter().zip(self.numbers());
+        let rules = Self::RECORDS.into_iter().zip(self.numbers());
         rules
             .filter(move |(tag, wanted)| number(tag) < *wanted)
             .map(|(tag, _)| tag)
+    }
+
+    /// What the tags of a copy record.
+    #[must_use]
+    pub fn recorded(tags: &BTreeMap<String, String>) -> Self {
+        let number = |tag: &str| tags.get(tag).and_then(|value| value.parse().ok()).unwrap_or(0);
+        Self::from_numbers(Self::RECORDS.map(number))
     }
 
     /// The tags that say so.
