@@ -549,9 +549,9 @@ impl Invariants {
             self.record
                 .add("copies of databases that are gone", verified.len() as u64);
             // What their copies recorded, which may be more than the stack asks for.
-            let keep = verified
-                .iter()
-                .fold(self.keep(), |keep, copy| keep.at_most(Kept::recorded(&copy.snapshot.tags)));
+            let keep = verified.iter().fold(self.keep(), |keep, copy| {
+                keep.at_most(Kept::recorded(&copy.snapshot.tags))
+            });
             let is_unread = copies
                 .iter()
                 .any(|copy| copy.taken.resource_id == resource_id && copy.tag(tags::UNREAD).is_some());

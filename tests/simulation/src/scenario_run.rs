@@ -136,7 +136,10 @@ impl ScenarioRun {
             ("OWNER_ID", "snapferry".to_owned()),
             ("KEEP_COPIES", keep.clone()),
             // The brake as it is by default, or off.
-            ("MAX_DELETES_PER_RUN", if seed.is_multiple_of(2) { "2" } else { "100" }.to_owned()),
+            (
+                "MAX_DELETES_PER_RUN",
+                if seed.is_multiple_of(2) { "2" } else { "100" }.to_owned(),
+            ),
             ("COPY_DEADLINE_HOURS", deadline.clone()),
             ("PAGE_SIZE", page_size.clone()),
             ("INCLUDE_MANUAL_SNAPSHOTS", manual.to_owned()),
