@@ -308,6 +308,36 @@ async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Val
                 ("Marker", output.marker().map(|marker| json!(marker))),
             ])
         }
+        "DescribeOrderableDBInstanceOptions" => {
+            let output = rds
+                .describe_orderable_db_instance_options()
+                .set_engine(text("Engine"))
+                .set_engine_version(text("EngineVersion"))
+                .set_db_instance_class(text("DBInstanceClass"))
+                .set_vpc(input.flag("Vpc"))
+                .set_max_records(input.number("MaxRecords"))
+                .set_marker(text("Marker"))
+                .send()
+                .await
+                .map_err(error)?;
+            let offers = output.orderable_db_instance_options().iter();
+            let list: Vec<Value> = offers
+                .map(|offer| {
+                    members! {
+                        "Engine" => offer.engine(),
+                        "EngineVersion" => offer.engine_version(),
+                        "DBInstanceClass" => offer.db_instance_class(),
+                        "Vpc" => offer.vpc(),
+                        "SupportsStorageEncryption" => offer.supports_storage_encryption(),
+                        "StorageType" => offer.storage_type(),
+                    }
+                })
+                .collect();
+            object([
+                ("OrderableDBInstanceOptions", Some(json!(list))),
+                ("Marker", output.marker().map(|marker| json!(marker))),
+            ])
+        }
         other => json!({ "unknown": other }),
     })
 }

@@ -17,10 +17,10 @@
 //! `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBSnapshots`, `DescribeDBClusterSnapshots`,
 //! `CopyDBSnapshot`, `CopyDBClusterSnapshot`, `CreateDBSnapshot`, `CreateDBClusterSnapshot`, `DeleteDBSnapshot`,
 //! `DeleteDBClusterSnapshot`, `AddTagsToResource`, `RemoveTagsFromResource`, `ListTagsForResource`,
-//! `DescribeAccountAttributes`, `DescribeOptionGroups`, `DescribeGlobalClusters`; and of KMS, which is what a call with
-//! the header `X-Amz-Target` is for, `DescribeKey`. The region of a call is that of its signature; the signature itself
-//! is not verified. A parameter that the operation does not have is refused (`UnknownParameter`), where AWS would
-//! overlook it.
+//! `DescribeAccountAttributes`, `DescribeOptionGroups`, `DescribeGlobalClusters`, `DescribeOrderableDBInstanceOptions`; and
+//! of KMS, which is what a call with the header `X-Amz-Target` is for, `DescribeKey`. The region of a call is that of its
+//! signature; the signature itself is not verified. A parameter that the operation does not have is refused
+//! (`UnknownParameter`), where AWS would overlook it.
 //!
 //! # The control API
 //! JSON under `/_control/`; an error is `{"error": "…"}` with status 400 or 404.
@@ -98,6 +98,8 @@
 //! - KMS says that there is no such key before it looks whether the caller may know.
 //! - A global cluster is listed in every region of its partition, whether or not it has a cluster there.
 //! - `DescribeOptionGroups` tells the default groups that are in use, and any other when it is asked for by name.
+//! - What can be made in a region is the same for every engine and version but for the types of storage; nothing is known
+//!   of zones. A class that is not on offer gives an empty list.
 //! - An automated snapshot that is described by name without its type is not found; by its ARN it is.
 //! - A copy from another region is `pending` in the reply to the call, of clusters too.
 //! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`]).

@@ -369,6 +369,8 @@ pub(crate) struct Region {
     pub(crate) quota: PerKind<u32>,
     pub(crate) slots: PerKind<u32>,
     pub(crate) requests_per_second: Option<f64>,
+    /// Instance classes on offer, where they are not the usual ones.
+    pub(crate) offers: Option<Vec<String>>,
     pub(crate) databases: PerKind<BTreeMap<String, Database>>,
     pub(crate) snapshots: PerKind<BTreeMap<String, Snapshot>>,
 }
@@ -389,6 +391,7 @@ impl Region {
                 clusters: 5,
             },
             requests_per_second: None,
+            offers: None,
             databases: PerKind::default(),
             snapshots: PerKind::default(),
         };

@@ -184,6 +184,10 @@ pub struct Region {
     /// Requests a second beyond which RDS throttles, with bursts of one second's worth; unlimited when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_second: Option<f64>,
+    /// Instance classes that can be made here, of any engine and version. When absent, all but those of generations that
+    /// RDS has ended, such as `db.m1.small`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offers: Option<Vec<String>>,
     /// DB instances that belong to no cluster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub instances: Vec<Database>,

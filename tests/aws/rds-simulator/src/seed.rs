@@ -62,6 +62,9 @@ impl Seeding<'_> {
             }
             region.requests_per_second = Some(rate);
         }
+        if let Some(offers) = &seed.offers {
+            region.offers = Some(offers.clone());
+        }
         for (index, key) in seed.kms_keys.iter().enumerate() {
             add_key(region, &format!("{place}.kmsKeys[{index}]"), key)?;
         }
@@ -755,7 +758,7 @@ fn check_copies(place: &str, copies: &scenario::CopyBehaviour) -> Result<()> {
     Ok(())
 }
 
-fn current_version(engine: &str) -> &'static str {
+pub(crate) fn current_version(engine: &str) -> &'static str {
     match engine {
         "postgres" => "17.6",
         "mysql" => "8.4.6",

@@ -15,6 +15,9 @@ use crate::xml::Xml;
 /// A filter: its name and the values that it lets through.
 type Filter = (String, Vec<String>);
 
+/// Most records that a call gives at once.
+const MAX_RECORDS: usize = 100;
+
 impl Simulator {
     /// `DescribeDBInstances`, `DescribeDBClusters`.
     pub(crate) fn describe_databases(&mut self, call: &Call<'_>, kind: Kind) -> Result<Xml, ApiError> {
@@ -52,7 +55,7 @@ impl Simulator {
             .values()
             .filter(|database| id.as_ref().is_none_or(|id| database.id == *id))
             .filter(|database| filters.iter().all(|filter| database_passes(region, database, filter)));
-        let (page, marker) = page(request, found, |database| &database.id)?;
+        let (page, marker) = page(request, MAX_RECORDS, found, |database| &database.id)?;
         let (result, list, member) = match kind {
             Kind::Instance => ("DescribeDBInstancesResult", "DBInstances", "DBInstance"),
             Kind::Cluster => ("DescribeDBClustersResult", "DBClusters", "DBCluster"),
@@ -143,7 +146,7 @@ impl Simulator {
         {
             return Err(ApiError::snapshot_not_found(kind, id));
         }
-        let (mut page, marker) = page(request, found.into_iter(), |snapshot| &snapshot.id)?;
+        let (mut page, marker) = page(request, MAX_RECORDS, found.into_iter(), |snapshot| &snapshot.id)?;
         let twice = page.clone().into_iter();
         page.extend(twice.filter(|snapshot| call.listing.repeats(&snapshot.id)));
         let (result, list, member) = match kind {
@@ -229,7 +232,7 @@ impl Simulator {
             .iter()
             .filter(|group| engine.is_none_or(|engine| group.engine == engine))
             .filter(|group| major.is_none_or(|major| group.major_version.as_deref() == Some(major)));
-        let (page, marker) = page(request, found, |group| &group.name)?;
+        let (page, marker) = page(request, MAX_RECORDS, found, |group| &group.name)?;
         Ok(paged(
             "DescribeOptionGroupsResult",
             marker,
@@ -265,7 +268,7 @@ impl Simulator {
                     members.any(|(region, _)| regions.contains(&region.name))
                 })
             });
-        let (page, marker) = page(request, found, |global| &global.name)?;
+        let (page, marker) = page(request, MAX_RECORDS, found, |global| &global.name)?;
         Ok(paged(
             "DescribeGlobalClustersResult",
             marker,
@@ -323,7 +326,7 @@ fn all_option_groups(region: &Region) -> Vec<OptionGroup> {
     all.into_values().collect()
 }
 
-fn require(call: &Call<'_>, resource: &str) -> Result<(), ApiError> {
+pub(super) fn require(call: &Call<'_>, resource: &str) -> Result<(), ApiError> {
     call.rights
         .require(&Question::new(&call.operation.action(), resource, &call.request.region))
 }
@@ -355,7 +358,7 @@ fn asks_for_type(filters: &[Filter], wanted: &str) -> bool {
         .any(|(name, values)| name == "snapshot-type" && values.iter().any(|value| value == wanted))
 }
 
-fn filters(request: &Request, known: &[&str]) -> Result<Vec<Filter>, ApiError> {
+pub(super) fn filters(request: &Request, known: &[&str]) -> Result<Vec<Filter>, ApiError> {
     let filters = request.filters();
     for (name, values) in &filters {
         if !known.contains(&name.as_str()) {
@@ -406,8 +409,9 @@ fn contains(region: &Region, resource_type: &str, values: &[String], id: &str) -
 ///
 /// The order is arbitrary but fixed, as in AWS, where it is not documented: nobody shall rely on it. The marker is the
 /// place in that order, so that nothing is listed twice and nothing is left out while others come and go.
-fn page<'a, T>(
+pub(super) fn page<'a, T>(
     request: &Request,
+    max: usize,
     found: impl Iterator<Item = &'a T>,
     id: impl Fn(&'a T) -> &'a String,
 ) -> Result<(Vec<&'a T>, Option<String>), ApiError> {
@@ -416,10 +420,10 @@ fn page<'a, T>(
         Some(text) => text
             .parse()
             .ok()
-            .filter(|size| (20..=100).contains(size))
+            .filter(|size| (20..=max).contains(size))
             .ok_or_else(|| {
                 ApiError::invalid_value(format!(
-                    "Invalid value {text} for MaxRecords. Must be between 20 and 100"
+                    "Invalid value {text} for MaxRecords. Must be between 20 and {max}"
                 ))
             })?,
     };
@@ -450,7 +454,7 @@ fn page<'a, T>(
     Ok((placed.into_iter().map(|(_, _, item)| item).collect(), marker))
 }
 
-fn paged<T>(
+pub(super) fn paged<T>(
     result: &str,
     marker: Option<String>,
     list: &str,

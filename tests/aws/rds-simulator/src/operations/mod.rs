@@ -3,6 +3,7 @@
 mod copy;
 mod describe;
 mod keys;
+mod offers;
 mod presigned;
 mod snapshots;
 mod tags;
@@ -27,17 +28,19 @@ pub(crate) enum Operation {
     DescribeAccountAttributes,
     DescribeOptionGroups,
     DescribeGlobalClusters,
+    DescribeOrderableOptions,
     DescribeKey,
 }
 
 use Kind::{Cluster, Instance};
 use Operation::{
     AddTags, CopySnapshot, CreateSnapshot, DeleteSnapshot, DescribeAccountAttributes, DescribeDatabases,
-    DescribeGlobalClusters, DescribeKey, DescribeOptionGroups, DescribeSnapshots, ListTags, RemoveTags,
+    DescribeGlobalClusters, DescribeKey, DescribeOptionGroups, DescribeOrderableOptions, DescribeSnapshots, ListTags,
+    RemoveTags,
 };
 
 impl Operation {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         DescribeDatabases(Instance),
         DescribeDatabases(Cluster),
         DescribeSnapshots(Instance),
@@ -54,6 +57,7 @@ impl Operation {
         DescribeAccountAttributes,
         DescribeOptionGroups,
         DescribeGlobalClusters,
+        DescribeOrderableOptions,
         DescribeKey,
     ];
 
@@ -88,6 +92,7 @@ impl Operation {
             DescribeAccountAttributes => "DescribeAccountAttributes",
             DescribeOptionGroups => "DescribeOptionGroups",
             DescribeGlobalClusters => "DescribeGlobalClusters",
+            DescribeOrderableOptions => "DescribeOrderableDBInstanceOptions",
             DescribeKey => "DescribeKey",
         }
     }
@@ -193,6 +198,17 @@ impl Operation {
                 "Marker",
             ],
             DescribeGlobalClusters => &["GlobalClusterIdentifier", "Filters.", "MaxRecords", "Marker"],
+            DescribeOrderableOptions => &[
+                "Engine",
+                "EngineVersion",
+                "DBInstanceClass",
+                "LicenseModel",
+                "AvailabilityZoneGroup",
+                "Vpc",
+                "Filters.",
+                "MaxRecords",
+                "Marker",
+            ],
             DescribeKey => &["KeyId", "GrantTokens"],
         }
     }
@@ -240,6 +256,7 @@ pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Outp
         DescribeAccountAttributes => simulator.describe_account_attributes(call),
         DescribeOptionGroups => simulator.describe_option_groups(call),
         DescribeGlobalClusters => simulator.describe_global_clusters(call),
+        DescribeOrderableOptions => simulator.describe_orderable_options(call),
         DescribeKey => return simulator.describe_key(call).map(Output::Json),
     };
     xml.map(Output::Xml)

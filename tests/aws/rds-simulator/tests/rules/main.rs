@@ -12,6 +12,7 @@ mod global_clusters;
 mod harness;
 mod keys;
 mod lifecycle;
+mod offers;
 mod option_groups;
 mod presigning;
 mod properties;

@@ -1,0 +1,87 @@
+//! What a region offers: instance classes, and the storage that they can have.
+
+use crate::error::ApiError;
+use crate::operations::describe::{filters, page, paged, require};
+use crate::simulator::{Call, Simulator};
+use crate::xml::Xml;
+
+/// Most records that this call gives at once; every other one gives 100.
+const MAX_RECORDS: usize = 10_000;
+
+/// What every region offers, unless its scenario says otherwise: a few of each size.
+const USUAL: [&str; 8] = [
+    "db.m6g.large",
+    "db.m6i.large",
+    "db.r6g.large",
+    "db.r6g.xlarge",
+    "db.r6i.large",
+    "db.r7g.large",
+    "db.t4g.medium",
+    "db.t4g.micro",
+];
+
+/// Generations that RDS has ended: no database can be made in one of their classes any more.
+const ENDED: [&str; 5] = ["db.m1.", "db.m2.", "db.m3.", "db.r3.", "db.t1."];
+
+/// A class with one type of storage.
+struct Offer<'a> {
+    class: &'a str,
+    storage: &'a str,
+    /// Tells it from others.
+    id: String,
+}
+
+impl Simulator {
+    /// `DescribeOrderableDBInstanceOptions`: the same for every engine and version but for the storage.
+    pub(crate) fn describe_orderable_options(&mut self, call: &Call<'_>) -> Result<Xml, ApiError> {
+        // It has no resource: only `Resource: "*"` allows it.
+        require(call, "arn:aws:rds:::*")?;
+        let request = call.request;
+        filters(request, &[])?;
+        request.boolean("Vpc")?;
+        let engine = request.get("Engine").ok_or_else(|| ApiError::missing("Engine"))?;
+        let version = request
+            .get("EngineVersion")
+            .unwrap_or_else(|| crate::seed::current_version(engine));
+        let asked = request.get("DBInstanceClass");
+        let seeded = self.region(&request.region).offers.clone();
+        let classes: Vec<&str> = match (&seeded, asked) {
+            (Some(classes), _) => classes.iter().map(String::as_str).collect(),
+            // What is asked for is on offer, be it usual or not.
+            (None, Some(class)) => vec![class],
+            (None, None) => USUAL.to_vec(),
+        };
+        let storage: &[&str] = if engine.starts_with("aurora") {
+            &["aurora", "aurora-iopt1"]
+        } else {
+            &["gp2", "gp3", "io1", "io2"]
+        };
+        let offers: Vec<Offer<'_>> = classes
+            .into_iter()
+            .filter(|class| asked.is_none_or(|asked| asked == *class))
+            .filter(|class| seeded.is_some() || !ENDED.iter().any(|ended| class.starts_with(ended)))
+            .flat_map(|class| storage.iter().map(move |storage| (class, *storage)))
+            .map(|(class, storage)| Offer {
+                class,
+                storage,
+                id: format!("{class}/{storage}"),
+            })
+            .collect();
+        let (page, marker) = page(request, MAX_RECORDS, offers.iter(), |offer| &offer.id)?;
+        Ok(paged(
+            "DescribeOrderableDBInstanceOptionsResult",
+            marker,
+            "OrderableDBInstanceOptions",
+            "OrderableDBInstanceOption",
+            page,
+            |xml, offer| {
+                xml.value("Engine", engine);
+                xml.value("EngineVersion", version);
+                xml.value("DBInstanceClass", offer.class);
+                xml.value("Vpc", true);
+                xml.value("SupportsStorageEncryption", true);
+                xml.value("StorageType", offer.storage);
+            },
+        ))
+    }
+}
