@@ -58,7 +58,7 @@ def story(runs, arn, scenario):
     ended = {"status": execution.status}
     if execution.status == "SUCCEEDED":
         fields = ("outcome", "pruned") if scenario["machine"] == "copy-snapshot" else ("counts", "failures")
-        ended["output"] = {field: execution.output[field] for field in fields}
+        ended["output"] = {field: execution.output.get(field) for field in fields}
     else:
         ended |= {"error": execution.error, "cause": execution.cause}
     events = runs.history(arn)

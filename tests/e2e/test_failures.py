@@ -110,6 +110,28 @@ def test_a_full_quota_is_made_room_in_where_old_copies_can_go(runs, seed, destin
     assert len(destination.snapshots()) == 3
 
 
+def test_a_database_that_was_copied_and_not_pruned_is_reported_as_that(cloud, runs, seed, destination):
+    seed(fleet([instance("orders")], destination=[old_copy("orders", age) for age in (27, 51, 75)]))
+    cloud.simulator.add_fault(
+        {
+            "operation": "DescribeDBSnapshots",
+            "caller": cloud.caller("prune-old").access_key,
+            "action": {"error": {"code": "AccessDenied", "message": "no", "status": 403}},
+        }
+    )
+    run = runs.run({})
+    assert run.status == "SUCCEEDED", run.cause
+    assert (run.output["counts"]["copiedNotPruned"], run.output["counts"]["failed"]) == (1, 0)
+    assert runs.outcomes(run.arn) == {"instance:orders": "copied, not pruned"}
+    (child,) = runs.children(run.arn)
+    assert child.output["warnings"] == ["PruneOld: AccessDenied"]
+    assert len(destination.snapshots()) == 4
+    # The next run prunes.
+    cloud.simulator.clear_faults()
+    assert runs.outcomes(runs.run({}).arn) == {"instance:orders": "current"}
+    assert len(destination.snapshots()) == 3
+
+
 BAD_REQUESTS = {
     "an unknown field": ({"onyl": ["orders"]}, "onyl"),
     "an unknown database": ({"only": ["odrers"]}, "only[0]"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from e2e.fleet import by_hand, cluster, fleet, instance, old_copy
+from e2e.fleet import by_hand, cluster, fleet, instance, old_copy, oracle, oracle_group
 from local_cloud import layout, metrics
 from local_cloud.metrics import Measurement, NotTheFormat
 
@@ -386,6 +386,27 @@ def test_a_run_that_goes_well_and_a_mistyped_input_notify_nobody(runs, seed, mai
     seed(fleet([instance("orders")]))
     assert runs.run().status == "SUCCEEDED"
     assert runs.run({"onyl": ["orders"]}).error == "BadInput"
+    assert mailbox() == []
+
+
+def test_the_run_of_an_event_and_a_dry_run_notify_nobody(cloud, runs, seed, mailbox):
+    scenario = fleet([instance("stock", copies={"durationSeconds": 60, "failAtPercent": 55}), oracle("payroll", "tz")])
+    scenario["regions"][layout.SOURCE_REGION]["optionGroups"] = [oracle_group("tz")]
+    seed(scenario)
+    (snapshot,) = cloud.client("rds").describe_db_snapshots(DBInstanceIdentifier="stock")["DBSnapshots"]
+    event = {
+        "detail-type": "RDS DB Snapshot Event",
+        "detail": {
+            "EventID": "RDS-EVENT-0091",
+            "SourceArn": snapshot["DBSnapshotArn"],
+            "SourceIdentifier": snapshot["DBSnapshotIdentifier"],
+        },
+    }
+    assert runs.run(event).failure["counts"]["failed"] == 1
+    # A dry run lists what would fail, and has not failed itself.
+    asked = runs.run({"dryRun": True})
+    assert asked.status == "SUCCEEDED", asked.cause
+    assert [(one["id"], one["error"]) for one in asked.output["failures"]] == [("payroll", "OptionGroupMissing")]
     assert mailbox() == []
 
 
