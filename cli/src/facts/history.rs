@@ -268,11 +268,10 @@ impl HistoryEntry {
     fn from_copy(region: &str, database: &DatabaseCopies, copy: &OwnedCopy) -> Self {
         let OwnedCopy { own, snapshot } = copy;
         let (outcome, error) = match own.status {
-            CopyStatus::Verified => (EntryOutcome::COPIED, None),
+            // One that is going was made, and somebody deletes it.
+            CopyStatus::Verified | CopyStatus::Going => (EntryOutcome::COPIED, None),
             CopyStatus::Unverified | CopyStatus::InProgress => (EntryOutcome::Running, None),
             CopyStatus::Failed => (EntryOutcome::Failed, Some("CopyFailed")),
-            // It was made, and somebody deletes it.
-            CopyStatus::Going => (EntryOutcome::COPIED, None),
             CopyStatus::Mismatched => (EntryOutcome::Failed, Some("CopyMismatch")),
         };
         Self {
