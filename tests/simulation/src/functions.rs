@@ -315,12 +315,12 @@ impl Functions {
                             let kept = usize::try_from(deployment.settings.keep.copies).unwrap_or(1);
                             delete_from(deployment, &payload, kept, usize::MAX).await?;
                         }
-                        Broken::PrunerOverlooksUnreadableTags => {
-                            payload
-                                .target
-                                .policy
-                                .iter_mut()
-                                .for_each(|policy| policy.hold_all = false);
+                        Broken::PrunerOverlooksUnreadableTags
+                            if !payload.target.dry_run
+                                && payload.target.policy.as_ref().is_some_and(|policy| policy.hold_all) =>
+                        {
+                            let kept = usize::try_from(deployment.settings.keep.copies).unwrap_or(1);
+                            delete_from(deployment, &payload, kept, usize::MAX).await?;
                         }
                         Broken::PrunerKeepsOneOfTheGone if payload.target.retired => {
                             let mut deployment = deployment.clone();

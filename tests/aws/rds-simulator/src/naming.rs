@@ -1,9 +1,7 @@
 //! The name that Snapferry gives to a copy, for seeded copies that an earlier run made.
 
 use domain::ownership::{CopyIdentity, Format, Owner};
-use domain::tags::{
-    COPY_KMS_KEY, FORMAT, KMS_KEY, NO_KEY, OWNER, SOURCE_ARN, SOURCE_CREATED, SOURCE_RESOURCE_ID,
-};
+use domain::tags::{COPY_KMS_KEY, FORMAT, KMS_KEY, NO_KEY, OWNER, SOURCE_ARN, SOURCE_CREATED, SOURCE_RESOURCE_ID};
 
 use jiff::Timestamp;
 
@@ -25,7 +23,9 @@ pub(crate) fn copy_id(tags: &Tags, attempt: u32) -> Result<String, String> {
         .ok_or_else(|| format!("copyOf needs a tag {OWNER} such as eu-west-1/acme"))?;
     let owner = Owner::new(source_region, owner_id);
     let version = tags.get(FORMAT).map(String::as_str);
-    let format = Format::from_tag(version).ok_or_else(|| format!("{FORMAT} {}: there is no such version", version.unwrap_or_default()))?;
+    let format = Format::from_tag(version)
+        .ok_or_else(|| format!("{FORMAT} {}: there is no such version", version.unwrap_or_default()))?;
+    let source_arn = tag(SOURCE_ARN)?;
     let key = tag(match format {
         Format::V1 => KMS_KEY,
         Format::V2 => COPY_KMS_KEY,
@@ -41,7 +41,7 @@ pub(crate) fn copy_id(tags: &Tags, attempt: u32) -> Result<String, String> {
     };
     Ok(owner.copy_id(&CopyIdentity {
         format,
-        source_arn: tag(SOURCE_ARN)?,
+        source_arn,
         source_created,
         source_resource_id,
         kms_key_arn: Some(key).filter(|key| *key != NO_KEY),

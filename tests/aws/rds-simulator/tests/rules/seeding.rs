@@ -48,7 +48,7 @@ fn a_scenario_that_cannot_be_is_refused_with_the_place() {
         ),
         (
             with_instance(&json!({ "id": "a", "snapshots": [{ "id": "b", "type": "automated" }] })),
-            "no name for a snapshot of type automated",
+            "is not a name for a snapshot of type automated",
         ),
         (
             with_instance(&json!({ "id": "a", "snapshots": [{ "ageHours": 1 }, { "ageHours": 1 }] })),
