@@ -123,6 +123,10 @@ mod tests {
 
     use super::*;
 
+    #[expect(
+        clippy::option_option,
+        reason = "whether it is misspelled, and for which tag it was meant if for one"
+    )]
     fn meant(key: &str) -> Option<Option<&'static str>> {
         let tags = BTreeMap::from([(key.to_owned(), "10".to_owned())]);
         misspelled(&tags).next().map(|found| found.meant)

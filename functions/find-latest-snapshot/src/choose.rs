@@ -60,20 +60,19 @@ pub(crate) fn newest<'a>(target: &Target, snapshots: &'a [Snapshot]) -> Result<N
             Err(why) => *passed_over.entry(why).or_default() += 1,
         }
     }
-    newest.ok_or_else(|| match passed_over.is_empty() {
-        true => format!("{} {} has no automated snapshot yet", target.kind, target.id),
-        false => {
-            let counts: Vec<String> = passed_over
-                .iter()
-                .map(|(why, count)| format!("{count} {why}"))
-                .collect();
-            format!(
-                "{} {} has no snapshot to copy; passed over: {}",
-                target.kind,
-                target.id,
-                counts.join(", ")
-            )
+    newest.ok_or_else(|| {
+        let Target { kind, id, .. } = target;
+        if passed_over.is_empty() {
+            return format!("{kind} {id} has no automated snapshot yet");
         }
+        let counts: Vec<String> = passed_over
+            .iter()
+            .map(|(why, count)| format!("{count} {why}"))
+            .collect();
+        format!(
+            "{kind} {id} has no snapshot to copy; passed over: {}",
+            counts.join(", ")
+        )
     })
 }
 

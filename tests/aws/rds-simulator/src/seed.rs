@@ -144,13 +144,7 @@ impl Seeding<'_> {
     ) -> Result<()> {
         let times = Times { now: self.now };
         let region = &self.regions[region_name];
-        let kind = match (owner, seed.kind) {
-            (None, None) => return Err(wrong(place, "kind is missing: instance or cluster")),
-            (Some((kind, _)), Some(said)) if kind != said => {
-                return Err(wrong(place, "kind is not that of the database"));
-            }
-            (Some((kind, _)), _) | (None, Some(kind)) => kind,
-        };
+        let kind = kind_of_snapshot(place, owner.map(|(kind, _)| kind), seed.kind)?;
         let source_arn = seed.source_arn.as_deref().map(|arn| times.fill(arn)).transpose();
         let source_arn = source_arn.map_err(|reason| wrong(place, format!("sourceArn: {reason}")))?;
         let source = source_arn.as_deref().and_then(|arn| {
@@ -412,6 +406,15 @@ fn job_of(seed: &scenario::Snapshot, seconds: f64, percent: u32, across: bool) -
         queue: None,
         takes_slot: across,
         becomes: seed.copies.becomes.clone(),
+    }
+}
+
+/// The kind of a snapshot: that of the database that it stands under, or what it says.
+fn kind_of_snapshot(place: &str, of_owner: Option<Kind>, said: Option<Kind>) -> Result<Kind> {
+    match (of_owner, said) {
+        (None, None) => Err(wrong(place, "kind is missing: instance or cluster")),
+        (Some(kind), Some(said)) if kind != said => Err(wrong(place, "kind is not that of the database")),
+        (Some(kind), _) | (None, Some(kind)) => Ok(kind),
     }
 }
 

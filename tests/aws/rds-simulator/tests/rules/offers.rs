@@ -42,8 +42,8 @@ fn a_region_offers_what_its_scenario_says() {
     );
     let asked = [POSTGRES, ("DBInstanceClass", "db.m1.small"), ("EngineVersion", "16.4")];
     let reply = lab.ok(DESTINATION, OPERATION, &asked);
-    assert_eq!(value(&reply, "EngineVersion"), "16.4");
-    assert_eq!(value(&reply, "Engine"), "postgres");
+    assert!(values(&reply, "EngineVersion").iter().all(|version| version == "16.4"));
+    assert!(values(&reply, "Engine").iter().all(|engine| engine == "postgres"));
     assert!(values(&reply, "StorageType").contains(&"gp3".to_owned()));
     assert!(classes(&mut lab, DESTINATION, &[POSTGRES, ("DBInstanceClass", "db.r6g.large")]).is_empty());
 }
