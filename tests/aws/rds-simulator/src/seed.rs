@@ -181,14 +181,7 @@ impl Seeding<'_> {
             alias = Some(std::mem::replace(&mut id, name));
         }
         if let Some(account) = &seed.account {
-            if owner.is_some() || !is_account(account) {
-                return Err(wrong(
-                    place,
-                    "account: twelve digits, of a snapshot that stands for itself",
-                ));
-            }
-            let foreign = Region::new(region_name, account);
-            id = foreign.snapshot_arn(kind, &id);
+            id = foreign_id(region_name, kind, place, account, owner.is_some(), &id)?;
         }
         let original_created = match seed.original_age_hours {
             Some(age) => times.before(age).map_err(|reason| wrong(place, reason))?,
@@ -786,6 +779,17 @@ fn fill_tags(times: &Times, place: &str, tags: &Tags) -> Result<Tags> {
             Ok((key.clone(), value))
         })
         .collect()
+}
+
+/// The identifier of a snapshot of another account, which is its ARN.
+fn foreign_id(region: &str, kind: Kind, place: &str, account: &str, has_owner: bool, id: &str) -> Result<String> {
+    if has_owner || !is_account(account) {
+        return Err(wrong(
+            place,
+            "account: twelve digits, of a snapshot that stands for itself",
+        ));
+    }
+    Ok(Region::new(region, account).snapshot_arn(kind, id))
 }
 
 /// The minute of a time, as in the name of an automated snapshot.
