@@ -316,7 +316,7 @@ impl Account {
         self.inside().offers = Some(offers);
     }
 
-    /// As RDS answers `DescribeOrderableDBInstanceOptions`, which the simulator does not know.
+    /// As RDS answers `DescribeOrderableDBInstanceOptions`: what a test says is on offer, or a refusal.
     fn orderable(&self, body: &str) -> (u16, String) {
         let field = |name: &str| {
             let mut pairs = body.split('&').filter_map(|pair| pair.split_once('='));
