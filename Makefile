@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARCH ?= x86_64
 
 # The worlds that `make test` and `make simulate` run.
-SEEDS ?= 2000
+SEEDS ?= 1000
 FIRST ?= 1
 
 VENV := .venv
@@ -19,7 +19,7 @@ LINTERS := .venv-lint
 MACHINES := target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo screenshot test test-rust simulate scale test-python bench lint format build release reproducible render scenario local-up local-down local-env local-status clean prerequisites ready programs
+.PHONY: help demo screenshot test test-rust worlds simulate scale test-python bench lint format build release reproducible render scenario local-up local-down local-env local-status clean prerequisites ready programs
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -57,7 +57,10 @@ test-rust: render
 	SIM_SEEDS=$(SEEDS) SIM_FIRST=$(FIRST) SIM_THREADS=$$(getconf _NPROCESSORS_ONLN) \
 		cargo test --profile simulation --package simulation -- --nocapture
 
-simulate: render ## Run simulated worlds, SEEDS=2000 from FIRST=1, on every core.
+worlds: ## Run 2,000 simulated worlds.
+	@$(MAKE) --no-print-directory simulate SEEDS=2000
+
+simulate: render ## Run simulated worlds, SEEDS=1000 from FIRST=1, on every core.
 	SIM_SEEDS=$(SEEDS) SIM_FIRST=$(FIRST) SIM_THREADS=$$(getconf _NPROCESSORS_ONLN) \
 		cargo test --profile simulation --package simulation --test simulation seeds -- --nocapture
 

@@ -31,7 +31,11 @@ impl Groups {
         let asked = match concerned[..] {
             [] => return Self::default(),
             [only] => {
-                let tag = wish(only, tags::OPTION_GROUP).map(|name| name.trim().to_ascii_lowercase());
+                // A tag that names no group is ignored, as the policy ignores it.
+                let tag = wish(only, tags::OPTION_GROUP)
+                    .map(str::trim)
+                    .filter(|name| OptionGroups::is_name(name));
+                let tag = tag.map(str::to_ascii_lowercase);
                 let own = only.option_group.as_deref().filter(|name| !is_default(name));
                 tokio::try_join!(
                     named(&deployment.source, own),

@@ -764,6 +764,24 @@ async fn a_database_with_permanent_options_and_no_option_group_is_found_out_befo
     assert_eq!(problem_of(&plan.expect("a plan"), "finance"), None);
 }
 
+/// A tag that cannot be the name of a group is ignored by the preflight as by the policy, of one database as of many.
+#[tokio::test]
+async fn a_tag_that_names_no_option_group_does_not_hide_the_one_that_the_stack_names() {
+    let timezone = |name: &str| OptionGroup::new(name, "oracle-ee").version("19").permanent("Timezone");
+    let world = world_with(
+        |region| {
+            let finance = encrypted("finance").engine("oracle-ee").option_group("oracle-tz");
+            region
+                .option_group(timezone("oracle-tz"))
+                .instance(finance.tag("snapferry:option-group", "1-is no name"))
+        },
+        |region| region.option_group(timezone("copies-tz")),
+    );
+    let mapped = settings_with(&[("OPTION_GROUPS", "oracle-tz=copies-tz")]);
+    let plan = list_with(&deployment_with(&world, "tests", mapped), &world, json!({})).await;
+    assert_eq!(problem_of(&plan.expect("a plan"), "finance"), None);
+}
+
 #[tokio::test]
 async fn of_two_clusters_of_a_global_database_the_primary_is_copied() {
     let world = World::new(

@@ -121,7 +121,7 @@ impl Kept {
 pub struct Policy {
     /// What is kept.
     pub keep: Kept,
-    /// Whether one of the tags cannot be read, so that everything is kept.
+    /// Whether one of the tags that ask for retention cannot be read, so that everything is kept.
     pub unreadable: bool,
     /// The key of the allowed ones that is picked.
     pub key: Option<&'static str>,
@@ -144,7 +144,6 @@ pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy
         }
         7 => (policy.keep.copies, policy.keep.days) = (few(random), few(random)),
         _ => {
-            policy.unreadable = true;
             if random.per_mille(300) {
                 policy.keep.days = few(random);
             }
@@ -156,6 +155,7 @@ pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy
                 ("snapferry:copy", "perhaps"),
                 ("snapferry:option-group", "1-is no name"),
             ]);
+            policy.unreadable = tag.starts_with("snapferry:keep");
             tags.insert(tag.to_owned(), value.to_owned());
         }
     }
@@ -165,8 +165,6 @@ pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy
         let value = *random.one_of(&[ALLOWED_KEY, id, ALLOWED_ALIAS, OTHER_KEY]);
         if allows_key && value != OTHER_KEY {
             policy.key = Some(ALLOWED_KEY);
-        } else {
-            policy.unreadable = true;
         }
         tags.insert("snapferry:kms-key".to_owned(), value.to_owned());
     }

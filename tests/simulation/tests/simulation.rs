@@ -16,7 +16,7 @@ use simulation::scenario_run::{self, CALLS_UNDER_FAULTS, FAULTS, Options};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Seeds that take less than half a minute of one core in the dev profile; `make test` runs 2,000 in another.
+/// Seeds that take less than half a minute of one core in the dev profile; `make test` runs 1,000 in another.
 const SEEDS: u64 = 20;
 
 /// Seeds within which each mutation must be caught.
