@@ -454,9 +454,9 @@ impl Found {
 #[serde(untagged)]
 pub enum StartAnswer {
     /// The copy was started, or joined.
-    Started(Started),
+    Started(Box<Started>),
     /// Try again later.
-    Waiting(Found),
+    Waiting(Box<Found>),
 }
 
 /// The copy as `start-copy` gives it. A [`Found`] that joins a copy reads as one too.

@@ -50,12 +50,13 @@ pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -
             }
             Err(error) => {
                 let facts = unread.is_none().then_some(facts);
-                return wait(&deployment.settings, Found { facts, ..found }, *key, error).map(StartAnswer::Waiting);
+                let waiting = wait(&deployment.settings, Found { facts, ..found }, *key, error)?;
+                return Ok(StartAnswer::Waiting(Box::new(waiting)));
             }
             Ok(copy) => {
                 tracing::info!(copy = copy.id, attempt = copy.attempt, "copy started or joined");
                 found.warnings.extend(unread);
-                return Ok(StartAnswer::Started(started(found, source, copy)));
+                return Ok(StartAnswer::Started(Box::new(started(found, source, copy))));
             }
         }
     }

@@ -63,7 +63,7 @@ async fn start(world: &World, found: Found) -> Result<Started, Error> {
 
 async fn start_with(deployment: &Deployment, found: Found, now: Timestamp) -> Result<Started, Error> {
     match handle(deployment, found, now).await? {
-        StartAnswer::Started(started) => Ok(started),
+        StartAnswer::Started(started) => Ok(*started),
         StartAnswer::Waiting(found) => panic!("it waits: {:?}", found.waiting),
     }
 }
@@ -71,7 +71,7 @@ async fn start_with(deployment: &Deployment, found: Found, now: Timestamp) -> Re
 /// Where it has to wait.
 async fn wait(deployment: &Deployment, found: Found, now: Timestamp) -> Found {
     match handle(deployment, found, now).await {
-        Ok(StartAnswer::Waiting(found)) => found,
+        Ok(StartAnswer::Waiting(found)) => *found,
         other => panic!("no wait: {other:?}"),
     }
 }
@@ -140,7 +140,7 @@ async fn after_six_hours_the_snapshot_is_looked_for_again_and_after_slot_wait_ho
     let error = loop {
         match handle(&deployment, found, world.now()).await {
             Ok(StartAnswer::Waiting(waiting)) => {
-                found = waiting;
+                found = *waiting;
                 if found.waiting.as_ref().is_some_and(|wait| wait.find_again) {
                     found_again.push(found.target.waited.slot / 3_600);
                     found = Found {
@@ -190,7 +190,7 @@ async fn a_busy_snapshot_is_waited_for_an_hour_and_the_key_of_an_alias_six_minut
                     let wait = waiting.waiting.as_ref().expect("a wait");
                     assert_eq!((wait.reason, wait.seconds), (reason, 60));
                     waits += 1;
-                    found = waiting;
+                    found = *waiting;
                 }
                 Ok(StartAnswer::Started(started)) => panic!("{started:?}"),
                 Err(error) => break error,

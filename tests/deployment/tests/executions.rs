@@ -182,7 +182,7 @@ fn a_full_queue_is_waited_for_as_a_value_and_each_try_has_its_retries_anew() {
     assert_eq!(execution.waits[..200], [180; 200]);
 }
 
-/// How long it has waited goes with the database through every way back to StartCopy: it is looked for again after hours,
+/// How long it has waited goes with the database through every way back to `StartCopy`: it is looked for again after hours,
 /// after a snapshot that vanished, and after room was made.
 #[test]
 fn what_was_waited_goes_through_every_way_back_to_start_copy() {

@@ -317,7 +317,7 @@ async fn a_tag_that_goes_in_the_middle_of_a_copy_fails_that_database_alone_and_n
             let StartAnswer::Started(copy) = answer.expect("started") else {
                 panic!("the queue is empty");
             };
-            started.push(copy);
+            started.push(*copy);
         }
         let of_ledger = started
             .iter()

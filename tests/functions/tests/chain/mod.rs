@@ -26,7 +26,7 @@ pub(crate) async fn run(
     for mut target in plan.instances.into_iter().chain(plan.clusters) {
         target.rules = Some(plan.rules.clone());
         target.dry_run = plan.dry_run;
-        outcomes.push(copy_snapshot(world, settings, target).await);
+        outcomes.push(Box::pin(copy_snapshot(world, settings, target)).await);
     }
     Ok(outcomes)
 }
@@ -38,7 +38,12 @@ pub(crate) async fn copy_snapshot(world: &World, settings: &Settings, target: Ta
     let of = |caller| deployment_with(world, caller, settings.clone());
     let found = loop {
         let target = pass(&target).map_err(problem_of)?;
-        let found = find_latest_snapshot::handle(&of("FindLatestSnapshot"), target, world.now()).await;
+        let found = Box::pin(find_latest_snapshot::handle(
+            &of("FindLatestSnapshot"),
+            target,
+            world.now(),
+        ))
+        .await;
         let found = found.map_err(problem_of)?;
         if found.decision != Decision::Verify {
             break found;
@@ -73,11 +78,11 @@ async fn follow(world: &World, settings: &Settings, found: &Found) -> Result<Val
 async fn start(world: &World, deployment: &Deployment, mut found: Found) -> Result<Started, Error> {
     loop {
         match start_copy::handle(deployment, found, world.now()).await? {
-            StartAnswer::Started(started) => return Ok(started),
+            StartAnswer::Started(started) => return Ok(*started),
             StartAnswer::Waiting(waiting) => {
                 let wait = waiting.waiting.as_ref().expect("a wait");
                 world.advance(Duration::from_secs(wait.seconds));
-                found = waiting;
+                found = *waiting;
             }
         }
     }
