@@ -113,7 +113,14 @@ async fn verify_finished(
     own: &OwnCopy,
     now: Timestamp,
 ) -> Result<Checked, Error> {
-    let verification = verify::compare(&started.source, started.copy.kms_key_arn.as_deref(), snapshot);
+    let key = started.copy.kms_key_arn.as_deref();
+    let verification = verify::compare(&started.source, key, snapshot);
+    if verify::is_key_ignored(&started.source, key, snapshot) {
+        started.warnings.push(format!(
+            "RDS took the key and did not use it: {} is encrypted with a key that AWS owns, as its snapshot is",
+            snapshot.id
+        ));
+    }
     let mark = if verification.differ.is_empty() {
         now.to_string()
     } else {

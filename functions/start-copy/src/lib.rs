@@ -102,7 +102,7 @@ async fn start(
                 .option_group(&snapshot.engine, snapshot.option_group.as_deref(), settings)
                 .map(str::to_owned),
             presigned: needs_presigned_url(&settings.source_region, &source.engine),
-            tags: tag_set::all(&snapshot.tags, &ours, &deployment.owner),
+            tags: tag_set::all(&snapshot.tags, database, &ours, &deployment.owner),
         };
         if let Some(copy) = copy_or_join(deployment, &request, source, key, attempt, now).await? {
             return Ok(copy);

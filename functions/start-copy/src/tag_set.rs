@@ -60,19 +60,28 @@ pub(crate) fn ours(
     }
 }
 
-/// All tags of the copy: what the source carries, then ours over it, so that a source can forge none of ours.
+/// All tags of the copy: what the snapshot carries, what its database carries besides (without `CopyTagsToSnapshot`, which
+/// is off by default, a snapshot has no tags for the allocation of costs), then ours over them, so that a source can forge
+/// none of ours.
 ///
 /// RDS refuses keys and values that begin with `aws:` or `rds:`. Where there are more than fit beside ours and those that
-/// are written later ([`tags::RESERVED`]), the inherited ones give way.
-pub(crate) fn all(inherited: &BTreeMap<String, String>, ours: &CopyTags, owner: &Owner) -> BTreeMap<String, String> {
+/// are written later ([`tags::RESERVED`]), the inherited ones give way, those of the database first.
+pub(crate) fn all(
+    of_snapshot: &BTreeMap<String, String>,
+    database: Option<&Database>,
+    ours: &CopyTags,
+    owner: &Owner,
+) -> BTreeMap<String, String> {
     let ours = ours.to_tags(owner);
     let later = tags::RESERVED.iter().filter(|key| !ours.contains_key(**key)).count();
-    let mut all: BTreeMap<String, String> = inherited
-        .iter()
-        .filter(|(key, value)| is_allowed(key) && is_allowed(value) && !is_ours(key))
-        .take(tags::MAX_TAGS.saturating_sub(ours.len() + later))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    let room = tags::MAX_TAGS.saturating_sub(ours.len() + later);
+    let of_database = database.into_iter().flat_map(|database| &database.tags);
+    let mut all = BTreeMap::new();
+    for (key, value) in of_snapshot.iter().chain(of_database) {
+        if all.len() < room && is_allowed(key) && is_allowed(value) && !is_ours(key) {
+            all.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
     all.extend(ours);
     all
 }

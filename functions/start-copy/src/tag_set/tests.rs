@@ -36,7 +36,7 @@ fn tags(inherited: &BTreeMap<String, String>, database: Option<&Database>) -> BT
         attempt: 1,
         ..ours(&target, &source(), &snapshot, database, "snapferry-prod", requested)
     };
-    all(inherited, &ours, &owner())
+    all(inherited, database, &ours, &owner())
 }
 
 #[test]
@@ -100,15 +100,50 @@ fn inherited_tags_are_carried_over_without_the_reserved_ones() {
     assert_eq!(tags["snapferry:owner"], "us-east-1/snap");
 }
 
+/// m15: the tags for the allocation of costs, where `CopyTagsToSnapshot` is off. What a snapshot carries itself is newer.
+#[test]
+fn a_copy_carries_its_databases_tags_too_and_no_wish_among_them() {
+    let pairs = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        let owned = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        owned.collect()
+    };
+    let of_database = pairs(&[
+        ("cost-centre", "4711"),
+        ("team", "old"),
+        ("aws:cloudformation:stack-name", "shop"),
+        ("snapferry:keep", "9"),
+        ("Snapferry:Keep-Days", "9"),
+        ("snapferry:owner", "eu-west-1/mallory"),
+        ("snapferry:restored-from", "snap-orders-1"),
+    ]);
+    let database = Database {
+        tags: of_database,
+        ..database()
+    };
+    let tags = tags(&pairs(&[("team", "payments")]), Some(&database));
+    let inherited: Vec<(&str, &str)> = tags
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .filter(|(key, _)| !key.to_lowercase().starts_with("snapferry:"))
+        .collect();
+    assert_eq!(inherited, [("cost-centre", "4711"), ("team", "payments")]);
+    assert_eq!(tags["snapferry:owner"], "us-east-1/snap");
+    assert!(!tags.contains_key("snapferry:keep") && !tags.contains_key("snapferry:restored-from"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(20_000)))]
 
     #[test]
     fn no_source_tag_can_forge_ours_or_push_them_out(
         inherited in proptest::collection::btree_map("(snapferry:|SNAPFERRY:|aws:|rds:)?[a-z:-]{1,12}", "[a-z:]{0,8}", 0..70),
+        of_database in proptest::collection::btree_map("(snapferry:x|aws:|rds:)?[a-z:-]{1,12}", "[a-z:]{0,8}", 0..50),
     ) {
+        let tagged = Database { tags: of_database, ..database() };
         let plain = tags(&BTreeMap::new(), Some(&database()));
-        let tags = tags(&inherited, Some(&database()));
+        let tags = tags(&inherited, Some(&tagged));
         // What is written later has its place (H1).
         let mut complete = tags.clone();
         complete.extend(tags::RESERVED.iter().map(|key| ((*key).to_owned(), String::new())));
