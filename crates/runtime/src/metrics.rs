@@ -49,7 +49,7 @@ metrics! {
     COPIES_TO_GO = "CopiesToGo" in "Count";
     /// From the request of a copy until it was found complete.
     COPY_DURATION = "CopyDuration" in "Seconds";
-    /// Allocated storage of a copied instance. Of clusters RDS does not say.
+    /// Size of a copied instance: what was written, or else its allocated storage. Of clusters RDS does not say.
     COPIED_GIGABYTES = "CopiedGigabytes" in "Gigabytes";
     /// Age of the data of a database's newest verified copy; without a copy, age of the database.
     RECOVERY_POINT_AGE = "RecoveryPointAgeHours" in "None";

@@ -93,6 +93,44 @@ async fn day_after_day_three_copies_of_each_database_are_kept() {
     }
 }
 
+/// M11, rule 2 of the design: a stack that is deployed again under a new name owns what it made before. It copies nothing
+/// again, leaves what the other name made alone for three days, and prunes it then.
+#[tokio::test]
+async fn a_stack_that_is_deployed_under_a_new_name_orphans_nothing_and_copies_nothing_again() {
+    let world = world(|region| region.instance(encrypted("orders")).cluster(encrypted("billing")));
+    let both = [(Kind::Instance, "orders"), (Kind::Cluster, "billing")];
+    let first = settings_with(&[("STACK_NAME", "of-the-past")]);
+    for _ in 0..4 {
+        chain::run(&world, &first, json!({})).await.expect("a run");
+        next_day(&world, &both);
+    }
+    let by_first: BTreeSet<String> = copies(&world, "snap-").into_iter().map(|copy| copy.id).collect();
+    assert_eq!(by_first.len(), 6);
+    // As of the fourth day: the first stack has copied it.
+    chain::run(&world, &first, json!({})).await.expect("a run");
+    let asked = world.calls("CopyDBSnapshot") + world.calls("CopyDBClusterSnapshot");
+    let by_first: BTreeSet<String> = copies(&world, "snap-").into_iter().map(|copy| copy.id).collect();
+
+    let again = settings_with(&[("STACK_NAME", "again")]);
+    let results = chain::run(&world, &again, json!({})).await.expect("a run");
+    assert_eq!(outcomes(&results), ["current", "current"]);
+    assert_eq!(
+        world.calls("CopyDBSnapshot") + world.calls("CopyDBClusterSnapshot"),
+        asked
+    );
+    for day in 1..=8 {
+        next_day(&world, &both);
+        chain::run(&world, &again, json!({})).await.expect("a run");
+        let there: BTreeSet<String> = copies(&world, "snap-").into_iter().map(|copy| copy.id).collect();
+        if day < 3 {
+            assert!(by_first.is_subset(&there), "day {day}");
+        }
+    }
+    let left = copies(&world, "snap-");
+    assert_eq!(left.len(), 6, "three of each database");
+    assert!(left.iter().all(|copy| copy.tags["snapferry:stack"] == "again"));
+}
+
 #[tokio::test]
 async fn a_failing_copy_is_tried_once_a_run_and_three_times_in_all() {
     let world = world(|region| region.instance(encrypted("orders").copies_fail(60, 9)));
