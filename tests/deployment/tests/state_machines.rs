@@ -226,6 +226,7 @@ fn sources_without_repetition() -> [(&'static str, String); 2] {
     })
 }
 
+/// m4: npm's asl-validator refuses an expression with a line break in it.
 #[test]
 fn no_expression_is_long_none_stands_twice_and_none_breaks_its_line() {
     for (name, source) in sources_without_repetition() {

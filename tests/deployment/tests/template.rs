@@ -951,6 +951,7 @@ fn what_starts_a_run_retries_and_keeps_what_it_could_not_deliver() {
     assert_eq!(entries(senders).len(), rules.as_object().expect("rules").len());
 }
 
+/// B1.
 #[test]
 fn another_partition_names_nothing_of_this_one() {
     for (source, destination) in [("us-gov-west-1", "us-gov-east-1"), ("cn-north-1", "cn-northwest-1")] {
@@ -988,6 +989,13 @@ fn no_partition_is_taken_for_granted() {
         let link = &template["Outputs"]["DashboardConsole"]["Value"];
         assert!(link.as_str().is_some_and(|link| link.starts_with(console)), "{link}");
     }
+}
+
+/// m3: checkov cannot read a merge, and cfn-lint warns of it.
+#[test]
+fn no_map_is_merged_into_another() {
+    let template = text("infra/template.yaml");
+    assert!(!template.lines().any(|line| line.trim_start().starts_with("<<:")));
 }
 
 /// m13: a sentence, where `Fn::FindInMap` would fail first.

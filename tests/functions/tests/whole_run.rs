@@ -131,6 +131,50 @@ async fn a_stack_that_is_deployed_under_a_new_name_orphans_nothing_and_copies_no
     assert!(left.iter().all(|copy| copy.tags["snapferry:stack"] == "again"));
 }
 
+/// L1 (`a17`), D2: an ordinary `sam deploy` while a copy is in progress. What is configured now counts, and nothing fails.
+#[tokio::test]
+async fn a_change_of_parameters_in_mid_run_fails_nothing_that_is_in_progress() {
+    for changed in [
+        &[("KEEP_COPIES", "7")][..],
+        &[("KEEP_COPIES", "1")],
+        &[("DESTINATION_KMS_KEY_ARN", fixtures::OTHER_KEY)],
+        &[
+            ("SELECTION", "opt-in"),
+            ("RETIRED_KEEP_DAYS", "30"),
+            ("COPY_DEADLINE_HOURS", "1"),
+        ],
+    ] {
+        let world = world(|region| region.instance(encrypted("orders")));
+        for _ in 0..4 {
+            chain::run(&world, &settings(), json!({})).await.expect("a run");
+            next_day(&world, &[(Kind::Instance, "orders")]);
+        }
+        let before = fixtures::deployment(&world);
+        let mut target = fixtures::target(&world, domain::kind::DatabaseKind::Instance, "orders");
+        target.rules = serde_json::from_value(json!({
+            "destinationRegion": DESTINATION, "kmsKeyArn": fixtures::KEY, "keepCopies": 3,
+        }))
+        .expect("rules");
+        let found = find_latest_snapshot::handle(&before, target, world.now())
+            .await
+            .expect("found");
+        let started = start_copy::handle(&before, found, world.now()).await.expect("started");
+        world.finish_copies();
+
+        let after = fixtures::deployment_with(&world, "tests", settings_with(changed));
+        let checked = check_copy_status::handle(&after, started, world.now()).await;
+        let checked = checked.unwrap_or_else(|error| panic!("{changed:?}: {error}"));
+        let payload = serde_json::to_value(checked).expect("JSON");
+        let pruned = prune_old::handle(&after, runtime::input::parse(payload).expect("a payload"), world.now()).await;
+        let pruned = pruned.unwrap_or_else(|error| panic!("{changed:?}: {error}"));
+        // Three were there, and a fourth has come.
+        let expected = usize::from(changed[0] != ("KEEP_COPIES", "7"));
+        let rules_of_the_run = 3;
+        assert_eq!(pruned.pruned.deleted.len(), expected, "{changed:?}");
+        assert!(copies(&world, "snap-").len() >= rules_of_the_run, "{changed:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_failing_copy_is_tried_once_a_run_and_three_times_in_all() {
     let world = world(|region| region.instance(encrypted("orders").copies_fail(60, 9)));
