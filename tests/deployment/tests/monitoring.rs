@@ -122,8 +122,13 @@ fn a_run_that_does_not_succeed_sets_off_the_alarm_however_it_ends() {
         ends,
         BTreeSet::from(["ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"])
     );
-    // A metric without measurements has no value, and a sum with it has none either: each counts as 0.
-    let terms: BTreeSet<String> = sum.split(" + ").map(str::to_owned).collect();
+    // A metric without measurements has no value, and `a + b` with it has none either: each counts as 0.
+    let terms = sum.strip_prefix("SUM([").and_then(|rest| rest.strip_suffix("])"));
+    let terms: BTreeSet<String> = terms
+        .expect("a sum")
+        .split("), ")
+        .map(|term| format!("{})", term.trim_end_matches(')')))
+        .collect();
     assert_eq!(terms, watched.keys().map(|id| format!("FILL({id}, 0)")).collect());
     assert_eq!(
         (&alarm["ComparisonOperator"], &alarm["Threshold"]),

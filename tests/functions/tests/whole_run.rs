@@ -131,6 +131,89 @@ async fn a_stack_that_is_deployed_under_a_new_name_orphans_nothing_and_copies_no
     assert!(left.iter().all(|copy| copy.tags["snapferry:stack"] == "again"));
 }
 
+/// H1 (`a23`), D1, kind 4: what is written when a copy is verified has had its place from the start, however many tags its
+/// snapshot and its database have.
+#[tokio::test]
+async fn a_snapshot_with_as_many_tags_as_rds_allows_is_copied_verified_and_pruned() {
+    let keep = ["", "-days", "-daily", "-weekly", "-monthly", "-yearly"];
+    for count in [36, 37, 44, 50] {
+        for wishes in [&keep[..0], &keep[..]] {
+            let tagged = |at: usize| (format!("team-{at}"), "x".to_owned());
+            let mut database = encrypted("orders").snapshots_aged([]);
+            database.tags = wishes
+                .iter()
+                .map(|suffix| (format!("snapferry:keep{suffix}"), "1".to_owned()))
+                .chain((0..44).map(|at| tagged(100 + at)))
+                .collect();
+            let world = world(|region| region.instance(database));
+            for _ in 0..5 {
+                world.add(&Scenario::new().region(SOURCE, |region| {
+                    let mut snapshot = Snapshot::automated(0.5).taken_of(Kind::Instance, "orders");
+                    snapshot.tags = (0..count).map(tagged).collect();
+                    region.snapshot(snapshot)
+                }));
+                let results = chain::run(&world, &settings(), json!({})).await.expect("a run");
+                assert_eq!(outcomes(&results), ["copied"], "{count} tags, {} wishes", wishes.len());
+                world.advance(Duration::from_hours(24));
+            }
+            let left = copies(&world, "snap-");
+            assert_eq!(left.len(), 3, "{count} tags");
+            for copy in left {
+                assert!(copy.tags.contains_key("snapferry:verified"));
+                let reserved = domain::tags::RESERVED
+                    .iter()
+                    .filter(|key| !copy.tags.contains_key(**key));
+                assert!(
+                    copy.tags.len() + reserved.count() <= domain::tags::MAX_TAGS,
+                    "{count} tags"
+                );
+            }
+        }
+    }
+}
+
+/// M2 (`a12`): copies of 30 hours, a snapshot a day, and RDS copies those of one instance one after another. Nobody waits
+/// for them longer than the minute of the daily run.
+#[tokio::test]
+async fn in_a_month_of_copies_that_take_longer_than_a_day_every_completed_copy_is_verified() {
+    let world = world(|region| region.instance(encrypted("orders").copies_take(30.0 * 3600.0)));
+    let deployment = fixtures::deployment(&world);
+    for _ in 0..30 {
+        loop {
+            let target = fixtures::target(&world, domain::kind::DatabaseKind::Instance, "orders");
+            let found = find_latest_snapshot::handle(&deployment, target, world.now())
+                .await
+                .expect("found");
+            match found.decision {
+                domain::payload::Decision::Verify => {
+                    let found = runtime::input::parse(serde_json::to_value(found).expect("JSON")).expect("a payload");
+                    check_copy_status::handle(&deployment, found, world.now())
+                        .await
+                        .expect("verified");
+                }
+                domain::payload::Decision::Copy => {
+                    start_copy::handle(&deployment, found, world.now())
+                        .await
+                        .expect("started");
+                    break;
+                }
+                _ => break,
+            }
+        }
+        next_day(&world, &[(Kind::Instance, "orders")]);
+    }
+    let made = copies(&world, "snap-");
+    let (complete, going): (Vec<_>, Vec<_>) = made.iter().partition(|copy| copy.status == "available");
+    assert!(complete.len() >= 12, "{} completed", complete.len());
+    assert!(going.len() <= 1, "one copy of a database at a time: {}", going.len());
+    let unverified = complete
+        .iter()
+        .filter(|copy| !copy.tags.contains_key("snapferry:verified"))
+        .count();
+    // The one that was completed after the last run.
+    assert!(unverified <= 1, "{unverified} of {} were forgotten", complete.len());
+}
+
 /// L1 (`a17`), D2: an ordinary `sam deploy` while a copy is in progress. What is configured now counts, and nothing fails.
 #[tokio::test]
 async fn a_change_of_parameters_in_mid_run_fails_nothing_that_is_in_progress() {
