@@ -423,6 +423,10 @@ pub struct DatabaseFacts {
     pub retention: RetentionRules,
     /// Whether one of those tags could not be read; nothing if the database itself is gone, or could not be read.
     pub unread: Option<bool>,
+    /// The snapshot's own option group.
+    pub snapshot_option_group: Option<String>,
+    /// Whether the copy inherits the tags of the database, because the snapshot has none.
+    pub inherits_of_database: bool,
     /// Keys that RDS refused for this snapshot, so that they are not asked for again.
     pub refused_keys: usize,
 }

@@ -158,7 +158,8 @@ pub struct Database {
     pub engine_version: String,
     /// The cluster that an instance is a member of.
     pub member_of: Option<String>,
-    /// Its tags in our namespace (`snapferry:`), and those that may have been meant for it: see [`crate::tag_spelling`].
+    /// Its tags. Of a list of databases only those in our namespace (`snapferry:`), and those that may have been meant for
+    /// it: see [`crate::tag_spelling`].
     pub tags: BTreeMap<String, String>,
     /// Status, as RDS spells it (`DBInstanceStatus`, `Status`).
     pub status: String,

@@ -135,3 +135,30 @@ fn a_copy_without_a_key_is_encrypted_as_its_source_is() {
         ["its encryption is none instead of sse-rds"]
     );
 }
+
+/// L11: such a copy is as good as the one without a key that is asked for where RDS refuses keys. Anything else that is
+/// not encrypted as asked is a mismatch.
+#[test]
+fn a_key_that_rds_ignores_is_no_mismatch_where_aws_owns_the_key_of_the_source() {
+    let of = |encryption| Source { encryption, ..source() };
+    let copy = |encryption| Snapshot {
+        kind: DatabaseKind::Cluster,
+        encryption,
+        kms_key_arn: None,
+        ..copy()
+    };
+    let kinds = [Encryption::None, Encryption::Kms, Encryption::AwsOwned];
+    for from in kinds {
+        for to in kinds {
+            let ignored = (from, to) == (Encryption::AwsOwned, Encryption::AwsOwned);
+            assert_eq!(
+                is_key_ignored(&of(from), Some(KEY), &copy(to)),
+                ignored,
+                "{from:?} {to:?}"
+            );
+            assert!(!is_key_ignored(&of(from), None, &copy(to)));
+            let is_good = compare(&of(from), Some(KEY), &copy(to)).differ.is_empty();
+            assert_eq!(is_good, ignored || to == Encryption::Kms, "{from:?} {to:?}");
+        }
+    }
+}
