@@ -421,11 +421,19 @@ impl Rds {
 
     /// Sets one tag of a snapshot.
     pub async fn tag(&self, snapshot_arn: &str, key: &str, value: &str) -> Result<(), Error> {
-        let tag = Tag::builder().key(key).value(value).build();
+        let tags = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        self.tag_all(snapshot_arn, &tags).await
+    }
+
+    /// Sets these tags of a snapshot, and leaves its others.
+    pub async fn tag_all(&self, snapshot_arn: &str, tags: &BTreeMap<String, String>) -> Result<(), Error> {
+        let tags = tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         self.client
             .add_tags_to_resource()
             .resource_name(snapshot_arn)
-            .tags(tag)
+            .set_tags(Some(tags.collect()))
             .send()
             .await
             .map_err(codes::error)?;

@@ -5,7 +5,7 @@ mod chain;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::payload::Problem;
+use domain::payload::{Problem, StartAnswer};
 use fixtures::{DESTINATION, SOURCE, copies, settings, settings_with, world, world_with};
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::{Database, Fleet, Scenario, Snapshot};
@@ -241,11 +241,14 @@ async fn a_change_of_parameters_in_mid_run_fails_nothing_that_is_in_progress() {
         let found = find_latest_snapshot::handle(&before, target, world.now())
             .await
             .expect("found");
-        let started = start_copy::handle(&before, found, world.now()).await.expect("started");
+        let StartAnswer::Started(started) = start_copy::handle(&before, found, world.now()).await.expect("started")
+        else {
+            panic!("there is a slot")
+        };
         world.finish_copies();
 
         let after = fixtures::deployment_with(&world, "tests", settings_with(changed));
-        let checked = check_copy_status::handle(&after, started, world.now()).await;
+        let checked = check_copy_status::handle(&after, *started, world.now()).await;
         let checked = checked.unwrap_or_else(|error| panic!("{changed:?}: {error}"));
         let payload = serde_json::to_value(checked).expect("JSON");
         let pruned = prune_old::handle(&after, runtime::input::parse(payload).expect("a payload"), world.now()).await;
@@ -402,8 +405,8 @@ async fn sixty_databases_share_the_slots_and_none_is_copied_twice() {
                 continue;
             }
             match start_copy::handle(&deployment, found, world.now()).await {
-                Ok(_) => {}
-                Err(domain::error::Error::CopySlotsFull { .. }) => {
+                Ok(StartAnswer::Started(_)) => {}
+                Ok(StartAnswer::Waiting(_)) => {
                     refused += 1;
                     still.push(target);
                 }

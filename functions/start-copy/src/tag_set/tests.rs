@@ -34,9 +34,23 @@ fn tags(inherited: &BTreeMap<String, String>, database: Option<&Database>) -> BT
     let ours = CopyTags {
         kms_key_arn: Some("arn:aws:kms:eu-west-1:123456789012:key/1111".to_owned()),
         attempt: 1,
-        ..ours(&target, &source(), &snapshot, database, "snapferry-prod", requested)
+        ..ours(
+            &target,
+            &source(),
+            &snapshot,
+            &facts(database.cloned()),
+            "snapferry-prod",
+            requested,
+        )
     };
-    all(inherited, database, &ours, &owner())
+    let none = BTreeMap::new();
+    let of_database = database.map_or(&none, |database| &database.tags);
+    let all = all(inherited, of_database, &ours, &owner());
+    // A copy that is given its database's tags later has the same.
+    let mut later = super::all(inherited, &none, &ours, &owner());
+    later.extend(missing(inherited, of_database, &ours, &owner()));
+    assert_eq!(later, all);
+    all
 }
 
 #[test]
