@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
 /// Names of all tests, of Rust and of Python.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut directories = ["crates", "functions", "tests"]
+    let mut directories = ["cli", "crates", "functions", "tests"]
         .map(|folder| root().join(folder))
         .to_vec();
     while let Some(directory) = directories.pop() {
