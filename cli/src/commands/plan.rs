@@ -2,7 +2,7 @@
 //!
 //! It is a dry run, followed to its end and read.
 
-use domain::payload::{Decision, PruneDecision};
+use domain::payload::{Decision, PruneDecision, Source};
 
 use crate::args::{Global, Plan};
 use crate::aws::account::Account;
@@ -89,12 +89,12 @@ fn table(plan: &PlanFile) -> Table {
     ]);
     for planned in &plan.databases {
         let source = planned.source.as_ref();
-        let captured = source.map(|source| format_utc(source.created_at));
+        let captured = source.map(|source| format_utc(source.data_at()));
         table.row([
             Cell::from(database_name(planned.kind, &planned.database)),
             decision(planned),
             Cell::from(captured.unwrap_or_default()),
-            Cell::from(format_size(source.and_then(|source| source.size_gib))),
+            Cell::from(format_size(source.and_then(Source::data_gib))),
             Cell::from(unless_zero(planned.delete.len())),
             Cell::from(planned.error.as_ref().unwrap_or(&planned.reason).as_str()),
         ]);

@@ -31,7 +31,7 @@ pub(crate) struct OwnedCopy {
 impl OwnedCopy {
     /// How old its data is: what RDS says of the data itself, or else when its snapshot was taken.
     pub(crate) fn captured_at(&self) -> Timestamp {
-        self.snapshot.data_time.unwrap_or(self.own.source_created)
+        self.snapshot.data_at(self.own.source_created)
     }
 
     /// When it was verified.

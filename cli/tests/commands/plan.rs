@@ -74,6 +74,28 @@ async fn a_plan_says_what_would_be_done_and_why() {
     );
 }
 
+/// Kind 14: what would be copied is as old as its data, and as large as what was written.
+#[tokio::test]
+async fn a_plan_shows_the_time_and_the_size_of_the_data() {
+    let account = Account::new(databases, |destination| destination);
+    let now = account.now();
+    let told = json!({
+        "target": {"kind": "instance", "id": "orders", "resourceId": "db-ORDERS", "dryRun": true},
+        "decision": "copy", "outcome": "planned", "reason": "new", "attempt": 0,
+        "source": {"id": "rds:orders-1", "arn": "arn", "createdAt": "2026-11-22T03:10:00Z",
+            "dataTime": "2026-11-22T01:05:00Z", "engine": "postgres", "engineVersion": "16.3", "encryption": "sse-kms",
+            "sizeGib": 200, "writtenGib": 7},
+    });
+    let run = Execution::run("", now, 0)
+        .takes(2)
+        .lists(1, 0)
+        .gives(json!({"counts": {"planned": 1}, "failures": []}));
+    account.when_started(run, vec![Execution::copy("i-orders-SUFFIX", now, 0).takes(1).gives(told)]);
+    let said = account.say("plan").await;
+    let row = said.out.lines().find(|line| line.starts_with("orders")).expect("a row");
+    assert!(row.contains("2026-11-22 01:05") && row.contains(" 7 "), "{row}");
+}
+
 #[tokio::test]
 async fn it_fits_a_terminal_of_60_columns() {
     let said = account(false).say_in(Some(60), "plan").await;
