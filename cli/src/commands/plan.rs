@@ -53,16 +53,7 @@ pub(crate) async fn run(
 }
 
 fn show(plan: &PlanFile, terminal: &mut Terminal<'_>) {
-    let deletions = plan.databases.iter().map(|planned| planned.delete.len()).sum();
-    let text = format!(
-        "A run would copy {} of {} to {}, wait for {} under way, and then delete {}.",
-        plan.count(Decision::Copy),
-        databases(plan.databases.len()),
-        plan.destination_region,
-        copies(plan.count(Decision::Join)),
-        plural(deletions, "old copy", "old copies"),
-    );
-    terminal.println_wrapped(Style::Strong, &text);
+    terminal.println_wrapped(Style::Strong, &answer(plan));
     let failing = plan.failing().count();
     if failing > 0 {
         terminal.println_wrapped(Style::Bad, &format!("{} would fail.", databases(failing)));
@@ -76,6 +67,23 @@ fn show(plan: &PlanFile, terminal: &mut Terminal<'_>) {
         terminal.println("");
     }
     remarks::write(&plan.warnings, &plan.left_out, &plan.retired, terminal);
+}
+
+/// The answer in a sentence.
+fn answer(plan: &PlanFile) -> String {
+    let deletions = plan.databases.iter().map(|planned| planned.delete.len()).sum();
+    let verify = match plan.count(Decision::Verify) {
+        0 => String::new(),
+        complete => format!("verify {} of older snapshots, ", plural(complete, "complete copy", "complete copies")),
+    };
+    format!(
+        "A run would copy {} of {} to {}, wait for {} under way, {verify}and then delete {}.",
+        plan.count(Decision::Copy),
+        databases(plan.databases.len()),
+        plan.destination_region,
+        copies(plan.count(Decision::Join)),
+        plural(deletions, "old copy", "old copies"),
+    )
 }
 
 fn table(plan: &PlanFile) -> Table {

@@ -96,6 +96,23 @@ async fn a_plan_shows_the_time_and_the_size_of_the_data() {
     assert!(row.contains("2026-11-22 01:05") && row.contains(" 7 "), "{row}");
 }
 
+/// Kind 6: a complete copy that nothing has verified yet is work of its own.
+#[tokio::test]
+async fn complete_copies_that_would_be_verified_are_counted_apart() {
+    let account = Account::new(databases, |destination| destination);
+    let now = account.now();
+    let told = json!({"decision": "verify", "outcome": "pending", "reason": "a copy of an older snapshot is complete"});
+    let run = Execution::run("", now, 0)
+        .takes(2)
+        .lists(1, 0)
+        .gives(json!({"counts": {"planned": 1}, "failures": []}));
+    account.when_started(run, vec![Execution::copy("i-orders-SUFFIX", now, 0).takes(1).gives(told)]);
+    let said = account.say("plan").await;
+    let expected = "A run would copy 0 of 1 database to eu-west-1, wait for 0 copies under way, verify 1 complete copy of \
+                    older snapshots, and then delete 0 old copies.";
+    assert_eq!(said.out.lines().next(), Some(expected), "{}", said.out);
+}
+
 #[tokio::test]
 async fn it_fits_a_terminal_of_60_columns() {
     let said = account(false).say_in(Some(60), "plan").await;
