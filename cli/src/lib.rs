@@ -13,6 +13,7 @@ pub mod error;
 mod facts;
 mod format;
 pub mod output;
+mod quoting;
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// Does what the command line says, in the account of the environment.
 pub async fn run(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<ExitStatus, CliError> {
+    commands::check(&cli.command)?;
     let global = &cli.global;
     // With --destination no other region is called, not even for a session: STS answers there as well.
     let region = cli.command.destination().or(global.region.as_deref());
@@ -46,14 +48,18 @@ pub async fn run(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<ExitStatus, C
             () = ctrl_c() => {}
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        ended = run_until(&account, cli, &mut interrupt, terminal) => ended,
-        () = impatient => Err(CliError::new(
-            "Interrupted.",
-            "What was started in AWS goes on; `snapferry audit` shows it.",
-        )),
-    }
+        ended = run_until(&account, cli, &mut interrupt, terminal) => Some(ended),
+        () = impatient => None,
+    };
+    ended.unwrap_or_else(|| {
+        let command = global.command("audit");
+        terminal.eprintln(&format!(
+            "Interrupted. What was started in AWS goes on; to see it:\n  {command}"
+        ));
+        Ok(ExitStatus::Interrupted)
+    })
 }
 
 /// Ctrl-C.

@@ -8,3 +8,15 @@ pub(crate) mod remarks;
 pub(crate) mod restore_command;
 pub(crate) mod run;
 pub(crate) mod status;
+
+use crate::args::Command;
+use crate::error::CliError;
+
+/// Refuses what no account is needed for to see that it cannot be done, so that nobody signs in for it.
+pub(crate) fn check(command: &Command) -> Result<(), CliError> {
+    match command {
+        Command::Run(options) => run::check(options),
+        Command::RestoreCommand(options) => restore_command::check(options),
+        Command::Status(_) | Command::Plan(_) | Command::Audit(_) | Command::Completions { .. } | Command::Man => Ok(()),
+    }
+}

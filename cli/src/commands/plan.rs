@@ -9,9 +9,10 @@ use crate::aws::account::Account;
 use crate::aws::step_functions::execution_name;
 use crate::commands::remarks;
 use crate::error::{CliError, ExitStatus};
+use crate::facts::fleet::Fleet;
 use crate::facts::plan_file::{PlanFile, PlannedDatabase};
 use crate::facts::run_progress::{Followed, Follower, Interrupt};
-use crate::facts::run_summary::{Purpose, start};
+use crate::facts::run_summary::{Purpose, check_names, start};
 use crate::format::{copies, database_name, databases, format_size, format_utc, plural, unless_zero};
 use crate::output::progress_bars::ProgressBars;
 use crate::output::table::{Cell, Column, Table};
@@ -26,6 +27,7 @@ pub(crate) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
     let stack = account.stack(&global.stack).await?;
+    check_names(&options.only, &stack, || Fleet::read(account, &stack)).await?;
     let arn = start(account, &stack, Purpose::Plan, &options.only).await?;
     let mut bars = ProgressBars::only_live(terminal);
     let run = Follower::new(account, &stack, &arn);
@@ -37,7 +39,7 @@ pub(crate) async fn run(
         terminal.eprintln(&format!(
             "The dry run goes on; it changes nothing. To follow it:\n  {command}"
         ));
-        return Ok(ExitStatus::Error);
+        return Ok(ExitStatus::Interrupted);
     };
     let plan = PlanFile::from_run(account, &stack, &detail, &children).await?;
     if options.json {
@@ -45,7 +47,7 @@ pub(crate) async fn run(
     } else {
         show(&plan, terminal);
     }
-    Ok(if plan.failing().next().is_some() {
+    Ok(if options.detailed_exit_code && plan.failing().next().is_some() {
         ExitStatus::Problem
     } else {
         ExitStatus::Success

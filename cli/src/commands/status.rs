@@ -79,7 +79,7 @@ pub(crate) async fn run(
         if source.stack.is_some() && databases.iter().any(is_helped) {
             terminal.eprintln(&format!(
                 "To copy what is missing:\n  {} --follow",
-                global.run_command()
+                global.command("run")
             ));
         }
     }

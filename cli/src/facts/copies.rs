@@ -127,12 +127,15 @@ impl OwnedCopies {
         let others: Vec<String> = others.collect();
         let what = format!("There are no copies of the owner {} in {}.", self.owner_id, self.region);
         if others.is_empty() {
-            return CliError::new(what, "Try another region, or start a run: snapferry run.");
+            return CliError::new(what, "The first run makes them; or they are in another region, or of another owner.");
         }
         let others = others.join(", ");
         CliError::new(
             what,
-            format!("There are copies of other owners: {others}. Name one with --owner."),
+            format!(
+                "There are copies of other owners: {others}. Name one: --destination {} --owner ID.",
+                self.region
+            ),
         )
     }
 }

@@ -8,9 +8,11 @@ use domain::kind::{DatabaseKind, DatabaseName, NameError};
 use domain::snapshot::Database;
 use domain::tags;
 
-use crate::commands::restore_command::quoting::visible;
+use crate::args::{CopyOptions, Global};
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies};
+use crate::facts::fleet::near_names;
+use crate::quoting::visible;
 
 /// The database, and what has to be known of the choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,23 @@ pub(crate) struct Chosen<'a> {
     /// The name under which it is restored unless the operator says another.
     pub(crate) name: String,
     pub(crate) notes: Vec<String>,
+}
+
+/// Commands to be typed as they are, with the options that this one was given (N17).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hints {
+    pub(crate) status: String,
+    pub(crate) run: String,
+}
+
+impl Hints {
+    /// Those that go with these options.
+    pub(crate) fn new(global: &Global, copies: &CopyOptions) -> Self {
+        Self {
+            status: global.copies_command("status", copies),
+            run: global.command("run"),
+        }
+    }
 }
 
 /// What the operator asked for, as it is read.
@@ -43,6 +62,7 @@ pub(crate) fn choose<'a>(
     asked: &DatabaseName,
     living: &[Database],
     source: &CopySource,
+    hints: &Hints,
 ) -> Result<Chosen<'a>, CliError> {
     let id = asked.id.as_str();
     let kinds = DatabaseKind::ALL
@@ -60,7 +80,7 @@ pub(crate) fn choose<'a>(
         .iter()
         .max_by_key(|database| database.newest_verified().map(|copy| copy.own.source_created));
     let Some(database) = newest.copied() else {
-        return Err(nothing(asked, living, source));
+        return Err(nothing(all, asked, living, source, hints));
     };
     let is_named = names(database).contains(id) || is_alive(database, living);
     Ok(Chosen {
@@ -135,23 +155,35 @@ fn notes(pool: &[&DatabaseCopies], database: &DatabaseCopies, id: &str, living: 
     notes
 }
 
-fn nothing(asked: &DatabaseName, living: &[Database], source: &CopySource) -> CliError {
+fn nothing(
+    all: &[DatabaseCopies],
+    asked: &DatabaseName,
+    living: &[Database],
+    source: &CopySource,
+    hints: &Hints,
+) -> CliError {
     let CopySource { region, owner_id, .. } = source;
+    let Hints { status, run } = hints;
     let what = format!("There is no copy of {asked} of the owner {owner_id} in {region}.");
-    let list = format!("`snapferry status --destination {region}` lists the databases that have copies");
-    if living.is_empty() {
-        let by_other_names = "if it was renamed, its copies may have another of its names";
-        CliError::new(what, format!("{list}; {by_other_names}."))
-    } else {
-        CliError::new(
-            what,
-            format!("{list}. Start a run: snapferry run --only {asked} --follow."),
-        )
+    if !living.is_empty() {
+        return CliError::new(what, format!("Start a run:\n  {run} --only {asked} --follow"));
     }
+    let databases = all.iter().map(|database| (database.kind, database.id.as_str()));
+    let near = match &near_names(&asked.id, databases)[..] {
+        [] => String::new(),
+        near => format!("There are copies of {}. ", visible(&near.join(", "))),
+    };
+    CliError::new(
+        what,
+        format!(
+            "{near}If it was renamed, its copies may have another of its names. The databases that have copies:\n  {status}"
+        ),
+    )
 }
 
 /// The error where there is no copy that a restore could take.
-pub(crate) fn no_verified_error(database: &DatabaseCopies, region: &str) -> CliError {
+pub(crate) fn no_verified_error(database: &DatabaseCopies, region: &str, hints: &Hints) -> CliError {
+    let run = &hints.run;
     let unverified = database.count(CopyStatus::Unverified);
     let newest = database.copies.first().map_or("", |copy| copy.own.id.as_str());
     let id = visible(&database.id);
@@ -166,10 +198,10 @@ pub(crate) fn no_verified_error(database: &DatabaseCopies, region: &str) -> CliE
         ),
         if unverified > 0 {
             format!(
-                "If there is no time to verify, {newest} can be restored by hand; otherwise: snapferry run --only {id}."
+                "If there is no time to verify, {newest} can be restored by hand; otherwise:\n  {run} --only {id} --follow"
             )
         } else {
-            format!("Start a run: snapferry run --only {id} --follow.")
+            format!("Start a run:\n  {run} --only {id} --follow")
         },
     )
 }

@@ -8,7 +8,6 @@ mod cluster;
 mod instance;
 mod names;
 mod offered;
-mod quoting;
 mod restore;
 
 use domain::kind::{DatabaseKind, DatabaseName};
@@ -21,9 +20,9 @@ use crate::args::{Global, RestoreCommand};
 use crate::aws::account::Account;
 use crate::commands::copy_source;
 use crate::commands::restore_command::aws_command::Step;
-use crate::commands::restore_command::choose::{Chosen, choose, no_verified_error, parse_name};
+use crate::commands::restore_command::choose::{Chosen, Hints, choose, no_verified_error, parse_name};
 use crate::commands::restore_command::names::is_identifier;
-use crate::commands::restore_command::quoting::visible;
+use crate::quoting::visible;
 use crate::commands::restore_command::restore::{Request, Restore, custom};
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::{CopySource, DatabaseCopies, NEEDS, OwnedCopy};
@@ -55,14 +54,15 @@ pub(crate) async fn run(
     options: &RestoreCommand,
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
+    check(options)?;
     let asked = parse_name(&options.database)?;
-    check_name(options.name.as_deref())?;
     let source = copy_source::find(account, global, &options.copies).await?;
     let owned = source.read(account).await?;
     let (living, unasked) = living(account, &source, &asked).await;
-    let Chosen { database, name, notes } = choose(&owned.databases, &asked, &living, &source)?;
+    let hints = Hints::new(global, &options.copies);
+    let Chosen { database, name, notes } = choose(&owned.databases, &asked, &living, &source, &hints)?;
     let Some(copy) = database.newest_verified() else {
-        return Err(no_verified_error(database, &source.region));
+        return Err(no_verified_error(database, &source.region, &hints));
     };
     let snapshot = complete(account, &source.region, copy).await?;
     let request = Request {
@@ -102,8 +102,9 @@ pub(crate) async fn run(
     Ok(ExitStatus::Success)
 }
 
-fn check_name(name: Option<&str>) -> Result<(), CliError> {
-    match name {
+/// Refuses a name that RDS does not take.
+pub(crate) fn check(options: &RestoreCommand) -> Result<(), CliError> {
+    match options.name.as_deref() {
         Some(name) if !is_identifier(name) => Err(CliError::new(
             format!("{name:?} is not a valid database identifier."),
             "RDS takes at most 63 letters, digits and hyphens; a letter first, no hyphen last, no two hyphens together.",

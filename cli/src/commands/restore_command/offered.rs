@@ -3,7 +3,7 @@
 use domain::error::Error;
 use rds::{ClassOffer, Rds};
 
-use crate::commands::restore_command::quoting::visible;
+use crate::quoting::visible;
 use crate::commands::restore_command::restore::Restore;
 
 /// Most classes that are named in the place of one that is not offered.
