@@ -135,6 +135,17 @@ With --destination, deleted databases cannot be told apart and are listed as lat
 
 Exit codes: 0 every database meets the RPO objective, 1 error, 2 at least one does not.")]
     Status(Status),
+    /// List every copy that is held: how old, verified or not, and why it is kept
+    #[command(after_help = "\
+Examples:
+  snapferry copies orders
+  snapferry copies cluster:billing --destination eu-west-1    # the source region is lost
+  snapferry copies --json | jq -r '.copies[] | select(.state == \"verified\") | .copy'
+
+Why a copy is kept is what the last run of its database said; without the source region that is not known.
+
+Exit codes: 0 there are copies, 1 error or there are none.")]
+    Copies(Copies),
     /// Show what a run would do and why: what it would copy, wait for, leave alone and delete
     #[command(after_help = "\
 Examples:
@@ -162,12 +173,14 @@ Examples:
 Exit codes: 0 started (or, if followed, nothing failed), 1 error or everything failed, 2 some databases failed, 130
 interrupted: the run goes on.")]
     Run(Run),
-    /// Print the AWS CLI commands that restore a database from its newest verified copy
+    /// Print the AWS CLI commands that restore a database from its newest verified copy, or from another one
     #[command(after_help = "\
 Examples:
   snapferry restore-command orders
   snapferry restore-command cluster:billing --destination eu-west-1    # the source region is lost
   snapferry restore-command orders --as orders-drill --json
+  snapferry restore-command orders --before 2026-11-24T12:00    # the newest data was spoilt at noon (UTC)
+  snapferry restore-command orders --copy snapferry-orders-20261123-1a2b3c4d    # one that `snapferry copies` lists
 
 Replace the values in CAPITALS: subnet groups and security groups belong to a region.
 
@@ -213,6 +226,7 @@ impl Command {
     pub(crate) fn destination(&self) -> Option<&str> {
         let copies = match self {
             Self::Status(options) => &options.copies,
+            Self::Copies(options) => &options.copies,
             Self::Audit(options) => &options.copies,
             Self::RestoreCommand(options) => &options.copies,
             Self::Plan(_) | Self::Run(_) | Self::Completions { .. } | Self::Man => return None,
@@ -249,6 +263,20 @@ pub struct Status {
     /// Maximum age of the data in a database's newest verified copy
     #[arg(long, help = objective_help(""), value_parser = parse_duration, value_name = "DURATION")]
     pub objective: Option<SignedDuration>,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `copies`.
+#[derive(Debug, Clone, Args)]
+pub struct Copies {
+    /// Identifier of a database, or its resource id [default: all databases]
+    #[arg(value_hint = ValueHint::Other, value_parser = database)]
+    pub database: Option<String>,
+    /// Which copies to read.
+    #[command(flatten)]
+    pub copies: CopyOptions,
     /// Write JSON
     #[arg(long)]
     pub json: bool,
@@ -322,6 +350,13 @@ pub struct RestoreCommand {
     /// Which copies to read.
     #[command(flatten)]
     pub copies: CopyOptions,
+    /// Restore this copy, which `snapferry copies` lists
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, conflicts_with = "before")]
+    pub copy: Option<String>,
+    /// Restore the newest verified copy whose data is not newer than this: a duration before now (2d, 36h), a day or a
+    /// time (2026-11-24, 2026-11-24T12:00; UTC)
+    #[arg(long, value_parser = Since::parse, value_name = "TIME")]
+    pub before: Option<Since>,
     /// Identifier of the restored database [default: that of the original]
     #[arg(long = "as", value_name = "IDENTIFIER")]
     pub name: Option<String>,
@@ -406,7 +441,11 @@ mod tests {
             assert!(refused.starts_with("error: invalid value"), "{arguments:?}: {refused}");
         }
         for arguments in [
-            &["status", "--stack", "StackSet-snapferry-0f5a1b2c-3d4e-4f60-8a7b-9c0d1e2f3a4b"][..],
+            &[
+                "status",
+                "--stack",
+                "StackSet-snapferry-0f5a1b2c-3d4e-4f60-8a7b-9c0d1e2f3a4b",
+            ][..],
             &["run", "--only", " Orders ,cluster:billing"],
             &["restore-command", "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
         ] {

@@ -21,7 +21,7 @@ use futures_util::FutureExt;
 
 use crate::args::{Cli, Command};
 use crate::aws::account::Account;
-use crate::commands::{audit, documentation, plan, restore_command, run as run_command, status};
+use crate::commands::{audit, copies, documentation, plan, restore_command, run as run_command, status};
 use crate::error::{CliError, ExitStatus};
 use crate::output::terminal::Terminal;
 
@@ -80,6 +80,7 @@ pub async fn run_until(
     let global = &cli.global;
     match &cli.command {
         Command::Status(options) => status::run(account, global, options, terminal).await,
+        Command::Copies(options) => copies::run(account, global, options, terminal).await,
         Command::Plan(options) => plan::run(account, global, options, interrupt, terminal).await,
         Command::Run(options) => run_command::run(account, global, options, interrupt, terminal).await,
         Command::Audit(options) => audit::run(account, global, options, terminal).await,

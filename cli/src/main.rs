@@ -1,6 +1,7 @@
 //! The program: reads the command line, and ends with an exit code. What it does is in the library.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -41,11 +42,10 @@ async fn main() -> ExitCode {
 
 /// Writes what the parser says. It repeats what was typed, which may hold what a terminal obeys: then without colours.
 fn show(error: &clap::Error) {
-    let text = error.render().to_string();
-    match printable(&text) {
-        Cow::Borrowed(_) => {
-            let _ = error.print();
-        }
-        Cow::Owned(text) => eprint!("{text}"),
+    let is_obeyed = |argument: OsString| matches!(printable(&argument.to_string_lossy()), Cow::Owned(_));
+    if std::env::args_os().any(is_obeyed) {
+        eprint!("{}", printable(&error.render().to_string()));
+    } else {
+        let _ = error.print();
     }
 }

@@ -9,7 +9,10 @@ use std::path::Path;
 const LAYERS: [(&str, &[&str]); 10] = [
     ("main", &["", "args", "error", "output"]),
     ("", &["args", "aws", "commands", "error", "output"]),
-    ("commands", &["args", "aws", "error", "facts", "format", "output", "quoting"]),
+    (
+        "commands",
+        &["args", "aws", "error", "facts", "format", "output", "quoting"],
+    ),
     ("output", &["error", "facts", "format"]),
     ("facts", &["aws", "error", "format"]),
     ("aws", &["error"]),

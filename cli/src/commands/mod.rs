@@ -1,6 +1,7 @@
 //! The commands: each reads its options, collects facts, and writes them.
 
 pub(crate) mod audit;
+pub(crate) mod copies;
 pub(crate) mod copy_source;
 pub(crate) mod documentation;
 pub(crate) mod plan;
@@ -17,6 +18,11 @@ pub(crate) fn check(command: &Command) -> Result<(), CliError> {
     match command {
         Command::Run(options) => run::check(options),
         Command::RestoreCommand(options) => restore_command::check(options),
-        Command::Status(_) | Command::Plan(_) | Command::Audit(_) | Command::Completions { .. } | Command::Man => Ok(()),
+        Command::Status(_)
+        | Command::Copies(_)
+        | Command::Plan(_)
+        | Command::Audit(_)
+        | Command::Completions { .. }
+        | Command::Man => Ok(()),
     }
 }

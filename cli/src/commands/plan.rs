@@ -76,7 +76,10 @@ fn answer(plan: &PlanFile) -> String {
     let deletions = plan.databases.iter().map(|planned| planned.delete.len()).sum();
     let verify = match plan.count(Decision::Verify) {
         0 => String::new(),
-        complete => format!("verify {} of older snapshots, ", plural(complete, "complete copy", "complete copies")),
+        complete => format!(
+            "verify {} of older snapshots, ",
+            plural(complete, "complete copy", "complete copies")
+        ),
     };
     format!(
         "A run would copy {} of {} to {}, wait for {} under way, {verify}and then delete {}.",

@@ -13,7 +13,7 @@ use crate::commands::copy_source;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::CopySource;
 use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, assess, living_and_missed};
-use crate::format::{database_name, format_duration, format_size, format_utc, some_of};
+use crate::format::{database_name, format_duration, format_size, format_utc, key_id, some_of};
 use crate::output::table::{Cell, Column, Table};
 use crate::output::terminal::{Style, Terminal};
 
@@ -260,11 +260,7 @@ fn ended(database: &DatabaseFreshness, now: Timestamp) -> String {
 /// The key's id: the account and the region are those of the copies.
 fn key(database: &DatabaseFreshness, region: &str) -> String {
     match (&database.kms_key_arn, &database.copy) {
-        (Some(arn), _) => {
-            let begin = format!(":kms:{region}:");
-            let id = arn.split(&begin).nth(1).and_then(|rest| rest.split_once('/'));
-            id.map_or(arn.as_str(), |(_, id)| id).to_owned()
-        }
+        (Some(arn), _) => key_id(arn, region).to_owned(),
         (None, Some(_)) => "none".to_owned(),
         (None, None) => String::new(),
     }

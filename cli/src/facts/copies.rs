@@ -34,6 +34,11 @@ impl OwnedCopy {
         self.snapshot.data_at(self.own.source_created)
     }
 
+    /// Whether it is complete and what was asked for.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.own.status == CopyStatus::Verified
+    }
+
     /// When it was verified.
     pub(crate) fn verified_at(&self) -> Option<Timestamp> {
         let is_verified = self.own.status == CopyStatus::Verified;
@@ -127,7 +132,10 @@ impl OwnedCopies {
         let others: Vec<String> = others.collect();
         let what = format!("There are no copies of the owner {} in {}.", self.owner_id, self.region);
         if others.is_empty() {
-            return CliError::new(what, "The first run makes them; or they are in another region, or of another owner.");
+            return CliError::new(
+                what,
+                "The first run makes them; or they are in another region, or of another owner.",
+            );
         }
         let others = others.join(", ");
         CliError::new(

@@ -90,7 +90,10 @@ async fn a_plan_shows_the_time_and_the_size_of_the_data() {
         .takes(2)
         .lists(1, 0)
         .gives(json!({"counts": {"planned": 1}, "failures": []}));
-    account.when_started(run, vec![Execution::copy("i-orders-SUFFIX", now, 0).takes(1).gives(told)]);
+    account.when_started(
+        run,
+        vec![Execution::copy("i-orders-SUFFIX", now, 0).takes(1).gives(told)],
+    );
     let said = account.say("plan").await;
     let row = said.out.lines().find(|line| line.starts_with("orders")).expect("a row");
     assert!(row.contains("2026-11-22 01:05") && row.contains(" 7 "), "{row}");
@@ -106,7 +109,10 @@ async fn complete_copies_that_would_be_verified_are_counted_apart() {
         .takes(2)
         .lists(1, 0)
         .gives(json!({"counts": {"planned": 1}, "failures": []}));
-    account.when_started(run, vec![Execution::copy("i-orders-SUFFIX", now, 0).takes(1).gives(told)]);
+    account.when_started(
+        run,
+        vec![Execution::copy("i-orders-SUFFIX", now, 0).takes(1).gives(told)],
+    );
     let said = account.say("plan").await;
     let expected = "A run would copy 0 of 1 database to eu-west-1, wait for 0 copies under way, verify 1 complete copy of \
                     older snapshots, and then delete 0 old copies.";
@@ -121,9 +127,15 @@ async fn it_fits_a_terminal_of_60_columns() {
 }
 
 #[tokio::test]
-async fn what_would_fail_is_exit_code_2_and_says_what_to_do() {
-    let said = account(true).say("plan --only locked,orders").await;
+async fn what_would_fail_is_said_with_what_to_do_and_exit_code_2_if_that_is_asked_for() {
+    // N10: to plan is to answer a question, and `&&` goes on.
+    let said = account(true).say("plan --only stock,orders").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    let said = account(true).say("plan --detailed-exitcode").await;
     assert_eq!(said.ending, Ok(ExitStatus::Problem));
+    let said = account(false).say("plan --detailed-exitcode").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    let said = account(true).say("plan").await;
     assert!(
         said.out
             .contains("instance locked would fail: RDS cannot use a KMS key"),

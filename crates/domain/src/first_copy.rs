@@ -36,7 +36,11 @@ mod tests {
         ] {
             let created = NOW - SignedDuration::from_hours(hours);
             let objective = objective.map(SignedDuration::from_hours);
-            assert_eq!(is_pending(Some(created), objective, NOW), pending, "{hours} h, {objective:?}");
+            assert_eq!(
+                is_pending(Some(created), objective, NOW),
+                pending,
+                "{hours} h, {objective:?}"
+            );
         }
         assert!(is_pending(None, None, NOW), "it is being created");
     }

@@ -7,7 +7,8 @@ pub fn is_region(text: &str) -> bool {
     let (Some(last), true) = (parts.last(), parts.len() >= 3) else {
         return false;
     };
-    last.parse::<u8>().is_ok() && last.bytes().all(|byte| byte.is_ascii_digit())
+    last.parse::<u8>().is_ok()
+        && last.bytes().all(|byte| byte.is_ascii_digit())
         && parts[..parts.len() - 1]
             .iter()
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
