@@ -198,7 +198,7 @@ fn state(database: &DatabaseFreshness, objective: SignedDuration) -> (Style, &'s
         Freshness::FirstCopyPending => Style::Warning,
         Freshness::Good if database.is_nearly_late(objective) => Style::Warning,
         Freshness::Good => Style::Good,
-        Freshness::NoSnapshots | Freshness::Excluded | Freshness::Retired => Style::Faint,
+        Freshness::NoSnapshots | Freshness::Unsupported | Freshness::Excluded | Freshness::Retired => Style::Faint,
     };
     (style, state_word(database.state))
 }
@@ -210,6 +210,7 @@ fn state_word(state: Freshness) -> &'static str {
         Freshness::FirstCopyPending => "first copy pending",
         Freshness::Good => "good",
         Freshness::NoSnapshots => "no snapshots",
+        Freshness::Unsupported => "unsupported",
         Freshness::Excluded => "excluded",
         Freshness::Retired => "retired",
     }

@@ -43,6 +43,8 @@ pub(crate) enum Freshness {
     Good,
     /// RDS makes no snapshots of it that could be copied, by design.
     NoSnapshots,
+    /// AWS cannot copy its snapshots (N3): no run and no RPO can change that.
+    Unsupported,
     /// The stack does not copy it.
     Excluded,
     /// The database no longer exists: no new copies can come.
@@ -392,10 +394,10 @@ fn compare(databases: &mut Vec<DatabaseFreshness>, fleet: &Fleet) {
 
 /// The state of a database that is not expected to have a fresh copy.
 fn state(reason: &Reason) -> Freshness {
-    if reason.makes_no_snapshots() {
-        Freshness::NoSnapshots
-    } else {
-        Freshness::Excluded
+    match reason {
+        Reason::Unsupported(_) => Freshness::Unsupported,
+        reason if reason.makes_no_snapshots() => Freshness::NoSnapshots,
+        _ => Freshness::Excluded,
     }
 }
 

@@ -131,6 +131,7 @@ impl<'a> Terminal<'a> {
     }
 
     /// What kept the results from being written, unless their reader had seen enough.
+    #[must_use]
     pub fn failure(&self) -> Option<&io::Error> {
         let failure = self.failure.as_ref();
         failure.filter(|error| error.kind() != io::ErrorKind::BrokenPipe)

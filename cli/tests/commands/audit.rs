@@ -280,3 +280,10 @@ async fn the_time_and_the_size_of_the_data_are_those_of_the_data() {
     assert_eq!(entry["capturedAt"], "2026-11-22T01:05:00Z");
     assert_eq!(entry["sizeGib"], 7);
 }
+
+/// N38: nothing has happened in the future, and an empty table would say that nothing happened at all.
+#[tokio::test]
+async fn an_audit_of_the_future_is_refused() {
+    let refused = account().say("audit --since 2099-01-01").await.failure();
+    assert!(refused.starts_with("2099-01-01 00:00 UTC is in the future."), "{refused}");
+}
