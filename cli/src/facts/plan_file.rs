@@ -167,15 +167,17 @@ impl PlanFile {
         })
     }
 
+    /// Refuses a file that is no plan, of whatever stack. What comes from standard input is read once, later.
+    pub(crate) fn check(file: &Path) -> Result<(), CliError> {
+        if is_standard_input(file) {
+            return Ok(());
+        }
+        Self::parse(&text(file)?).map(|_| ())
+    }
+
     /// Reads a plan of this stack that was written before.
     pub(crate) fn read(file: &Path, stack: &Stack) -> Result<Self, CliError> {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            CliError::new(
-                format!("{} cannot be read: {error}.", file.display()),
-                "Write a plan with `snapferry plan --json > FILE`.",
-            )
-        })?;
-        let plan = Self::parse(&text)?;
+        let plan = Self::parse(&text(file)?)?;
         let of_stack = (&stack.region, &stack.destination_region, &stack.name);
         if (&plan.region, &plan.destination_region, &plan.stack) != of_stack {
             return Err(CliError::new(
@@ -232,6 +234,24 @@ impl PlanFile {
     pub(crate) fn failing(&self) -> impl Iterator<Item = &PlannedDatabase> {
         self.databases.iter().filter(|planned| planned.error.is_some())
     }
+}
+
+fn is_standard_input(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+fn text(file: &Path) -> Result<String, CliError> {
+    let text = if is_standard_input(file) {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| {
+        CliError::new(
+            format!("{} cannot be read: {error}.", file.display()),
+            "Write a plan with `snapferry plan --json > FILE`.",
+        )
+    })
 }
 
 #[cfg(test)]

@@ -422,7 +422,7 @@ mod tests {
             .snapshot_database_time(aws_sdk_rds::primitives::DateTime::from_secs(1_795_348_800));
         let snapshot = instance_snapshot(instance.build()).expect("a snapshot");
         assert_eq!(snapshot.data_gib(), Some(3));
-        assert_eq!(snapshot.data_at(), Timestamp::new(1_795_348_800, 0).ok());
+        assert_eq!(snapshot.data_time, Timestamp::new(1_795_348_800, 0).ok());
     }
 
     /// D3: each by the field that the selection judges.

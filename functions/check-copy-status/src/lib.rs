@@ -137,6 +137,7 @@ async fn verify_finished(
     if own.status == CopyStatus::Unverified {
         measure(deployment, &started, snapshot, now);
     }
+    started.warnings.extend(verify::doubt(&started.source, snapshot));
     started.outcome = Outcome::Copied;
     started.wait.polls += 1;
     let status = CopyProgress {
@@ -156,16 +157,13 @@ async fn verify_finished(
 fn measure(deployment: &Deployment, started: &Started, snapshot: &Snapshot, now: Timestamp) {
     let took = now.duration_since(started.copy.requested_at).as_secs_f64();
     let mut values = vec![(Metric::COPIES_COMPLETED, 1.0), (Metric::COPY_DURATION, took)];
-    // What was written, where RDS reports it, and what a restore would bring back: facts, and not the allocated storage or
-    // the end of the snapshot.
     if let Some(size) = snapshot.data_gib() {
         values.push((Metric::COPIED_GIGABYTES, f64::from(size)));
     }
     let Target { kind, id, .. } = &started.target;
     let meter = &deployment.meter;
     meter.stack(now, &values, &[("Database", id), ("Copy", &snapshot.id)]);
-    let data_at = snapshot.data_time.unwrap_or(started.source.created_at);
-    let age = metrics::hours(now.duration_since(data_at));
+    let age = metrics::hours(now.duration_since(snapshot.data_at(started.source.created_at)));
     meter.database(now, *kind, id, &[(Metric::RECOVERY_POINT_AGE, age)]);
 }
 

@@ -38,6 +38,7 @@ fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
             id: snapshot.id.clone(),
             arn: snapshot.arn.clone(),
             created_at: snapshot.created_at.expect("a time"),
+            data_time: None,
             engine: snapshot.engine.clone(),
             engine_version: snapshot.engine_version.clone(),
             encryption: match snapshot.storage_encryption_type.as_str() {
@@ -47,6 +48,7 @@ fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
             },
             kms_key_arn: snapshot.kms_key.clone(),
             size_gib: i32::try_from(snapshot.allocated_storage).ok(),
+            written_gib: None,
         }),
         ..Found::new(target(world, kind, id), Vec::new())
     }

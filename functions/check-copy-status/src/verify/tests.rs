@@ -162,3 +162,27 @@ fn a_key_that_rds_ignores_is_no_mismatch_where_aws_owns_the_key_of_the_source() 
         }
     }
 }
+
+/// Kind 14: the size of what was written is compared where RDS reports it, and is no mismatch, as AWS does not promise it.
+#[test]
+fn the_size_of_what_was_written_is_evidence_and_never_a_mismatch() {
+    const GIB: i64 = 1 << 30;
+    let of = |written: Option<i32>, reported: Option<i64>| {
+        let source = Source {
+            written_gib: written,
+            ..source()
+        };
+        let copy = Snapshot {
+            full_size_bytes: reported,
+            ..copy()
+        };
+        let verification = compare(&source, Some(KEY), &copy);
+        assert_eq!(verification.differ, [""; 0]);
+        let agrees = verification.agree.contains(&"data size".to_owned());
+        (agrees, doubt(&source, &copy).is_some())
+    };
+    assert_eq!(of(Some(7), Some(7 * GIB - 1)), (true, false));
+    assert_eq!(of(Some(7), Some(5 * GIB)), (false, true));
+    assert_eq!(of(Some(7), None), (false, false));
+    assert_eq!(of(None, Some(5 * GIB)), (false, false));
+}
