@@ -167,7 +167,7 @@ impl PlanFile {
         })
     }
 
-    /// Refuses a file that is no plan, of whatever stack. What comes from standard input is read once, later.
+    /// Refuses a file that is not a plan, of whatever stack. What comes from standard input is read once, later.
     pub(crate) fn check(file: &Path) -> Result<(), CliError> {
         if is_standard_input(file) {
             return Ok(());

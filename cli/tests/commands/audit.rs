@@ -285,5 +285,8 @@ async fn the_time_and_the_size_of_the_data_are_those_of_the_data() {
 #[tokio::test]
 async fn an_audit_of_the_future_is_refused() {
     let refused = account().say("audit --since 2099-01-01").await.failure();
-    assert!(refused.starts_with("2099-01-01 00:00 UTC is in the future."), "{refused}");
+    assert!(
+        refused.starts_with("2099-01-01 00:00 UTC is in the future."),
+        "{refused}"
+    );
 }

@@ -8,7 +8,7 @@ const GRACE: SignedDuration = SignedDuration::from_hours(48);
 /// Whether a database without a verified copy is so new that none is missed yet.
 ///
 /// Where the recovery point objective is longer, a copy is missed when that is. The metrics leave it out, because the
-/// alarm compares them with the objective: so `snapferry status` and the alarm judge alike. RDS says no time of creation
+/// alarm compares them with the RPO: so `snapferry status` and the alarm judge alike. RDS says no time of creation
 /// while a database is being created.
 #[must_use]
 pub fn is_pending(created_at: Option<Timestamp>, objective: Option<SignedDuration>, now: Timestamp) -> bool {
