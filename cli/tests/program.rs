@@ -199,7 +199,7 @@ fn a_full_disk_is_an_error() {
     assert!(error.starts_with("error: The results could not be written"), "{error}");
 }
 
-/// N40: nobody signs in to be told that a name or a file is wrong.
+/// N40: nobody signs in only to read that a name or a file is wrong.
 #[test]
 fn what_is_wrong_in_the_arguments_is_said_before_anybody_signs_in() {
     for (arguments, says) in [
