@@ -286,9 +286,12 @@ mod tests {
         for pipe in ["-", "/dev/null"] {
             assert_eq!(PlanFile::check(Path::new(pipe)), Ok(()), "{pipe}");
         }
-        let missing = PlanFile::check(Path::new("/nowhere/plan.json")).expect_err("missing").to_string();
+        let missing = PlanFile::check(Path::new("/nowhere/plan.json"))
+            .expect_err("missing")
+            .to_string();
         assert!(missing.starts_with("/nowhere/plan.json cannot be read"), "{missing}");
-        let other = PlanFile::check(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))).expect_err("not a plan");
+        let other =
+            PlanFile::check(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))).expect_err("not a plan");
         assert!(other.to_string().starts_with("The file is not a plan file"), "{other}");
     }
 }
