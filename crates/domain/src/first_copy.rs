@@ -25,7 +25,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     #[test]
-    fn a_first_copy_is_pending_for_two_days_or_as_long_as_the_objective_is() {
+    fn a_first_copy_is_pending_for_two_days_or_for_a_longer_rpo() {
         for (hours, objective, pending) in [
             (48, None, true),
             (49, None, false),
