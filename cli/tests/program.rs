@@ -199,7 +199,7 @@ fn a_full_disk_is_an_error() {
     assert!(error.starts_with("error: The results could not be written"), "{error}");
 }
 
-/// N40: nobody signs in to be told that a name or a file is wrong.
+/// N40: nobody signs in only to read that a name or a file is wrong.
 #[test]
 fn what_is_wrong_in_the_arguments_is_said_before_anybody_signs_in() {
     for (arguments, says) in [
@@ -237,5 +237,36 @@ fn an_argument_with_control_characters_is_not_obeyed() {
         let error = text(&said.stderr);
         assert!(error.starts_with("error: "), "{error}");
         assert!(!error.contains('\u{1b}') && !error.contains('\u{7}'), "{error:?}");
+    }
+}
+
+/// N13, kind 10: a profile that is named counts before credentials of the environment, as with the AWS CLI: those may be
+/// another account's.
+#[test]
+fn a_profile_that_is_named_counts_before_the_environment() {
+    let config = "[profile work]\ncredential_process = /nowhere/credentials\nregion = us-east-1\n";
+    for profile in ["work", "nope"] {
+        let home = std::env::temp_dir().join(format!("snapferry-profile-{}-{profile}", std::process::id()));
+        std::fs::create_dir_all(&home).expect("a folder");
+        let file = home.join("config");
+        std::fs::write(&file, config).expect("written");
+        let said = Command::new(env!("CARGO_BIN_EXE_snapferry"))
+            .args(["status", "--profile", profile, "--region", "us-east-1"])
+            .env("HOME", &home)
+            .env("AWS_CONFIG_FILE", &file)
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ACCESS_KEY_ID", "AKIAOFANOTHERACCOUNT")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_MAX_ATTEMPTS", "1")
+            // Nothing listens there: no call leaves this machine.
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+            .output()
+            .expect("the program runs");
+        std::fs::remove_dir_all(&home).expect("removed");
+        let error = text(&said.stderr);
+        let begins = format!("error: There are no AWS credentials for the profile {profile}: ");
+        assert!(error.starts_with(&begins), "{error}");
+        assert!(!error.contains(".."), "{error}");
     }
 }

@@ -367,7 +367,9 @@ DATABASE = record(
     {
         "database": TEXT,
         "kind": KIND,
-        "state": one_of("no-copy", "late", "first-copy-pending", "good", "no-snapshots", "unsupported", "excluded", "retired"),
+        "state": one_of(
+            "no-copy", "late", "first-copy-pending", "good", "no-snapshots", "unsupported", "excluded", "retired"
+        ),
         "ageSeconds": or_null(NUMBER),
         "capturedAt": or_null(TIME),
         "verifiedAt": or_null(TIME),

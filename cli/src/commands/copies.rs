@@ -53,7 +53,7 @@ pub(crate) async fn run(
     let now = account.now();
     let mut lines: Vec<CopyLine> = chosen
         .iter()
-        .flat_map(|database| CopyLine::of_database(database, fleet.as_ref(), now))
+        .flat_map(|database| CopyLine::from_database(database, fleet.as_ref(), now))
         .collect();
     lines.sort_by(|a, b| a.order().cmp(&b.order()));
     if let Some(stack) = &source.stack {

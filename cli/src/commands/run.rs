@@ -153,7 +153,7 @@ fn say(options: &Run, sentence: &str, terminal: &mut Terminal<'_>) {
     }
 }
 
-/// Refuses to start a run and to follow another, and a file that is no plan.
+/// Refuses to start a run and to follow another, and a file that is not a plan.
 pub(crate) fn check(options: &Run) -> Result<(), CliError> {
     let starts = options.dry_run || options.plan.is_some() || !options.only.is_empty();
     if followed(options).is_some() && starts {

@@ -49,7 +49,7 @@ pub(crate) struct CopyLine {
 
 impl CopyLine {
     /// Every copy of a database, under the name that it has, if it exists. `fleet` is the source region, if it was asked.
-    pub(crate) fn of_database(database: &DatabaseCopies, fleet: Option<&Fleet>, now: Timestamp) -> Vec<Self> {
+    pub(crate) fn from_database(database: &DatabaseCopies, fleet: Option<&Fleet>, now: Timestamp) -> Vec<Self> {
         let key = (database.kind, database.resource_id.clone());
         let living = fleet.and_then(|fleet| fleet.get(&key));
         let name = living.map_or(&database.id, |living| &living.database.id);

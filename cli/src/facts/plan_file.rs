@@ -167,9 +167,11 @@ impl PlanFile {
         })
     }
 
-    /// Refuses a file that is no plan, of whatever stack. What comes from standard input is read once, later.
+    /// Refuses a file that is not a plan, of whatever stack. What comes from standard input or another pipe can be read
+    /// once only, and is read later.
     pub(crate) fn check(file: &Path) -> Result<(), CliError> {
-        if is_standard_input(file) {
+        let is_pipe = file.metadata().is_ok_and(|metadata| !metadata.is_file());
+        if is_standard_input(file) || is_pipe {
             return Ok(());
         }
         Self::parse(&text(file)?).map(|_| ())
@@ -275,5 +277,21 @@ mod tests {
             run.left_out(),
             ["left out: 1 (deleted since the plan was made): orders"]
         );
+    }
+
+    /// N37: `--plan -` and `--plan <(snapferry plan --json)`.
+    #[cfg(unix)]
+    #[test]
+    fn what_can_be_read_only_once_is_not_read_to_be_checked() {
+        for pipe in ["-", "/dev/null"] {
+            assert_eq!(PlanFile::check(Path::new(pipe)), Ok(()), "{pipe}");
+        }
+        let missing = PlanFile::check(Path::new("/nowhere/plan.json"))
+            .expect_err("missing")
+            .to_string();
+        assert!(missing.starts_with("/nowhere/plan.json cannot be read"), "{missing}");
+        let other =
+            PlanFile::check(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))).expect_err("not a plan");
+        assert!(other.to_string().starts_with("The file is not a plan file"), "{other}");
     }
 }

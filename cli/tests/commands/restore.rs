@@ -404,7 +404,7 @@ async fn another_copy_than_the_newest_can_be_restored() {
             "--before 2d".to_owned(),
             "No verified copy of instance orders in eu-west-1 has data of",
         ),
-        ("--copy nothing".to_owned(), "nothing is no copy of instance orders."),
+        ("--copy nothing".to_owned(), "nothing is not a copy of instance orders."),
         (format!("--copy {}", id(2.0)), "is not complete yet."),
     ] {
         let refused = account

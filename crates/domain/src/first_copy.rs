@@ -8,7 +8,7 @@ const GRACE: SignedDuration = SignedDuration::from_hours(48);
 /// Whether a database without a verified copy is so new that none is missed yet.
 ///
 /// Where the recovery point objective is longer, a copy is missed when that is. The metrics leave it out, because the
-/// alarm compares them with the objective: so `snapferry status` and the alarm judge alike. RDS says no time of creation
+/// alarm compares them with the RPO: so `snapferry status` and the alarm judge alike. RDS says no time of creation
 /// while a database is being created.
 #[must_use]
 pub fn is_pending(created_at: Option<Timestamp>, objective: Option<SignedDuration>, now: Timestamp) -> bool {
@@ -25,7 +25,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     #[test]
-    fn a_first_copy_is_pending_for_two_days_or_as_long_as_the_objective_is() {
+    fn a_first_copy_is_pending_for_two_days_or_for_a_longer_rpo() {
         for (hours, objective, pending) in [
             (48, None, true),
             (49, None, false),

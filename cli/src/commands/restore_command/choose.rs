@@ -156,7 +156,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// The copy, or why it cannot be restored.
-    pub(crate) fn of<'b>(
+    pub(crate) fn among<'b>(
         self,
         database: &'b DatabaseCopies,
         region: &str,
@@ -192,7 +192,7 @@ impl<'a> Wanted<'a> {
                     .iter()
                     .find(|copy| copy.own.id.eq_ignore_ascii_case(name));
                 let copy = found.ok_or_else(|| {
-                    let what = format!("{name} is no copy of {} {}.", database.kind, visible(&database.id));
+                    let what = format!("{name} is not a copy of {} {}.", database.kind, visible(&database.id));
                     CliError::new(what, list())
                 })?;
                 match copy.own.status {

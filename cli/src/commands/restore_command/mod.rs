@@ -62,7 +62,7 @@ pub(crate) async fn run(
     let hints = Hints::new(global, &options.copies);
     let Chosen { database, name, notes } = choose(&owned.databases, &asked, &living, &source, &hints)?;
     let wanted = Wanted::new(options, account.now());
-    let copy = wanted.of(database, &source.region, &hints)?;
+    let copy = wanted.among(database, &source.region, &hints)?;
     let snapshot = complete(account, &source.region, copy).await?;
     let request = Request {
         name: options.name.as_deref().unwrap_or(&name),

@@ -163,7 +163,7 @@ fn a_key_that_rds_ignores_is_no_mismatch_where_aws_owns_the_key_of_the_source() 
     }
 }
 
-/// Kind 14: the size of what was written is compared where RDS reports it, and is no mismatch, as AWS does not promise it.
+/// Kind 14: the size of what was written is compared where RDS reports it, and is not a mismatch, as AWS does not promise it.
 #[test]
 fn the_size_of_what_was_written_is_evidence_and_never_a_mismatch() {
     const GIB: i64 = 1 << 30;
