@@ -107,6 +107,11 @@ DIVERGENCES = {
         "CloudFormation refuses such an alarm.",
         "`ministack_server` lets it watch the first metric; tests/deployment reads the expression.",
     ),
+    "plain_http": (
+        "Every call of a service is encrypted.",
+        "It serves HTTP, so that aws:SecureTransport is false.",
+        "`ministack_server` says true; tests/deployment reads the statements that deny what is not encrypted.",
+    ),
     "rds_events": (
         "RDS sends events to EventBridge with the source aws.rds, which nobody else may use.",
         "Nobody sends them, and PutEvents refuses sources that begin with aws.",
@@ -139,7 +144,15 @@ DIVERGENCES = {
     ),
 }
 
-NOTES = {"history_limit", "delivery_of_events", "distributed_map", "tag_conditions", "listeners", "metrics_and_alarms"}
+NOTES = {
+    "history_limit",
+    "delivery_of_events",
+    "distributed_map",
+    "plain_http",
+    "tag_conditions",
+    "listeners",
+    "metrics_and_alarms",
+}
 """What a test cannot show cheaply, or what other tests show."""
 
 

@@ -148,9 +148,8 @@ impl Meter {
                 }),
             );
         }
-        // As every line of the log: see `serve`.
+        // As every line of the log: see `serve`. A line without a level is one of INFO.
         line.insert("timestamp".to_owned(), json!(now));
-        line.insert("level".to_owned(), json!("INFO"));
         line.insert("Stack".to_owned(), json!(self.stack));
         for (name, value) in about {
             line.insert((*name).to_owned(), json!(value));
@@ -201,7 +200,6 @@ mod tests {
                     }],
                 },
                 "timestamp": "1970-01-01T00:00:00Z",
-                "level": "INFO",
                 "Stack": "snapferry",
                 "Database": "orders",
                 "CopiesCompleted": 1.0,
@@ -223,7 +221,7 @@ mod tests {
             json!([["Stack", "Kind", "Database"]])
         );
         let without = json!({
-            "timestamp": "1970-01-01T00:00:00Z", "level": "INFO",
+            "timestamp": "1970-01-01T00:00:00Z",
             "Stack": "snapferry", "Kind": "cluster", "Database": "web", "RecoveryPointAgeHours": 3.25,
         });
         assert_eq!(written(false, measure), [without]);

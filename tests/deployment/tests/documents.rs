@@ -151,7 +151,11 @@ fn the_documents_say_what_no_code_can_mend() {
             "docs/operations.md",
             "Leave the log level of the functions at INFO",
         ),
-        ("m7", "docs/operations.md", "up to five minutes until permissions follow"),
+        (
+            "m7",
+            "docs/operations.md",
+            "KMS may take five minutes until permissions follow it",
+        ),
         (
             "m8",
             "docs/operations.md",

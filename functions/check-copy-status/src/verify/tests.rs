@@ -139,7 +139,7 @@ fn a_copy_without_a_key_is_encrypted_as_its_source_is() {
 /// L11: such a copy is as good as the one without a key that is asked for where RDS refuses keys. Anything else that is
 /// not encrypted as asked is a mismatch.
 #[test]
-fn a_key_that_rds_ignores_is_no_mismatch_where_aws_owns_the_key_of_the_source() {
+fn a_key_that_rds_ignores_does_not_count_where_aws_owns_the_key_of_the_source() {
     let of = |encryption| Source { encryption, ..source() };
     let copy = |encryption| Snapshot {
         kind: DatabaseKind::Cluster,

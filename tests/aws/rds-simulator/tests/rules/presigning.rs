@@ -178,7 +178,7 @@ fn a_presigned_call_is_judged_as_the_callers_own_and_any_other_as_made_by_rds() 
         ])
     };
     let by_rds = json!({ "ForAnyValue:StringEquals": { "aws:CalledVia": ["rds.amazonaws.com"] } });
-    let by_itself = json!({ "Null": { "aws:CalledVia": "true" } });
+    let without_rds = json!({ "Null": { "aws:CalledVia": "true" } });
     let signed = url(&[
         ("Action", Some("CopyDBClusterSnapshot")),
         ("SourceDBSnapshotIdentifier", None),
@@ -192,8 +192,8 @@ fn a_presigned_call_is_judged_as_the_callers_own_and_any_other_as_made_by_rds() 
     for (condition, needs_url, answer) in [
         (&by_rds, true, "AccessDenied"),
         (&by_rds, false, "ok"),
-        (&by_itself, true, "ok"),
-        (&by_itself, false, "AccessDenied"),
+        (&without_rds, true, "ok"),
+        (&without_rds, false, "AccessDenied"),
         (&json!({}), true, "ok"),
         (&json!({}), false, "ok"),
     ] {
