@@ -124,7 +124,7 @@ local-up: ready ## Start a local AWS that keeps running, with Snapferry deployed
 scenario: ## Run FILE=case.json in the local AWS, print what came of it as JSON, compare it with what it expects.
 	@status=1; $(MAKE) --no-print-directory prerequisites $(INSTALLED) >&2 && { \
 		$(LOCAL_CLOUD) scenario '$(FILE)'; status=$$?; }; \
-	test $$status -ne 1 || { kill -QUIT $$PPID; sleep 2; }; exit $$status
+	test $$status -ne 1 || { kill -QUIT $$PPID; sleep 5; }; exit $$status
 
 local-down: $(INSTALLED) ## Stop it, with everything that it runs.
 	@$(LOCAL_CLOUD) down

@@ -431,7 +431,9 @@ PLANNED = record(
     {
         "database": TEXT,
         "kind": KIND,
-        "decision": or_null(one_of("copy", "join", "current", "nothing", "unsupported", "retired")),
+        "decision": or_null(
+            one_of("copy", "join", "verify", "under way", "current", "nothing", "unsupported", "retired")
+        ),
         "reason": TEXT,
         "delete": REASONED,
         "keep": REASONED,
@@ -442,6 +444,8 @@ PLANNED = record(
         {"id": TEXT, "arn": TEXT, "createdAt": TIME, "engine": TEXT, "engineVersion": TEXT, "encryption": TEXT},
         kmsKeyArn=TEXT,
         sizeGib=NUMBER,
+        dataTime=TIME,
+        writtenGib=NUMBER,
     ),
 )
 PLAN = record(
