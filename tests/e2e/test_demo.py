@@ -70,7 +70,7 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
     assert by_name["ledger"]["outcome"] == "failed"
     assert by_name["ledger"]["error"] == "CopyFailed"
     assert by_name["ledger"]["copy"].startswith("acme-ledger-")
-    assert aliases[by_name["payments"]["copy"]] == "acme-payments-under-way"
+    assert aliases[by_name["payments"]["copy"]] == "acme-payments-unverified"
     assert by_name["payroll"]["error"] == "OptionGroupMissing"
     assert by_name["payroll"]["copy"] is None
     assert "[Timezone]" in by_name["payroll"]["reason"]
