@@ -1,13 +1,14 @@
 //! `snapferry copies`: every copy that is held, of one database or of all.
 
 use domain::kind::DatabaseName;
+use domain::snapshot::Database;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::{Copies, Global};
 use crate::aws::account::Account;
 use crate::commands::copy_source;
-use crate::commands::restore_command::choose::{Hints, living, nothing, of_this_name, parse_name};
+use crate::commands::restore_command::choose::{Hints, nothing, of_this_name, parse_name};
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies};
 use crate::facts::copy_list::{CopyLine, retention};
@@ -47,7 +48,7 @@ pub(crate) async fn run(
         None => owned.databases.iter().collect(),
         Some(asked) => {
             let hints = Hints::new(global, &options.copies);
-            of_name(account, &source, &owned, asked, &hints).await?
+            of_name(fleet.as_ref(), &source, &owned, asked, &hints)?
         }
     };
     let now = account.now();
@@ -107,14 +108,15 @@ async fn fleet(account: &Account, source: &CopySource, notes: &mut Vec<String>) 
 }
 
 /// The databases that a name means: all that have it, had it, or have it as their resource id.
-async fn of_name<'a>(
-    account: &Account,
+fn of_name<'a>(
+    fleet: Option<&Fleet>,
     source: &CopySource,
     owned: &'a OwnedCopies,
     asked: &DatabaseName,
     hints: &Hints,
 ) -> Result<Vec<&'a DatabaseCopies>, CliError> {
-    let (living, _) = living(account, source, asked).await;
+    let living = fleet.into_iter().flat_map(|fleet| fleet.all_named(asked));
+    let living: Vec<Database> = living.map(|living| living.database.clone()).collect();
     let found = of_this_name(&owned.databases, asked, &living);
     if found.is_empty() {
         return Err(nothing(&owned.databases, asked, &living, source, hints));

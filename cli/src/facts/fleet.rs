@@ -99,10 +99,9 @@ impl Fleet {
         self.databases.get(*place)
     }
 
-    /// Whether a database has this name now.
-    pub(crate) fn has(&self, name: &DatabaseName) -> bool {
-        let mut databases = self.databases.iter().map(|living| &living.database);
-        databases.any(|database| name.matches(database.kind, &database.id.to_ascii_lowercase()))
+    /// The databases that a name means: two, if there is one of each kind.
+    pub(crate) fn all_named(&self, name: &DatabaseName) -> impl Iterator<Item = &LivingDatabase> {
+        name.kinds().filter_map(|kind| self.named(kind, &name.id))
     }
 
     /// A few of its names that are like this one.

@@ -85,7 +85,7 @@ where
     let Ok(fleet) = fleet().await else { return Ok(()) };
     let unknown = only.iter().find(|text| {
         let name: Result<DatabaseName, _> = text.parse();
-        name.is_ok_and(|name| !fleet.has(&name))
+        name.is_ok_and(|name| fleet.all_named(&name).next().is_none())
     });
     let Some(unknown) = unknown else { return Ok(()) };
     let near = fleet.near(unknown);

@@ -3,9 +3,8 @@
 use crate::account::{
     Account, DESTINATION, SOURCE, copy, copy_for_restore, copy_id, copy_of_resource, database, unverified,
 };
-use domain::copy_tags::RestoreHints;
 use domain::kind::DatabaseKind::{Cluster, Instance};
-use domain::restore_settings::{RestoreSettings, Setting};
+use domain::restore_settings::{RestoreHints, RestoreSettings, Setting};
 use domain::tags;
 use rds_simulator_sdk::scenario::Region;
 use rds_simulator_sdk::simulator::{Calls, Fault};

@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::ownership::{CopyIdentity, Format, Owner};
 use crate::payload::{CopyRef, Source};
-use crate::restore_settings::RestoreSettings;
+use crate::restore_settings::RestoreHints;
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::{Completion, Snapshot};
 use crate::tag_spelling::is_meant_for;
@@ -123,40 +122,6 @@ impl RecordNames {
                 kms_key: tags::COPY_KMS_KEY,
                 option_group: tags::SOURCE_OPTION_GROUP,
             },
-        }
-    }
-}
-
-/// What a restore needs to know of the database, and no snapshot says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct RestoreHints {
-    /// Engine version.
-    pub engine_version: Option<String>,
-    /// Instance class; of a cluster, its writer's.
-    pub class: Option<String>,
-    /// Parameter group.
-    pub parameter_group: Option<String>,
-    /// Option group of the database. Those that AWS made are called `default:...`.
-    pub option_group: Option<String>,
-    /// Whether the database was Multi-AZ, if that was known.
-    pub multi_az: Option<bool>,
-    /// Its other settings, but for those that the snapshot knows.
-    pub settings: RestoreSettings,
-}
-
-impl RestoreHints {
-    /// Reads them from the tags of a copy.
-    #[must_use]
-    pub fn read(tags: &BTreeMap<String, String>) -> Self {
-        let tag = |name: &str| tags.get(name).cloned();
-        Self {
-            engine_version: tag(tags::ENGINE_VERSION),
-            class: tag(tags::CLASS),
-            parameter_group: tag(tags::PARAMETER_GROUP),
-            option_group: tag(tags::SOURCE_OPTION_GROUP).or_else(|| tag(tags::OPTION_GROUP)),
-            multi_az: tag(tags::MULTI_AZ).map(|value| value == "true"),
-            settings: RestoreSettings::read(tags).settings,
         }
     }
 }

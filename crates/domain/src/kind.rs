@@ -45,6 +45,13 @@ impl DatabaseName {
         self.id == id && self.kind.is_none_or(|wanted| wanted == kind)
     }
 
+    /// The kinds of database that it may name.
+    pub fn kinds(&self) -> impl Iterator<Item = DatabaseKind> {
+        let wanted = self.kind;
+        let all = DatabaseKind::ALL.into_iter();
+        all.filter(move |kind| wanted.is_none_or(|wanted| wanted == *kind))
+    }
+
     /// Whether an identifier that RDS gives a database can look like this: at most 63 letters, digits and hyphens (user
     /// guide, naming constraints).
     #[must_use]

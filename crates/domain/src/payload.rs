@@ -7,12 +7,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::copy_tags::RestoreHints;
 use crate::error::Error;
 use crate::kind::DatabaseKind;
+use crate::restore_settings::RestoreHints;
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::Encryption;
-use crate::waiting::{Waited, Waiting};
 
 /// What a run was configured with. An input may repeat it, but not change it: [`Target::check_for_copy`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +94,7 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_newest: bool,
     /// How long this execution has waited before the copy, and for what.
-    #[serde(default, skip_serializing_if = "Waited::is_nothing")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub waited: Waited,
     /// Why it is not copied in this run. The state machine ends with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -189,6 +188,61 @@ pub struct RetiredDatabase {
     pub id: String,
     /// How many copies there are of it.
     pub copies: usize,
+}
+
+/// What an execution waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitReason {
+    /// A copy slot of the destination region.
+    Slot,
+    /// The snapshot, or its cluster, to be no longer busy.
+    Busy,
+    /// KMS, to let RDS use the key that an alias stands for since a short while.
+    Key,
+    /// The snapshot that an event named, to become available.
+    Snapshot,
+}
+
+/// A wait, as the state machine gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// What for.
+    pub reason: WaitReason,
+    /// What RDS said, in a sentence.
+    pub why: String,
+    /// Seconds until the next try.
+    pub seconds: u64,
+    /// Seconds that had been waited for a slot when the snapshot was found.
+    pub found_at: u64,
+    /// Whether the newest snapshot is looked for again first, because the one that was found may be out of date.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub find_again: bool,
+}
+
+/// Seconds waited for each reason: the sums of the waits that were asked for, so that the limits are the same where waits
+/// are scaled. It travels with the target through every way back to `StartCopy`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Waited {
+    /// For a copy slot.
+    #[serde(skip_serializing_if = "is_default")]
+    pub slot: u64,
+    /// For a busy snapshot.
+    #[serde(skip_serializing_if = "is_default")]
+    pub busy: u64,
+    /// For a key.
+    #[serde(skip_serializing_if = "is_default")]
+    pub key: u64,
+    /// For the snapshot of an event.
+    #[serde(skip_serializing_if = "is_default")]
+    pub snapshot: u64,
+}
+
+/// Whether a field can be left out of a payload.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// One page of a run: what `list-targets` gives.

@@ -3,11 +3,9 @@
 //! Each try is a fresh visit of its state. Step Functions counts the attempts of a Retry for a whole visit, so a wait that
 //! was a retry would use up the attempts that faults need; and it would be an error of the function, which trips alarms.
 
-use serde::{Deserialize, Serialize};
-
 use crate::hash::hex_prefix;
 use crate::kind::DatabaseKind;
-use crate::payload::Target;
+use crate::payload::{Target, WaitReason, Waited, Waiting};
 
 /// Seconds between two tries for a copy slot. Constant, because a wait that grows would serve newcomers first.
 const SLOT_SECONDS: u64 = 180;
@@ -23,68 +21,7 @@ const KEY_LIMIT_SECONDS: u64 = 360;
 /// Seconds of waiting after which what was found is out of date.
 const FIND_AGAIN_SECONDS: u64 = 6 * 3_600;
 
-/// What an execution waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WaitReason {
-    /// A copy slot of the destination region.
-    Slot,
-    /// The snapshot, or its cluster, to be no longer busy.
-    Busy,
-    /// KMS, to let RDS use the key that an alias stands for since a short while.
-    Key,
-    /// The snapshot that an event named, to become available.
-    Snapshot,
-}
-
-/// A wait, as the state machine gets it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Waiting {
-    /// What for.
-    pub reason: WaitReason,
-    /// What RDS said, in a sentence.
-    pub why: String,
-    /// Seconds until the next try.
-    pub seconds: u64,
-    /// Seconds that had been waited for a slot when the snapshot was found.
-    pub found_at: u64,
-    /// Whether the newest snapshot is looked for again first, because the one that was found may be out of date.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub find_again: bool,
-}
-
-/// Seconds waited for each reason: the sums of the waits that were asked for, so that the limits are the same where waits
-/// are scaled. It travels with the target through every way back to `StartCopy`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Waited {
-    /// For a copy slot.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub slot: u64,
-    /// For a busy snapshot.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub busy: u64,
-    /// For a key.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub key: u64,
-    /// For the snapshot of an event.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub snapshot: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
 impl Waited {
-    /// Whether there was no wait.
-    #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-
     fn seconds(&mut self, reason: WaitReason) -> &mut u64 {
         match reason {
             WaitReason::Slot => &mut self.slot,

@@ -37,10 +37,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) copies: &'a [OwnCopy],
     /// The keys that a copy of the snapshot may have.
     pub(crate) keys: &'a [Option<&'a str>],
-    /// Identifiers of the copies in progress that nobody waits for any more: overdue, or without progress for a day.
-    pub(crate) stuck: &'a [String],
-    /// Those of them that are overdue.
+    /// Identifiers of the copies in progress that are overdue. Nobody waits for them any more.
     pub(crate) overdue: &'a [String],
+    /// Those without any progress for a day. Nobody waits for them either.
+    pub(crate) idle: &'a [String],
     /// Whether forgotten copies are verified first.
     pub(crate) verifies_others: bool,
     /// Whether a copy of an older snapshot is waited for, so that the newest one is copied right after it. The run of an
@@ -101,23 +101,20 @@ pub(crate) fn decide<'a>(facts: &Facts<'a>) -> Result<Verdict<'a>, Error> {
         });
     }
     // RDS copies the snapshots of one database one after another: a second copy would only queue behind the first.
-    let is_awaited =
-        |copy: &&OwnCopy| copy.status == CopyStatus::InProgress && has_key(copy) && !facts.stuck.contains(&copy.id);
+    let is_stuck = |copy: &OwnCopy| facts.overdue.contains(&copy.id) || facts.idle.contains(&copy.id);
+    let is_awaited = |copy: &&OwnCopy| copy.status == CopyStatus::InProgress && has_key(copy) && !is_stuck(copy);
     if let Some(copy) = copies.iter().filter(is_awaited).max_by_key(|copy| copy.source_created) {
-        return Ok(if facts.waits_for_others {
-            Verdict {
-                action: Action::Join(copy),
-                reason: format!("{} is copied after {}, which is in progress", source.id, copy.id),
-            }
+        let (action, reason) = if facts.waits_for_others {
+            let reason = format!("{} is copied after {}, which is in progress", source.id, copy.id);
+            (Action::Join(copy), reason)
         } else {
-            Verdict {
-                action: Action::UnderWay(copy),
-                reason: format!(
-                    "{} is in progress; {} is copied by the run after it",
-                    copy.id, source.id
-                ),
-            }
-        });
+            let reason = format!(
+                "{} is in progress; {} is copied by the run after it",
+                copy.id, source.id
+            );
+            (Action::UnderWay(copy), reason)
+        };
+        return Ok(Verdict { action, reason });
     }
     match u32::try_from(of_source.len()).unwrap_or(MAX_ATTEMPTS) {
         0 => Ok(Verdict {

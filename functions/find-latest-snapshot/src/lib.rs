@@ -9,12 +9,12 @@ mod decide;
 
 use choose::EventSnapshot;
 use decide::{Action, Facts, Verdict, decide};
-use domain::copy_tags::{CopyStatus, OwnCopy, RestoreHints};
+use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::error::Error;
-use domain::payload::{Decision, Found, Outcome, Source, Target, Wait};
+use domain::payload::{Decision, Found, Outcome, Source, Target, Wait, WaitReason};
 use domain::rds_rules::{takes_key, why_unsupported};
+use domain::restore_settings::RestoreHints;
 use domain::snapshot::{Encryption, Snapshot};
-use domain::waiting::WaitReason;
 use jiff::Timestamp;
 use rds::SnapshotQuery;
 use runtime::deployment::Deployment;
@@ -146,16 +146,14 @@ fn found(
     let hours_before = |copy: &&OwnCopy| now.duration_since(copy.requested).as_hours();
     let deadline = i64::from(deployment.settings.copy_deadline_hours);
     let overdue = ids(own.iter().filter(|copy| hours_before(copy) >= deadline));
-    let is_stuck = |copy: &&OwnCopy| hours_before(copy) >= HOURS_WITHOUT_PROGRESS && percent(copies, &copy.id) <= 0;
-    let stuck = ids(own
-        .iter()
-        .filter(|copy| hours_before(copy) >= deadline || is_stuck(copy)));
+    let is_idle = |copy: &&OwnCopy| hours_before(copy) >= HOURS_WITHOUT_PROGRESS && percent(copies, &copy.id) <= 0;
+    let idle = ids(own.iter().filter(is_idle));
     let verdict = decide(&Facts {
         source: &source,
         copies: &own,
         keys: &keys,
-        stuck: &stuck,
         overdue: &overdue,
+        idle: &idle,
         verifies_others: !target.dry_run && !target.only_newest,
         waits_for_others: target.snapshot.is_some(),
     })?;

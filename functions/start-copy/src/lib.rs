@@ -13,12 +13,11 @@ use domain::copy_tags::{CopyStatus, CopyTags, OwnCopy};
 use domain::error::{Error, Refusal};
 use domain::kind::DatabaseKind;
 use domain::ownership::MAX_ATTEMPTS;
-use domain::payload::{CopyRef, DatabaseFacts, Found, Source, StartAnswer, Started, Target, Wait};
+use domain::payload::{CopyRef, DatabaseFacts, Found, Source, StartAnswer, Started, Target, Wait, WaitReason};
 use domain::rds_rules::needs_presigned_url;
 use domain::restore_settings::Setting;
 use domain::settings::{KmsKey, Settings};
 use domain::snapshot::{Database, Snapshot};
-use domain::waiting::WaitReason;
 use jiff::Timestamp;
 use rds::{CopyRequest, codes};
 

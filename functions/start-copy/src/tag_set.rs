@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::copy_tags::{CopyTags, RestoreHints};
+use domain::copy_tags::CopyTags;
 use domain::ownership::{Format, Owner};
 use domain::payload::{DatabaseFacts, Source, Target};
+use domain::restore_settings::RestoreHints;
 use domain::retention_rules::{RetentionRules, unreadable_retention};
 use domain::snapshot::{Database, Snapshot};
 use domain::tag_spelling::{concerns_us, is_meant_for};

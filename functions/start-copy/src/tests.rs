@@ -82,6 +82,15 @@ fn refuse(world: &World, code: &str, message: &str) {
     world.fault(Fault::error(Calls::to("CopyDBSnapshot"), code, message));
 }
 
+/// From now on every copy slot is taken.
+fn fill_slots(world: &World) {
+    refuse(
+        world,
+        "SnapshotQuotaExceeded",
+        "Cannot copy more than 20 snapshots across regions.",
+    );
+}
+
 fn calls(world: &World) -> u64 {
     world
         .counters()
@@ -96,11 +105,7 @@ fn calls(world: &World) -> u64 {
 async fn a_full_queue_is_a_wait_that_costs_two_calls_a_try() {
     let world = world(|region| region.instance(orders().tag("snapferry:keep-days", "30")));
     let deployment = deployment(&world);
-    refuse(
-        &world,
-        "SnapshotQuotaExceeded",
-        "Cannot copy more than 20 snapshots across regions.",
-    );
+    fill_slots(&world);
     let first = wait(&deployment, found_orders(&world), world.now()).await;
     let waiting = first.waiting.clone().expect("a wait");
     assert_eq!(waiting.reason, WaitReason::Slot);
@@ -132,11 +137,7 @@ async fn a_full_queue_is_a_wait_that_costs_two_calls_a_try() {
 async fn after_six_hours_the_snapshot_is_looked_for_again_and_after_slot_wait_hours_it_is_a_failure() {
     let world = world(|region| region.instance(orders()));
     let deployment = stack(&world, &[("SLOT_WAIT_HOURS", "13")]);
-    refuse(
-        &world,
-        "SnapshotQuotaExceeded",
-        "Cannot copy more than 20 snapshots across regions.",
-    );
+    fill_slots(&world);
     let mut found = found_orders(&world);
     let mut found_again = Vec::new();
     let error = loop {
@@ -393,7 +394,7 @@ async fn what_rds_refuses_has_a_name() {
         ("InternalFailure", "oops", "RdsUnavailable"),
     ] {
         let world = world(|region| region.instance(orders()));
-        world.fault(Fault::error(Calls::to("CopyDBSnapshot"), code, message));
+        refuse(&world, code, message);
         let error = start(&world, found_orders(&world)).await.expect_err(name);
         assert_eq!(error.name(), name, "{error}");
         assert!(fixtures::copies(&world, "snap-").is_empty());
@@ -407,11 +408,7 @@ async fn where_the_quotas_text_says_neither_the_snapshots_are_counted() {
             |region| region.instance(orders()),
             |region: Region| region.quota(quota, quota),
         );
-        world.fault(Fault::error(
-            Calls::to("CopyDBSnapshot"),
-            "SnapshotQuotaExceeded",
-            "You have reached your limit",
-        ));
+        refuse(&world, "SnapshotQuotaExceeded", "You have reached your limit");
         match handle(&deployment(&world), found_orders(&world), world.now()).await {
             Ok(StartAnswer::Waiting(found)) => {
                 assert_eq!(found.waiting.expect("a wait").reason, WaitReason::Slot);
@@ -713,11 +710,7 @@ async fn a_snapshot_without_tags_is_copied_with_those_of_its_database_after_a_wa
     };
     let world = world(|region| region.instance(untagged));
     let deployment = deployment(&world);
-    refuse(
-        &world,
-        "SnapshotQuotaExceeded",
-        "Cannot copy more than 20 snapshots across regions.",
-    );
+    fill_slots(&world);
     let first = wait(&deployment, found_orders(&world), world.now()).await;
     let text = serde_json::to_string(&first).expect("JSON");
     assert!(!text.contains("shop"), "no payload has the value of a tag: {text}");

@@ -74,11 +74,16 @@ fn every_surprise_of_aws_names_tests_that_exist_or_says_why_there_is_none() {
             assert!(why.len() > 10, "{row}");
             continue;
         }
-        let named: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
-        assert!(!named.is_empty(), "no test: {row}");
-        for name in named {
-            assert!(tests.contains(name), "there is no test {name}: {row}");
-        }
+        assert_names_tests(&tests, held_by, row);
+    }
+}
+
+/// What a cell of a table names in backticks are tests, and there is one.
+fn assert_names_tests(tests: &BTreeSet<String>, held_by: &str, row: &str) {
+    let named: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
+    assert!(!named.is_empty(), "no test: {row}");
+    for name in named {
+        assert!(tests.contains(name), "there is no test {name}: {row}");
     }
 }
 
@@ -102,11 +107,7 @@ fn every_reason_for_having_no_fresh_copy_names_a_field_and_a_test_that_exists() 
             panic!("four columns: {row}")
         };
         assert!(field.contains('`'), "no field: {row}");
-        let named: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
-        assert!(!named.is_empty(), "no test: {row}");
-        for name in named {
-            assert!(tests.contains(name), "there is no test {name}: {row}");
-        }
+        assert_names_tests(&tests, held_by, row);
     }
 }
 

@@ -7,8 +7,7 @@ use std::cell::{Cell, RefCell};
 use deployment::{machine, rendered, state, state_machine};
 use domain::error::Error;
 use domain::kind::DatabaseKind;
-use domain::payload::{Target, Wait};
-use domain::waiting::WaitReason;
+use domain::payload::{Target, Wait, WaitReason};
 use serde_json::{Value, json};
 use step_functions::{Failure, InstantExecution, NestedExecution, Payload, Sizes, entries};
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::copy_tags::{CopyTags, RestoreHints};
+use domain::copy_tags::CopyTags;
 use domain::kind::DatabaseKind;
 use domain::ownership::{Format, Owner};
+use domain::restore_settings::RestoreHints;
 use domain::retention_rules::RetentionRules;
 use domain::snapshot::Snapshot;
 use domain::tags;

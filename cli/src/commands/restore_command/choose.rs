@@ -70,18 +70,16 @@ pub(crate) async fn living(
     };
     let rds = account.rds(&stack.region);
     let (mut living, mut unasked) = (Vec::new(), None);
-    for kind in DatabaseKind::ALL {
-        if asked.kind.is_none_or(|asked| asked == kind) {
-            match rds.database_named(kind, &asked.id).await {
-                // A member of a cluster is copied with its cluster.
-                Ok(found) => living.extend(found.filter(|database| database.member_of.is_none())),
-                Err(error) => {
-                    let reason = visible(&error.to_string());
-                    unasked = Some(format!(
-                        "{} could not be asked whether a database was renamed ({reason}): this one was copied under the name.",
-                        stack.region
-                    ));
-                }
+    for kind in asked.kinds() {
+        match rds.database_named(kind, &asked.id).await {
+            // A member of a cluster is copied with its cluster.
+            Ok(found) => living.extend(found.filter(|database| database.member_of.is_none())),
+            Err(error) => {
+                let reason = visible(&error.to_string());
+                unasked = Some(format!(
+                    "{} could not be asked whether a database was renamed ({reason}): this one was copied under the name.",
+                    stack.region
+                ));
             }
         }
     }
@@ -121,15 +119,9 @@ pub(crate) fn choose<'a>(
 }
 
 /// Every database that can be meant, of either kind.
-pub(crate) fn matching<'a>(
-    all: &'a [DatabaseCopies],
-    asked: &DatabaseName,
-    living: &[Database],
-) -> Vec<&'a DatabaseCopies> {
-    let kinds = DatabaseKind::ALL
-        .into_iter()
-        .filter(|kind| asked.kind.is_none_or(|asked| asked == *kind));
-    kinds
+fn matching<'a>(all: &'a [DatabaseCopies], asked: &DatabaseName, living: &[Database]) -> Vec<&'a DatabaseCopies> {
+    asked
+        .kinds()
         .flat_map(|kind| candidates(all, kind, &asked.id, living))
         .collect()
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::copy_tags::RestoreHints;
 use domain::ownership::Format;
-use domain::restore_settings::{RestoreSettings, Setting};
+use domain::restore_settings::{RestoreHints, RestoreSettings, Setting};
 use domain::retention_rules::RetentionRules;
 use domain::snapshot::Snapshot;
 use domain::tags;

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::restore_settings::Setting;
+use crate::restore_settings::{RestoreSettings, Setting};
 use crate::snapshot::Encryption;
 
 const SOURCE_ARN: &str = "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1";

@@ -52,8 +52,8 @@ fn action_in<'a>(
         source: Box::leak(Box::new(source(10))),
         copies,
         keys: &[Some(KEY)],
-        stuck,
         overdue: stuck,
+        idle: stuck,
         verifies_others,
         waits_for_others,
     };

@@ -123,6 +123,20 @@ fn a_url_for_another_request_region_key_or_time_is_not_taken() {
     );
 }
 
+/// A good URL for the copy of the cluster snapshot [`DOCUMENTS`] as `c`.
+fn url_of_documents() -> String {
+    url(&[
+        ("Action", Some("CopyDBClusterSnapshot")),
+        ("SourceDBSnapshotIdentifier", None),
+        ("TargetDBSnapshotIdentifier", None),
+        ("SourceDBClusterSnapshotIdentifier", Some(DOCUMENTS)),
+        ("TargetDBClusterSnapshotIdentifier", Some("c")),
+        ("KmsKeyId", None),
+        ("DestinationRegion", Some(DESTINATION)),
+        ("X-Amz-Credential", Some("tester/20261122/eu-west-1/rds/aws4_request")),
+    ])
+}
+
 #[test]
 fn documentdb_needs_a_url_if_the_scenario_says_so_and_elsewhere_a_url_is_ignored() {
     let cluster = |source, target| {
@@ -141,16 +155,7 @@ fn documentdb_needs_a_url_if_the_scenario_says_so_and_elsewhere_a_url_is_ignored
     let (_, code, message) = strict.refused(DESTINATION, "CopyDBClusterSnapshot", &cluster(DOCUMENTS, "c"));
     assert_eq!(code, "InvalidParameterValue");
     assert!(message.starts_with("A pre-signed url must be specified"), "{message}");
-    let url = url(&[
-        ("Action", Some("CopyDBClusterSnapshot")),
-        ("SourceDBSnapshotIdentifier", None),
-        ("TargetDBSnapshotIdentifier", None),
-        ("SourceDBClusterSnapshotIdentifier", Some(DOCUMENTS)),
-        ("TargetDBClusterSnapshotIdentifier", Some("c")),
-        ("KmsKeyId", None),
-        ("DestinationRegion", Some(DESTINATION)),
-        ("X-Amz-Credential", Some("tester/20261122/eu-west-1/rds/aws4_request")),
-    ]);
+    let url = url_of_documents();
     let mut signed = cluster(DOCUMENTS, "c");
     signed.push(("PreSignedUrl", &url));
     strict.ok(DESTINATION, "CopyDBClusterSnapshot", &signed);
@@ -179,16 +184,7 @@ fn a_presigned_call_is_judged_as_the_callers_own_and_any_other_as_made_by_rds() 
     };
     let by_rds = json!({ "ForAnyValue:StringEquals": { "aws:CalledVia": ["rds.amazonaws.com"] } });
     let without_rds = json!({ "Null": { "aws:CalledVia": "true" } });
-    let signed = url(&[
-        ("Action", Some("CopyDBClusterSnapshot")),
-        ("SourceDBSnapshotIdentifier", None),
-        ("TargetDBSnapshotIdentifier", None),
-        ("SourceDBClusterSnapshotIdentifier", Some(DOCUMENTS)),
-        ("TargetDBClusterSnapshotIdentifier", Some("c")),
-        ("KmsKeyId", None),
-        ("DestinationRegion", Some(DESTINATION)),
-        ("X-Amz-Credential", Some("tester/20261122/eu-west-1/rds/aws4_request")),
-    ]);
+    let signed = url_of_documents();
     for (condition, needs_url, answer) in [
         (&by_rds, true, "AccessDenied"),
         (&by_rds, false, "ok"),
