@@ -58,7 +58,7 @@ pub struct Functions {
     network: Network,
     record: Record,
     invariants: Invariants,
-    deployments: BTreeMap<&'static str, Rc<Deployment>>,
+    deployments: RefCell<BTreeMap<&'static str, Rc<Deployment>>>,
     keys: Keys,
     random: RefCell<Random>,
     /// How far each function's clock is off.
@@ -125,22 +125,28 @@ impl Functions {
         random: Random,
         broken: Broken,
     ) -> Rc<Self> {
-        let deployments = Self::NAMES
-            .into_iter()
-            .map(|name| (name, Rc::new(network.deployment(name, settings))))
-            .collect();
-        Rc::new(Self {
+        let this = Rc::new(Self {
             tasks: Rc::clone(tasks),
             network: network.clone(),
             record: record.clone(),
             invariants: invariants.clone(),
-            deployments,
+            deployments: RefCell::default(),
             keys: network.keys("list-targets", settings),
             random: RefCell::new(random),
             skews: RefCell::default(),
             last: Cell::new(0),
             broken,
-        })
+        });
+        this.deploy(settings);
+        this
+    }
+
+    /// Deploys all five with these settings; those that run go on with what they had.
+    pub fn deploy(&self, settings: &domain::settings::Settings) {
+        let deployments = Self::NAMES
+            .into_iter()
+            .map(|name| (name, Rc::new(self.network.deployment(name, settings))));
+        *self.deployments.borrow_mut() = deployments.collect();
     }
 
     /// Invokes a function for a run that listed its databases in this stretch of time, if it has. It goes on even when
@@ -273,6 +279,9 @@ impl Functions {
         {
             self.record.faults("copy comes out different", 1);
         }
+        if let Err(failure) = &ended {
+            self.record.add(&format!("functions end with {}", failure.error), 1);
+        }
         let said = match &ended {
             Ok(_) => "ok".to_owned(),
             Err(failure) => format!("{} {}", failure.error, failure.cause.as_deref().unwrap_or_default()),
@@ -282,7 +291,8 @@ impl Functions {
     }
 
     async fn handle(&self, function: &str, payload: Value, now: Timestamp) -> Ended {
-        let deployment = &*self.deployments[function];
+        let deployment = Rc::clone(&self.deployments.borrow()[function]);
+        let deployment = &*deployment;
         match function {
             "list-targets" => {
                 answer(payload, |input| {
