@@ -20,6 +20,9 @@ use crate::virtual_time::lock;
 /// By how much a function's clock may be off.
 pub const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
+/// The tag by which a person holds a copy, as somebody writes it.
+pub(crate) const HOLD_OTHERWISE: &str = "Snapferry-Hold";
+
 /// A snapshot of the source region, as it really is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
@@ -128,6 +131,8 @@ struct Known {
     asked: BTreeMap<String, (Option<String>, Kept)>,
     /// When RDS accepted a copy of this name.
     accepted: BTreeMap<String, Timestamp>,
+    /// Copies that RDS left out of a listing: who does not see one may copy its snapshot once more.
+    missed: BTreeSet<String>,
     /// Snapshots whose verified copy was deleted again.
     pruned: BTreeSet<(String, Timestamp)>,
     /// Copies accepted of snapshots of a database, by its identifier.
@@ -222,6 +227,11 @@ impl Invariants {
         if is_other {
             self.other(region, snapshot);
         }
+    }
+
+    /// RDS left a copy out of a listing.
+    pub fn missed(&self, id: &str) {
+        lock(&self.known).missed.insert(id.to_owned());
     }
 
     /// A snapshot is gone, and not by our doing: somebody has deleted it, if it was a manual one.
@@ -496,8 +506,11 @@ impl Invariants {
                 .iter()
                 .filter(|other| other.is_of(&copy.taken) && other.asked == copy.asked)
         };
+        let is_missed = |other: &&OwnedCopy<'_>| lock(&self.known).missed.contains(&other.snapshot.id);
         let good = same().filter(|other| other.status.may_be_good()).count();
-        if good > 1 {
+        if good > 1 && same().any(|other| is_missed(&other)) {
+            self.record.add("copied again because a listing lacked the copy", 1);
+        } else if good > 1 {
             self.record.violation(&format!(
                 "{} is copied {good} times, the last time as {id}",
                 copy.taken.arn
@@ -568,11 +581,15 @@ impl Invariants {
                     .violation(&format!("{} is not ours and is not what it was", other.arn));
             }
         }
+        let missed = known.missed.clone();
         drop(known);
         let copies = self.copies(state);
+        let of_missed = |copy: &&OwnedCopy<'_>| missed.contains(&copy.snapshot.id);
         for (at, copy) in copies.iter().enumerate() {
             let twin = copies[..at].iter().find(|other| {
-                other.is_of(&copy.taken)
+                !of_missed(other)
+                    && !of_missed(&copy)
+                    && other.is_of(&copy.taken)
                     && other.asked == copy.asked
                     && other.status.may_be_good()
                     && copy.status.may_be_good()
@@ -727,8 +744,9 @@ impl Invariants {
             self.record.add("copies that a quiet run was to delete", to_go.len().min(brake) as u64);
             if gone < to_go.len().min(brake) {
                 let names: Vec<&str> = to_go.iter().map(|copy| copy.snapshot.id.as_str()).collect();
+                let there: Vec<&str> = verified.iter().map(|copy| copy.snapshot.id.as_str()).collect();
                 self.record.violation(&format!(
-                    "of {names:?}, which nothing wants, {gone} went where {} could",
+                    "of {names:?}, which nothing wants, {gone} went where {} could, by {keep:?} of {there:?}",
                     to_go.len().min(brake)
                 ));
             }
@@ -831,7 +849,7 @@ impl OwnedCopy<'_> {
 
     /// Whether a person says that it stays, in one of the spellings in which these worlds say so.
     fn is_held(&self) -> bool {
-        self.tag(tags::HOLD).is_some() || self.tag("Snapferry-Hold").is_some()
+        self.tag(tags::HOLD).is_some() || self.tag(HOLD_OTHERWISE).is_some()
     }
 
     /// Whether it is a copy of this snapshot.

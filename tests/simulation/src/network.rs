@@ -296,9 +296,12 @@ impl Network {
         let mut reply = inner.call(request).await?;
         let status = reply.status().as_u16();
         if let Some((trouble, number)) = trouble
-            && let Some(listed) = trouble.change(text_of(&reply), number)
+            && let Some((id, listed)) = trouble.change(text_of(&reply), number)
         {
-            self.shared.record.fault(trouble.name(), &call.action);
+            self.shared.record.fault(trouble.name(), &format!("{} {id}", call.action));
+            if trouble == Trouble::Missing {
+                self.shared.invariants.missed(&id);
+            }
             *reply.body_mut() = SdkBody::from(listed);
         }
         self.observe(&call, state.as_ref(), status, text_of(&reply));
@@ -465,16 +468,17 @@ impl Trouble {
         }
     }
 
-    /// A listing with one of its copies less, or more; nothing if it has none.
-    fn change(self, body: &str, number: u64) -> Option<String> {
+    /// A listing with one of its copies less, or more, and which; nothing if it has none.
+    fn change(self, body: &str, number: u64) -> Option<(String, String)> {
         let found = snapshots_in(body);
         let at = usize::try_from(number % u64::try_from(found.len()).ok()?.max(1)).ok()?;
         let (start, end) = *found.get(at)?;
-        match self {
-            Self::Missing => Some([&body[..start], &body[end..]].concat()),
-            Self::Twice => Some([&body[..end], &body[start..]].concat()),
-            Self::Refused => None,
-        }
+        let listed = match self {
+            Self::Missing => [&body[..start], &body[end..]].concat(),
+            Self::Twice => [&body[..end], &body[start..]].concat(),
+            Self::Refused => return None,
+        };
+        Some((listed_in(&body[start..end]).pop()?, listed))
     }
 }
 

@@ -158,7 +158,7 @@ pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy
                 ("snapferry:option-group", "1-is no name"),
             ]);
             policy.unreadable = tag.starts_with("snapferry:keep");
-            policy.doubtful = tag == "snapferry:copy";
+            policy.doubtful = true;
             tags.insert(tag.to_owned(), value.to_owned());
         }
     }
@@ -168,6 +168,8 @@ pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy
         let value = *random.one_of(&[ALLOWED_KEY, id, ALLOWED_ALIAS, OTHER_KEY]);
         if allows_key && value != OTHER_KEY {
             policy.key = Some(ALLOWED_KEY);
+        } else {
+            policy.doubtful = true;
         }
         tags.insert("snapferry:kms-key".to_owned(), value.to_owned());
     }
