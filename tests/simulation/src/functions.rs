@@ -506,7 +506,9 @@ async fn prune_broken(
         .filter(|copy| copy.source_resource_id == target.resource_id)
         .collect();
     let verified = copies.iter().filter(|copy| copy.status == CopyStatus::Verified);
-    let newest = verified.max_by_key(|copy| copy.source_created).map(|copy| copy.id.clone());
+    let newest = verified
+        .max_by_key(|copy| copy.source_created)
+        .map(|copy| copy.id.clone());
     for copy in &mut copies {
         if broken == Broken::WidestOfTheNewest && newest.as_ref() != Some(&copy.id) {
             copy.retention = RetentionRules::default();

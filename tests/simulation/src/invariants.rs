@@ -131,6 +131,8 @@ struct Known {
     asked: BTreeMap<String, (Option<String>, Kept)>,
     /// When RDS accepted a copy of this name.
     accepted: BTreeMap<String, Timestamp>,
+    /// Whether the stack's key has changed.
+    has_other_key: bool,
     /// Copies that RDS left out of a listing: who does not see one may copy its snapshot once more.
     missed: BTreeSet<String>,
     /// Snapshots whose verified copy was deleted again.
@@ -155,7 +157,9 @@ impl Invariants {
     /// From now on functions begin with these parameters.
     pub fn deployed(&self, settings: &Settings, keys: Vec<String>) {
         let settings = settings.clone();
-        lock(&self.known).deployed = Some(Arc::new(Deployed { settings, keys }));
+        let mut known = lock(&self.known);
+        known.has_other_key |= known.deployed.as_ref().is_some_and(|before| before.keys[0] != keys[0]);
+        known.deployed = Some(Arc::new(Deployed { settings, keys }));
     }
 
     /// The stack as it is now.
@@ -223,7 +227,10 @@ impl Invariants {
 
     /// Somebody has changed the tags of a snapshot, which may be one that is not ours.
     pub fn retagged(&self, region: &str, snapshot: &SnapshotState) {
-        let is_other = lock(&self.known).others.iter().any(|(_, other)| other.arn == snapshot.arn);
+        let is_other = lock(&self.known)
+            .others
+            .iter()
+            .any(|(_, other)| other.arn == snapshot.arn);
         if is_other {
             self.other(region, snapshot);
         }
@@ -269,7 +276,10 @@ impl Invariants {
                 region.and_modify(|region| {
                     region.snapshots.retain(|snapshot| names.contains(&snapshot.id));
                     // What an earlier page has told of is known as well.
-                    let before = invoked.seen.iter().flat_map(|seen| seen.snapshots(&self.settings.destination_region));
+                    let before = invoked
+                        .seen
+                        .iter()
+                        .flat_map(|seen| seen.snapshots(&self.settings.destination_region));
                     for snapshot in before {
                         if !region.snapshots.iter().any(|other| other.arn == snapshot.arn) {
                             region.snapshots.push(snapshot.clone());
@@ -338,11 +348,14 @@ impl Invariants {
                 self.record.violation(&problem);
             }
         }
-        let seen: BTreeSet<&String> = known.invocations.get(&invocation).map_or_else(BTreeSet::new, |invoked| {
-            let seen = invoked.seen.iter();
-            let there = seen.flat_map(|seen| seen.snapshots(&self.settings.destination_region));
-            there.map(|snapshot| &snapshot.id).collect()
-        });
+        let seen: BTreeSet<&String> = known
+            .invocations
+            .get(&invocation)
+            .map_or_else(BTreeSet::new, |invoked| {
+                let seen = invoked.seen.iter();
+                let there = seen.flat_map(|seen| seen.snapshots(&self.settings.destination_region));
+                there.map(|snapshot| &snapshot.id).collect()
+            });
         let deadline = SignedDuration::from_hours(i64::from(self.settings.copy_deadline_hours)) - MAX_SKEW;
         let blocking = of_database().find(|copy| {
             let accepted = known.accepted.get(&copy.snapshot.id).copied().unwrap_or(Timestamp::MIN);
@@ -379,7 +392,8 @@ impl Invariants {
             .collect();
         verified.sort_by_key(|copy| copy.age());
         if of_database().any(|copy| copy.snapshot.id == *id && copy.is_held()) {
-            self.record.violation(&format!("{id} was deleted, which a person holds"));
+            self.record
+                .violation(&format!("{id} was deleted, which a person holds"));
         }
         let known = lock(&self.known);
         let Some(past) = known.pasts.get(resource_id) else {
@@ -473,9 +487,12 @@ impl Invariants {
                 _ => (Vec::new(), Kept::default()),
             };
             let key = copy.snapshot.kms_key.clone();
-            let mut wanted = policies
-                .iter()
-                .map(|policy| policy.key.or(keys.first().map(String::as_str)).filter(|_| copy.taken.has_key));
+            let mut wanted = policies.iter().map(|policy| {
+                policy
+                    .key
+                    .or(keys.first().map(String::as_str))
+                    .filter(|_| copy.taken.has_key)
+            });
             if !wanted.any(|wanted| wanted == key.as_deref()) {
                 self.record
                     .violation(&format!("{id} has the key {key:?}, which nobody asked for"));
@@ -618,10 +635,13 @@ impl Invariants {
             .max_by_key(|snapshot| (snapshot.created_at, snapshot.id.clone()));
         let Some(newest) = newest else { return };
         let deployed = self.now_deployed();
-        let key = lock(&self.known)
+        let known = lock(&self.known);
+        let has_other_key = known.has_other_key;
+        let key = known
             .pasts
             .get(resource_id)
             .and_then(|past| past.policies.last()?.1.key);
+        drop(known);
         let key = key.unwrap_or(&deployed.keys[0]);
         let copies = self.copies(state);
         let has_key = |copy: &OwnedCopy<'_>| copy.asked.as_deref() == Some(key).filter(|_| copy.taken.has_key);
@@ -635,7 +655,8 @@ impl Invariants {
             copy.status == CopyStatus::Verified
                 && copy.taken.resource_id == resource_id
                 && (Some(copy.taken.at) > newest.created_at
-                    || Some(copy.taken.at) == newest.created_at && has_key(copy))
+                    // Of two of one snapshot under two keys, either may have been pruned when the key changed once more.
+                    || Some(copy.taken.at) == newest.created_at && (has_key(copy) || has_other_key))
                 && self.came_out_right(copy.snapshot)
         }) {
             self.record.add("databases that end with a verified copy", 1);
@@ -720,28 +741,40 @@ impl Invariants {
         for resource_id in pruned {
             let known = lock(&self.known);
             let past = known.pasts.get(resource_id);
-            let policy = past.and_then(|past| Some(past.policies.last()?.1.clone())).unwrap_or_default();
+            let policy = past
+                .and_then(|past| Some(past.policies.last()?.1.clone()))
+                .unwrap_or_default();
             let is_gone = past.is_some_and(|past| past.gone.is_some());
             drop(known);
             let of_database = || copies.iter().filter(|copy| copy.taken.resource_id == *resource_id);
-            if policy.unreadable || policy.doubtful || is_gone || of_database().any(|copy| copy.status == CopyStatus::InProgress) {
+            if policy.unreadable
+                || policy.doubtful
+                || is_gone
+                || of_database().any(|copy| copy.status == CopyStatus::InProgress)
+            {
                 continue;
             }
-            let mut verified: Vec<&OwnedCopy<'_>> =
-                of_database().filter(|copy| copy.status == CopyStatus::Verified).collect();
+            let mut verified: Vec<&OwnedCopy<'_>> = of_database()
+                .filter(|copy| copy.status == CopyStatus::Verified)
+                .collect();
             verified.sort_by_key(|copy| std::cmp::Reverse(copy.age()));
-            let keep = verified.iter().fold(deployed.keep().at_most(policy.keep), |keep, copy| {
-                keep.at_most(Kept::recorded(&copy.snapshot.tags))
-            });
+            let keep = verified
+                .iter()
+                .fold(deployed.keep().at_most(policy.keep), |keep, copy| {
+                    keep.at_most(Kept::recorded(&copy.snapshot.tags))
+                });
             let is_there = |copy: &&&OwnedCopy<'_>| left.iter().any(|other| other.snapshot.arn == copy.snapshot.arn);
             let to_go: Vec<&OwnedCopy<'_>> = (0..verified.len())
                 .filter(|at| !is_wanted(&verified[..*at], verified[*at], keep, now))
                 .map(|at| verified[at])
+                // Where RDS does not say whose a copy is, one from before a rename is found by nobody, and stays.
+                .filter(|copy| copy.snapshot.resource_id.is_some() || copy.taken.database == verified[0].taken.database)
                 .filter(|copy| self.may_go(copy))
                 .collect();
             let gone = to_go.len() - to_go.iter().filter(is_there).count();
             let brake = usize::try_from(deployed.settings.max_deletes_per_run).unwrap_or(usize::MAX);
-            self.record.add("copies that a quiet run was to delete", to_go.len().min(brake) as u64);
+            self.record
+                .add("copies that a quiet run was to delete", to_go.len().min(brake) as u64);
             if gone < to_go.len().min(brake) {
                 let names: Vec<&str> = to_go.iter().map(|copy| copy.snapshot.id.as_str()).collect();
                 let there: Vec<&str> = verified.iter().map(|copy| copy.snapshot.id.as_str()).collect();
@@ -755,7 +788,8 @@ impl Invariants {
             for copy in of_database().filter(is_no_good).filter(|copy| self.may_go(copy)) {
                 if Some(copy.taken.at) <= newest && is_there(&&copy) {
                     let id = &copy.snapshot.id;
-                    self.record.violation(&format!("{id} is no good, and stays beside a better copy"));
+                    self.record
+                        .violation(&format!("{id} is no good, and stays beside a better copy"));
                 }
             }
         }

@@ -260,14 +260,23 @@ impl Network {
             let fault = fault.or_else(|| random.per_mille(rates.of_throttling).then_some(Fault::Throttled));
             let is_on = rates.of_rds > 0 && fault.is_none();
             let trouble = if is_on && call.lists_copies() && random.per_mille(30) {
-                Some(if random.per_mille(500) { Trouble::Missing } else { Trouble::Twice })
+                Some(if random.per_mille(500) {
+                    Trouble::Missing
+                } else {
+                    Trouble::Twice
+                })
             } else if is_on && call.deletes() && random.per_mille(150) {
                 Some(Trouble::Refused)
             } else {
                 None
             };
             let trouble = trouble.map(|trouble| (trouble, random.draw()));
-            (Duration::from_millis(before), Duration::from_millis(after), fault, trouble)
+            (
+                Duration::from_millis(before),
+                Duration::from_millis(after),
+                fault,
+                trouble,
+            )
         };
         let clock = &self.shared.clock;
         self.shared.record.call(&call.action);
@@ -298,7 +307,9 @@ impl Network {
         if let Some((trouble, number)) = trouble
             && let Some((id, listed)) = trouble.change(text_of(&reply), number)
         {
-            self.shared.record.fault(trouble.name(), &format!("{} {id}", call.action));
+            self.shared
+                .record
+                .fault(trouble.name(), &format!("{} {id}", call.action));
             if trouble == Trouble::Missing {
                 self.shared.invariants.missed(&id);
             }

@@ -407,8 +407,10 @@ impl ScenarioRun {
             let is_of_this_run = !before.contains(&execution.name) && execution.machine == "copy-snapshot";
             match ended {
                 Some(Status::Succeeded(output)) if is_of_this_run && output["pruned"].is_object() => {
-                    self.record
-                        .note(&format!("{} {} {} {}", execution.name, output["outcome"], output["pruned"], output["warnings"]));
+                    self.record.note(&format!(
+                        "{} {} {} {}",
+                        execution.name, output["outcome"], output["pruned"], output["warnings"]
+                    ));
                     true
                 }
                 _ => false,
@@ -483,6 +485,10 @@ impl ScenarioRun {
         let now = self.now();
         let stamp = now.to_string()[..16].replace(['T', ':'], "-");
         let id = format!("rds:{}-{stamp}", database.id);
+        // Two databases that have had one name within a minute.
+        if self.world.snapshot(SOURCE, &id).is_some() {
+            return;
+        }
         let mut behaviour = CopyBehaviour {
             duration_seconds: Some(database.copy_seconds),
             ..CopyBehaviour::default()
@@ -572,16 +578,14 @@ impl ScenarioRun {
             "arn:aws:rds:{SOURCE}:123456789012:{}:{id}",
             database.kind.snapshot_type()
         );
-        self.invariants.taken(
-            Taken {
-                arn: arn.clone(),
-                kind: database.kind,
-                at,
-                resource_id: database.resource_id.clone(),
-                database: database.id.clone(),
-                has_key: database.has_key(self.stack.get()),
-            },
-        );
+        self.invariants.taken(Taken {
+            arn: arn.clone(),
+            kind: database.kind,
+            at,
+            resource_id: database.resource_id.clone(),
+            database: database.id.clone(),
+            has_key: database.has_key(self.stack.get()),
+        });
         arn
     }
 
@@ -734,7 +738,9 @@ impl ScenarioRun {
         self.network.settle();
         // One that was restored has those of a copy.
         let is_meant = |database: &Database| !database.opted_out && !database.is_restored;
-        let Some(at) = self.one_of_the_living(is_meant) else { return };
+        let Some(at) = self.one_of_the_living(is_meant) else {
+            return;
+        };
         let mut databases = self.databases.borrow_mut();
         let database = &mut databases[at];
         let has_options = database.options.is_some();
@@ -812,7 +818,9 @@ impl ScenarioRun {
         let stack = self.stack.get();
         // Where RDS does not tell whose its snapshots are, they are known by the name of their database.
         let is_meant = |database: &Database| what == 1 || !database.is_told_of_less(stack) && database.id.len() < 60;
-        let Some(at) = self.one_of_the_living(is_meant) else { return };
+        let Some(at) = self.one_of_the_living(is_meant) else {
+            return;
+        };
         let mut databases = self.databases.borrow_mut();
         let number = databases[at].takes;
         let database = &mut databases[at];
@@ -875,10 +883,17 @@ impl ScenarioRun {
         let is_meant = |database: &Database| {
             !database.is_told_of_less(stack) && database.secondary_of.is_none() && database.id.len() < 57
         };
-        let Some(at) = self.one_of_the_living(is_meant) else { return };
+        let Some(at) = self.one_of_the_living(is_meant) else {
+            return;
+        };
         let blue = self.databases.borrow()[at].clone();
         let (old, green_id) = (format!("{}-old1", blue.id), format!("{}-green", blue.id));
-        if self.databases.borrow().iter().any(|database| database.id == old && !database.is_gone) {
+        if self
+            .databases
+            .borrow()
+            .iter()
+            .any(|database| database.id == old && !database.is_gone)
+        {
             return;
         }
         let green = Database {
@@ -933,9 +948,12 @@ impl ScenarioRun {
                 self.invariants.other(DESTINATION, made);
             }
         }
-        let model = self.databases.borrow().iter().find(|database| {
-            database.kind == copy.kind && database.engine == copy.engine && database.options.is_none()
-        }).cloned();
+        let model = self
+            .databases
+            .borrow()
+            .iter()
+            .find(|database| database.kind == copy.kind && database.engine == copy.engine && database.options.is_none())
+            .cloned();
         if let Some(model) = model {
             // What the copy records is no wish of the database that inherits it. What version 1 recorded reads as one.
             let mut restored = copy.tags.clone();
@@ -976,8 +994,7 @@ impl ScenarioRun {
                 stack.keys()[0]
             ),
         );
-        self.has_other_key
-            .set(self.has_other_key.get() || stack.is_key_swapped);
+        self.has_other_key.set(self.has_other_key.get() || stack.is_key_swapped);
         self.stack.set(stack);
         let settings = settings_of(stack, &self.variables);
         self.invariants.deployed(&settings, stack.keys());
@@ -1000,7 +1017,8 @@ impl ScenarioRun {
             }
             let (policy, tags) = policies::drifted(&database.policy, &database.tags, is_dropped);
             let what = if is_dropped { "dropped" } else { "misspelled" };
-            self.record.fault(&format!("retention tags {what} for a day"), &database.id);
+            self.record
+                .fault(&format!("retention tags {what} for a day"), &database.id);
             mended.push((at, database.tags.clone(), database.policy.clone(), tags.clone()));
             self.set_tags(database, policy, tags);
         }
@@ -1023,12 +1041,19 @@ impl ScenarioRun {
         let is_meant = |copy: &&SnapshotState| {
             copy.id.starts_with("snapferry-") && copy.tags.contains_key(tags::VERIFIED) && copy.status == "available"
         };
-        let ids: Vec<String> = state.snapshots(DESTINATION).iter().filter(is_meant).map(|copy| copy.id.clone()).collect();
+        let ids: Vec<String> = state
+            .snapshots(DESTINATION)
+            .iter()
+            .filter(is_meant)
+            .map(|copy| copy.id.clone())
+            .collect();
         if ids.is_empty() {
             return;
         }
         let id = self.random.borrow_mut().one_of(&ids).clone();
-        let Some(copy) = state.snapshot(DESTINATION, &id) else { return };
+        let Some(copy) = state.snapshot(DESTINATION, &id) else {
+            return;
+        };
         self.record.fault("copy held by a person", &id);
         let key = *self
             .random
@@ -1045,7 +1070,9 @@ impl ScenarioRun {
     fn take_again(self: &Rc<Self>) {
         self.network.settle();
         let is_meant = |database: &Database| database.id.len() < 50 && !database.is_restored;
-        let Some(at) = self.one_of_the_living(is_meant) else { return };
+        let Some(at) = self.one_of_the_living(is_meant) else {
+            return;
+        };
         let database = self.databases.borrow()[at].clone();
         let id = format!("nightly-{at}");
         let arn = format!(
@@ -1102,7 +1129,11 @@ impl ScenarioRun {
 
     /// The copies that the stack made before.
     fn observe_old_copies(&self, state: &State) {
-        for copy in state.snapshots(DESTINATION).iter().filter(|copy| fleet::is_old_copy(copy)) {
+        for copy in state
+            .snapshots(DESTINATION)
+            .iter()
+            .filter(|copy| fleet::is_old_copy(copy))
+        {
             let databases = self.databases.borrow();
             let of = databases
                 .iter()
@@ -1190,7 +1221,9 @@ impl ScenarioRun {
         // one that took its name in a switchover.
         let first = |id: &str| id.split(['X', 'G']).next().map(str::to_owned);
         let resource_id = execution.input["resourceId"].as_str().unwrap_or_default();
-        let mut it = databases.iter().filter(|database| first(&database.resource_id) == first(resource_id));
+        let mut it = databases
+            .iter()
+            .filter(|database| first(&database.resource_id) == first(resource_id));
         it.next().cloned()
     }
 

@@ -95,7 +95,11 @@ fn beside_a_copy_of_three_days_every_other_database_keeps_its_objective() {
     let source = |mut region: Region| {
         region = region
             .instance(Database::new("warehouse").copies_take(72.0 * 3600.0))
-            .cluster(Database::new("lake").engine("aurora-postgresql").copies_take(71.0 * 3600.0));
+            .cluster(
+                Database::new("lake")
+                    .engine("aurora-postgresql")
+                    .copies_take(71.0 * 3600.0),
+            );
         for number in 0..36_u32 {
             let minutes = f64::from(5 + number);
             region = region.instance(Database::new(&format!("orders-{number:02}")).copies_take(minutes * 60.0));
@@ -183,7 +187,11 @@ fn a_verified_copy_costs_few_calls() {
             }
         }
         let copies = stack.copies();
-        assert_eq!(copies.len(), usize::try_from(OF_EACH_KIND).expect("few"), "one of each is kept");
+        assert_eq!(
+            copies.len(),
+            usize::try_from(OF_EACH_KIND).expect("few"),
+            "one of each is kept"
+        );
         assert!(copies.iter().all(|copy| verified_at(copy).is_some()));
         assert_eq!(stack.failed(), Vec::<String>::new());
     }
@@ -229,7 +237,10 @@ fn five_hundred_snapshots_that_are_ready_in_one_minute_are_all_copied() {
     }
     stack.pass(SignedDuration::from_mins(1));
     while !stack.steps.running().is_empty() {
-        assert!(stack.now() < BEGINNING + SignedDuration::from_hours(72), "it never ends");
+        assert!(
+            stack.now() < BEGINNING + SignedDuration::from_hours(72),
+            "it never ends"
+        );
         stack.pass(SignedDuration::from_mins(10));
     }
 
@@ -243,7 +254,10 @@ fn five_hundred_snapshots_that_are_ready_in_one_minute_are_all_copied() {
         .filter(|(name, _)| name.starts_with("functions end with"))
         .collect();
     let busiest = [true, false].map(|is_source| {
-        let times = made.iter().filter(|call| call.is_source == is_source).map(|call| call.at);
+        let times = made
+            .iter()
+            .filter(|call| call.is_source == is_source)
+            .map(|call| call.at);
         busiest_ten_seconds(times.filter(|at| *at >= BEGINNING + SignedDuration::from_mins(1)))
     });
     let listing = made.iter().filter(|call| call.caller == "list-targets").count();
@@ -291,7 +305,14 @@ impl Stack {
         let record = Record::new(tasks.clock(), false);
         let invariants = Invariants::new(&settings, vec![KEY.to_owned()], &record);
         let random = |purpose| Random::new(seed, purpose);
-        let network = Network::new(&world, DESTINATION, tasks.clock(), &record, &invariants, random("network"));
+        let network = Network::new(
+            &world,
+            DESTINATION,
+            tasks.clock(),
+            &record,
+            &invariants,
+            random("network"),
+        );
         let network = network.unjudged().keeping_calls();
         let functions = Functions::new(
             &tasks,

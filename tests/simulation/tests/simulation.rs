@@ -108,7 +108,11 @@ fn every_mutation_is_caught() {
             "{broken:?} is not caught by {SEEDS_FOR_A_MUTATION} seeds from {first}"
         );
     }
-    assert!(Broken::ALL.iter().all(|broken| MUTATIONS.iter().any(|(other, ..)| other == broken)));
+    assert!(
+        Broken::ALL
+            .iter()
+            .all(|broken| MUTATIONS.iter().any(|(other, ..)| other == broken))
+    );
 }
 
 /// `SIM_MUTANT_SEEDS=100 cargo test -p simulation which_seeds -- --nocapture`: where each mutation is seen.
@@ -117,8 +121,11 @@ fn which_seeds_show_a_mutation() {
     let (Some(count), first) = (number("SIM_MUTANT_SEEDS"), number("SIM_FIRST").unwrap_or(1)) else {
         return;
     };
-    for (broken, _, expected) in MUTATIONS {
-        let seeds: Vec<u64> = (first..first + count).filter(|seed| shows(broken, *seed, expected)).collect();
+    let only = std::env::var("SIM_MUTANTS").unwrap_or_default();
+    for (broken, _, expected) in MUTATIONS.into_iter().filter(|(broken, ..)| format!("{broken:?}").contains(&only) || only.contains(&format!("{broken:?}"))) {
+        let seeds: Vec<u64> = (first..first + count)
+            .filter(|seed| shows(broken, *seed, expected))
+            .collect();
         println!("{broken:?}: {seeds:?}");
     }
 }
