@@ -100,6 +100,8 @@ pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Planned => "planned",
         Outcome::Retired => "retired",
         Outcome::CopiedNotPruned => "copied, not pruned",
+        Outcome::UnderWay => "under way",
+        Outcome::NotReady => "not ready",
     }
 }
 

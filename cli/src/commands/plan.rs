@@ -106,9 +106,10 @@ fn decision(planned: &PlannedDatabase) -> Cell {
     let (style, word) = match planned.decision {
         None => (Style::Bad, "FAIL"),
         Some(Decision::Copy) => (Style::Good, "copy"),
-        Some(Decision::Join) => (Style::Good, "wait"),
+        Some(Decision::Join | Decision::Wait) => (Style::Good, "wait"),
         Some(Decision::Verify) => (Style::Good, "verify"),
         Some(Decision::Current) => (Style::Faint, "current"),
+        Some(Decision::UnderWay) => (Style::Faint, "under way"),
         Some(Decision::Nothing) => (Style::Warning, "nothing"),
         Some(Decision::Unsupported) => (Style::Warning, "unsupported"),
         Some(Decision::Retired) => (Style::Faint, "retired"),

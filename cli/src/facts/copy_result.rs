@@ -6,28 +6,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::aws::step_functions::ExecutionDetail;
-use crate::format::outcome_word;
-
-/// How an execution of copy-snapshot ended that did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(crate) enum CopyOutcome {
-    /// The state machine's own: the snapshot that an event names was not available in time.
-    #[serde(rename = "not ready")]
-    NotReady,
-    /// What its functions say.
-    #[serde(untagged)]
-    Function(Outcome),
-}
-
-impl CopyOutcome {
-    /// The word that the output has for it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::NotReady => "not ready",
-            Self::Function(outcome) => outcome_word(outcome),
-        }
-    }
-}
 
 /// The fields of [`domain::payload::Pruned`] and of what it is made of. A payload that ended early has only some,
 /// and one of another version of the stack may have some that cannot be read: those are as if they were missing, and
@@ -38,7 +16,7 @@ pub(crate) struct CopyResult {
     #[serde(deserialize_with = "or_default")]
     pub(crate) decision: Option<Decision>,
     #[serde(deserialize_with = "or_default")]
-    pub(crate) outcome: Option<CopyOutcome>,
+    pub(crate) outcome: Option<Outcome>,
     #[serde(deserialize_with = "or_default")]
     pub(crate) reason: String,
     #[serde(deserialize_with = "or_default")]
@@ -74,6 +52,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::format::outcome_word;
 
     /// What each field was read as.
     fn fields(output: &Value) -> BTreeMap<&'static str, String> {
@@ -91,23 +70,24 @@ mod tests {
         ])
     }
 
-    /// The words of the functions, those that the state machine changes, and its own.
+    /// The words of the functions, and that which the state machine changes.
     #[test]
     fn each_outcome_is_read_and_written_in_the_same_word() {
         for (word, outcome) in [
-            ("not ready", CopyOutcome::NotReady),
-            ("copied", CopyOutcome::Function(Outcome::Copied)),
-            ("copied, not pruned", CopyOutcome::Function(Outcome::CopiedNotPruned)),
-            ("current", CopyOutcome::Function(Outcome::Current)),
-            ("nothing", CopyOutcome::Function(Outcome::Nothing)),
-            ("pending", CopyOutcome::Function(Outcome::Pending)),
-            ("planned", CopyOutcome::Function(Outcome::Planned)),
-            ("retired", CopyOutcome::Function(Outcome::Retired)),
-            ("unsupported", CopyOutcome::Function(Outcome::Unsupported)),
+            ("not ready", Outcome::NotReady),
+            ("under way", Outcome::UnderWay),
+            ("copied", Outcome::Copied),
+            ("copied, not pruned", Outcome::CopiedNotPruned),
+            ("current", Outcome::Current),
+            ("nothing", Outcome::Nothing),
+            ("pending", Outcome::Pending),
+            ("planned", Outcome::Planned),
+            ("retired", Outcome::Retired),
+            ("unsupported", Outcome::Unsupported),
         ] {
             let result: CopyResult = serde_json::from_value(json!({ "outcome": word })).expect("a result");
             assert_eq!(result.outcome, Some(outcome), "{word}");
-            assert_eq!(outcome.word(), word);
+            assert_eq!(outcome_word(outcome), word);
         }
     }
 

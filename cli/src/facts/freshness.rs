@@ -17,11 +17,11 @@ use crate::aws::stack::Stack;
 use crate::aws::step_functions::{ExecutionStatus, StepFunctions};
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies};
-use crate::facts::copy_result::{CopyOutcome, CopyResult};
+use crate::facts::copy_result::CopyResult;
 use crate::facts::fleet::{DatabaseKey, Fleet, LivingDatabase};
 use crate::facts::last_executions::{LastExecutions, by_name};
 use crate::facts::source_snapshots::SourceSnapshots;
-use crate::format::format_utc;
+use crate::format::{format_utc, outcome_word};
 
 /// Most executions that are looked into for the name of their error or their outcome.
 const MAX_DETAILS: usize = 10;
@@ -82,15 +82,15 @@ pub(crate) struct LastExecution {
 pub(crate) enum LastDetail {
     /// The error's name.
     Error(String),
-    Outcome(CopyOutcome),
+    Outcome(Outcome),
 }
 
 impl fmt::Display for LastDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Error(name) => name,
-            Self::Outcome(CopyOutcome::Function(Outcome::Unsupported)) => "unsupported by AWS",
-            Self::Outcome(outcome) => outcome.word(),
+            Self::Outcome(Outcome::Unsupported) => "unsupported by AWS",
+            Self::Outcome(outcome) => outcome_word(*outcome),
         })
     }
 }
@@ -538,7 +538,7 @@ async fn look_up_details(step_functions: &StepFunctions, databases: &mut [Databa
             last.cause = detail.explanation();
             let lasting = match &last.detail {
                 Some(LastDetail::Error(name)) => LASTING_ERRORS.contains(&name.as_str()),
-                Some(LastDetail::Outcome(outcome)) => *outcome == CopyOutcome::Function(Outcome::Unsupported),
+                Some(LastDetail::Outcome(outcome)) => *outcome == Outcome::Unsupported,
                 None => false,
             };
             if database.state.misses() && lasting {

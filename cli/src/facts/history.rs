@@ -18,11 +18,11 @@ use crate::aws::step_functions::{
 };
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies, OwnedCopy};
-use crate::facts::copy_result::{CopyOutcome, CopyResult};
+use crate::facts::copy_result::CopyResult;
 use crate::facts::fleet::Fleet;
 use crate::facts::freshness::{DatabaseFreshness, assess};
 use crate::facts::last_executions::resource_id;
-use crate::format::{counted, database_name, format_utc};
+use crate::format::{counted, database_name, format_utc, outcome_word};
 
 /// Most executions that are read.
 const MAX_EXECUTIONS: usize = 20_000;
@@ -38,15 +38,15 @@ const GAP_HOURS: i64 = 6;
 pub(crate) enum EntryOutcome {
     Running,
     Failed,
-    Ended(CopyOutcome),
+    Ended(Outcome),
 }
 
 impl EntryOutcome {
-    pub(crate) const COPIED: Self = Self::Ended(CopyOutcome::Function(Outcome::Copied));
-    pub(crate) const COPIED_NOT_PRUNED: Self = Self::Ended(CopyOutcome::Function(Outcome::CopiedNotPruned));
-    pub(crate) const NOT_READY: Self = Self::Ended(CopyOutcome::NotReady);
-    const PENDING: Self = Self::Ended(CopyOutcome::Function(Outcome::Pending));
-    const RETIRED: Self = Self::Ended(CopyOutcome::Function(Outcome::Retired));
+    pub(crate) const COPIED: Self = Self::Ended(Outcome::Copied);
+    pub(crate) const COPIED_NOT_PRUNED: Self = Self::Ended(Outcome::CopiedNotPruned);
+    pub(crate) const NOT_READY: Self = Self::Ended(Outcome::NotReady);
+    const PENDING: Self = Self::Ended(Outcome::Pending);
+    const RETIRED: Self = Self::Ended(Outcome::Retired);
 
     /// Whether the execution made a copy and verified it, whatever came after.
     pub(crate) fn is_copied(self) -> bool {
@@ -67,7 +67,7 @@ impl fmt::Display for EntryOutcome {
         f.write_str(match self {
             Self::Running => "running",
             Self::Failed => "failed",
-            Self::Ended(outcome) => outcome.word(),
+            Self::Ended(outcome) => outcome_word(*outcome),
         })
     }
 }

@@ -68,7 +68,7 @@ impl PlannedDatabase {
             None => 0,
             Some(Decision::Unsupported) => 1,
             Some(Decision::Copy) => 2,
-            Some(Decision::Join | Decision::Verify) => 3,
+            Some(Decision::Join | Decision::Verify | Decision::Wait | Decision::UnderWay) => 3,
             Some(Decision::Nothing) => 4,
             Some(Decision::Retired) => 5,
             Some(Decision::Current) => 6,

@@ -125,6 +125,7 @@ struct Counts {
     planned: u64,
     nothing: u64,
     not_ready: u64,
+    under_way: u64,
     unsupported: u64,
     retired: u64,
     failed: u64,
@@ -132,7 +133,7 @@ struct Counts {
 
 impl Counts {
     /// With their words, in the order in which they are written.
-    fn by_word(self) -> [(&'static str, u64); 9] {
+    fn by_word(self) -> [(&'static str, u64); 10] {
         [
             ("copied", self.copied),
             ("copied, not pruned", self.copied_not_pruned),
@@ -140,6 +141,7 @@ impl Counts {
             ("planned", self.planned),
             ("nothing", self.nothing),
             ("not ready", self.not_ready),
+            ("under way", self.under_way),
             ("unsupported", self.unsupported),
             ("retired", self.retired),
             ("failed", self.failed),

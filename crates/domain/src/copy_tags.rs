@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::ownership::{CopyIdentity, Format, Owner};
 use crate::payload::{CopyRef, Source};
@@ -127,7 +128,8 @@ impl RecordNames {
 }
 
 /// What a restore needs to know of the database, and no snapshot says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RestoreHints {
     /// Engine version.
     pub engine_version: Option<String>,

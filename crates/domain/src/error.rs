@@ -37,8 +37,12 @@ pub enum Error {
          policy that restricts regions."
     )]
     AccessDenied { refusal: Refusal },
-    /// As many copies as RDS allows are in flight to the destination region. A wait, not a failure.
-    #[error("every copy slot of the destination region is taken, waiting for one: {reason}")]
+    /// As many copies as RDS allows are in flight to the destination region. A wait, and a failure only after
+    /// `SlotWaitHours`.
+    #[error(
+        "no copy slot of the destination region became free in time: {reason}. The next run tries again. If this lasts, \
+         see what else copies snapshots to that region, or raise SlotWaitHours."
+    )]
     CopySlotsFull { reason: String },
     /// The manual snapshots of the destination region have reached their quota.
     #[error(
@@ -46,8 +50,8 @@ pub enum Error {
          needs, lower KeepCopies, or ask for a higher quota (Service Quotas: RDS, Manual snapshots)."
     )]
     SnapshotQuotaFull { reason: String },
-    /// The snapshot cannot be used yet, or its cluster is busy; the state machine retries for a while.
-    #[error("the snapshot is not ready yet: {reason}")]
+    /// The snapshot cannot be used yet, or its cluster is busy. A wait, and a failure only after an hour.
+    #[error("the snapshot is not ready: {reason}")]
     SnapshotNotReady { reason: String },
     /// The snapshot does not exist (any more).
     #[error(

@@ -24,3 +24,4 @@ pub mod settings;
 pub mod snapshot;
 pub mod tag_spelling;
 pub mod tags;
+pub mod waiting;

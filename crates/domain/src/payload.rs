@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::copy_tags::RestoreHints;
 use crate::error::Error;
 use crate::kind::DatabaseKind;
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::Encryption;
+use crate::waiting::{Waited, Waiting};
 
 /// What a run was configured with. An input may repeat it, but not change it: [`Target::check_for_copy`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +94,9 @@ pub struct Target {
     /// Whether forgotten copies of older snapshots are left alone, because one of them could not be verified.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_newest: bool,
+    /// How long this execution has waited before the copy, and for what.
+    #[serde(default, skip_serializing_if = "Waited::is_nothing")]
+    pub waited: Waited,
     /// Why it is not copied in this run. The state machine ends with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
@@ -117,6 +122,7 @@ impl Target {
             policy: None,
             snapshot: None,
             only_newest: false,
+            waited: Waited::default(),
             problem: None,
             rules: None,
             execution: None,
@@ -248,6 +254,11 @@ pub enum Decision {
     Unsupported,
     /// It no longer exists: its copies are pruned, by the rules for such.
     Retired,
+    /// The snapshot that an event named may become available any moment: wait, then find again.
+    Wait,
+    /// A copy of ours is in progress, and this run leaves it to whoever began it.
+    #[serde(rename = "under way")]
+    UnderWay,
 }
 
 /// How it ended for a database.
@@ -271,6 +282,12 @@ pub enum Outcome {
     /// The newest snapshot was copied and the copy verified, and old copies that should have gone could not be deleted.
     #[serde(rename = "copied, not pruned")]
     CopiedNotPruned,
+    /// A copy was in progress already. Whoever began it verifies it, or else the next run that finds it complete.
+    #[serde(rename = "under way")]
+    UnderWay,
+    /// The snapshot that an event named was not available in time.
+    #[serde(rename = "not ready")]
+    NotReady,
 }
 
 /// The snapshot that is copied, in the source region.
@@ -388,6 +405,26 @@ pub struct Found {
     /// The wait that goes with a copy in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
+    /// What has to be waited for before the copy can begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// What start-copy has read, so that the next try does not read it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<DatabaseFacts>,
+}
+
+/// What a copy records of its database, beside what the snapshot says. No tag value is among it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DatabaseFacts {
+    /// What a restore needs.
+    pub restore: RestoreHints,
+    /// What its tags ask to be kept.
+    pub retention: RetentionRules,
+    /// Whether one of those tags could not be read; nothing if the database itself is gone, or could not be read.
+    pub unread: Option<bool>,
+    /// Keys that RDS refused for this snapshot, so that they are not asked for again.
+    pub refused_keys: usize,
 }
 
 impl Found {
@@ -406,11 +443,23 @@ impl Found {
             copy: None,
             verified_copies: None,
             wait: None,
+            waiting: None,
+            facts: None,
         }
     }
 }
 
-/// What `start-copy` gives. A [`Found`] that joins a copy reads as one too.
+/// What `start-copy` gives: a copy, or what was found with what is to be waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum StartAnswer {
+    /// The copy was started, or joined.
+    Started(Box<Started>),
+    /// Try again later.
+    Waiting(Box<Found>),
+}
+
+/// The copy as `start-copy` gives it. A [`Found`] that joins a copy reads as one too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Started {

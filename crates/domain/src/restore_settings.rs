@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use strum::{EnumIter, EnumString, IntoEnumIterator, IntoStaticStr};
 
 use crate::tags;
@@ -108,9 +109,30 @@ impl Setting {
     }
 }
 
-/// The settings that are known, each with its value.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The settings that are known, each with its value. In a payload those that another release knows are passed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct RestoreSettings(BTreeMap<Setting, String>);
+
+impl From<BTreeMap<String, String>> for RestoreSettings {
+    fn from(named: BTreeMap<String, String>) -> Self {
+        let settings = named.into_iter();
+        Self(
+            settings
+                .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
+                .collect(),
+        )
+    }
+}
+
+impl From<RestoreSettings> for BTreeMap<String, String> {
+    fn from(RestoreSettings(settings): RestoreSettings) -> Self {
+        let settings = settings.into_iter();
+        settings
+            .map(|(setting, value)| (setting.name().to_owned(), value))
+            .collect()
+    }
+}
 
 /// What the tags of a copy say of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -69,6 +69,8 @@ pub struct Settings {
     pub max_deletes_per_run: u32,
     /// Hours after which an unfinished copy is overdue.
     pub copy_deadline_hours: u32,
+    /// Hours for which an execution waits for a copy slot in all.
+    pub slot_wait_hours: u32,
     /// Which databases are copied when their tags say nothing.
     pub selection: Selection,
     /// Whether Neptune clusters are copied too.
@@ -105,6 +107,7 @@ impl Settings {
         "RETIRED_KEEP_DAYS",
         "MAX_DELETES_PER_RUN",
         "COPY_DEADLINE_HOURS",
+        "SLOT_WAIT_HOURS",
         "SELECTION",
         "INCLUDE_NEPTUNE",
         "INCLUDE_DOCUMENTDB",
@@ -195,6 +198,7 @@ impl Settings {
                 72,
                 1..=336,
             )?,
+            slot_wait_hours: number("SLOT_WAIT_HOURS", text("SLOT_WAIT_HOURS").as_deref(), 36, 1..=48)?,
             selection: selection("SELECTION", text("SELECTION").as_deref())?,
             include_neptune,
             include_documentdb: flag("INCLUDE_DOCUMENTDB", text("INCLUDE_DOCUMENTDB").as_deref())?,

@@ -22,6 +22,8 @@ pub(crate) enum Action<'a> {
     Join(&'a OwnCopy),
     /// Verify this copy of another snapshot, which is complete and was forgotten; then decide again.
     Verify(&'a OwnCopy),
+    /// Nothing: this copy is in progress, and whoever began it goes on with it.
+    UnderWay(&'a OwnCopy),
     /// Begin a copy, after so many attempts that failed.
     Copy { attempt: u32 },
 }
@@ -37,8 +39,13 @@ pub(crate) struct Facts<'a> {
     pub(crate) keys: &'a [Option<&'a str>],
     /// Identifiers of the copies in progress that nobody waits for any more: overdue, or without progress for a day.
     pub(crate) stuck: &'a [String],
+    /// Those of them that are overdue.
+    pub(crate) overdue: &'a [String],
     /// Whether forgotten copies are verified first.
     pub(crate) verifies_others: bool,
+    /// Whether a copy of an older snapshot is waited for, so that the newest one is copied right after it. The run of an
+    /// event does; a whole run never waits because another is running.
+    pub(crate) waits_for_others: bool,
 }
 
 /// Decides what is to be done with the newest snapshot.
@@ -76,9 +83,20 @@ pub(crate) fn decide<'a>(facts: &Facts<'a>) -> Result<Verdict<'a>, Error> {
             ),
         });
     }
-    if let Some(copy) = with_status(&[CopyStatus::InProgress, CopyStatus::Unverified]) {
+    if let Some(copy) = with_status(&[CopyStatus::Unverified]) {
         return Ok(Verdict {
             action: Action::Join(copy),
+            reason: format!("{} is copied as {}, which nothing has verified yet", source.id, copy.id),
+        });
+    }
+    if let Some(copy) = with_status(&[CopyStatus::InProgress]) {
+        let is_overdue = facts.overdue.contains(&copy.id);
+        return Ok(Verdict {
+            action: if is_overdue {
+                Action::Join(copy)
+            } else {
+                Action::UnderWay(copy)
+            },
             reason: format!("{} is being copied as {}", source.id, copy.id),
         });
     }
@@ -86,9 +104,19 @@ pub(crate) fn decide<'a>(facts: &Facts<'a>) -> Result<Verdict<'a>, Error> {
     let is_awaited =
         |copy: &&OwnCopy| copy.status == CopyStatus::InProgress && has_key(copy) && !facts.stuck.contains(&copy.id);
     if let Some(copy) = copies.iter().filter(is_awaited).max_by_key(|copy| copy.source_created) {
-        return Ok(Verdict {
-            action: Action::Join(copy),
-            reason: format!("{} is copied after {}, which is in progress", source.id, copy.id),
+        return Ok(if facts.waits_for_others {
+            Verdict {
+                action: Action::Join(copy),
+                reason: format!("{} is copied after {}, which is in progress", source.id, copy.id),
+            }
+        } else {
+            Verdict {
+                action: Action::UnderWay(copy),
+                reason: format!(
+                    "{} is in progress; {} is copied by the run after it",
+                    copy.id, source.id
+                ),
+            }
         });
     }
     match u32::try_from(of_source.len()).unwrap_or(MAX_ATTEMPTS) {

@@ -14,6 +14,7 @@ use domain::error::Error;
 use domain::payload::{Decision, Found, Outcome, Source, Target, Wait};
 use domain::rds_rules::{takes_key, why_unsupported};
 use domain::snapshot::{Encryption, Snapshot};
+use domain::waiting::WaitReason;
 use jiff::Timestamp;
 use rds::SnapshotQuery;
 use runtime::deployment::Deployment;
@@ -50,7 +51,12 @@ pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp)
 fn measure(deployment: &Deployment, found: &Found, now: Timestamp) {
     let is_skipped = match found.decision {
         Decision::Current | Decision::Nothing | Decision::Unsupported => !found.target.dry_run,
-        Decision::Copy | Decision::Join | Decision::Verify | Decision::Retired => false,
+        Decision::Copy
+        | Decision::Join
+        | Decision::Verify
+        | Decision::Retired
+        | Decision::Wait
+        | Decision::UnderWay => false,
     };
     if is_skipped {
         let about = [("Database", found.target.id.as_str()), ("Reason", &found.reason)];
@@ -97,12 +103,11 @@ fn found(
     copies: &[Snapshot],
     now: Timestamp,
 ) -> Result<Found, Error> {
-    let newest = choose::newest(&found.target, snapshots);
-    let gone = match choose::event_snapshot(&found.target, snapshots, newest.as_ref().ok()) {
+    let target = found.target.clone();
+    let newest = choose::newest(&target, snapshots);
+    let gone = match choose::event_snapshot(&target, snapshots, newest.as_ref().ok()) {
         Some(EventSnapshot::Coming(snapshot)) => {
-            return Err(Error::SnapshotNotReady {
-                reason: format!("{} is {}", snapshot.id, snapshot.status),
-            });
+            return Ok(coming(deployment, found, snapshot));
         }
         Some(EventSnapshot::Gone(id)) => Some(id.to_owned()),
         None => None,
@@ -132,20 +137,27 @@ fn found(
         verified_copies: Some(own.iter().filter(is_verified).count()),
         ..found
     };
-    let target = found.target.clone();
     let keys = match target.keys(source.encryption, &deployment.settings) {
         Ok(keys) => keys,
         // The state machine ends with the problem, which says more than what follows from it.
         Err(_) if target.problem.is_some() => Vec::new(),
         Err(error) => return Err(error),
     };
-    let stuck = stuck(&own, copies, deployment.settings.copy_deadline_hours, now);
+    let hours_before = |copy: &&OwnCopy| now.duration_since(copy.requested).as_hours();
+    let deadline = i64::from(deployment.settings.copy_deadline_hours);
+    let overdue = ids(own.iter().filter(|copy| hours_before(copy) >= deadline));
+    let is_stuck = |copy: &&OwnCopy| hours_before(copy) >= HOURS_WITHOUT_PROGRESS && percent(copies, &copy.id) <= 0;
+    let stuck = ids(own
+        .iter()
+        .filter(|copy| hours_before(copy) >= deadline || is_stuck(copy)));
     let verdict = decide(&Facts {
         source: &source,
         copies: &own,
         keys: &keys,
         stuck: &stuck,
+        overdue: &overdue,
         verifies_others: !target.dry_run && !target.only_newest,
+        waits_for_others: target.snapshot.is_some(),
     })?;
     let found = follow(deployment, found, &source, &verdict, snapshots, copies);
     Ok(match (gone, found.decision) {
@@ -158,6 +170,31 @@ fn found(
         },
         _ => found,
     })
+}
+
+/// The snapshot that an event named is waited for. What it costs to miss it is one copy, which the next whole run makes.
+fn coming(deployment: &Deployment, mut found: Found, snapshot: &Snapshot) -> Found {
+    let why = format!("{} is {}", snapshot.id, snapshot.status);
+    let waiting = found.target.next_wait(
+        WaitReason::Snapshot,
+        why.clone(),
+        None,
+        deployment.settings.slot_wait_hours,
+    );
+    match waiting {
+        Some(_) => Found {
+            decision: Decision::Wait,
+            outcome: Outcome::Pending,
+            reason: why,
+            waiting,
+            ..found
+        },
+        None => Found {
+            outcome: Outcome::NotReady,
+            reason: format!("{why} after an hour of waiting. The next whole run copies it."),
+            ..found
+        },
+    }
 }
 
 /// What follows from the decision.
@@ -203,6 +240,13 @@ fn follow(
             wait: Some(Wait::none()),
             ..found
         },
+        Action::UnderWay(copy) => Found {
+            decision: Decision::UnderWay,
+            outcome: Outcome::UnderWay,
+            reason,
+            copy: Some(copy.to_ref(region)),
+            ..found
+        },
         Action::Copy { attempt } => Found {
             decision: Decision::Copy,
             outcome: begun,
@@ -217,21 +261,14 @@ fn follow(
 /// Hours after which a copy that shows no progress at all is waited for no more.
 const HOURS_WITHOUT_PROGRESS: i64 = 24;
 
-/// The copies in progress that nobody waits for any more.
-fn stuck(own: &[OwnCopy], copies: &[Snapshot], deadline_hours: u32, now: Timestamp) -> Vec<String> {
-    let percent = |copy: &OwnCopy| {
-        copies
-            .iter()
-            .find(|there| there.id == copy.id)
-            .map_or(0, |there| there.percent)
-    };
-    own.iter()
-        .filter(|copy| {
-            let hours = now.duration_since(copy.requested).as_hours();
-            hours >= i64::from(deadline_hours) || (hours >= HOURS_WITHOUT_PROGRESS && percent(copy) <= 0)
-        })
-        .map(|copy| copy.id.clone())
-        .collect()
+fn ids<'a>(copies: impl Iterator<Item = &'a OwnCopy>) -> Vec<String> {
+    copies.map(|copy| copy.id.clone()).collect()
+}
+
+/// How far RDS says that the copy `id` is.
+fn percent(copies: &[Snapshot], id: &str) -> i32 {
+    let copy = copies.iter().find(|there| there.id == id);
+    copy.map_or(0, |there| there.percent)
 }
 
 /// The snapshot that a copy was made of: as RDS lists it, or as the copy remembers it once it has expired.

@@ -58,8 +58,8 @@ async fn a_snapshot_without_a_copy_is_to_be_copied() {
 #[tokio::test]
 async fn the_decision_follows_from_how_far_our_copy_is() {
     for (status, verified, decision) in [
-        ("copying", None, Decision::Join),
-        ("creating", None, Decision::Join),
+        ("copying", None, Decision::UnderWay),
+        ("creating", None, Decision::UnderWay),
         ("available", None, Decision::Join),
         ("available", Some("2026-11-22T10:00:00Z"), Decision::Current),
         ("available", Some("mismatch"), Decision::Copy),

@@ -1,7 +1,7 @@
 //! Starts the copy of a snapshot to the destination region.
 //!
-//! In: [`Found`] that decided to copy. Out: [`Started`]. Safe to run twice: the copy's name is a function of the
-//! snapshot, so the second time finds the copy of the first and joins it.
+//! In: [`Found`] that decided to copy. Out: [`StartAnswer`]: the copy, or what has to be waited for first. Safe to run
+//! twice: the copy's name is a function of the snapshot, so the second time finds the copy of the first and joins it.
 
 #![forbid(unsafe_code)]
 
@@ -11,51 +11,52 @@ use domain::copy_tags::{CopyStatus, CopyTags, OwnCopy};
 use domain::error::{Error, Refusal};
 use domain::kind::DatabaseKind;
 use domain::ownership::MAX_ATTEMPTS;
-use domain::payload::{CopyRef, Found, Source, Started, Wait};
+use domain::payload::{CopyRef, DatabaseFacts, Found, Source, StartAnswer, Started, Wait};
 use domain::rds_rules::needs_presigned_url;
 use domain::restore_settings::Setting;
-use domain::settings::Settings;
+use domain::settings::{KmsKey, Settings};
 use domain::snapshot::{Database, Snapshot};
+use domain::waiting::WaitReason;
 use jiff::Timestamp;
 use rds::{CopyRequest, codes};
 
 use runtime::deployment::Deployment;
 use runtime::metrics::Metric;
 
-/// Asks for the copy under the next free name.
-pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -> Result<Started, Error> {
+/// Asks for the copy under the next free name. Where RDS is not ready for it, the answer is to wait.
+pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -> Result<StartAnswer, Error> {
     let source = check(deployment, &found)?.clone();
-    let (snapshot, database) = tokio::join!(
+    let (snapshot, (mut facts, unread)) = tokio::join!(
         source_snapshot(deployment, &found, &source),
-        describe(deployment, found.target.kind, &found.target.resource_id),
+        database_facts(deployment, &found),
     );
     let snapshot = snapshot?;
-    // What a restore gets to know of the database is worth less than the copy.
-    let database = database.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the database could not be read");
-        found.warnings.push(format!(
-            "the copy records no settings of the database for a restore, which could not be read: {}",
-            error.name()
-        ));
-        None
-    });
-    let keys = found.target.keys(snapshot.encryption, &deployment.settings)?;
+    let target = found.target.clone();
+    let keys = target.keys(snapshot.encryption, &deployment.settings)?;
 
     let mut refused = None;
-    for key in keys {
+    for key in keys.iter().skip(facts.refused_keys.min(keys.len() - 1)) {
         let options = CopyOptions {
             source: &source,
             snapshot: &snapshot,
-            database: database.as_ref(),
-            key,
+            facts: &facts,
+            key: *key,
         };
         match start(deployment, &found, &options, now).await {
             // Without the key there may be a copy yet; if not, the first refusal says more.
-            Err(error) if codes::is_refused_parameter(&error) => refused = refused.or(Some(error)),
-            Err(error) => return Err(error),
+            Err(error) if codes::is_refused_parameter(&error) => {
+                facts.refused_keys += 1;
+                refused = refused.or(Some(error));
+            }
+            Err(error) => {
+                let facts = unread.is_none().then_some(facts);
+                let waiting = wait(&deployment.settings, Found { facts, ..found }, *key, error)?;
+                return Ok(StartAnswer::Waiting(Box::new(waiting)));
+            }
             Ok(copy) => {
                 tracing::info!(copy = copy.id, attempt = copy.attempt, "copy started or joined");
-                return Ok(started(found, source, copy));
+                found.warnings.extend(unread);
+                return Ok(StartAnswer::Started(Box::new(started(found, source, copy))));
             }
         }
     }
@@ -68,8 +69,51 @@ pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -
 struct CopyOptions<'a> {
     source: &'a Source,
     snapshot: &'a Snapshot,
-    database: Option<&'a Database>,
+    facts: &'a DatabaseFacts,
     key: Option<&'a str>,
+}
+
+/// What a try before this one has read of the database, or what it is now; and a warning if that could not be read: what a
+/// restore gets to know of the database is worth less than the copy.
+async fn database_facts(deployment: &Deployment, found: &Found) -> (DatabaseFacts, Option<String>) {
+    if let Some(facts) = &found.facts {
+        return (facts.clone(), None);
+    }
+    match describe(deployment, found.target.kind, &found.target.resource_id).await {
+        Ok(database) => (tag_set::facts(database), None),
+        Err(error) => {
+            tracing::warn!(%error, "the database could not be read");
+            let warning = format!(
+                "the copy records no settings of the database for a restore, which could not be read: {}",
+                error.name()
+            );
+            (DatabaseFacts::default(), Some(warning))
+        }
+    }
+}
+
+/// What to wait for before the copy with `key` is tried again, if `error` says so, and there is patience left.
+fn wait(settings: &Settings, mut found: Found, key: Option<&str>, error: Error) -> Result<Found, Error> {
+    let is_of_alias = || {
+        let asked = key.map(|key| requested_key(settings, key));
+        matches!(&settings.kms_key, KmsKey::Alias(alias) if asked == Some(alias))
+    };
+    let (reason, why) = match &error {
+        Error::CopySlotsFull { reason } => (WaitReason::Slot, reason.clone()),
+        Error::SnapshotNotReady { reason } => (WaitReason::Busy, reason.clone()),
+        Error::KeyNotUsable { reason } if is_of_alias() => (WaitReason::Key, reason.clone()),
+        _ => return Err(error),
+    };
+    let last = found.waiting.take();
+    let waiting = found
+        .target
+        .next_wait(reason, why, last.as_ref(), settings.slot_wait_hours)
+        .ok_or(error)?;
+    tracing::info!(?reason, wait_seconds = waiting.seconds, "the copy cannot begin yet");
+    Ok(Found {
+        waiting: Some(waiting),
+        ..found
+    })
 }
 
 /// Asks for the copy under the next free name.
@@ -82,7 +126,7 @@ async fn start(
     let CopyOptions {
         source,
         snapshot,
-        database,
+        facts,
         key,
     } = *options;
     let settings = &deployment.settings;
@@ -90,7 +134,7 @@ async fn start(
         let ours = CopyTags {
             attempt,
             kms_key_arn: key.map(str::to_owned),
-            ..tag_set::ours(&found.target, source, snapshot, database, &settings.stack, now)
+            ..tag_set::ours(&found.target, source, snapshot, facts, &settings.stack, now)
         };
         let request = CopyRequest {
             kind: found.target.kind,
@@ -155,7 +199,10 @@ async fn source_snapshot(deployment: &Deployment, found: &Found, source: &Source
         .snapshot(found.target.kind, &source.id, snapshot_type)
         .await?;
     match snapshot {
-        Some(snapshot) if snapshot.arn == source.arn => Ok(snapshot),
+        // A name is given again: the snapshot is its ARN and its creation time.
+        Some(snapshot) if snapshot.arn == source.arn && snapshot.captured_at() == Some(source.created_at) => {
+            Ok(snapshot)
+        }
         _ => Err(Error::SnapshotNotFound {
             reason: format!("{} is gone from {}", source.id, deployment.source.region()),
         }),

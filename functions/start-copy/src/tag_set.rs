@@ -4,34 +4,49 @@ use std::collections::BTreeMap;
 
 use domain::copy_tags::{CopyTags, RestoreHints};
 use domain::ownership::{Format, Owner};
-use domain::payload::{Source, Target};
+use domain::payload::{DatabaseFacts, Source, Target};
 use domain::retention_rules::{RetentionRules, unreadable_retention};
 use domain::snapshot::{Database, Snapshot};
 use domain::tag_spelling::{concerns_us, is_meant_for};
 use domain::tags;
 use jiff::Timestamp;
 
-/// What our tags of the copy of `snapshot` say, but for the key and the attempt. `database` is the database as it is
-/// now, if it still exists.
+/// What is recorded of the database as it is now, if it still exists.
+pub(crate) fn facts(database: Option<Database>) -> DatabaseFacts {
+    let Some(database) = database else {
+        return DatabaseFacts::default();
+    };
+    DatabaseFacts {
+        retention: RetentionRules::from_wishes(&database.tags).0,
+        unread: Some(!unreadable_retention(&database.tags).is_empty()),
+        restore: RestoreHints {
+            engine_version: None,
+            class: database.class,
+            parameter_group: database.parameter_group,
+            option_group: database.option_group,
+            multi_az: Some(database.multi_az),
+            settings: database.settings,
+        },
+        ..DatabaseFacts::default()
+    }
+}
+
+/// What our tags of the copy of `snapshot` say, but for the key and the attempt.
 pub(crate) fn ours(
     target: &Target,
     source: &Source,
     snapshot: &Snapshot,
-    database: Option<&Database>,
+    facts: &DatabaseFacts,
     stack: &str,
     requested: Timestamp,
 ) -> CopyTags {
     // So that a copy is kept as its database wanted when the database, and its tags, are gone. Both are asked, because
     // an input that was made by hand has no policy.
-    let by_policy = target.policy.as_ref().map(|policy| policy.keep);
-    let by_tags = database.map(|database| RetentionRules::from_wishes(&database.tags).0);
+    let policy = target.policy.as_ref();
+    let by_policy = policy.map(|policy| policy.keep).unwrap_or_default();
     // What nobody could read is unread, what nobody saw is too.
-    let is_unread_by_policy = target
-        .policy
-        .as_ref()
-        .map_or(database.is_none(), |policy| policy.hold_all);
-    let is_unread =
-        is_unread_by_policy || database.is_some_and(|database| !unreadable_retention(&database.tags).is_empty());
+    let is_unread_by_policy = policy.is_some_and(|policy| policy.hold_all);
+    let is_unread = is_unread_by_policy || facts.unread.unwrap_or(policy.is_none());
     CopyTags {
         format: Format::CURRENT,
         source_arn: source.arn.clone(),
@@ -42,20 +57,18 @@ pub(crate) fn ours(
         attempt: 0,
         kms_key_arn: None,
         stack: Some(stack.to_owned()),
-        retention: by_policy.unwrap_or_default().widest(by_tags.unwrap_or_default()),
+        retention: by_policy.widest(facts.retention),
         unread: is_unread,
         restore: RestoreHints {
             engine_version: Some(source.engine_version.clone()),
-            class: database.and_then(|database| database.class.clone()),
-            parameter_group: database.and_then(|database| database.parameter_group.clone()),
-            option_group: database
-                .and_then(|database| database.option_group.clone())
+            option_group: facts
+                .restore
+                .option_group
+                .clone()
                 .or_else(|| snapshot.option_group.clone()),
-            multi_az: database.map(|database| database.multi_az),
             // What the snapshot says, its copy says as well.
-            settings: database
-                .map(|database| database.settings.clone().without(&snapshot.settings))
-                .unwrap_or_default(),
+            settings: facts.restore.settings.clone().without(&snapshot.settings),
+            ..facts.restore.clone()
         },
     }
 }

@@ -31,12 +31,9 @@ fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
         .max_by_key(|snapshot| snapshot.created_at)
         .expect("a snapshot");
     Found {
-        target: target(world, kind, id),
-        former_ids: Vec::new(),
         decision: Decision::Copy,
         outcome: Outcome::Pending,
         reason: "no copy yet".to_owned(),
-        warnings: Vec::new(),
         source: Some(Source {
             id: snapshot.id.clone(),
             arn: snapshot.arn.clone(),
@@ -51,10 +48,7 @@ fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
             kms_key_arn: snapshot.kms_key.clone(),
             size_gib: i32::try_from(snapshot.allocated_storage).ok(),
         }),
-        attempt: 0,
-        copy: None,
-        verified_copies: None,
-        wait: None,
+        ..Found::new(target(world, kind, id), Vec::new())
     }
 }
 
@@ -62,8 +56,161 @@ fn found_orders(world: &World) -> Found {
     found(world, DatabaseKind::Instance, "orders")
 }
 
+/// Where RDS takes the copy at once, or fails.
 async fn start(world: &World, found: Found) -> Result<Started, Error> {
-    handle(&deployment(world), found, world.now()).await
+    start_with(&deployment(world), found, world.now()).await
+}
+
+async fn start_with(deployment: &Deployment, found: Found, now: Timestamp) -> Result<Started, Error> {
+    match handle(deployment, found, now).await? {
+        StartAnswer::Started(started) => Ok(*started),
+        StartAnswer::Waiting(found) => panic!("it waits: {:?}", found.waiting),
+    }
+}
+
+/// Where it has to wait.
+async fn wait(deployment: &Deployment, found: Found, now: Timestamp) -> Found {
+    match handle(deployment, found, now).await {
+        Ok(StartAnswer::Waiting(found)) => *found,
+        other => panic!("no wait: {other:?}"),
+    }
+}
+
+fn refuse(world: &World, code: &str, message: &str) {
+    world.fault(Fault::error(Calls::to("CopyDBSnapshot"), code, message));
+}
+
+fn calls(world: &World) -> u64 {
+    world
+        .counters()
+        .calls
+        .values()
+        .flat_map(|regions| regions.values())
+        .sum()
+}
+
+/// A full queue costs two calls, and not an error; the time waited travels with the target.
+#[tokio::test]
+async fn a_full_queue_is_a_wait_that_costs_two_calls_a_try() {
+    let world = world(|region| region.instance(orders().tag("snapferry:keep-days", "30")));
+    let deployment = deployment(&world);
+    refuse(
+        &world,
+        "SnapshotQuotaExceeded",
+        "Cannot copy more than 20 snapshots across regions.",
+    );
+    let first = wait(&deployment, found_orders(&world), world.now()).await;
+    let waiting = first.waiting.clone().expect("a wait");
+    assert_eq!(waiting.reason, WaitReason::Slot);
+    assert!((126..=234).contains(&waiting.seconds), "{waiting:?}");
+    assert!(waiting.why.contains("Cannot copy more than 20"), "{waiting:?}");
+    assert_eq!(first.target.waited.slot, waiting.seconds);
+    let facts = first.facts.clone().expect("what was read");
+    assert_eq!((facts.retention.days, facts.unread), (30, Some(false)));
+
+    let before = calls(&world);
+    let payload = serde_json::to_value(&first).expect("JSON");
+    let second = wait(
+        &deployment,
+        serde_json::from_value(payload).expect("a payload"),
+        world.now(),
+    )
+    .await;
+    assert_eq!(calls(&world) - before, 2, "the snapshot's tags, and the copy");
+    assert!(second.target.waited.slot > waiting.seconds);
+
+    world.clear_faults();
+    let started = start_with(&deployment, second, world.now()).await.expect("a slot");
+    let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+    assert_eq!(copy.tags["snapferry:source-keep-days"], "30");
+    assert!(copy.tags.contains_key(tags::CLASS) && copy.tags.contains_key(tags::SETTINGS));
+}
+
+#[tokio::test]
+async fn after_six_hours_the_snapshot_is_looked_for_again_and_after_slot_wait_hours_it_is_a_failure() {
+    let world = world(|region| region.instance(orders()));
+    let deployment = stack(&world, &[("SLOT_WAIT_HOURS", "13")]);
+    refuse(
+        &world,
+        "SnapshotQuotaExceeded",
+        "Cannot copy more than 20 snapshots across regions.",
+    );
+    let mut found = found_orders(&world);
+    let mut found_again = Vec::new();
+    let error = loop {
+        match handle(&deployment, found, world.now()).await {
+            Ok(StartAnswer::Waiting(waiting)) => {
+                found = *waiting;
+                if found.waiting.as_ref().is_some_and(|wait| wait.find_again) {
+                    found_again.push(found.target.waited.slot / 3_600);
+                    found = Found {
+                        target: found.target.clone(),
+                        ..found_orders(&world)
+                    };
+                }
+            }
+            Ok(StartAnswer::Started(started)) => panic!("{started:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(found_again, [6, 12]);
+    assert_eq!(error.name(), "CopySlotsFull");
+}
+
+/// A busy cluster and m7: an alias that was pointed elsewhere a moment ago. Everything else of a key fails at once.
+#[tokio::test]
+async fn a_busy_snapshot_is_waited_for_an_hour_and_the_key_of_an_alias_six_minutes() {
+    let alias = [(
+        "DESTINATION_KMS_KEY_ARN",
+        "arn:aws:kms:eu-west-1:123456789012:alias/copies",
+    )];
+    for (code, settings, reason, tries, name) in [
+        (
+            "InvalidDBSnapshotState",
+            &[][..],
+            WaitReason::Busy,
+            60,
+            "SnapshotNotReady",
+        ),
+        ("KMSKeyNotAccessibleFault", &alias, WaitReason::Key, 6, "KeyNotUsable"),
+        ("KMSKeyNotAccessibleFault", &[], WaitReason::Key, 0, "KeyNotUsable"),
+    ] {
+        let world = world(|region| region.instance(orders()));
+        let deployment = stack(&world, settings);
+        refuse(&world, code, "not now");
+        let mut found = found_orders(&world);
+        found.target.rules = Some(RunRules {
+            kms_key_arn: Some(KEY.to_owned()),
+            ..RunRules::default()
+        });
+        let mut waits = 0;
+        let error = loop {
+            match handle(&deployment, found, world.now()).await {
+                Ok(StartAnswer::Waiting(waiting)) => {
+                    let wait = waiting.waiting.as_ref().expect("a wait");
+                    assert_eq!((wait.reason, wait.seconds), (reason, 60));
+                    waits += 1;
+                    found = *waiting;
+                }
+                Ok(StartAnswer::Started(started)) => panic!("{started:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((waits, error.name()), (tries, name), "{code}");
+    }
+}
+
+/// H6: a snapshot is its ARN and its creation time.
+#[tokio::test]
+async fn a_snapshot_that_was_re_created_under_its_name_is_another_one() {
+    let world = world(|region| region.instance(orders()));
+    let mut found = found_orders(&world);
+    let source = found.source.as_mut().expect("a source");
+    source.created_at += jiff::SignedDuration::from_hours(1);
+    assert_eq!(
+        start(&world, found).await.expect_err("another").name(),
+        "SnapshotNotFound"
+    );
 }
 
 #[tokio::test]
@@ -220,11 +367,6 @@ async fn what_rds_refuses_has_a_name() {
     for (code, message, name) in [
         (
             "SnapshotQuotaExceeded",
-            "Cannot copy more than 20 snapshots across regions.",
-            "CopySlotsFull",
-        ),
-        (
-            "SnapshotQuotaExceeded",
             "Cannot create more than 100 manual snapshots",
             "SnapshotQuotaFull",
         ),
@@ -233,7 +375,6 @@ async fn what_rds_refuses_has_a_name() {
             "The target KMS key does not exist",
             "KeyNotUsable",
         ),
-        ("InvalidDBSnapshotState", "not available", "SnapshotNotReady"),
         ("DBSnapshotNotFound", "gone", "SnapshotNotFound"),
         (
             "InvalidParameterValue",
@@ -259,7 +400,7 @@ async fn what_rds_refuses_has_a_name() {
 
 #[tokio::test]
 async fn where_the_quotas_text_says_neither_the_snapshots_are_counted() {
-    for (quota, name) in [(0, "SnapshotQuotaFull"), (100, "CopySlotsFull")] {
+    for quota in [0, 100] {
         let world = world_with(
             |region| region.instance(orders()),
             |region: Region| region.quota(quota, quota),
@@ -269,8 +410,13 @@ async fn where_the_quotas_text_says_neither_the_snapshots_are_counted() {
             "SnapshotQuotaExceeded",
             "You have reached your limit",
         ));
-        let error = start(&world, found_orders(&world)).await.expect_err(name);
-        assert_eq!(error.name(), name, "{error}");
+        match handle(&deployment(&world), found_orders(&world), world.now()).await {
+            Ok(StartAnswer::Waiting(found)) => {
+                assert_eq!(found.waiting.expect("a wait").reason, WaitReason::Slot);
+                assert_eq!(quota, 100);
+            }
+            other => assert_eq!((other.expect_err("full").name(), quota), ("SnapshotQuotaFull", 0)),
+        }
     }
 }
 
@@ -289,7 +435,9 @@ async fn nothing_is_copied_in_a_dry_run_whatever_was_decided() {
     by_hand.target.dry_run = true;
     assert_eq!(start(&world, by_hand).await.expect_err("dry").name(), "BadInput");
     let dry = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
-    let error = handle(&dry, found_orders(&world), world.now()).await.expect_err("dry");
+    let error = start_with(&dry, found_orders(&world), world.now())
+        .await
+        .expect_err("dry");
     assert!(
         error.to_string().starts_with("target.dryRun: a dry run copies nothing"),
         "{error}"
@@ -348,15 +496,17 @@ async fn a_presigned_url_goes_only_with_the_copies_that_need_it() {
         world.fault(Fault::error(with_url, "InvalidParameterValue", "seen"));
     }
     let of_documents = found(&world, DatabaseKind::Cluster, "documents");
-    let error = handle(&deployment, of_documents.clone(), world.now())
+    let error = start_with(&deployment, of_documents.clone(), world.now())
         .await
         .expect_err("seen");
     assert!(error.to_string().ends_with("seen"), "{error}");
-    handle(&deployment, found_orders(&world), world.now())
+    start_with(&deployment, found_orders(&world), world.now())
         .await
         .expect("without it elsewhere");
     world.clear_faults();
-    handle(&deployment, of_documents, world.now()).await.expect("started");
+    start_with(&deployment, of_documents, world.now())
+        .await
+        .expect("started");
 }
 
 fn stack(world: &World, variables: &[(&str, &str)]) -> Deployment {
@@ -371,14 +521,14 @@ async fn the_key_that_a_policy_picks_is_used_if_the_stack_allows_it() {
         kms_key_arn: Some(OTHER_KEY.to_owned()),
         ..Policy::default()
     });
-    let error = handle(&stack(&world, &[]), picked.clone(), world.now())
+    let error = start_with(&stack(&world, &[]), picked.clone(), world.now())
         .await
         .expect_err("refused");
     assert_eq!(error.name(), "BadInput");
     assert_eq!(world.calls("CopyDBSnapshot"), 0);
 
     let allowing = stack(&world, &[("ALLOWED_KMS_KEY_ARNS", OTHER_KEY)]);
-    let started = handle(&allowing, picked, world.now()).await.expect("started");
+    let started = start_with(&allowing, picked, world.now()).await.expect("started");
     assert_eq!(started.copy.kms_key_arn.as_deref(), Some(OTHER_KEY));
     let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
     assert_eq!(copy.kms_key.as_deref(), Some(OTHER_KEY));
@@ -424,7 +574,7 @@ async fn where_the_stacks_key_is_an_alias_rds_is_asked_for_the_alias_whatever_th
     let world = world(|region| region.instance(orders()));
     let alias = format!("arn:aws:kms:{DESTINATION}:123456789012:alias/copies");
     let deployment = stack(&world, &[("DESTINATION_KMS_KEY_ARN", &alias)]);
-    let error = handle(&deployment, found_orders(&world), world.now())
+    let error = start_with(&deployment, found_orders(&world), world.now())
         .await
         .expect_err("unresolved");
     assert!(error.to_string().starts_with("rules.kmsKeyArn: is missing"), "{error}");
@@ -434,7 +584,7 @@ async fn where_the_stacks_key_is_an_alias_rds_is_asked_for_the_alias_whatever_th
         kms_key_arn: Some(OTHER_KEY.to_owned()),
         ..RunRules::default()
     });
-    let started = handle(&deployment, lying, world.now()).await.expect("started");
+    let started = start_with(&deployment, lying, world.now()).await.expect("started");
     let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
     assert_eq!(copy.kms_key.as_deref(), Some(KEY), "the alias's own key");
     assert_eq!(
@@ -495,12 +645,12 @@ async fn a_copy_gets_the_option_group_that_the_stack_or_the_tag_names() {
         ..Policy::default()
     });
     world.delete_option_group(DESTINATION, "tagged");
-    let error = handle(&mapped, tagged, world.now())
+    let error = start_with(&mapped, tagged, world.now())
         .await
         .expect_err("deleted meanwhile");
     assert_eq!(error.name(), "OptionGroupMissing");
 
-    let started = handle(&mapped, found_orders(&world), world.now())
+    let started = start_with(&mapped, found_orders(&world), world.now())
         .await
         .expect("started");
     let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
@@ -529,7 +679,7 @@ async fn a_copy_that_is_joined_is_not_measured_again() {
     let (deployment, measured) = metered(deployment(&world));
     for _ in 0..2 {
         let found = found_orders(&world);
-        handle(&deployment, found, world.now()).await.expect("started");
+        start_with(&deployment, found, world.now()).await.expect("started");
     }
     assert_eq!(measured.values(Metric::COPIES_STARTED), [1.0]);
 }

@@ -100,6 +100,7 @@ def settings(simulator: Simulator) -> dict[str, str]:
         "RETIRED_KEEP_DAYS": "0",
         "MAX_DELETES_PER_RUN": "2",
         "COPY_DEADLINE_HOURS": "72",
+        "SLOT_WAIT_HOURS": "36",
         "SELECTION": "opt-out",
         "INCLUDE_MANUAL_SNAPSHOTS": "false",
         "INCLUDE_NEPTUNE": "false",

@@ -736,6 +736,7 @@ fn the_limits_of_the_parameters_are_those_that_settings_checks() {
         ("RetiredKeepDays", "RETIRED_KEEP_DAYS"),
         ("MaxDeletesPerRun", "MAX_DELETES_PER_RUN"),
         ("CopyDeadlineHours", "COPY_DEADLINE_HOURS"),
+        ("SlotWaitHours", "SLOT_WAIT_HOURS"),
         ("PageSize", "PAGE_SIZE"),
     ] {
         let limit = |name: &str| template["Parameters"][parameter][name].as_i64().expect("a number");

@@ -4,7 +4,7 @@ mod chain;
 
 use std::time::Duration;
 
-use domain::payload::{Decision, Found, Target};
+use domain::payload::{Decision, Found, StartAnswer, Target};
 use domain::settings::Settings;
 use fixtures::{
     DESTINATION, KEY, OTHER_KEY, SOURCE, copies, deployment_with, settings, settings_with, world, world_with,
@@ -313,11 +313,11 @@ async fn a_tag_that_goes_in_the_middle_of_a_copy_fails_that_database_alone_and_n
         let mut started = Vec::new();
         for target in targets(&world, &settings()).await {
             let found = decide(&world, &settings(), target).await;
-            started.push(
-                start_copy::handle(&deployment, found, world.now())
-                    .await
-                    .expect("started"),
-            );
+            let answer = start_copy::handle(&deployment, found, world.now()).await;
+            let StartAnswer::Started(copy) = answer.expect("started") else {
+                panic!("the queue is empty");
+            };
+            started.push(*copy);
         }
         let of_ledger = started
             .iter()

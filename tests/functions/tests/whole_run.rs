@@ -5,7 +5,7 @@ mod chain;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::payload::Problem;
+use domain::payload::{Problem, StartAnswer};
 use fixtures::{DESTINATION, SOURCE, copies, settings, settings_with, world, world_with};
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::{Database, Fleet, Scenario, Snapshot};
@@ -237,8 +237,8 @@ async fn sixty_databases_share_the_slots_and_none_is_copied_twice() {
                 continue;
             }
             match start_copy::handle(&deployment, found, world.now()).await {
-                Ok(_) => {}
-                Err(domain::error::Error::CopySlotsFull { .. }) => {
+                Ok(StartAnswer::Started(_)) => {}
+                Ok(StartAnswer::Waiting(_)) => {
                     refused += 1;
                     still.push(target);
                 }

@@ -1202,8 +1202,9 @@ impl ScenarioRun {
                     }
                 }
                 Some(Status::Succeeded(output)) => {
-                    if output["outcome"] == "copied" {
-                        did_something = Some(format!("{execution:?} copies"));
+                    let outcome = output["outcome"].as_str().unwrap_or_default();
+                    if ["copied", "copied, not pruned", "under way"].contains(&outcome) {
+                        did_something = Some(format!("{execution:?} ends as {outcome}"));
                     }
                 }
                 Some(Status::Aborted) | None => {

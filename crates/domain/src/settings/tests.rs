@@ -76,6 +76,7 @@ fn a_bad_setting_is_refused_by_name_with_a_remedy() {
         ("INCLUDE_NEPTUNE", "no", "neither true nor false"),
         ("INCLUDE_DOCUMENTDB", "no", "neither true nor false"),
         ("COPY_DEADLINE_HOURS", "1.5", "not a whole number"),
+        ("SLOT_WAIT_HOURS", "49", "not a whole number from 1 to 48"),
         ("STACK_NAME", "", "is not set"),
         ("DATABASE_METRICS", "yes", "neither true nor false"),
         ("PAGE_SIZE", "501", "not a whole number from 1 to 500"),

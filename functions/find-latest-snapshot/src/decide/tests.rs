@@ -39,12 +39,23 @@ fn copy(hour_of_data: i64, key: Option<&str>, attempt: u32, status: CopyStatus) 
 
 /// With these copies stuck, and forgotten ones verified or not.
 fn action_with<'a>(copies: &'a [OwnCopy], stuck: &'a [String], verifies_others: bool) -> Result<Action<'a>, Error> {
+    action_in(copies, stuck, verifies_others, false)
+}
+
+fn action_in<'a>(
+    copies: &'a [OwnCopy],
+    stuck: &'a [String],
+    verifies_others: bool,
+    waits_for_others: bool,
+) -> Result<Action<'a>, Error> {
     let facts = Facts {
         source: Box::leak(Box::new(source(10))),
         copies,
         keys: &[Some(KEY)],
         stuck,
+        overdue: stuck,
         verifies_others,
+        waits_for_others,
     };
     decide(&facts).map(|verdict| verdict.action)
 }
@@ -121,7 +132,12 @@ proptest! {
             }
             Ok(Action::Join(copy)) => {
                 prop_assert_eq!(copy.kms_key_arn.as_deref(), Some(KEY));
-                prop_assert!(copy.status == CopyStatus::InProgress || of_source(&copy) && copy.status == CopyStatus::Unverified);
+                prop_assert!(of_source(&copy) && copy.status == CopyStatus::Unverified);
+            }
+            Ok(Action::UnderWay(copy)) => {
+                prop_assert_eq!(copy.kms_key_arn.as_deref(), Some(KEY));
+                prop_assert_eq!(copy.status, CopyStatus::InProgress);
+                prop_assert!(!has(CopyStatus::Verified) && !has(CopyStatus::Unverified));
             }
             Ok(Action::Verify(copy)) => {
                 prop_assert!(!of_source(&copy));
@@ -161,9 +177,35 @@ fn a_forgotten_copy_of_another_snapshot_is_verified_first() {
 #[test]
 fn no_second_copy_is_begun_while_one_is_in_progress() {
     let older = [copy(4, Some(KEY), 0, CopyStatus::InProgress)];
-    assert_eq!(action(&older), Ok(Action::Join(&older[0])));
+    assert_eq!(action(&older), Ok(Action::UnderWay(&older[0])));
     let stuck = [older[0].id.clone()];
     assert_eq!(action_with(&older, &stuck, true), Ok(Action::Copy { attempt: 0 }));
     let other_key = [copy(4, Some("other"), 0, CopyStatus::InProgress)];
     assert_eq!(action(&other_key), Ok(Action::Copy { attempt: 0 }));
+}
+
+/// A whole run never waits because another is running. The run of an event waits for the copy of an older snapshot, and
+/// copies its own right after it; a copy of its own snapshot is somebody else's already.
+#[test]
+fn a_copy_in_progress_is_under_way_and_only_an_event_waits_for_an_older_one() {
+    let older = [copy(4, Some(KEY), 0, CopyStatus::InProgress)];
+    let same = [copy(10, Some(KEY), 0, CopyStatus::InProgress)];
+    for (is_event, copies, expected) in [
+        (false, &older, Action::UnderWay(&older[0])),
+        (false, &same, Action::UnderWay(&same[0])),
+        (true, &older, Action::Join(&older[0])),
+        (true, &same, Action::UnderWay(&same[0])),
+    ] {
+        assert_eq!(
+            action_in(copies, &[], true, is_event),
+            Ok(expected),
+            "event: {is_event}"
+        );
+    }
+    let overdue = [same[0].id.clone()];
+    assert_eq!(
+        action_with(&same, &overdue, true),
+        Ok(Action::Join(&same[0])),
+        "so that somebody says that it is overdue"
+    );
 }

@@ -34,7 +34,14 @@ fn tags(inherited: &BTreeMap<String, String>, database: Option<&Database>) -> BT
     let ours = CopyTags {
         kms_key_arn: Some("arn:aws:kms:eu-west-1:123456789012:key/1111".to_owned()),
         attempt: 1,
-        ..ours(&target, &source(), &snapshot, database, "snapferry-prod", requested)
+        ..ours(
+            &target,
+            &source(),
+            &snapshot,
+            &facts(database.cloned()),
+            "snapferry-prod",
+            requested,
+        )
     };
     all(inherited, &ours, &owner())
 }

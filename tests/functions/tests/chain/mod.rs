@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use domain::error::Error;
-use domain::payload::{Decision, Found, Problem, Pruned, Target};
+use domain::payload::{Decision, Found, Problem, Pruned, StartAnswer, Started, Target};
 use domain::settings::Settings;
 use fixtures::deployment_with;
 use list_targets::Keys;
 use rds_simulator_sdk::World;
+use runtime::deployment::Deployment;
 use runtime::input::parse;
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ pub(crate) async fn run(
     for mut target in plan.instances.into_iter().chain(plan.clusters) {
         target.rules = Some(plan.rules.clone());
         target.dry_run = plan.dry_run;
-        outcomes.push(copy_snapshot(world, settings, target).await);
+        outcomes.push(Box::pin(copy_snapshot(world, settings, target)).await);
     }
     Ok(outcomes)
 }
@@ -37,7 +38,12 @@ pub(crate) async fn copy_snapshot(world: &World, settings: &Settings, target: Ta
     let of = |caller| deployment_with(world, caller, settings.clone());
     let found = loop {
         let target = pass(&target).map_err(problem_of)?;
-        let found = find_latest_snapshot::handle(&of("FindLatestSnapshot"), target, world.now()).await;
+        let found = Box::pin(find_latest_snapshot::handle(
+            &of("FindLatestSnapshot"),
+            target,
+            world.now(),
+        ))
+        .await;
         let found = found.map_err(problem_of)?;
         if found.decision != Decision::Verify {
             break found;
@@ -54,18 +60,32 @@ async fn follow(world: &World, settings: &Settings, found: &Found) -> Result<Val
     let of = |caller| deployment_with(world, caller, settings.clone());
     let mut payload = to_json(found);
     let copies = match found.decision {
-        Decision::Nothing | Decision::Unsupported => return Ok(payload),
+        Decision::Nothing | Decision::Unsupported | Decision::UnderWay | Decision::Wait => return Ok(payload),
         Decision::Copy | Decision::Join | Decision::Verify => !found.target.dry_run,
         Decision::Current | Decision::Retired => false,
     };
     if copies && found.decision == Decision::Copy {
-        payload = to_json(&start_copy::handle(&of("StartCopy"), pass(found)?, world.now()).await?);
+        payload = to_json(&start(world, &of("StartCopy"), pass(found)?).await?);
     }
     if copies {
         payload = wait(world, settings, payload).await?;
     }
     let pruned: Pruned = prune_old::handle(&of("PruneOld"), parse(payload)?, world.now()).await?;
     Ok(to_json(&pruned))
+}
+
+/// Waits until RDS has taken the copy.
+async fn start(world: &World, deployment: &Deployment, mut found: Found) -> Result<Started, Error> {
+    loop {
+        match start_copy::handle(deployment, found, world.now()).await? {
+            StartAnswer::Started(started) => return Ok(*started),
+            StartAnswer::Waiting(waiting) => {
+                let wait = waiting.waiting.as_ref().expect("a wait");
+                world.advance(Duration::from_secs(wait.seconds));
+                found = *waiting;
+            }
+        }
+    }
 }
 
 /// Waits until the copy is verified.
