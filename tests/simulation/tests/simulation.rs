@@ -122,7 +122,10 @@ fn which_seeds_show_a_mutation() {
         return;
     };
     let only = std::env::var("SIM_MUTANTS").unwrap_or_default();
-    for (broken, _, expected) in MUTATIONS.into_iter().filter(|(broken, ..)| format!("{broken:?}").contains(&only) || only.contains(&format!("{broken:?}"))) {
+    for (broken, _, expected) in MUTATIONS
+        .into_iter()
+        .filter(|(broken, ..)| format!("{broken:?}").contains(&only) || only.contains(&format!("{broken:?}")))
+    {
         let seeds: Vec<u64> = (first..first + count)
             .filter(|seed| shows(broken, *seed, expected))
             .collect();
