@@ -454,7 +454,7 @@ fn old_copies(database: &Database, stack: Stack, random: &mut Random) -> Vec<sce
             if is_wider && !is_version_1 && number + 2 >= count {
                 seed = seed.tag(Kept::RECORDS[1], &days);
             }
-            if random.per_mille(60) {
+            if random.per_mille(150) {
                 seed = seed.tag(tags::HOLD, "for the auditors");
             }
             if stays {

@@ -56,8 +56,6 @@ pub enum Broken {
     HoldIgnored,
     /// A delete that RDS refuses ends pruning.
     RefusedDeleteEndsLoop,
-    /// prune-old does not look whether a newer copy is in progress.
-    InProgressOverlooked,
     /// The name of a copy does not depend on when its snapshot was taken, so that the copy of an earlier snapshot of that
     /// name is taken for it.
     NameWithoutTime,
@@ -71,7 +69,7 @@ pub enum Broken {
 
 impl Broken {
     /// All of them but nothing.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 15] = [
         Self::PrunerDeletesNewest,
         Self::NoIdempotencyCheck,
         Self::NoRetry,
@@ -83,7 +81,6 @@ impl Broken {
         Self::ReportedSourceIgnored,
         Self::HoldIgnored,
         Self::RefusedDeleteEndsLoop,
-        Self::InProgressOverlooked,
         Self::NameWithoutTime,
         Self::VerifiesAnything,
         Self::ForeignKey,
@@ -397,7 +394,6 @@ impl Functions {
                         | Broken::ReportedSourceIgnored
                         | Broken::HoldIgnored
                         | Broken::RefusedDeleteEndsLoop
-                        | Broken::InProgressOverlooked
                             if !payload.target.dry_run =>
                         {
                             return prune_broken(deployment, payload, now, self.broken).await;
@@ -515,7 +511,6 @@ async fn prune_broken(
         }
         copy.hold &= broken != Broken::HoldIgnored;
     }
-    copies.retain(|copy| broken != Broken::InProgressOverlooked || copy.status != CopyStatus::InProgress);
     let database = deployment.source.database(target.kind, &target.resource_id).await?;
     let database = database.as_ref().map_or(SourceDatabase::Gone, SourceDatabase::Living);
     let rules = PruneRules::new(&deployment.settings, target, database, &copies);

@@ -131,6 +131,8 @@ struct Known {
     asked: BTreeMap<String, (Option<String>, Kept)>,
     /// When RDS accepted a copy of this name.
     accepted: BTreeMap<String, Timestamp>,
+    /// Snapshots of the source region that are gone.
+    expired: BTreeSet<String>,
     /// Whether the stack's key has changed.
     has_other_key: bool,
     /// Copies that RDS left out of a listing: who does not see one may copy its snapshot once more.
@@ -189,6 +191,7 @@ impl Invariants {
     /// A snapshot was taken in the source region.
     pub fn taken(&self, taken: Taken) {
         let mut known = lock(&self.known);
+        known.expired.remove(&taken.arn);
         known.taken.entry(taken.arn.clone()).or_default().push(taken);
     }
 
@@ -243,7 +246,9 @@ impl Invariants {
 
     /// A snapshot is gone, and not by our doing: somebody has deleted it, if it was a manual one.
     pub fn expired(&self, arn: &str) {
-        lock(&self.known).others.retain(|(_, other)| other.arn != arn);
+        let mut known = lock(&self.known);
+        known.others.retain(|(_, other)| other.arn != arn);
+        known.expired.insert(arn.to_owned());
     }
 
     /// How many copies RDS has accepted of snapshots of this database.
@@ -576,7 +581,8 @@ impl Invariants {
         copied.is_some_and(|copied| snapshot.source_arn.as_ref() == Some(&copied.arn) && is_marked(snapshot, copied))
             && snapshot.status == "available"
             && asked == Some(&snapshot.kms_key)
-            && !snapshot.engine.starts_with("wrong")
+            // Of which engine a snapshot was that has expired, nobody knows any more.
+            && (!snapshot.engine.starts_with("wrong") || copied.is_some_and(|copied| known.expired.contains(&copied.arn)))
     }
 
     /// What holds at any moment.
@@ -682,7 +688,7 @@ impl Invariants {
     }
 
     /// Judges, after quiet runs that came late enough, that what databases that are gone have left behind is pruned.
-    pub fn judge_retired(&self, state: &State, now: Timestamp) {
+    pub fn judge_retired(&self, before: &State, state: &State, now: Timestamp) {
         let known = lock(&self.known);
         let gone: Vec<&String> = known
             .pasts
@@ -693,7 +699,7 @@ impl Invariants {
         let gone: Vec<String> = gone.into_iter().cloned().collect();
         drop(known);
         let deployed = self.now_deployed();
-        let copies = self.copies(state);
+        let (copies, copies_before) = (self.copies(state), self.copies(before));
         for resource_id in gone {
             let mut verified: Vec<&OwnedCopy<'_>> = copies
                 .iter()
@@ -702,8 +708,11 @@ impl Invariants {
             verified.sort_by_key(|copy| std::cmp::Reverse(copy.age()));
             self.record
                 .add("copies of databases that are gone", verified.len() as u64);
-            // What their copies recorded, which may be more than the stack asks for.
-            let keep = verified.iter().fold(deployed.keep(), |keep, copy| {
+            // What their copies recorded before that run, which may be more than the stack asks for.
+            let recorded = copies_before
+                .iter()
+                .filter(|copy| copy.taken.resource_id == resource_id);
+            let keep = recorded.fold(deployed.keep(), |keep, copy| {
                 keep.at_most(Kept::recorded(&copy.snapshot.tags))
             });
             let is_unread = copies
@@ -746,7 +755,14 @@ impl Invariants {
                 .unwrap_or_default();
             let is_gone = past.is_some_and(|past| past.gone.is_some());
             drop(known);
-            let of_database = || copies.iter().filter(|copy| copy.taken.resource_id == *resource_id);
+            let all = || copies.iter().filter(|copy| copy.taken.resource_id == *resource_id);
+            let newest = all()
+                .filter(|copy| copy.status == CopyStatus::Verified)
+                .max_by_key(|copy| copy.age());
+            let name = newest.map(|copy| &copy.taken.database);
+            // Where RDS does not say whose a copy is, one from before a rename is found by nobody, and stays.
+            let of_database =
+                || all().filter(|copy| copy.snapshot.resource_id.is_some() || Some(&copy.taken.database) == name);
             if policy.unreadable
                 || policy.doubtful
                 || is_gone
@@ -767,8 +783,6 @@ impl Invariants {
             let to_go: Vec<&OwnedCopy<'_>> = (0..verified.len())
                 .filter(|at| !is_wanted(&verified[..*at], verified[*at], keep, now))
                 .map(|at| verified[at])
-                // Where RDS does not say whose a copy is, one from before a rename is found by nobody, and stays.
-                .filter(|copy| copy.snapshot.resource_id.is_some() || copy.taken.database == verified[0].taken.database)
                 .filter(|copy| self.may_go(copy))
                 .collect();
             let gone = to_go.len() - to_go.iter().filter(is_there).count();

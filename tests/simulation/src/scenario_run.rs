@@ -301,6 +301,16 @@ impl ScenarioRun {
                 let minute = begin + self.draw(0..=300);
                 self.at(minute, |this| this.change_tags());
             }
+            if self
+                .variables
+                .iter()
+                .any(|(name, value)| *name == "INCLUDE_MANUAL_SNAPSHOTS" && value == "true")
+            {
+                for _ in 0..3 {
+                    let minute = begin + self.draw(0..=300);
+                    self.at(minute, |this| this.take_again());
+                }
+            }
             for (per_mille, act) in Self::CHANGES {
                 if self.happens(per_mille) {
                     let minute = begin + self.draw(0..=300);
@@ -401,7 +411,7 @@ impl ScenarioRun {
             self.record.violation(&format!("the late run: {something}"));
         }
         self.judge_moment();
-        self.invariants.judge_retired(&self.state(), self.now());
+        self.invariants.judge_retired(&there, &self.state(), self.now());
         let pruned = self.steps.all().into_iter().filter(|execution| {
             let ended = execution.ended.kept();
             let is_of_this_run = !before.contains(&execution.name) && execution.machine == "copy-snapshot";

@@ -92,7 +92,6 @@ const MUTATIONS: [(Broken, u64, &str); Broken::ALL.len()] = [
     (Broken::ReportedSourceIgnored, 1, "and is not ours"),
     (Broken::HoldIgnored, 1, "which a person holds"),
     (Broken::RefusedDeleteEndsLoop, 1, "which nothing wants"),
-    (Broken::InProgressOverlooked, 1, "was in progress"),
     (Broken::NameWithoutTime, 1, "ends without a verified copy"),
     (Broken::VerifiesAnything, 1, "is not what was asked for"),
     (Broken::ForeignKey, 1, "which the stack does not allow"),
@@ -123,7 +122,7 @@ fn which_seeds_show_a_mutation() {
     for (broken, _, expected) in MUTATIONS {
         if format!("{broken:?}") == name {
             let seeds = (first..first + count).filter(|seed| shows(broken, *seed, expected));
-            println!("{name}: {:?}", seeds.collect::<Vec<u64>>());
+            println!("{name}: {:?}", seeds.take(3).collect::<Vec<u64>>());
         }
     }
 }
