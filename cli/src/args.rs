@@ -4,20 +4,24 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use domain::settings::OBJECTIVE_HOURS;
+use domain::kind::DatabaseName;
+use domain::region::is_region;
+use domain::settings::{OBJECTIVE_HOURS, is_owner_id};
 use jiff::SignedDuration;
 
 use crate::format::{Since, parse_duration};
+use crate::quoting::quoted;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  everything is as it should be
   1  the command could not do its work (including wrong usage)
-  2  it could, and the answer is bad: an RPO objective is not met, or some databases were not copied";
+  2  it could, and the answer is bad: an RPO objective is not met, or some databases were not copied
+  130  interrupted by Ctrl-C; what was started in AWS goes on";
 
 /// Keeps a fresh, verified copy of every RDS snapshot in another region: the operator's tool.
 #[derive(Debug, Parser)]
-#[command(name = "snapferry", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "snapferry", version = env!("SNAPFERRY_VERSION"), max_term_width = 100)]
 #[command(after_help = EXIT_CODES)]
 pub struct Cli {
     /// The command.
@@ -33,10 +37,10 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Name of the stack
-    #[arg(long, global = true, default_value = Self::STACK, value_name = "NAME")]
+    #[arg(long, global = true, default_value = Self::STACK, value_name = "NAME", value_parser = stack_name)]
     pub stack: String,
     /// Region of the stack and of the databases [default: the region of the AWS environment]
-    #[arg(long, global = true, value_name = "REGION")]
+    #[arg(long, global = true, value_name = "REGION", value_parser = region)]
     pub region: Option<String>,
     /// Profile of the AWS configuration
     #[arg(long, global = true, value_name = "NAME")]
@@ -49,24 +53,71 @@ pub struct Global {
 impl Global {
     const STACK: &str = "snapferry";
 
-    /// The command that starts a run, with the options that this one was given.
-    pub(crate) fn run_command(&self) -> String {
+    /// Another command of the program, to be typed as it is, with the options that this one was given.
+    pub(crate) fn command(&self, name: &str) -> String {
         let stack = Some(&self.stack).filter(|stack| *stack != Self::STACK);
-        let options = [
-            ("--stack", stack),
-            ("--region", self.region.as_ref()),
-            ("--profile", self.profile.as_ref()),
-        ];
-        let given = options.into_iter().filter_map(|(option, value)| Some((option, value?)));
-        given.fold("snapferry run".to_owned(), |command, (option, value)| {
-            format!("{command} {option} {value}")
+        self.with_options(name, [("--stack", stack), ("--region", self.region.as_ref())])
+    }
+
+    /// The same for a command that reads copies.
+    pub(crate) fn copies_command(&self, name: &str, copies: &CopyOptions) -> String {
+        let Some(destination) = &copies.destination else {
+            return self.command(name);
+        };
+        let options = [("--destination", Some(destination)), ("--owner", Some(&copies.owner))];
+        self.with_options(name, options)
+    }
+
+    fn with_options(&self, name: &str, options: [(&str, Option<&String>); 2]) -> String {
+        let options = options.into_iter().chain([("--profile", self.profile.as_ref())]);
+        let given = options.filter_map(|(option, value)| Some((option, value?)));
+        given.fold(format!("snapferry {name}"), |command, (option, value)| {
+            format!("{command} {option} {}", quoted(value))
         })
     }
 
     /// The command that follows a run.
     pub(crate) fn follow_command(&self, name: &str) -> String {
-        format!("{} --follow {name}", self.run_command())
+        format!("{} --follow {name}", self.command("run"))
     }
+}
+
+/// Reads the name of a stack, or its ARN. The error is a sentence that says what is expected.
+fn stack_name(text: &str) -> Result<String, String> {
+    let is_name = text.len() <= 128
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_arn = text.starts_with("arn:") && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_name || is_arn {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{text:?} is not the name of a stack: letters, digits and hyphens, a letter first, at most 128"
+    ))
+}
+
+/// Reads the code of a region.
+fn region(text: &str) -> Result<String, String> {
+    if is_region(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} is not a region; write its code, as in eu-west-1"))
+}
+
+/// Reads an `OwnerId`.
+fn owner(text: &str) -> Result<String, String> {
+    if is_owner_id(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{text:?} is not an OwnerId: 2 to 12 lower-case letters and digits, a letter first"
+    ))
+}
+
+/// Reads the name of a database, and leaves it as it is written.
+fn database(text: &str) -> Result<String, String> {
+    let name: Result<DatabaseName, _> = text.parse();
+    name.map(|_| text.trim().to_owned()).map_err(|error| error.to_string())
 }
 
 /// The commands.
@@ -84,16 +135,28 @@ With --destination, deleted databases cannot be told apart and are listed as lat
 
 Exit codes: 0 every database meets the RPO objective, 1 error, 2 at least one does not.")]
     Status(Status),
+    /// List every copy that is held: how old, verified or not, and why it is kept
+    #[command(after_help = "\
+Examples:
+  snapferry copies orders
+  snapferry copies cluster:billing --destination eu-west-1    # the source region is lost
+  snapferry copies --json | jq -r '.copies[] | select(.state == \"verified\") | .copy'
+
+Why a copy is kept is what the last run of its database said; without the source region that is not known.
+
+Exit codes: 0 there are copies, 1 error or there are none.")]
+    Copies(Copies),
     /// Show what a run would do and why: what it would copy, wait for, leave alone and delete
     #[command(after_help = "\
 Examples:
   snapferry plan
   snapferry plan --only orders,cluster:billing
   snapferry plan --json > plan.json && snapferry run --plan plan.json --follow
+  snapferry plan --json | snapferry run --plan - --follow
 
 This is a dry run of the deployed state machine: the functions decide, but write nothing.
 
-Exit codes: 0 nothing would fail, 1 error, 2 some databases would fail.")]
+Exit codes: 0 planned, 1 error, 130 interrupted; with --detailed-exitcode also 2 if some databases would fail.")]
     Plan(Plan),
     /// Start a run, and follow it
     ///
@@ -105,15 +168,19 @@ Examples:
   snapferry run --only orders,cluster:billing
   snapferry run --dry-run --follow
   snapferry run --follow run-20261122-143100-1a2b    # follow a run that was started before
+  snapferry run --follow --json | jq .counts
 
-Exit codes: 0 started (or, if followed, nothing failed), 1 error or everything failed, 2 some databases failed.")]
+Exit codes: 0 started (or, if followed, nothing failed), 1 error or everything failed, 2 some databases failed, 130
+interrupted: the run goes on.")]
     Run(Run),
-    /// Print the AWS CLI commands that restore a database from its newest verified copy
+    /// Print the AWS CLI commands that restore a database from its newest verified copy, or from another one
     #[command(after_help = "\
 Examples:
   snapferry restore-command orders
   snapferry restore-command cluster:billing --destination eu-west-1    # the source region is lost
   snapferry restore-command orders --as orders-drill --json
+  snapferry restore-command orders --before 2026-11-24T12:00    # the newest data was spoilt at noon (UTC)
+  snapferry restore-command orders --copy snapferry-orders-20261123-1a2b3c4d    # one that `snapferry copies` lists
 
 Replace the values in CAPITALS: subnet groups and security groups belong to a region.
 
@@ -159,6 +226,7 @@ impl Command {
     pub(crate) fn destination(&self) -> Option<&str> {
         let copies = match self {
             Self::Status(options) => &options.copies,
+            Self::Copies(options) => &options.copies,
             Self::Audit(options) => &options.copies,
             Self::RestoreCommand(options) => &options.copies,
             Self::Plan(_) | Self::Run(_) | Self::Completions { .. } | Self::Man => return None,
@@ -171,10 +239,10 @@ impl Command {
 #[derive(Debug, Clone, Args)]
 pub struct CopyOptions {
     /// Read the copies in this region and call no other: for the day when the source region is lost
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = region)]
     pub destination: Option<String>,
     /// With --destination: the prefix of the copies' names (the stack's `OwnerId`)
-    #[arg(long, value_name = "ID", default_value = "snapferry", requires = "destination")]
+    #[arg(long, value_name = "ID", default_value = "snapferry", requires = "destination", value_parser = owner)]
     pub owner: String,
 }
 
@@ -195,6 +263,20 @@ pub struct Status {
     /// Maximum age of the data in a database's newest verified copy
     #[arg(long, help = objective_help(""), value_parser = parse_duration, value_name = "DURATION")]
     pub objective: Option<SignedDuration>,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `copies`.
+#[derive(Debug, Clone, Args)]
+pub struct Copies {
+    /// Identifier of a database, or its resource id [default: all databases]
+    #[arg(value_hint = ValueHint::Other, value_parser = database)]
+    pub database: Option<String>,
+    /// Which copies to read.
+    #[command(flatten)]
+    pub copies: CopyOptions,
     /// Write JSON
     #[arg(long)]
     pub json: bool,
@@ -224,29 +306,38 @@ pub struct Audit {
 #[derive(Debug, Clone, Args)]
 pub struct Plan {
     /// Only these databases; write `instance:NAME` or `cluster:NAME` if both kinds have one of that name
-    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1..)]
+    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1.., value_parser = database)]
     pub only: Vec<String>,
     /// Write JSON, which `run --plan` reads
     #[arg(long)]
     pub json: bool,
+    /// End with exit code 2 if some databases would fail
+    #[arg(long = "detailed-exitcode")]
+    pub detailed_exit_code: bool,
 }
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct Run {
     /// Only these databases; write `instance:NAME` or `cluster:NAME` if both kinds have one of that name
-    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1..)]
+    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1.., value_parser = database)]
     pub only: Vec<String>,
     /// Only the databases for which this plan (`snapferry plan --json`) has something to do; the run decides again
-    /// what to do with each
+    /// what to do with each. `-` reads the plan from standard input
     #[arg(long, value_name = "FILE", conflicts_with = "only", value_hint = ValueHint::FilePath)]
     pub plan: Option<PathBuf>,
     /// Copy and delete nothing; see also `plan`, which explains each decision
     #[arg(long)]
     pub dry_run: bool,
     /// Show the progress of each copy until the run ends; with the name of a run, follow that one
-    #[arg(long, value_name = "EXECUTION", num_args = 0..=1, default_missing_value = "")]
+    #[arg(long, value_name = "EXECUTION", num_args = 0..=1, default_missing_value = "", value_hint = ValueHint::Other)]
     pub follow: Option<String>,
+    /// Write JSON: the run that was started, or, with --follow, how it ended
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress and no advice; write the name of the run alone, and, with --follow, what failed
+    #[arg(long, short, conflicts_with = "json")]
+    pub quiet: bool,
 }
 
 /// Options of `restore-command`.
@@ -254,11 +345,18 @@ pub struct Run {
 pub struct RestoreCommand {
     /// Identifier of the database, or its resource id; write `instance:NAME` or `cluster:NAME` if both kinds have one of
     /// that name
-    #[arg(value_hint = ValueHint::Other)]
+    #[arg(value_hint = ValueHint::Other, value_parser = database)]
     pub database: String,
     /// Which copies to read.
     #[command(flatten)]
     pub copies: CopyOptions,
+    /// Restore this copy, which `snapferry copies` lists
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, conflicts_with = "before")]
+    pub copy: Option<String>,
+    /// Restore the newest verified copy whose data is not newer than this: a duration before now (2d, 36h), a day or a
+    /// time (2026-11-24, 2026-11-24T12:00; UTC)
+    #[arg(long, value_parser = Since::parse, value_name = "TIME")]
+    pub before: Option<Since>,
     /// Identifier of the restored database [default: that of the original]
     #[arg(long = "as", value_name = "IDENTIFIER")]
     pub name: Option<String>,
@@ -294,5 +392,65 @@ mod tests {
     fn the_help_documents_the_exit_codes() {
         let help = Cli::command().render_long_help().to_string();
         assert!(help.contains("2  it could, and the answer is bad"), "{help}");
+        assert!(help.contains("130  interrupted by Ctrl-C"), "{help}");
+    }
+
+    fn global(arguments: &[&str]) -> Global {
+        Cli::parse_from([&["snapferry", "plan"], arguments].concat()).global
+    }
+
+    /// A hint is a command to be typed as it is: whatever was given is given again, as a shell reads it.
+    #[test]
+    fn a_hint_repeats_what_was_given() {
+        assert_eq!(global(&[]).command("run"), "snapferry run");
+        let global = global(&["--stack", "mine", "--region", "eu-west-1", "--profile", "my work"]);
+        assert_eq!(
+            global.follow_command("run-1"),
+            "snapferry run --stack mine --region eu-west-1 --profile 'my work' --follow run-1"
+        );
+        let lost = CopyOptions {
+            destination: Some("eu-west-1".to_owned()),
+            owner: "acme".to_owned(),
+        };
+        assert_eq!(
+            global.copies_command("status", &lost),
+            "snapferry status --destination eu-west-1 --owner acme --profile 'my work'"
+        );
+    }
+
+    /// Kinds 10 and 13: what no stack, region, owner or database can be called is refused before anything is called.
+    #[test]
+    fn what_cannot_be_is_refused_by_the_command_line() {
+        let long = "a".repeat(129);
+        for arguments in [
+            &["status", "--stack", ""][..],
+            &["status", "--stack", "a\nb"],
+            &["status", "--stack", &long],
+            &["status", "--region", "us-east-1/x"],
+            &["status", "--region", ""],
+            &["status", "--destination", "eu west 1"],
+            &["status", "--destination", "eu-west-+1"],
+            &["audit", "--destination", "eu-west-1", "--owner", "Bad Owner"],
+            &["run", "--only", "orders,,stock"],
+            &["plan", "--only", "ord\u{1b}[2Jers"],
+            &["run", "--only", "table:orders"],
+            &["restore-command", "Bad Name!"],
+        ] {
+            let all = [&["snapferry"], arguments].concat();
+            let refused = Cli::try_parse_from(&all).expect_err("refused").to_string();
+            assert!(refused.starts_with("error: invalid value"), "{arguments:?}: {refused}");
+        }
+        for arguments in [
+            &[
+                "status",
+                "--stack",
+                "StackSet-snapferry-0f5a1b2c-3d4e-4f60-8a7b-9c0d1e2f3a4b",
+            ][..],
+            &["run", "--only", " Orders ,cluster:billing"],
+            &["restore-command", "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
+        ] {
+            let all = [&["snapferry"], arguments].concat();
+            assert!(Cli::try_parse_from(&all).is_ok(), "{arguments:?}");
+        }
     }
 }

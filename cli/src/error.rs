@@ -16,6 +16,8 @@ pub enum ExitStatus {
     Error = 1,
     /// The command did its work, and the answer is bad: an RPO objective is not met, or some copies failed.
     Problem = 2,
+    /// Ctrl-C ended it, as shells count that: 128 and the number of the signal.
+    Interrupted = 130,
 }
 
 impl From<ExitStatus> for ExitCode {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use domain::kind::DatabaseKind;
 use domain::payload::Outcome;
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
@@ -84,6 +84,13 @@ pub(crate) fn database_name(kind: DatabaseKind, id: &str) -> String {
     }
 }
 
+/// A key's id alone where its account and its region are those of the copies.
+pub(crate) fn key_id<'a>(arn: &'a str, region: &str) -> &'a str {
+    let begin = format!(":kms:{region}:");
+    let id = arn.split(&begin).nth(1).and_then(|rest| rest.split_once('/'));
+    id.map_or(arn, |(_, id)| id)
+}
+
 /// A size in GiB as text; nothing where RDS gives none.
 pub(crate) fn format_size(gib: Option<i32>) -> String {
     gib.map_or_else(String::new, |size| size.to_string())
@@ -149,10 +156,13 @@ impl Since {
         if let Ok(time) = text.parse() {
             return Ok(Self::At(time));
         }
-        let day: Option<Date> = text.parse().ok();
-        day.and_then(|day| day.to_zoned(TimeZone::UTC).ok())
-            .map(|midnight| Self::At(midnight.timestamp()))
-            .ok_or_else(|| format!("{text:?} is neither a duration (7d, 36h) nor a day (2026-11-01)"))
+        // A day is one from its beginning. A text with another offset than that of UTC was read above.
+        let time: Option<DateTime> = text.parse().ok();
+        time.and_then(|time| time.to_zoned(TimeZone::UTC).ok())
+            .map(|time| Self::At(time.timestamp()))
+            .ok_or_else(|| {
+                format!("{text:?} is neither a duration (7d, 36h) nor a day or a time (2026-11-01, 2026-11-01T05:00)")
+            })
     }
 }
 
@@ -190,6 +200,9 @@ mod tests {
             ("7d", "2026-11-15T12:00:00Z"),
             ("2026-11-01", "2026-11-01T00:00:00Z"),
             ("2026-11-01T05:00:00Z", "2026-11-01T05:00:00Z"),
+            ("2026-11-01T05:00+02:00", "2026-11-01T03:00:00Z"),
+            ("2026-11-01T05:00", "2026-11-01T05:00:00Z"),
+            ("2026-11-01 05:00", "2026-11-01T05:00:00Z"),
         ] {
             let since = Since::parse(text).map(|since| since.before(now).to_string());
             assert_eq!(since.as_deref(), Ok(begins), "{text}");

@@ -13,6 +13,7 @@ pub mod error;
 mod facts;
 mod format;
 pub mod output;
+mod quoting;
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use futures_util::FutureExt;
 
 use crate::args::{Cli, Command};
 use crate::aws::account::Account;
-use crate::commands::{audit, documentation, plan, restore_command, run as run_command, status};
+use crate::commands::{audit, copies, documentation, plan, restore_command, run as run_command, status};
 use crate::error::{CliError, ExitStatus};
 use crate::output::terminal::Terminal;
 
@@ -29,6 +30,7 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// Does what the command line says, in the account of the environment.
 pub async fn run(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<ExitStatus, CliError> {
+    commands::check(&cli.command)?;
     let global = &cli.global;
     // With --destination no other region is called, not even for a session: STS answers there as well.
     let region = cli.command.destination().or(global.region.as_deref());
@@ -46,14 +48,18 @@ pub async fn run(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<ExitStatus, C
             () = ctrl_c() => {}
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        ended = run_until(&account, cli, &mut interrupt, terminal) => ended,
-        () = impatient => Err(CliError::new(
-            "Interrupted.",
-            "What was started in AWS goes on; `snapferry audit` shows it.",
-        )),
-    }
+        ended = run_until(&account, cli, &mut interrupt, terminal) => Some(ended),
+        () = impatient => None,
+    };
+    ended.unwrap_or_else(|| {
+        let command = global.command("audit");
+        terminal.eprintln(&format!(
+            "Interrupted. What was started in AWS goes on; to see it:\n  {command}"
+        ));
+        Ok(ExitStatus::Interrupted)
+    })
 }
 
 /// Ctrl-C.
@@ -74,6 +80,7 @@ pub async fn run_until(
     let global = &cli.global;
     match &cli.command {
         Command::Status(options) => status::run(account, global, options, terminal).await,
+        Command::Copies(options) => copies::run(account, global, options, terminal).await,
         Command::Plan(options) => plan::run(account, global, options, interrupt, terminal).await,
         Command::Run(options) => run_command::run(account, global, options, interrupt, terminal).await,
         Command::Audit(options) => audit::run(account, global, options, terminal).await,

@@ -6,16 +6,20 @@ use std::fs;
 use std::path::Path;
 
 /// Each layer, and those that it may use beside itself.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("main", &["", "args", "error", "output"]),
     ("", &["args", "aws", "commands", "error", "output"]),
-    ("commands", &["args", "aws", "error", "facts", "format", "output"]),
+    (
+        "commands",
+        &["args", "aws", "error", "facts", "format", "output", "quoting"],
+    ),
     ("output", &["error", "facts", "format"]),
     ("facts", &["aws", "error", "format"]),
     ("aws", &["error"]),
-    ("args", &["format"]),
+    ("args", &["format", "quoting"]),
     ("error", &[]),
     ("format", &[]),
+    ("quoting", &[]),
 ];
 
 /// The modules that each module names, by path: `facts::copies`; the crate's root has none.

@@ -79,7 +79,7 @@ fn completions_and_the_manual_name_every_command() {
     let manual = text(&snapferry(&["man"]).stdout);
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = text(&snapferry(&["completions", shell]).stdout);
-        for command in ["status", "plan", "run", "audit", "restore-command"] {
+        for command in ["status", "copies", "plan", "run", "audit", "restore-command"] {
             assert!(script.contains(command), "{command} in {shell}");
             assert!(manual.contains(&command.to_uppercase()), "{command} in the manual");
         }
@@ -162,5 +162,111 @@ fn numbers_and_times_of_any_size_get_a_sentence() {
         let error = text(&said.stderr);
         assert!(error.starts_with("error: invalid value"), "{arguments:?}: {error}");
         assert!(!error.contains("panicked"), "{error}");
+    }
+}
+
+/// N36: which program it is, to the commit; and no version of a command of its own.
+#[test]
+fn the_version_names_the_commit() {
+    let said = text(&snapferry(&["--version"]).stdout);
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(said.starts_with(&format!("snapferry {version}")), "{said}");
+    if let Some((_, commit)) = said.split_once(" (commit ") {
+        let commit = commit.trim_end().trim_end_matches(')');
+        assert!(
+            !commit.is_empty() && commit.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{said}"
+        );
+    }
+    assert_eq!(snapferry(&["status", "--version"]).status.code(), Some(1));
+}
+
+/// N12: results that cannot be written are none.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("the device");
+    let said = Command::new(env!("CARGO_BIN_EXE_snapferry"))
+        .args(["completions", "bash"])
+        .stdout(full)
+        .output()
+        .expect("the program runs");
+    assert_eq!(said.status.code(), Some(1));
+    let error = text(&said.stderr);
+    assert!(error.starts_with("error: The results could not be written"), "{error}");
+}
+
+/// N40: nobody signs in only to read that a name or a file is wrong.
+#[test]
+fn what_is_wrong_in_the_arguments_is_said_before_anybody_signs_in() {
+    for (arguments, says) in [
+        (&["run", "--follow", "x", "--dry-run"][..], "Leave out one or the other"),
+        (&["restore-command", "Bad Name!"], "is not a valid database identifier"),
+        (
+            &["restore-command", "orders", "--as", "x--y"],
+            "is not a valid database identifier",
+        ),
+        (
+            &["run", "--plan", "/nowhere/plan.json"],
+            "/nowhere/plan.json cannot be read",
+        ),
+    ] {
+        let said = snapferry(arguments);
+        assert_eq!(said.status.code(), Some(1), "{arguments:?}");
+        let error = text(&said.stderr);
+        assert!(
+            error.contains(says) && !error.contains("credentials"),
+            "{arguments:?}: {error}"
+        );
+    }
+}
+
+/// Kind 13: what was typed is repeated so that a terminal does not obey it.
+#[test]
+fn an_argument_with_control_characters_is_not_obeyed() {
+    for arguments in [
+        &["status", "--objective", "1h\u{1b}[2J"][..],
+        &["status", "--region", "us\u{1b}]0;x\u{7}"],
+        &["\u{1b}[2J"],
+    ] {
+        let said = snapferry(arguments);
+        assert_eq!(said.status.code(), Some(1), "{arguments:?}");
+        let error = text(&said.stderr);
+        assert!(error.starts_with("error: "), "{error}");
+        assert!(!error.contains('\u{1b}') && !error.contains('\u{7}'), "{error:?}");
+    }
+}
+
+/// N13, kind 10: a profile that is named counts before credentials of the environment, as with the AWS CLI: those may be
+/// another account's.
+#[test]
+fn a_profile_that_is_named_counts_before_the_environment() {
+    let config = "[profile work]\ncredential_process = /nowhere/credentials\nregion = us-east-1\n";
+    for profile in ["work", "nope"] {
+        let home = std::env::temp_dir().join(format!("snapferry-profile-{}-{profile}", std::process::id()));
+        std::fs::create_dir_all(&home).expect("a folder");
+        let file = home.join("config");
+        std::fs::write(&file, config).expect("written");
+        let said = Command::new(env!("CARGO_BIN_EXE_snapferry"))
+            .args(["status", "--profile", profile, "--region", "us-east-1"])
+            .env("HOME", &home)
+            .env("AWS_CONFIG_FILE", &file)
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ACCESS_KEY_ID", "AKIAOFANOTHERACCOUNT")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_MAX_ATTEMPTS", "1")
+            // Nothing listens there: no call leaves this machine.
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+            .output()
+            .expect("the program runs");
+        std::fs::remove_dir_all(&home).expect("removed");
+        let error = text(&said.stderr);
+        let begins = format!("error: There are no AWS credentials for the profile {profile}: ");
+        assert!(error.starts_with(&begins), "{error}");
+        assert!(!error.contains(".."), "{error}");
     }
 }

@@ -10,7 +10,8 @@ without intrinsic functions. This resolves infra/template.yaml for given paramet
   events.json               rules, their patterns or schedules, and what their targets receive
   template.json             parameters as declared, resources and outputs resolved
 
-What a deployment chooses itself (the names of roles and of the queue) is made up from the logical ids.
+What a deployment chooses itself (the names of roles, of functions and of the queue) is made up: that of a function from
+its binary, and the others from the logical ids.
 """
 
 from __future__ import annotations
@@ -48,9 +49,8 @@ class TemplateError(Exception):
 
 def partition_of(region: str) -> str:
     """The partition that a region belongs to."""
-    if region.startswith("us-gov-"):
-        return "aws-us-gov"
-    return "aws-cn" if region.startswith("cn-") else "aws"
+    known = {"us-gov-": "aws-us-gov", "cn-": "aws-cn", "eusc-": "aws-eusc", "us-iso-": "aws-iso"}
+    return next((partition for prefix, partition in known.items() if region.startswith(prefix)), "aws")
 
 
 def parameter_values(template: Json, given: dict[str, str]) -> dict[str, str]:
@@ -104,12 +104,12 @@ class Renderer:
                 return self.attribute(*(argument.split(".", 1) if isinstance(argument, str) else argument))
             if name == "Fn::Sub":
                 return self.substitute(argument)
-            if name == "Fn::FindInMap":
-                top, first, second = self.resolve(argument)
-                return self.template["Mappings"][top][first][second]
             if name == "Fn::Equals":
                 left, right = self.resolve(argument)
                 return left == right
+            if name == "Fn::Contains":
+                values, value = self.resolve(argument)
+                return value in values
             if name == "Fn::Not":
                 return not self.resolve(argument)[0]
             if name == "Fn::If":
@@ -205,7 +205,8 @@ class Renderer:
 
     def made_up(self, name: str) -> str:
         """Stands for the name that CloudFormation would choose."""
-        return f"{self.values['AWS::StackName']}-{name}"
+        metadata = self.template["Resources"][name].get("Metadata", {})
+        return f"{self.values['AWS::StackName']}-{metadata.get('BuildProperties', {}).get('Binary', name)}"
 
 
 def with_globals(template: Json) -> Json:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ministack.services import stepfunctions
-from ministack.services.cloudformation import engine
+from ministack.services.cloudformation import engine, provisioners
 
 DIVERGENCES = {
     # name: (what AWS does, what MiniStack does, what follows for us)
@@ -97,6 +97,21 @@ DIVERGENCES = {
         "They know no Fn::Split; elsewhere in a template it is known.",
         "`ministack_server` resolves it before MiniStack sees the condition.",
     ),
+    "exports": (
+        "A stack that exports a name which another stack of the account and region exports is refused.",
+        "The last one has the name.",
+        "tests/deployment compares the names. Stacks of tests with one OwnerId share the copies that a test seeds.",
+    ),
+    "metric_math": (
+        "An alarm may watch an expression of several metrics.",
+        "CloudFormation refuses such an alarm.",
+        "`ministack_server` lets it watch the first metric; tests/deployment reads the expression.",
+    ),
+    "plain_http": (
+        "Every call of a service is encrypted.",
+        "It serves HTTP, so that aws:SecureTransport is false.",
+        "`ministack_server` says true; tests/deployment reads the statements that deny what is not encrypted.",
+    ),
     "rds_events": (
         "RDS sends events to EventBridge with the source aws.rds, which nobody else may use.",
         "Nobody sends them, and PutEvents refuses sources that begin with aws.",
@@ -129,7 +144,15 @@ DIVERGENCES = {
     ),
 }
 
-NOTES = {"history_limit", "delivery_of_events", "distributed_map", "tag_conditions", "listeners", "metrics_and_alarms"}
+NOTES = {
+    "history_limit",
+    "delivery_of_events",
+    "distributed_map",
+    "plain_http",
+    "tag_conditions",
+    "listeners",
+    "metrics_and_alarms",
+}
 """What a test cannot show cheaply, or what other tests show."""
 
 
@@ -258,6 +281,28 @@ def test_divergence_conditions():
     with pytest.raises(KeyError):
         engine._evaluate_conditions({"Conditions": {"IsArn": {"Fn::Equals": [split, "arn"]}}}, {})
     assert engine._resolve_refs(split, {}, {}, {}, {}, "", "") == "arn"
+
+
+def test_divergence_exports(cloud):
+    cloudformation = cloud.client("cloudformation")
+    name = f"divergence-{time.monotonic_ns()}"
+    queue = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
+    exported = {"Outputs": {"Name": {"Value": "x", "Export": {"Name": name}}}}
+    stacks = [f"{name}-{one}" for one in ("first", "second")]
+    for stack in stacks:
+        cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps({**queue, **exported}))
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+    exports = {one["Name"]: one["ExportingStackId"] for one in cloudformation.list_exports()["Exports"]}
+    assert f"/{stacks[1]}/" in exports[name]
+    for stack in stacks:
+        cloudformation.delete_stack(StackName=stack)
+
+
+def test_divergence_metric_math():
+    metric = {"Namespace": "AWS/States", "MetricName": "ExecutionsFailed"}
+    stat = {"Metric": metric, "Period": 300, "Stat": "Sum"}
+    with pytest.raises(ValueError, match="metric math"):
+        provisioners._cw_metric_alarm_record("an-alarm", {"Metrics": [{"Id": "failed", "MetricStat": stat}]})
 
 
 def test_divergence_retries():

@@ -193,8 +193,9 @@ def copying(
         },
         asks=(
             Ask(action, source, region, request_tags),
-            # RDS asks the source region on the caller's behalf.
-            Ask(action, source, SOURCE_REGION, more={"aws:calledvia": ["rds.amazonaws.com"]}),
+            # RDS asks the source region on the caller's behalf, or by the URL that the caller has signed (D9).
+            Ask(action, source, SOURCE_REGION, request_tags, more={"aws:calledvia": ["rds.amazonaws.com"]}),
+            Ask(action, source, SOURCE_REGION, request_tags),
             Ask(action, target, region, request_tags),
             *([Ask("rds:AddTagsToResource", target, region, request_tags)] if request_tags else []),
             Ask("kms:DescribeKey", key, region, more=via),

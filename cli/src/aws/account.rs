@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sfn::config::{AsyncSleep, ProvideCredentials};
@@ -34,7 +37,9 @@ impl Account {
             loader = loader.region(Region::new(region.to_owned()));
         }
         if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
+            loader = loader
+                .profile_name(profile)
+                .credentials_provider(of_profile(profile, region).await);
         }
         let from_environment = || std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
         Self {
@@ -109,6 +114,24 @@ impl Account {
         let builder = self.config.clone().into_builder();
         builder.region(Region::new(region.to_owned())).build()
     }
+}
+
+/// The credentials of a profile that was named. As with the AWS CLI those in the environment do not count then, which the
+/// SDK would take first: they may be another account's.
+async fn of_profile(profile: &str, region: Option<&str>) -> ProfileFileCredentialsProvider {
+    let region = if let Some(region) = region {
+        Some(Region::new(region.to_owned()))
+    } else {
+        let chain = DefaultRegionChain::builder().profile_name(profile).build();
+        chain.region().await
+    };
+    let config = ProviderConfig::default()
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+        .with_region(region);
+    ProfileFileCredentialsProvider::builder()
+        .configure(&config)
+        .profile_name(profile)
+        .build()
 }
 
 /// Refuses a region whose partition is not known: its ARNs, endpoints and limits may be others (case 20).

@@ -20,8 +20,14 @@ pub(crate) async fn run(
     options: &Audit,
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
-    let source = copy_source::find(account, global, &options.copies).await?;
     let since = options.since.before(account.now());
+    if since > account.now() {
+        return Err(CliError::new(
+            format!("{} UTC is in the future.", format_utc(since)),
+            "Give a time before now with --since: a duration (7d, 36h) or a day.",
+        ));
+    }
+    let source = copy_source::find(account, global, &options.copies).await?;
     let objective = source.objective(options.objective);
     let history = History::collect(account, source, since, objective, options.html.is_some()).await?;
     if let Some(file) = &options.html {

@@ -2,16 +2,17 @@
 //!
 //! It is a dry run, followed to its end and read.
 
-use domain::payload::{Decision, PruneDecision};
+use domain::payload::{Decision, PruneDecision, Source};
 
 use crate::args::{Global, Plan};
 use crate::aws::account::Account;
 use crate::aws::step_functions::execution_name;
 use crate::commands::remarks;
 use crate::error::{CliError, ExitStatus};
+use crate::facts::fleet::Fleet;
 use crate::facts::plan_file::{PlanFile, PlannedDatabase};
 use crate::facts::run_progress::{Followed, Follower, Interrupt};
-use crate::facts::run_summary::{Purpose, start};
+use crate::facts::run_summary::{Purpose, check_names, start};
 use crate::format::{copies, database_name, databases, format_size, format_utc, plural, unless_zero};
 use crate::output::progress_bars::ProgressBars;
 use crate::output::table::{Cell, Column, Table};
@@ -26,6 +27,7 @@ pub(crate) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
     let stack = account.stack(&global.stack).await?;
+    check_names(&options.only, &stack, || Fleet::read(account, &stack)).await?;
     let arn = start(account, &stack, Purpose::Plan, &options.only).await?;
     let mut bars = ProgressBars::only_live(terminal);
     let run = Follower::new(account, &stack, &arn);
@@ -37,7 +39,7 @@ pub(crate) async fn run(
         terminal.eprintln(&format!(
             "The dry run goes on; it changes nothing. To follow it:\n  {command}"
         ));
-        return Ok(ExitStatus::Error);
+        return Ok(ExitStatus::Interrupted);
     };
     let plan = PlanFile::from_run(account, &stack, &detail, &children).await?;
     if options.json {
@@ -45,7 +47,7 @@ pub(crate) async fn run(
     } else {
         show(&plan, terminal);
     }
-    Ok(if plan.failing().next().is_some() {
+    Ok(if options.detailed_exit_code && plan.failing().next().is_some() {
         ExitStatus::Problem
     } else {
         ExitStatus::Success
@@ -53,16 +55,7 @@ pub(crate) async fn run(
 }
 
 fn show(plan: &PlanFile, terminal: &mut Terminal<'_>) {
-    let deletions = plan.databases.iter().map(|planned| planned.delete.len()).sum();
-    let text = format!(
-        "A run would copy {} of {} to {}, wait for {} under way, and then delete {}.",
-        plan.count(Decision::Copy),
-        databases(plan.databases.len()),
-        plan.destination_region,
-        copies(plan.count(Decision::Join)),
-        plural(deletions, "old copy", "old copies"),
-    );
-    terminal.println_wrapped(Style::Strong, &text);
+    terminal.println_wrapped(Style::Strong, &answer(plan));
     let failing = plan.failing().count();
     if failing > 0 {
         terminal.println_wrapped(Style::Bad, &format!("{} would fail.", databases(failing)));
@@ -78,6 +71,26 @@ fn show(plan: &PlanFile, terminal: &mut Terminal<'_>) {
     remarks::write(&plan.warnings, &plan.left_out, &plan.retired, terminal);
 }
 
+/// The answer in a sentence.
+fn answer(plan: &PlanFile) -> String {
+    let deletions = plan.databases.iter().map(|planned| planned.delete.len()).sum();
+    let verify = match plan.count(Decision::Verify) {
+        0 => String::new(),
+        complete => format!(
+            "verify {} of older snapshots, ",
+            plural(complete, "complete copy", "complete copies")
+        ),
+    };
+    format!(
+        "A run would copy {} of {} to {}, wait for {} under way, {verify}and then delete {}.",
+        plan.count(Decision::Copy),
+        databases(plan.databases.len()),
+        plan.destination_region,
+        copies(plan.count(Decision::Join)),
+        plural(deletions, "old copy", "old copies"),
+    )
+}
+
 fn table(plan: &PlanFile) -> Table {
     let mut table = Table::new([
         Column::new("DATABASE", 0).cut_to(12),
@@ -89,12 +102,12 @@ fn table(plan: &PlanFile) -> Table {
     ]);
     for planned in &plan.databases {
         let source = planned.source.as_ref();
-        let captured = source.map(|source| format_utc(source.created_at));
+        let captured = source.map(|source| format_utc(source.data_at()));
         table.row([
             Cell::from(database_name(planned.kind, &planned.database)),
             decision(planned),
             Cell::from(captured.unwrap_or_default()),
-            Cell::from(format_size(source.and_then(|source| source.size_gib))),
+            Cell::from(format_size(source.and_then(Source::data_gib))),
             Cell::from(unless_zero(planned.delete.len())),
             Cell::from(planned.error.as_ref().unwrap_or(&planned.reason).as_str()),
         ]);

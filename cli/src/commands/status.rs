@@ -13,7 +13,7 @@ use crate::commands::copy_source;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::CopySource;
 use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, assess, living_and_missed};
-use crate::format::{database_name, format_duration, format_size, format_utc, some_of};
+use crate::format::{database_name, format_duration, format_size, format_utc, key_id, some_of};
 use crate::output::table::{Cell, Column, Table};
 use crate::output::terminal::{Style, Terminal};
 
@@ -79,7 +79,7 @@ pub(crate) async fn run(
         if source.stack.is_some() && databases.iter().any(is_helped) {
             terminal.eprintln(&format!(
                 "To copy what is missing:\n  {} --follow",
-                global.run_command()
+                global.command("run")
             ));
         }
     }
@@ -198,7 +198,7 @@ fn state(database: &DatabaseFreshness, objective: SignedDuration) -> (Style, &'s
         Freshness::FirstCopyPending => Style::Warning,
         Freshness::Good if database.is_nearly_late(objective) => Style::Warning,
         Freshness::Good => Style::Good,
-        Freshness::NoSnapshots | Freshness::Excluded | Freshness::Retired => Style::Faint,
+        Freshness::NoSnapshots | Freshness::Unsupported | Freshness::Excluded | Freshness::Retired => Style::Faint,
     };
     (style, state_word(database.state))
 }
@@ -210,6 +210,7 @@ fn state_word(state: Freshness) -> &'static str {
         Freshness::FirstCopyPending => "first copy pending",
         Freshness::Good => "good",
         Freshness::NoSnapshots => "no snapshots",
+        Freshness::Unsupported => "unsupported",
         Freshness::Excluded => "excluded",
         Freshness::Retired => "retired",
     }
@@ -260,11 +261,7 @@ fn ended(database: &DatabaseFreshness, now: Timestamp) -> String {
 /// The key's id: the account and the region are those of the copies.
 fn key(database: &DatabaseFreshness, region: &str) -> String {
     match (&database.kms_key_arn, &database.copy) {
-        (Some(arn), _) => {
-            let begin = format!(":kms:{region}:");
-            let id = arn.split(&begin).nth(1).and_then(|rest| rest.split_once('/'));
-            id.map_or(arn.as_str(), |(_, id)| id).to_owned()
-        }
+        (Some(arn), _) => key_id(arn, region).to_owned(),
         (None, Some(_)) => "none".to_owned(),
         (None, None) => String::new(),
     }

@@ -31,7 +31,12 @@ pub(crate) struct OwnedCopy {
 impl OwnedCopy {
     /// How old its data is: what RDS says of the data itself, or else when its snapshot was taken.
     pub(crate) fn captured_at(&self) -> Timestamp {
-        self.snapshot.data_time.unwrap_or(self.own.source_created)
+        self.snapshot.data_at(self.own.source_created)
+    }
+
+    /// Whether it is complete and what was asked for.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.own.status == CopyStatus::Verified
     }
 
     /// When it was verified.
@@ -127,12 +132,18 @@ impl OwnedCopies {
         let others: Vec<String> = others.collect();
         let what = format!("There are no copies of the owner {} in {}.", self.owner_id, self.region);
         if others.is_empty() {
-            return CliError::new(what, "Try another region, or start a run: snapferry run.");
+            return CliError::new(
+                what,
+                "The first run makes them; or they are in another region, or of another owner.",
+            );
         }
         let others = others.join(", ");
         CliError::new(
             what,
-            format!("There are copies of other owners: {others}. Name one with --owner."),
+            format!(
+                "There are copies of other owners: {others}. Name one: --destination {} --owner ID.",
+                self.region
+            ),
         )
     }
 }

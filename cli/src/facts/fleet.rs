@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use domain::kind::DatabaseKind;
+use domain::kind::{DatabaseKind, DatabaseName};
 use domain::selection::{self, Reason, SelectionRules};
 use domain::snapshot::Database;
-use domain::tag_spelling::misspelled;
+use domain::tag_spelling::{MAX_EDITS, edits, misspelled};
 use domain::tags;
 
 use crate::aws::account::Account;
 use crate::aws::stack::Stack;
 use crate::error::CliError;
+use crate::format::database_name;
 
 /// A database by what stays the same when it is renamed: its kind and its resource id.
 pub(crate) type DatabaseKey = (DatabaseKind, String);
@@ -98,6 +99,18 @@ impl Fleet {
         self.databases.get(*place)
     }
 
+    /// Whether a database has this name now.
+    pub(crate) fn has(&self, name: &DatabaseName) -> bool {
+        let mut databases = self.databases.iter().map(|living| &living.database);
+        databases.any(|database| name.matches(database.kind, &database.id.to_ascii_lowercase()))
+    }
+
+    /// A few of its names that are like this one.
+    pub(crate) fn near(&self, text: &str) -> Vec<String> {
+        let all = self.databases.iter().map(|living| &living.database);
+        near_names(text, all.map(|database| (database.kind, database.id.as_str())))
+    }
+
     /// What must be said of single databases: wishes that are misspelled, cannot be read, or that RDS does not fulfil.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let all = self.databases.iter().flat_map(|LivingDatabase { database, reason }| {
@@ -108,4 +121,16 @@ impl Fleet {
         });
         all.collect()
     }
+}
+
+/// A few names like this one, as they are written in the command line.
+pub(crate) fn near_names<'a>(text: &str, databases: impl Iterator<Item = (DatabaseKind, &'a str)>) -> Vec<String> {
+    const MAX_NEAR: usize = 3;
+    let plain = |name: &str| name.rsplit(':').next().unwrap_or(name).to_ascii_lowercase();
+    let wanted = plain(text);
+    let names = databases.map(|(kind, id)| (edits(&wanted, &plain(id)), database_name(kind, id)));
+    let mut near: Vec<(usize, String)> = names.filter(|(edits, _)| *edits <= MAX_EDITS).collect();
+    near.sort();
+    near.dedup();
+    near.into_iter().take(MAX_NEAR).map(|(_, name)| name).collect()
 }

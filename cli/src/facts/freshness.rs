@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use domain::copy_tags::CopyStatus;
+use domain::first_copy;
 use domain::kind::DatabaseKind;
 use domain::payload::Outcome;
 use domain::selection::{self, Reason};
-use domain::snapshot::Database;
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
@@ -37,12 +37,14 @@ pub(crate) enum Freshness {
     NoCopy,
     /// The newest verified copy is older than the RPO objective.
     Late,
-    /// It is new: its first snapshot is younger than the RPO objective, and its first copy will be.
+    /// It is new, and its first copy is not missed yet: see [`first_copy`].
     FirstCopyPending,
     /// The newest verified copy is younger than the RPO objective.
     Good,
     /// RDS makes no snapshots of it that could be copied, by design.
     NoSnapshots,
+    /// AWS cannot copy its snapshots (N3): no run and no RPO can change that.
+    Unsupported,
     /// The stack does not copy it.
     Excluded,
     /// The database no longer exists: no new copies can come.
@@ -392,10 +394,10 @@ fn compare(databases: &mut Vec<DatabaseFreshness>, fleet: &Fleet) {
 
 /// The state of a database that is not expected to have a fresh copy.
 fn state(reason: &Reason) -> Freshness {
-    if reason.makes_no_snapshots() {
-        Freshness::NoSnapshots
-    } else {
-        Freshness::Excluded
+    match reason {
+        Reason::Unsupported(_) => Freshness::Unsupported,
+        reason if reason.makes_no_snapshots() => Freshness::NoSnapshots,
+        _ => Freshness::Excluded,
     }
 }
 
@@ -451,11 +453,13 @@ fn explain(
 ) {
     let LivingDatabase { database, reason } = living;
     let is_silent = reason.is_some();
+    // Not if it was tried and failed: that needs somebody.
+    let is_pending = first_copy::is_pending(database.created_at, Some(objective), now) && !line.has_failed();
     let Some((first, newest)) = snapshots.span else {
         if snapshots.only_aws_backup {
             line.state = Freshness::NoSnapshots;
             line.explain(Reason::AwsBackup.to_string(), "");
-        } else if line.state == Freshness::NoCopy && is_young(database, now, objective) {
+        } else if line.state == Freshness::NoCopy && is_pending {
             line.state = Freshness::FirstCopyPending;
             line.explain("it is new and has no snapshot yet", "");
         } else if !is_silent {
@@ -479,8 +483,7 @@ fn explain(
                 "",
             );
         }
-        // Not if it was tried and failed: that needs somebody.
-        None if is_young(database, now, objective) && now.duration_since(first) <= objective && !line.has_failed() => {
+        None if is_pending => {
             line.state = Freshness::FirstCopyPending;
             line.explain(format!("its first snapshot is of {} UTC", format_utc(first)), "");
         }
@@ -498,15 +501,6 @@ fn explain(
 const SNAPSHOT_REMEDY: &str = "Automated snapshots are made in the backup window, and only of databases that run at that \
      time: check the window, and that the backup retention period is a day or more. A run copies nothing until there is a \
      snapshot.";
-
-/// Whether a database was made so lately that no copy can be missed yet.
-fn is_young(database: &Database, now: Timestamp, objective: SignedDuration) -> bool {
-    // It may wait a day for its backup window. RDS says no time while it is being created.
-    let grace = objective.saturating_add(SignedDuration::from_hours(24));
-    database
-        .created_at
-        .is_none_or(|created| now.duration_since(created) <= grace)
-}
 
 /// Errors that another run meets again until somebody does something.
 const LASTING_ERRORS: [&str; 8] = [

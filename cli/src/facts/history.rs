@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::copy_tags::CopyStatus;
 use domain::kind::DatabaseKind;
-use domain::payload::Outcome;
+use domain::payload::{Outcome, Source};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
@@ -249,10 +249,10 @@ impl HistoryEntry {
             ended_at: execution.stopped,
             requested_at: copy.as_ref().map(|copy| copy.requested_at),
             verified_at: finished.filter(|_| copy.is_some()),
-            captured_at: source.map(|source| source.created_at),
+            captured_at: source.map(Source::data_at),
             source: source.map(|source| source.id.clone()),
             engine: source.map(|source| format!("{} {}", source.engine, source.engine_version)),
-            size_gib: source.and_then(|source| source.size_gib),
+            size_gib: source.and_then(Source::data_gib),
             kms_key_arn: copy.as_ref().and_then(|copy| copy.kms_key_arn.clone()),
             copy: copy.map(|copy| copy.id),
             verified_fields: result.verification.agree,

@@ -1,6 +1,7 @@
 //! What a command needs to know: collected from AWS and judged, without a word to the operator.
 
 pub(crate) mod copies;
+pub(crate) mod copy_list;
 pub(crate) mod copy_result;
 pub(crate) mod fleet;
 pub(crate) mod freshness;

@@ -167,15 +167,19 @@ impl PlanFile {
         })
     }
 
+    /// Refuses a file that is not a plan, of whatever stack. What comes from standard input or another pipe can be read
+    /// once only, and is read later.
+    pub(crate) fn check(file: &Path) -> Result<(), CliError> {
+        let is_pipe = file.metadata().is_ok_and(|metadata| !metadata.is_file());
+        if is_standard_input(file) || is_pipe {
+            return Ok(());
+        }
+        Self::parse(&text(file)?).map(|_| ())
+    }
+
     /// Reads a plan of this stack that was written before.
     pub(crate) fn read(file: &Path, stack: &Stack) -> Result<Self, CliError> {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            CliError::new(
-                format!("{} cannot be read: {error}.", file.display()),
-                "Write a plan with `snapferry plan --json > FILE`.",
-            )
-        })?;
-        let plan = Self::parse(&text)?;
+        let plan = Self::parse(&text(file)?)?;
         let of_stack = (&stack.region, &stack.destination_region, &stack.name);
         if (&plan.region, &plan.destination_region, &plan.stack) != of_stack {
             return Err(CliError::new(
@@ -234,6 +238,24 @@ impl PlanFile {
     }
 }
 
+fn is_standard_input(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+fn text(file: &Path) -> Result<String, CliError> {
+    let text = if is_standard_input(file) {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| {
+        CliError::new(
+            format!("{} cannot be read: {error}.", file.display()),
+            "Write a plan with `snapferry plan --json > FILE`.",
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,5 +277,21 @@ mod tests {
             run.left_out(),
             ["left out: 1 (deleted since the plan was made): orders"]
         );
+    }
+
+    /// N37: `--plan -` and `--plan <(snapferry plan --json)`.
+    #[cfg(unix)]
+    #[test]
+    fn what_can_be_read_only_once_is_not_read_to_be_checked() {
+        for pipe in ["-", "/dev/null"] {
+            assert_eq!(PlanFile::check(Path::new(pipe)), Ok(()), "{pipe}");
+        }
+        let missing = PlanFile::check(Path::new("/nowhere/plan.json"))
+            .expect_err("missing")
+            .to_string();
+        assert!(missing.starts_with("/nowhere/plan.json cannot be read"), "{missing}");
+        let other =
+            PlanFile::check(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))).expect_err("not a plan");
+        assert!(other.to_string().starts_with("The file is not a plan file"), "{other}");
     }
 }

@@ -253,7 +253,7 @@ impl<'a> Follower<'a> {
         let phase = match copy.own.status {
             CopyStatus::InProgress => CopyPhase::Copying {
                 percent: copy.snapshot.percent,
-                size_gib: copy.snapshot.size_gib,
+                size_gib: copy.snapshot.data_gib(),
                 remaining: copy.remaining(self.account.now()),
             },
             CopyStatus::Unverified => CopyPhase::Finishing,

@@ -1,6 +1,7 @@
 //! Runs: how they are started and named, and how they ended, in numbers.
 
 use domain::hash::hex_prefix;
+use domain::kind::DatabaseName;
 use domain::payload::{LeftOut, Retired};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,6 +11,7 @@ use crate::aws::account::Account;
 use crate::aws::stack::Stack;
 use crate::aws::step_functions::{Execution, ExecutionDetail, ExecutionStatus, StepFunctions};
 use crate::error::{CliError, ExitStatus};
+use crate::facts::fleet::Fleet;
 use crate::format::counted;
 
 /// What a run is for. Its name begins with it, if this program started it.
@@ -71,6 +73,32 @@ struct RunInput<'a> {
     only: &'a [String],
 }
 
+/// Refuses names that no database has before a run is started for them (N14): a run would fail of them, and an alarm with
+/// it. Where the databases cannot be listed, the run is left to find out.
+pub(crate) async fn check_names<F>(only: &[String], stack: &Stack, fleet: impl FnOnce() -> F) -> Result<(), CliError>
+where
+    F: Future<Output = Result<Fleet, CliError>>,
+{
+    if only.is_empty() {
+        return Ok(());
+    }
+    let Ok(fleet) = fleet().await else { return Ok(()) };
+    let unknown = only.iter().find(|text| {
+        let name: Result<DatabaseName, _> = text.parse();
+        name.is_ok_and(|name| !fleet.has(&name))
+    });
+    let Some(unknown) = unknown else { return Ok(()) };
+    let near = fleet.near(unknown);
+    let remedy = match &near[..] {
+        [] => "`snapferry status` lists the databases; a member of a cluster is copied with its cluster.".to_owned(),
+        near => format!("There is {}.", near.join(", ")),
+    };
+    Err(CliError::new(
+        format!("There is no database {unknown} in {}.", stack.region),
+        remedy,
+    ))
+}
+
 /// Starts copy-fleet under a name that says what it is for, and returns the execution's ARN.
 pub(crate) async fn start(
     account: &Account,
@@ -96,7 +124,7 @@ fn run_name(purpose: Purpose, now: Timestamp) -> String {
 }
 
 /// What a run calls the thing that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum FailedKind {
@@ -116,9 +144,9 @@ pub(crate) struct CopyFailure {
 }
 
 /// Number of databases per outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Counts {
+pub(crate) struct Counts {
     copied: u64,
     copied_not_pruned: u64,
     current: u64,
@@ -153,7 +181,7 @@ impl Counts {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct RunSummary {
-    counts: Counts,
+    pub(crate) counts: Counts,
     pub(crate) failures: Vec<CopyFailure>,
     pub(crate) left_out: LeftOut,
     pub(crate) retired: Retired,

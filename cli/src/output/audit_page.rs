@@ -128,6 +128,7 @@ fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'st
         Freshness::Good => ("", "is-good", "good"),
         Freshness::FirstCopyPending => (", first copy pending", "is-soon", "soon"),
         Freshness::NoSnapshots => (", makes no snapshots", "queued", "queued"),
+        Freshness::Unsupported => (", unsupported", "queued", "queued"),
         Freshness::Excluded => (", excluded", "queued", "queued"),
         Freshness::Retired => (", retired", "queued", "queued"),
     };
@@ -138,7 +139,7 @@ fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'st
         link: None,
         bars: vec![Bar::new(bar, 0.0, width), Bar::new("mark", percent(limit, scale), 0.3)],
         value: value.unwrap_or_else(|| match database.state {
-            Freshness::FirstCopyPending | Freshness::NoSnapshots | Freshness::Excluded => {
+            Freshness::FirstCopyPending | Freshness::NoSnapshots | Freshness::Unsupported | Freshness::Excluded => {
                 word.trim_start_matches(", ").to_owned()
             }
             _ => "no verified copy".to_owned(),

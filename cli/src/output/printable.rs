@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 /// The text with every character that a terminal would obey, or that turns the direction of what follows, written out as
 /// `\u{1b}`. Line breaks stay.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
     escape(text, |character| character == '\n')
 }
 

@@ -1,6 +1,6 @@
 //! Where a command writes: how wide it is, whether it has colours, and whether anybody is watching.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::AnsiColor;
@@ -19,6 +19,8 @@ pub struct Terminal<'a> {
     colour: bool,
     /// Whether progress may be drawn in place.
     live: bool,
+    /// What kept the first result from being written.
+    failure: Option<io::Error>,
 }
 
 impl std::fmt::Debug for Terminal<'_> {
@@ -71,6 +73,7 @@ impl<'a> Terminal<'a> {
             width,
             colour,
             live: false,
+            failure: None,
         }
     }
 
@@ -91,6 +94,7 @@ impl<'a> Terminal<'a> {
             // anstream would colour a dumb terminal where `CI` is set.
             colour: allowed && !is_dumb && !no_colour,
             live: std::io::stderr().is_terminal() && !is_dumb,
+            failure: None,
         }
     }
 
@@ -116,9 +120,21 @@ impl<'a> Terminal<'a> {
     /// Writes a text that was composed for a terminal, colours included: a table, a manual. What others wrote has gone
     /// through [`printable`] before.
     ///
-    /// A reader who has seen enough (`| head`) ends the output, not the program.
+    /// A reader who has seen enough (`| head`) ends the output, not the program. Results that cannot be written are none:
+    /// see [`Terminal::failure`].
     pub(crate) fn print(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if self.failure.is_some() {
+            return;
+        }
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        self.failure = written.err();
+    }
+
+    /// What kept the results from being written, unless their reader had seen enough.
+    #[must_use]
+    pub fn failure(&self) -> Option<&io::Error> {
+        let failure = self.failure.as_ref();
+        failure.filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 
     /// Writes a line of results.
@@ -205,6 +221,27 @@ mod tests {
                 .all(|character| character == '\n' || !character.is_control()),
             "{written:?}"
         );
+    }
+
+    /// N12: a full disk is no success, and a reader who has seen enough is no error.
+    #[test]
+    fn results_that_cannot_be_written_are_a_failure_unless_nobody_reads_them() {
+        struct Broken(io::ErrorKind);
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for (kind, is_failure) in [(io::ErrorKind::StorageFull, true), (io::ErrorKind::BrokenPipe, false)] {
+            let (mut out, mut err) = (Broken(kind), Vec::new());
+            let mut terminal = Terminal::new(&mut out, &mut err, None, false);
+            assert!(terminal.failure().is_none());
+            terminal.println("a result");
+            assert_eq!(terminal.failure().is_some(), is_failure, "{kind}");
+        }
     }
 
     #[test]

@@ -262,3 +262,31 @@ async fn a_page_that_cannot_be_written_is_said() {
     let said = account().say("audit --html /nowhere/audit.html").await;
     assert!(said.failure().starts_with("/nowhere/audit.html cannot be written: "));
 }
+
+/// Kind 14: the records of executions show how old the data is and what was written, where RDS said so.
+#[tokio::test]
+async fn the_time_and_the_size_of_the_data_are_those_of_the_data() {
+    let account = account();
+    let now = account.now();
+    let source = |name: &str| {
+        json!({"id": format!("rds:{name}-1"), "arn": format!("arn:aws:rds:us-east-1:123456789012:snapshot:rds:{name}-1"),
+            "createdAt": "2026-11-22T03:10:00Z", "dataTime": "2026-11-22T01:05:00Z", "engine": "postgres",
+            "engineVersion": "16.3", "encryption": "sse-kms", "sizeGib": 200, "writtenGib": 7})
+    };
+    let told = json!({"outcome": "current", "source": source("orders")});
+    account.executions([Execution::copy("i-orders-44444444", now, 1).takes(1).gives(told)]);
+    let said = account.say("audit --since 2h --json").await.json();
+    let entry = &said["entries"][0];
+    assert_eq!(entry["capturedAt"], "2026-11-22T01:05:00Z");
+    assert_eq!(entry["sizeGib"], 7);
+}
+
+/// N38: nothing has happened in the future, and an empty table would say that nothing happened at all.
+#[tokio::test]
+async fn an_audit_of_the_future_is_refused() {
+    let refused = account().say("audit --since 2099-01-01").await.failure();
+    assert!(
+        refused.starts_with("2099-01-01 00:00 UTC is in the future."),
+        "{refused}"
+    );
+}

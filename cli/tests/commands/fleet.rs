@@ -580,3 +580,23 @@ async fn a_run_counts_databases_and_names_their_own_errors() {
         said.out
     );
 }
+
+/// N3: what AWS cannot copy is a state of its own, with its reason, and misses nothing.
+#[tokio::test]
+async fn what_aws_cannot_copy_is_unsupported_and_misses_no_objective() {
+    let account = Account::new(
+        |source| {
+            source
+                .instance(database(Instance, "orders"))
+                .cluster(database(Cluster, "tickets").engine("mysql"))
+        },
+        |destination| destination.snapshot(copy(Instance, "orders", 5.0)),
+    );
+    let said = account.say("status --json").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.out);
+    assert_eq!(line(&said, "tickets")["state"], "unsupported");
+    assert!(line(&said, "tickets")["reason"].is_string());
+    let said = account.say("status").await;
+    assert!(said.out.contains("\nunsupported: "), "{}", said.out);
+    assert_eq!(said.aside, "", "no advice to run");
+}

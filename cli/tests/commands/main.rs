@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod copies;
 mod fleet;
 mod plan;
 mod restore;

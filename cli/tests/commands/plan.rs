@@ -74,6 +74,51 @@ async fn a_plan_says_what_would_be_done_and_why() {
     );
 }
 
+/// Kind 14: what would be copied is as old as its data, and as large as what was written.
+#[tokio::test]
+async fn a_plan_shows_the_time_and_the_size_of_the_data() {
+    let account = Account::new(databases, |destination| destination);
+    let now = account.now();
+    let told = json!({
+        "target": {"kind": "instance", "id": "orders", "resourceId": "db-ORDERS", "dryRun": true},
+        "decision": "copy", "outcome": "planned", "reason": "new", "attempt": 0,
+        "source": {"id": "rds:orders-1", "arn": "arn", "createdAt": "2026-11-22T03:10:00Z",
+            "dataTime": "2026-11-22T01:05:00Z", "engine": "postgres", "engineVersion": "16.3", "encryption": "sse-kms",
+            "sizeGib": 200, "writtenGib": 7},
+    });
+    let run = Execution::run("", now, 0)
+        .takes(2)
+        .lists(1, 0)
+        .gives(json!({"counts": {"planned": 1}, "failures": []}));
+    account.when_started(
+        run,
+        vec![Execution::copy("i-orders-SUFFIX", now, 0).takes(1).gives(told)],
+    );
+    let said = account.say("plan").await;
+    let row = said.out.lines().find(|line| line.starts_with("orders")).expect("a row");
+    assert!(row.contains("2026-11-22 01:05") && row.contains(" 7 "), "{row}");
+}
+
+/// Kind 6: a complete copy that nothing has verified yet is work of its own.
+#[tokio::test]
+async fn complete_copies_that_would_be_verified_are_counted_apart() {
+    let account = Account::new(databases, |destination| destination);
+    let now = account.now();
+    let told = json!({"decision": "verify", "outcome": "pending", "reason": "a copy of an older snapshot is complete"});
+    let run = Execution::run("", now, 0)
+        .takes(2)
+        .lists(1, 0)
+        .gives(json!({"counts": {"planned": 1}, "failures": []}));
+    account.when_started(
+        run,
+        vec![Execution::copy("i-orders-SUFFIX", now, 0).takes(1).gives(told)],
+    );
+    let said = account.say("plan").await;
+    let expected = "A run would copy 0 of 1 database to eu-west-1, wait for 0 copies under way, verify 1 complete copy of \
+                    older snapshots, and then delete 0 old copies.";
+    assert_eq!(said.out.lines().next(), Some(expected), "{}", said.out);
+}
+
 #[tokio::test]
 async fn it_fits_a_terminal_of_60_columns() {
     let said = account(false).say_in(Some(60), "plan").await;
@@ -82,9 +127,15 @@ async fn it_fits_a_terminal_of_60_columns() {
 }
 
 #[tokio::test]
-async fn what_would_fail_is_exit_code_2_and_says_what_to_do() {
-    let said = account(true).say("plan --only locked,orders").await;
+async fn what_would_fail_is_said_with_what_to_do_and_exit_code_2_if_that_is_asked_for() {
+    // N10: to plan is to answer a question, and `&&` goes on.
+    let said = account(true).say("plan --only stock,orders").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    let said = account(true).say("plan --detailed-exitcode").await;
     assert_eq!(said.ending, Ok(ExitStatus::Problem));
+    let said = account(false).say("plan --detailed-exitcode").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    let said = account(true).say("plan").await;
     assert!(
         said.out
             .contains("instance locked would fail: RDS cannot use a KMS key"),

@@ -204,7 +204,7 @@ async fn a_database_that_was_renamed_is_restored_by_its_new_name() {
         .await;
     let failure = alone.failure();
     assert!(
-        failure.contains("if it was renamed, its copies may have another of its names"),
+        failure.contains("If it was renamed, its copies may have another of its names"),
         "{failure}"
     );
     let by_id = account
@@ -346,9 +346,72 @@ async fn an_identifier_that_rds_would_refuse_is_refused_before_any_call() {
 async fn what_cannot_be_restored_is_said_with_what_to_do() {
     let (account, place) = on_the_day();
     let mut failures = Vec::new();
-    for database in ["unverified", "both", "nowhere", "not:legal"] {
+    for database in ["unverified", "both", "nowhere"] {
         let said = account.say(&format!("restore-command {database} {place}")).await;
         failures.push(format!("{database}:\n{}", said.failure()));
     }
     insta::assert_snapshot!(failures.join("\n\n"));
+}
+
+/// N5: after a corruption at noon the newest copy is the bad one.
+#[tokio::test]
+async fn another_copy_than_the_newest_can_be_restored() {
+    let account = Account::new(
+        |source| source.instance(database(Instance, "orders")),
+        |destination| {
+            destination
+                .snapshot(copy(Instance, "orders", 5.0))
+                .snapshot(copy(Instance, "orders", 29.0))
+                .snapshot(unverified(Instance, "orders", 40.0))
+                .snapshot(unverified(Instance, "orders", 2.0).at_percent(40))
+        },
+    );
+    let id = |hours: f64| copy_id(Instance, "orders", hours);
+    let restored = async |options: &str| {
+        account
+            .say(&format!("restore-command orders --json {options}"))
+            .await
+            .json()["copy"]
+            .clone()
+    };
+    assert_eq!(restored("").await, id(5.0).as_str());
+    assert_eq!(restored("--before 6h").await, id(29.0).as_str());
+    // The world's noon is 2026-11-22T12:00.
+    assert_eq!(restored("--before 2026-11-22T06:59").await, id(29.0).as_str());
+    assert_eq!(restored("--before 2026-11-22T07:01").await, id(5.0).as_str());
+    assert_eq!(restored(&format!("--copy {}", id(29.0))).await, id(29.0).as_str());
+
+    let said = account.say("restore-command orders --before 6h").await;
+    let newer = format!(
+        "# There is a verified copy of newer data, of 2026-11-22 07:00 UTC: {}.",
+        id(5.0)
+    );
+    assert!(said.out.contains(&newer), "{}", said.out);
+
+    let unverified = account
+        .say(&format!("restore-command orders --copy {}", id(40.0)))
+        .await;
+    assert_eq!(unverified.ending, Ok(ExitStatus::Success));
+    assert!(
+        unverified.out.contains("# Nothing has verified this copy"),
+        "{}",
+        unverified.out
+    );
+    assert!(!unverified.out.contains("From the verified copy"), "{}", unverified.out);
+
+    for (options, says) in [
+        (
+            "--before 2d".to_owned(),
+            "No verified copy of instance orders in eu-west-1 has data of",
+        ),
+        ("--copy nothing".to_owned(), "nothing is not a copy of instance orders."),
+        (format!("--copy {}", id(2.0)), "is not complete yet."),
+    ] {
+        let refused = account
+            .say(&format!("restore-command orders {options}"))
+            .await
+            .failure();
+        assert!(refused.contains(says), "{refused}");
+        assert!(refused.ends_with("\n  snapferry copies orders"), "{refused}");
+    }
 }

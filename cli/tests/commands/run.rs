@@ -116,7 +116,8 @@ async fn ctrl_c_leaves_the_run_going() {
     let said = account
         .say_until(None, "run --follow", &mut std::future::ready(()))
         .await;
-    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    // N15: `run --follow && next` does not go on.
+    assert_eq!(said.ending, Ok(ExitStatus::Interrupted));
     assert_eq!(
         nameless(&said.aside),
         "The run goes on. To follow it again:\n  snapferry run --follow run-NAME\n"
@@ -143,4 +144,81 @@ async fn what_cannot_be_followed_is_said() {
     insta::assert_snapshot!(said.failure());
     let said = account.say("run --follow nothing").await;
     insta::assert_snapshot!(said.failure());
+}
+
+/// N37.
+#[tokio::test]
+async fn what_a_program_reads_is_json_or_the_name_alone() {
+    let account = account();
+    let started = account.say("run --json").await.json();
+    assert_eq!(started["status"], "running");
+    assert!(
+        started["link"]
+            .as_str()
+            .is_some_and(|link| link.starts_with("https://")),
+        "{started}"
+    );
+    let ended = account.say("run --json --follow").await.json();
+    assert_eq!(ended["status"], "succeeded");
+    assert_eq!(ended["counts"]["copied"], 2);
+    assert_eq!(ended["leftOut"]["count"], 1);
+    assert_eq!(ended["warnings"], json!(["cluster plain is not encrypted"]));
+
+    let quiet = account.say("run --quiet").await;
+    assert_eq!(nameless(&quiet.out), "run-NAME\n");
+    assert_eq!(quiet.aside, "");
+    let quiet = account.say("run --quiet --follow").await;
+    assert_eq!(
+        (nameless(&quiet.out).as_str(), quiet.aside.as_str()),
+        ("run-NAME\n", "")
+    );
+    let interrupted = account
+        .say_until(None, "run --json --follow", &mut std::future::ready(()))
+        .await;
+    assert_eq!(interrupted.json()["status"], "running");
+}
+
+#[tokio::test]
+async fn failures_are_json_too() {
+    let account = account();
+    let now = account.now();
+    let failure =
+        json!({"kind": "instance", "id": "stock", "error": "States.TaskFailed", "execution": "i-stock-0123abcd"});
+    let cause = json!({"counts": {"copied": 2, "failed": 1}, "failures": [failure]}).to_string();
+    account.executions([
+        Execution::run("partial", now, 2).fails("CopiesFailed", &cause),
+        Execution::copy("i-stock-0123abcd", now, 2).fails("KeyNotUsable", "RDS cannot use a KMS key: it is disabled."),
+    ]);
+    let said = account.say("run --follow partial --json").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Problem));
+    let failure = &said.json()["failures"][0];
+    assert_eq!(
+        (&failure["database"], &failure["error"]),
+        (&json!("stock"), &json!("KeyNotUsable"))
+    );
+    let quiet = account.say("run --follow partial --quiet").await;
+    assert!(quiet.out.starts_with("instance stock: KeyNotUsable\n"), "{}", quiet.out);
+}
+
+/// N14: a run of a name that no database has would fail, and an alarm go off.
+#[tokio::test]
+async fn names_are_checked_before_a_run_is_started() {
+    let account = account();
+    for command in [
+        "run --only ordrs",
+        "plan --only orders,instance:ordrs",
+        "run --only cluster:orders",
+    ] {
+        let refused = account.say(command).await.failure();
+        assert!(refused.starts_with("There is no database "), "{refused}");
+        assert!(refused.ends_with(" in us-east-1.\nThere is orders."), "{refused}");
+    }
+    let refused = account.say("run --only nothing-like-it").await.failure();
+    assert!(refused.contains("`snapferry status` lists the databases"), "{refused}");
+    assert_eq!(account.inputs(), [json!(null); 0]);
+    // Where they cannot be listed, the run finds out.
+    let databases = rds_simulator_sdk::simulator::Calls::to("DescribeDBInstances");
+    let fault = rds_simulator_sdk::simulator::Fault::error(databases, "AccessDenied", "no");
+    account.world.fault(fault);
+    assert_eq!(account.say("run --only ordrs").await.ending, Ok(ExitStatus::Success));
 }

@@ -167,11 +167,13 @@ impl Error {
         self.into()
     }
 
-    /// A field of the input is wrong: which one, in what way, and what would be right.
+    /// A field of the input is wrong: which one, in what way, and what would be right. A path that begins with a number
+    /// is in an input that is a list.
     #[must_use]
     pub fn bad_input(field: &str, problem: &str, remedy: &str) -> Self {
+        let list = if field.starts_with('[') { "input" } else { "" };
         Self::BadInput {
-            field: field.to_owned(),
+            field: format!("{list}{field}"),
             problem: problem.to_owned(),
             remedy: remedy.to_owned(),
         }
@@ -196,6 +198,8 @@ mod tests {
 
     #[test]
     fn an_error_has_the_name_of_its_variant_and_says_what_to_do() {
+        let error = Error::bad_input("[0].detail", "is not an event", "Correct it.");
+        assert_eq!(error.to_string(), "input[0].detail: is not an event. Correct it.");
         let error = Error::bad_input("only[0]", "no such database", "Check the name.");
         assert_eq!(error.name(), "BadInput");
         assert_eq!(error.to_string(), "only[0]: no such database. Check the name.");

@@ -9,6 +9,7 @@ pub mod copy_tags;
 pub mod error;
 #[cfg(test)]
 mod examples;
+pub mod first_copy;
 pub mod hash;
 pub mod kind;
 pub mod option_groups;

@@ -298,8 +298,11 @@ pub struct Source {
     pub id: String,
     /// The snapshot's ARN.
     pub arn: String,
-    /// When the data was first captured.
+    /// When the data was first captured: which snapshot it is.
     pub created_at: Timestamp,
+    /// The most recent transaction in the data, where RDS says (`SnapshotDatabaseTime`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_time: Option<Timestamp>,
     /// Engine, as RDS spells it.
     pub engine: String,
     /// Engine version.
@@ -312,6 +315,23 @@ pub struct Source {
     /// Allocated storage in GiB, if RDS says; it does for instances only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_gib: Option<i32>,
+    /// GiB that were ever written, rounded up, where RDS says (`FullSnapshotSizeInBytes`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_gib: Option<i32>,
+}
+
+impl Source {
+    /// How old the data is that a restore would bring back.
+    #[must_use]
+    pub fn data_at(&self) -> Timestamp {
+        self.data_time.unwrap_or(self.created_at)
+    }
+
+    /// The size in GiB: what was written, where RDS reports it, or else the storage that was allocated.
+    #[must_use]
+    pub fn data_gib(&self) -> Option<i32> {
+        self.written_gib.or(self.size_gib)
+    }
 }
 
 /// Our copy, in the destination region.
@@ -423,6 +443,10 @@ pub struct DatabaseFacts {
     pub retention: RetentionRules,
     /// Whether one of those tags could not be read; nothing if the database itself is gone, or could not be read.
     pub unread: Option<bool>,
+    /// The snapshot's own option group.
+    pub snapshot_option_group: Option<String>,
+    /// Whether the copy inherits the tags of the database, because the snapshot has none.
+    pub inherits_of_database: bool,
     /// Keys that RDS refused for this snapshot, so that they are not asked for again.
     pub refused_keys: usize,
 }

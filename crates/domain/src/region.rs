@@ -8,6 +8,7 @@ pub fn is_region(text: &str) -> bool {
         return false;
     };
     last.parse::<u8>().is_ok()
+        && last.bytes().all(|byte| byte.is_ascii_digit())
         && parts[..parts.len() - 1]
             .iter()
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))

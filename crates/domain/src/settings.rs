@@ -294,7 +294,8 @@ fn flag(name: &str, value: Option<&str>) -> Result<bool, Error> {
 }
 
 /// Rule 1 of the names: `[a-z][a-z0-9]{1,11}`, so that no owner's prefix begins another's.
-fn is_owner_id(text: &str) -> bool {
+#[must_use]
+pub fn is_owner_id(text: &str) -> bool {
     (2..=12).contains(&text.len())
         && text.starts_with(|first: char| first.is_ascii_lowercase())
         && text

@@ -116,22 +116,27 @@ impl Snapshot {
         self.original_created_at.or(self.created_at)
     }
 
-    /// How old the data is that a restore would bring back: what a recovery point is measured by. Which snapshot this is,
-    /// and which one is the newest, depends on [`Snapshot::captured_at`] alone.
+    /// How old the data is that a restore of this copy would bring back: what a recovery point is measured by.
+    /// `source_created` is when the data was captured, by the copy's record. Which snapshot this is, and which one is the
+    /// newest, depends on that alone.
     #[must_use]
-    pub fn data_at(&self) -> Option<Timestamp> {
-        self.data_time.or_else(|| self.captured_at())
+    pub fn data_at(&self, source_created: Timestamp) -> Timestamp {
+        self.data_time.unwrap_or(source_created)
+    }
+
+    /// GiB that were ever written, rounded up, where RDS reports it.
+    #[must_use]
+    pub fn written_gib(&self) -> Option<i32> {
+        const GIB: u64 = 1 << 30;
+        let written = self.full_size_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+        let written = written.filter(|bytes| *bytes > 0)?;
+        i32::try_from(written.div_ceil(GIB)).ok()
     }
 
     /// The size in GiB: what was written, where RDS reports it, or else the storage that was allocated.
     #[must_use]
     pub fn data_gib(&self) -> Option<i32> {
-        const GIB: u64 = 1 << 30;
-        let written = self.full_size_bytes.and_then(|bytes| u64::try_from(bytes).ok());
-        written
-            .filter(|bytes| *bytes > 0)
-            .and_then(|bytes| i32::try_from(bytes.div_ceil(GIB)).ok())
-            .or(self.size_gib)
+        self.written_gib().or(self.size_gib)
     }
 }
 
@@ -158,7 +163,8 @@ pub struct Database {
     pub engine_version: String,
     /// The cluster that an instance is a member of.
     pub member_of: Option<String>,
-    /// Its tags in our namespace (`snapferry:`), and those that may have been meant for it: see [`crate::tag_spelling`].
+    /// Its tags. Of a list of databases only those in our namespace (`snapferry:`), and those that may have been meant for
+    /// it: see [`crate::tag_spelling`].
     pub tags: BTreeMap<String, String>,
     /// Status, as RDS spells it (`DBInstanceStatus`, `Status`).
     pub status: String,
@@ -206,12 +212,12 @@ mod tests {
     fn the_age_of_the_data_is_what_rds_says_of_the_data_itself() {
         let time = |text: &str| text.parse::<Timestamp>().ok();
         let mut snapshot = manual_snapshot("orders", BTreeMap::new());
-        assert_eq!(snapshot.data_at(), None);
         snapshot.created_at = time("2026-11-22T04:00:00Z");
-        assert_eq!(snapshot.data_at(), snapshot.created_at);
         snapshot.original_created_at = time("2026-11-22T03:10:00Z");
+        let captured = snapshot.captured_at().expect("a time");
+        assert_eq!(snapshot.data_at(captured), captured);
         snapshot.data_time = time("2026-11-22T02:50:00Z");
-        assert_eq!(snapshot.data_at(), snapshot.data_time);
+        assert_eq!(Some(snapshot.data_at(captured)), snapshot.data_time);
         assert_eq!(
             snapshot.captured_at(),
             snapshot.original_created_at,

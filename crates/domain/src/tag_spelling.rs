@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::tags;
 
 /// Edits (a letter more, less or another) between a key and the tag that it was meant for.
-const MAX_EDITS: usize = 2;
+pub const MAX_EDITS: usize = 2;
 
 /// A key that is not one of our tags, though it was probably meant for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,8 @@ fn plain(key: &str) -> String {
 }
 
 /// The number of edits that make one text of the other; more than [`MAX_EDITS`] are not counted exactly.
-fn edits(a: &str, b: &str) -> usize {
+#[must_use]
+pub fn edits(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     if a.len().abs_diff(b.len()) > MAX_EDITS {
         return MAX_EDITS + 1;

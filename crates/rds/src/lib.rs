@@ -11,7 +11,7 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rds::operation::describe_db_cluster_snapshots::builders::DescribeDBClusterSnapshotsFluentBuilder;
 use aws_sdk_rds::types::{Filter, GlobalCluster, OrderableDbInstanceOption, Tag};
-use convert::{cluster, cluster_snapshot, instance, instance_snapshot, option_group};
+use convert::{cluster, cluster_snapshot, instance, instance_snapshot, option_group, without_details};
 use domain::error::{Error, Refusal};
 use domain::kind::DatabaseKind;
 use domain::restore_settings::RestoreSettings;
@@ -168,17 +168,11 @@ impl Rds {
         &self.region
     }
 
-    /// Every database of a kind, without its settings: of thousands they are more memory than all the rest. Members of
-    /// clusters appear among the instances: see [`Database::member_of`].
+    /// Every database of a kind, without its settings and without tags that are none of ours. Members of clusters appear
+    /// among the instances: see [`Database::member_of`].
     pub async fn databases(&self, kind: DatabaseKind) -> Result<Vec<Database>, Error> {
-        let without_settings = |database: Option<Database>| {
-            database.map(|database| Database {
-                settings: RestoreSettings::default(),
-                ..database
-            })
-        };
-        let instance = |found| without_settings(instance(found));
-        let cluster = |found| without_settings(cluster(found));
+        let instance = |found| without_details(instance(found));
+        let cluster = |found| without_details(cluster(found));
         Ok(match kind {
             DatabaseKind::Instance => collect_pages!(self.client.describe_db_instances(), instance),
             DatabaseKind::Cluster => collect_pages!(self.client.describe_db_clusters(), cluster),

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_rds::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sdk_rds::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -38,6 +39,7 @@ const SIGNATURE: [&str; 7] = [
 pub struct Presigner {
     credentials: SharedCredentialsProvider,
     source_region: String,
+    is_fips: bool,
 }
 
 impl Presigner {
@@ -47,7 +49,14 @@ impl Presigner {
         Self {
             credentials,
             source_region: source_region.into(),
+            is_fips: false,
         }
+    }
+
+    /// The same, for the endpoint with FIPS 140 if `is_fips`: for those who may call no other.
+    #[must_use]
+    pub fn with_fips(self, is_fips: bool) -> Self {
+        Self { is_fips, ..self }
     }
 
     /// The URL that goes with `request` to `destination_region`.
@@ -64,23 +73,42 @@ impl Presigner {
             .map_err(|error| Error::AccessDenied {
                 refusal: Refusal::without_code(format!("there are no credentials to sign the copy with: {error}")),
             })?;
-        url(request, &self.source_region, destination_region, credentials, now).map_err(|error| Error::RdsError {
+        let signed = async {
+            let endpoint = endpoint(&self.source_region, self.is_fips).await?;
+            url(
+                request,
+                &endpoint,
+                &self.source_region,
+                destination_region,
+                credentials,
+                now,
+            )
+        };
+        signed.await.map_err(|error| Error::RdsError {
             refusal: Refusal::without_code(format!("the copy could not be signed for the source region: {error}")),
         })
     }
 }
 
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// RDS's endpoint in a region, as the SDK knows it: each partition has a domain of its own. Not the one that the
+/// environment may name: RDS itself asks there.
+async fn endpoint(region: &str, is_fips: bool) -> Result<String, Failed> {
+    let parameters = Params::builder().region(region).use_fips(is_fips).build()?;
+    let endpoint = DefaultResolver::new().resolve_endpoint(&parameters).await?;
+    Ok(endpoint.url().trim_end_matches('/').to_owned())
+}
+
 fn url(
     request: &CopyRequest,
+    endpoint: &str,
     source_region: &str,
     destination_region: &str,
     credentials: Credentials,
     now: SystemTime,
-) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-    let unsigned = format!(
-        "https://rds.{source_region}.amazonaws.com/?{}",
-        query(request, destination_region)
-    );
+) -> Result<String, Failed> {
+    let unsigned = format!("{endpoint}/?{}", query(request, destination_region));
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(HOLDS);
@@ -163,7 +191,30 @@ mod tests {
         };
         let credentials = Credentials::new("AKIDEXAMPLE", SECRET, token.map(str::to_owned), None, "test");
         let now: jiff::Timestamp = "2026-11-22T14:31:00Z".parse().expect("a time");
-        url(&request, "us-gov-west-1", "us-gov-east-1", credentials, now.into()).expect("a URL")
+        let endpoint = "https://rds.us-gov-west-1.amazonaws.com";
+        url(
+            &request,
+            endpoint,
+            "us-gov-west-1",
+            "us-gov-east-1",
+            credentials,
+            now.into(),
+        )
+        .expect("a URL")
+    }
+
+    /// m17. What botocore 1.43.127 resolves.
+    #[tokio::test]
+    async fn the_url_is_of_the_endpoint_of_its_partition_and_of_fips_if_asked() {
+        for (region, is_fips, expected) in [
+            ("eu-west-1", false, "https://rds.eu-west-1.amazonaws.com"),
+            ("us-gov-west-1", false, "https://rds.us-gov-west-1.amazonaws.com"),
+            ("us-gov-west-1", true, "https://rds.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", false, "https://rds.cn-north-1.amazonaws.com.cn"),
+            ("us-east-1", true, "https://rds-fips.us-east-1.amazonaws.com"),
+        ] {
+            assert_eq!(endpoint(region, is_fips).await.expect("an endpoint"), expected);
+        }
     }
 
     // What botocore 1.43.106 makes of the same calls at the same time.

@@ -56,7 +56,8 @@ impl Deployment {
             .build();
         let mut destination = Rds::new(aws_sdk_rds::Client::new(&elsewhere), &settings.destination_region);
         if let Some(credentials) = elsewhere.credentials_provider() {
-            destination = destination.presigning(Presigner::new(credentials, &settings.source_region));
+            let presigner = Presigner::new(credentials, &settings.source_region);
+            destination = destination.presigning(presigner.with_fips(elsewhere.use_fips().unwrap_or_default()));
         }
         let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"));
         Ok((Self::new(settings, source, destination).measuring(meter), elsewhere))

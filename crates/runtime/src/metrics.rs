@@ -49,7 +49,7 @@ metrics! {
     COPIES_TO_GO = "CopiesToGo" in "Count";
     /// From the request of a copy until it was found complete.
     COPY_DURATION = "CopyDuration" in "Seconds";
-    /// Allocated storage of a copied instance. Of clusters RDS does not say.
+    /// Size of a copied instance: what was written, or else its allocated storage. Of clusters RDS does not say.
     COPIED_GIGABYTES = "CopiedGigabytes" in "Gigabytes";
     /// Age of the data of a database's newest verified copy; without a copy, age of the database.
     RECOVERY_POINT_AGE = "RecoveryPointAgeHours" in "None";
@@ -148,6 +148,8 @@ impl Meter {
                 }),
             );
         }
+        // As every line of the log: see `serve`. A line without a level is one of INFO.
+        line.insert("timestamp".to_owned(), json!(now));
         line.insert("Stack".to_owned(), json!(self.stack));
         for (name, value) in about {
             line.insert((*name).to_owned(), json!(value));
@@ -197,6 +199,7 @@ mod tests {
                         ],
                     }],
                 },
+                "timestamp": "1970-01-01T00:00:00Z",
                 "Stack": "snapferry",
                 "Database": "orders",
                 "CopiesCompleted": 1.0,
@@ -217,8 +220,10 @@ mod tests {
             with["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
             json!([["Stack", "Kind", "Database"]])
         );
-        let without =
-            json!({"Stack": "snapferry", "Kind": "cluster", "Database": "web", "RecoveryPointAgeHours": 3.25});
+        let without = json!({
+            "timestamp": "1970-01-01T00:00:00Z",
+            "Stack": "snapferry", "Kind": "cluster", "Database": "web", "RecoveryPointAgeHours": 3.25,
+        });
         assert_eq!(written(false, measure), [without]);
     }
 

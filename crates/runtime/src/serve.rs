@@ -8,6 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tracing::{Instrument, Span};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::deployment::Deployment;
 use crate::input::parse;
@@ -84,13 +85,64 @@ fn log_as_lambda_asks(variable: impl Fn(&str) -> Option<String>) {
     let level = variable("AWS_LAMBDA_LOG_LEVEL")
         .and_then(|level| level.parse().ok())
         .unwrap_or(LevelFilter::INFO);
-    // CloudWatch has its own time.
+    tracing::subscriber::set_global_default(lines(level, std::io::stdout)).ok();
+}
+
+/// CloudWatch has its own time, but Lambda believes the level of a line only if the line has an RFC 3339 `timestamp`;
+/// without one it takes every line for INFO (Lambda developer guide, log-level filtering).
+fn lines<W>(level: LevelFilter, to: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_span_list(false)
         .with_target(false)
-        .without_time()
         .with_max_level(level)
-        .init();
+        .with_writer(to)
+        .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").write(text)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// m6.
+    #[test]
+    fn every_line_has_the_time_without_which_lambda_takes_no_notice_of_its_level() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = lines(LevelFilter::WARN, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info_span!("invocation", database = "orders").in_scope(|| {
+                tracing::info!("below the level");
+                tracing::warn!(error = "CopyFailed", "it failed");
+            });
+        });
+        let text = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("a text");
+        let [line] = text.lines().collect::<Vec<_>>()[..] else {
+            panic!("one line: {text}")
+        };
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!((&line["level"], &line["error"]), (&"WARN".into(), &"CopyFailed".into()));
+        let time = line["timestamp"].as_str().expect("a time");
+        assert!(time.parse::<Timestamp>().is_ok() && time.ends_with('Z'), "{time}");
+    }
 }

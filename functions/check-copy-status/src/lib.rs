@@ -125,7 +125,14 @@ async fn verify_finished(
     own: &OwnCopy,
     now: Timestamp,
 ) -> Result<Checked, Error> {
-    let verification = verify::compare(&started.source, started.copy.kms_key_arn.as_deref(), snapshot);
+    let key = started.copy.kms_key_arn.as_deref();
+    let verification = verify::compare(&started.source, key, snapshot);
+    if verify::is_key_ignored(&started.source, key, snapshot) {
+        started.warnings.push(format!(
+            "RDS took the key and did not use it: {} is encrypted with a key that AWS owns, as its snapshot is",
+            snapshot.id
+        ));
+    }
     let mark = if verification.differ.is_empty() {
         now.to_string()
     } else {
@@ -142,6 +149,7 @@ async fn verify_finished(
     if own.status == CopyStatus::Unverified {
         measure(deployment, &started, snapshot, now);
     }
+    started.warnings.extend(verify::doubt(&started.source, snapshot));
     started.outcome = Outcome::Copied;
     started.wait.polls += 1;
     let status = CopyProgress {
@@ -161,13 +169,13 @@ async fn verify_finished(
 fn measure(deployment: &Deployment, started: &Started, snapshot: &Snapshot, now: Timestamp) {
     let took = now.duration_since(started.copy.requested_at).as_secs_f64();
     let mut values = vec![(Metric::COPIES_COMPLETED, 1.0), (Metric::COPY_DURATION, took)];
-    if let Some(size) = snapshot.size_gib {
+    if let Some(size) = snapshot.data_gib() {
         values.push((Metric::COPIED_GIGABYTES, f64::from(size)));
     }
     let Target { kind, id, .. } = &started.target;
     let meter = &deployment.meter;
     meter.stack(now, &values, &[("Database", id), ("Copy", &snapshot.id)]);
-    let age = metrics::hours(now.duration_since(started.source.created_at));
+    let age = metrics::hours(now.duration_since(snapshot.data_at(started.source.created_at)));
     meter.database(now, *kind, id, &[(Metric::RECOVERY_POINT_AGE, age)]);
 }
 

@@ -55,11 +55,13 @@ async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
             id: snapshot.id.clone(),
             arn: snapshot.arn.clone(),
             created_at: created,
+            data_time: snapshot.data_time,
             engine: snapshot.engine.clone(),
             engine_version: snapshot.engine_version.clone(),
             encryption: snapshot.encryption,
             kms_key_arn: None,
             size_gib: snapshot.size_gib,
+            written_gib: snapshot.written_gib(),
         },
         copy: domain::payload::CopyRef {
             id: copy.id,
@@ -293,6 +295,35 @@ async fn a_copy_is_measured_once_when_it_is_verified() {
     assert_eq!(age["Database"], "orders");
     let hours = age["RecoveryPointAgeHours"].as_f64().expect("a number");
     assert!((hours - 3.0 - 100.0 / 60.0).abs() < 1e-6, "{hours}");
+}
+
+/// Kind 14: of a replica that lags the data is older than its snapshot, and what was written is not what was allocated.
+#[tokio::test]
+async fn the_age_that_is_measured_is_that_of_the_data_and_the_size_is_what_was_written() {
+    let snapshot = rds_simulator_sdk::scenario::Snapshot {
+        database_time_age_hours: Some(8.0),
+        full_snapshot_size_bytes: Some(7 << 30),
+        ..rds_simulator_sdk::scenario::Snapshot::automated(3.0)
+    };
+    let lagging = Database::new("orders")
+        .encrypted_with("alias/aws/rds")
+        .size_gib(100)
+        .snapshot(snapshot)
+        .copies_take(3600.0);
+    let world = world(|region| region.instance(lagging));
+    let (deployment, measured) = metered(deployment(&world));
+    let started = start(&world, DatabaseKind::Instance, "orders").await;
+    world.advance(Duration::from_hours(1));
+    let checked = handle(&deployment, started, world.now()).await.expect("verified");
+    assert!(checked.started.warnings.is_empty(), "{:?}", checked.started.warnings);
+    let agree = checked.verification.expect("a verification").agree;
+    assert!(agree.contains(&"data size".to_owned()), "{agree:?}");
+    assert_eq!(measured.values(Metric::COPIED_GIGABYTES), [7.0]);
+    let [age] = &measured.lines(Metric::RECOVERY_POINT_AGE)[..] else {
+        panic!("one line")
+    };
+    let hours = age["RecoveryPointAgeHours"].as_f64().expect("a number");
+    assert!((hours - 9.0).abs() < 1e-3, "{hours}");
 }
 
 #[tokio::test]

@@ -285,6 +285,7 @@ fn source_of_copy(copy: &OwnCopy, snapshots: &[Snapshot], copies: &[Snapshot]) -
         id: name.to_owned(),
         arn: copy.source_arn.clone(),
         created_at: copy.source_created,
+        data_time: there.and_then(|there| there.data_time),
         engine: there.map(|there| there.engine.clone()).unwrap_or_default(),
         engine_version: recorded
             .engine_version
@@ -293,6 +294,7 @@ fn source_of_copy(copy: &OwnCopy, snapshots: &[Snapshot], copies: &[Snapshot]) -
         encryption: there.map_or(Encryption::None, |there| there.encryption),
         kms_key_arn: None,
         size_gib: None,
+        written_gib: there.and_then(Snapshot::written_gib),
     }
 }
 
@@ -313,11 +315,13 @@ fn source_of(snapshot: &Snapshot, captured_at: Timestamp) -> Source {
         id: snapshot.id.clone(),
         arn: snapshot.arn.clone(),
         created_at: captured_at,
+        data_time: snapshot.data_time,
         engine: snapshot.engine.clone(),
         engine_version: snapshot.engine_version.clone(),
         encryption: snapshot.encryption,
         kms_key_arn: snapshot.kms_key_arn.clone(),
         size_gib: snapshot.size_gib,
+        written_gib: snapshot.written_gib(),
     }
 }
 

@@ -73,9 +73,9 @@ impl ListedSnapshot {
         Some(Self::Own(OwnedCopy {
             kind: snapshot.kind,
             resource_id: copy.source_resource_id,
+            data_at: snapshot.data_at(copy.source_created),
             name: snapshot.database_id,
             created: copy.source_created,
-            data_at: snapshot.data_time.unwrap_or(copy.source_created),
             is_verified: copy.status == CopyStatus::Verified,
             other_stack,
             unconfirmed,

@@ -157,15 +157,14 @@ fn detail(detail: Value, at: &str) -> Result<Detail, Error> {
 /// Reads what stands at a path, which the message of a refusal begins with.
 fn parse_at<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Error> {
     parse(value).map_err(|error| match error {
-        Error::BadInput { field, problem, remedy } => Error::BadInput {
-            field: match (at, field.as_str()) {
+        Error::BadInput { field, problem, remedy } => {
+            let field = match (at, field.as_str()) {
                 ("", _) => field,
                 (_, "input") => at.to_owned(),
                 _ => path(at, &field),
-            },
-            problem,
-            remedy,
-        },
+            };
+            Error::bad_input(&field, &problem, &remedy)
+        }
         other => other,
     })
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::first_copy;
 use domain::kind::DatabaseKind;
 use domain::snapshot::Database;
 use jiff::Timestamp;
@@ -12,10 +13,6 @@ use runtime::metrics::{Metric, hours};
 
 use crate::destination_copies::DestinationCopies;
 use crate::select::Selected;
-
-/// How long a new database may be without a copy before it is missed: a day until its backup window, and a day for the
-/// copy.
-const FIRST_COPY_HOURS: f64 = 48.0;
 
 /// Measures the databases that are expected to have a fresh copy, and the quotas of the destination. Where the copies are not known,
 /// nothing is said of them: missing data is an alarm of its own.
@@ -54,8 +51,8 @@ fn recovery_points(deployment: &Deployment, databases: &[Database], copies: &Des
         };
         let age = hours(now.duration_since(since));
         meter.database(now, database.kind, &database.id, &[(Metric::RECOVERY_POINT_AGE, age)]);
-        let is_first_copy_pending = recovery_point.is_none() && age <= FIRST_COPY_HOURS;
-        if !is_first_copy_pending {
+        let is_pending = recovery_point.is_none() && first_copy::is_pending(database.created_at, None, now);
+        if !is_pending {
             oldest = age.max(oldest);
         }
     }

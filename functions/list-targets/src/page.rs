@@ -3,6 +3,8 @@
 //! Each kind has its own chain of pages, so that slow clusters never hold up instances. A page begins after the
 //! resource id that the page before ended with, so that a fleet that changes meanwhile shifts nothing.
 
+use std::collections::BTreeSet;
+
 use domain::error::Error;
 use domain::kind::{DatabaseKind, DatabaseName};
 use domain::payload::{Page, Target};
@@ -27,11 +29,12 @@ pub(crate) struct Cut {
     pub(crate) rest: Vec<Target>,
 }
 
-/// The names that the further pages still need: each page hands on fewer.
+/// The names that the further pages still need, each once: each page hands on fewer.
 pub(crate) fn still_to_come(names: Option<&[DatabaseName]>, cut: &Cut) -> Option<Vec<String>> {
     let is_to_come = |name: &&DatabaseName| cut.rest.iter().any(|target| name.matches(target.kind, &target.id));
     let names = names.filter(|_| !cut.rest.is_empty())?;
-    Some(names.iter().filter(is_to_come).map(ToString::to_string).collect())
+    let names: BTreeSet<String> = names.iter().filter(is_to_come).map(ToString::to_string).collect();
+    Some(names.into_iter().collect())
 }
 
 /// The page that `page` asks for, or the first one, which holds both kinds.

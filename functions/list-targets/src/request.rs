@@ -33,7 +33,7 @@ pub(crate) struct Request {
 pub(crate) enum Scope {
     /// Every database.
     All,
-    /// These.
+    /// These, as they are written: one may be named twice.
     Only(Vec<DatabaseName>),
     /// Those of the snapshots that events name.
     Events(Events),
@@ -148,20 +148,15 @@ fn is_of_scheduler(field: &str) -> bool {
     matches!(name, "executionid" | "scheduledtime" | "schedulearn" | "attemptnumber")
 }
 
-/// The names, each once.
+/// The names, in their places.
 fn read_names(texts: &[String]) -> Result<Vec<DatabaseName>, Error> {
-    let mut seen = BTreeSet::new();
-    let mut names = Vec::new();
-    for (at, text) in texts.iter().enumerate() {
-        let name = read_name(at, text)?;
-        if seen.insert(name.to_string()) {
-            names.push(name);
-        }
-    }
-    if names.len() > MAX_NAMES {
+    let names = texts.iter().enumerate().map(|(at, text)| read_name(at, text));
+    let names: Vec<DatabaseName> = names.collect::<Result<_, Error>>()?;
+    let different = names.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len();
+    if different > MAX_NAMES {
         return Err(Error::bad_input(
             "only",
-            &format!("names {} databases, and {MAX_NAMES} is the most", names.len()),
+            &format!("names {different} databases, and {MAX_NAMES} is the most"),
             "Start several runs with fewer names each, or leave only out to copy every database.",
         ));
     }

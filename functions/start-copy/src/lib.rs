@@ -7,11 +7,13 @@
 
 mod tag_set;
 
+use std::collections::BTreeMap;
+
 use domain::copy_tags::{CopyStatus, CopyTags, OwnCopy};
 use domain::error::{Error, Refusal};
 use domain::kind::DatabaseKind;
 use domain::ownership::MAX_ATTEMPTS;
-use domain::payload::{CopyRef, DatabaseFacts, Found, Source, StartAnswer, Started, Wait};
+use domain::payload::{CopyRef, DatabaseFacts, Found, Source, StartAnswer, Started, Target, Wait};
 use domain::rds_rules::needs_presigned_url;
 use domain::restore_settings::Setting;
 use domain::settings::{KmsKey, Settings};
@@ -26,19 +28,19 @@ use runtime::metrics::Metric;
 /// Asks for the copy under the next free name. Where RDS is not ready for it, the answer is to wait.
 pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -> Result<StartAnswer, Error> {
     let source = check(deployment, &found)?.clone();
-    let (snapshot, (mut facts, unread)) = tokio::join!(
-        source_snapshot(deployment, &found, &source),
-        database_facts(deployment, &found),
-    );
-    let snapshot = snapshot?;
+    let Reading {
+        inherited,
+        mut facts,
+        unread,
+    } = read(deployment, &found, &source).await?;
     let target = found.target.clone();
-    let keys = target.keys(snapshot.encryption, &deployment.settings)?;
+    let keys = target.keys(source.encryption, &deployment.settings)?;
 
     let mut refused = None;
     for key in keys.iter().skip(facts.refused_keys.min(keys.len() - 1)) {
         let options = CopyOptions {
             source: &source,
-            snapshot: &snapshot,
+            inherited: &inherited,
             facts: &facts,
             key: *key,
         };
@@ -68,28 +70,63 @@ pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -
 /// What is copied, and with which key.
 struct CopyOptions<'a> {
     source: &'a Source,
-    snapshot: &'a Snapshot,
+    inherited: &'a BTreeMap<String, String>,
     facts: &'a DatabaseFacts,
     key: Option<&'a str>,
 }
 
-/// What a try before this one has read of the database, or what it is now; and a warning if that could not be read: what a
-/// restore gets to know of the database is worth less than the copy.
-async fn database_facts(deployment: &Deployment, found: &Found) -> (DatabaseFacts, Option<String>) {
-    if let Some(facts) = &found.facts {
-        return (facts.clone(), None);
-    }
-    match describe(deployment, found.target.kind, &found.target.resource_id).await {
-        Ok(database) => (tag_set::facts(database), None),
-        Err(error) => {
-            tracing::warn!(%error, "the database could not be read");
-            let warning = format!(
-                "the copy records no settings of the database for a restore, which could not be read: {}",
-                error.name()
-            );
-            (DatabaseFacts::default(), Some(warning))
+/// What a copy is made with, beside what the payload brings.
+struct Reading {
+    /// The tags that the copy inherits. No payload carries their values.
+    inherited: BTreeMap<String, String>,
+    facts: DatabaseFacts,
+    /// A warning, if the database could not be read: what a restore gets to know of it is worth less than the copy.
+    unread: Option<String>,
+}
+
+/// Reads the snapshot and the database. A try after the first one reads only the one of them that has the tags, because
+/// many such tries may find the slots full.
+async fn read(deployment: &Deployment, found: &Found, source: &Source) -> Result<Reading, Error> {
+    let Target { kind, resource_id, .. } = &found.target;
+    let Some(facts) = found.facts.clone() else {
+        let (snapshot, database) = tokio::join!(
+            source_snapshot(deployment, found, source),
+            describe(deployment, *kind, resource_id),
+        );
+        let snapshot = snapshot?;
+        let (database, unread) = match database {
+            Ok(database) => (database, None),
+            Err(error) => (None, Some(unread(&error))),
+        };
+        let facts = tag_set::facts(&snapshot, database.as_ref());
+        let of_database = database.filter(|_| facts.inherits_of_database);
+        return Ok(Reading {
+            inherited: of_database.map_or(snapshot.tags, |database| database.tags),
+            facts,
+            unread,
+        });
+    };
+    let (inherited, unread) = if facts.inherits_of_database {
+        match deployment.source.database(*kind, resource_id).await {
+            Ok(database) => (database.map(|database| database.tags).unwrap_or_default(), None),
+            Err(error) => (BTreeMap::new(), Some(unread(&error))),
         }
-    }
+    } else {
+        (source_snapshot(deployment, found, source).await?.tags, None)
+    };
+    Ok(Reading {
+        inherited,
+        facts,
+        unread,
+    })
+}
+
+fn unread(error: &Error) -> String {
+    tracing::warn!(%error, "the database could not be read");
+    format!(
+        "the copy records no settings of the database for a restore, which could not be read: {}",
+        error.name()
+    )
 }
 
 /// What to wait for before the copy with `key` is tried again, if `error` says so, and there is patience left.
@@ -125,7 +162,7 @@ async fn start(
 ) -> Result<CopyRef, Error> {
     let CopyOptions {
         source,
-        snapshot,
+        inherited,
         facts,
         key,
     } = *options;
@@ -134,7 +171,7 @@ async fn start(
         let ours = CopyTags {
             attempt,
             kms_key_arn: key.map(str::to_owned),
-            ..tag_set::ours(&found.target, source, snapshot, facts, &settings.stack, now)
+            ..tag_set::ours(&found.target, source, facts, &settings.stack, now)
         };
         let request = CopyRequest {
             kind: found.target.kind,
@@ -143,10 +180,10 @@ async fn start(
             kms_key_arn: key.map(|key| requested_key(settings, key).to_owned()),
             option_group: found
                 .target
-                .option_group(&snapshot.engine, snapshot.option_group.as_deref(), settings)
+                .option_group(&source.engine, facts.snapshot_option_group.as_deref(), settings)
                 .map(str::to_owned),
             presigned: needs_presigned_url(&settings.source_region, &source.engine),
-            tags: tag_set::all(&snapshot.tags, &ours, &deployment.owner),
+            tags: tag_set::all(inherited, &ours, &deployment.owner),
         };
         if let Some(copy) = copy_or_join(deployment, &request, source, key, attempt, now).await? {
             return Ok(copy);

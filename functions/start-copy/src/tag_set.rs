@@ -11,31 +11,41 @@ use domain::tag_spelling::{concerns_us, is_meant_for};
 use domain::tags;
 use jiff::Timestamp;
 
-/// What is recorded of the database as it is now, if it still exists.
-pub(crate) fn facts(database: Option<Database>) -> DatabaseFacts {
-    let Some(database) = database else {
-        return DatabaseFacts::default();
+/// What is recorded of a snapshot and of its database as it is now, if it still exists.
+///
+/// Without `CopyTagsToSnapshot`, which is off by default, an automated snapshot has no tags. Then its copy inherits those of
+/// the database, for the allocation of costs. The tags of a manual snapshot are a person's, even if there are none.
+pub(crate) fn facts(snapshot: &Snapshot, database: Option<&Database>) -> DatabaseFacts {
+    let of_snapshot = DatabaseFacts {
+        snapshot_option_group: snapshot.option_group.clone(),
+        restore: RestoreHints {
+            option_group: snapshot.option_group.clone(),
+            ..RestoreHints::default()
+        },
+        ..DatabaseFacts::default()
     };
+    let Some(database) = database else { return of_snapshot };
     DatabaseFacts {
         retention: RetentionRules::from_wishes(&database.tags).0,
         unread: Some(!unreadable_retention(&database.tags).is_empty()),
+        inherits_of_database: snapshot.snapshot_type == "automated" && snapshot.tags.is_empty(),
         restore: RestoreHints {
             engine_version: None,
-            class: database.class,
-            parameter_group: database.parameter_group,
-            option_group: database.option_group,
+            class: database.class.clone(),
+            parameter_group: database.parameter_group.clone(),
+            option_group: database.option_group.clone().or(of_snapshot.restore.option_group),
             multi_az: Some(database.multi_az),
-            settings: database.settings,
+            // What the snapshot says, its copy says as well.
+            settings: database.settings.clone().without(&snapshot.settings),
         },
-        ..DatabaseFacts::default()
+        ..of_snapshot
     }
 }
 
-/// What our tags of the copy of `snapshot` say, but for the key and the attempt.
+/// What our tags of the copy say, but for the key and the attempt.
 pub(crate) fn ours(
     target: &Target,
     source: &Source,
-    snapshot: &Snapshot,
     facts: &DatabaseFacts,
     stack: &str,
     requested: Timestamp,
@@ -61,19 +71,12 @@ pub(crate) fn ours(
         unread: is_unread,
         restore: RestoreHints {
             engine_version: Some(source.engine_version.clone()),
-            option_group: facts
-                .restore
-                .option_group
-                .clone()
-                .or_else(|| snapshot.option_group.clone()),
-            // What the snapshot says, its copy says as well.
-            settings: facts.restore.settings.clone().without(&snapshot.settings),
             ..facts.restore.clone()
         },
     }
 }
 
-/// All tags of the copy: what the source carries, then ours over it, so that a source can forge none of ours.
+/// All tags of the copy: what it inherits, then ours over it, so that a source can forge none of ours.
 ///
 /// RDS refuses keys and values that begin with `aws:` or `rds:`. Where there are more than fit beside ours and those that
 /// are written later ([`tags::RESERVED`]), the inherited ones give way.

@@ -38,6 +38,7 @@ fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
             id: snapshot.id.clone(),
             arn: snapshot.arn.clone(),
             created_at: snapshot.created_at.expect("a time"),
+            data_time: None,
             engine: snapshot.engine.clone(),
             engine_version: snapshot.engine_version.clone(),
             encryption: match snapshot.storage_encryption_type.as_str() {
@@ -47,6 +48,7 @@ fn found(world: &World, kind: DatabaseKind, id: &str) -> Found {
             },
             kms_key_arn: snapshot.kms_key.clone(),
             size_gib: i32::try_from(snapshot.allocated_storage).ok(),
+            written_gib: None,
         }),
         ..Found::new(target(world, kind, id), Vec::new())
     }
@@ -700,4 +702,31 @@ async fn a_database_that_cannot_be_read_is_copied_without_hints() {
         // What nobody saw may have asked for more (H4).
         assert!(copy.tags.contains_key(tags::UNREAD));
     }
+}
+
+/// m15, and two calls a try wherever the tags come from.
+#[tokio::test]
+async fn a_snapshot_without_tags_is_copied_with_those_of_its_database_after_a_wait_too() {
+    let untagged = Seeded {
+        copy_tags_to_snapshot: Some(false),
+        ..orders().tag("team", "shop")
+    };
+    let world = world(|region| region.instance(untagged));
+    let deployment = deployment(&world);
+    refuse(
+        &world,
+        "SnapshotQuotaExceeded",
+        "Cannot copy more than 20 snapshots across regions.",
+    );
+    let first = wait(&deployment, found_orders(&world), world.now()).await;
+    let text = serde_json::to_string(&first).expect("JSON");
+    assert!(!text.contains("shop"), "no payload has the value of a tag: {text}");
+    let before = calls(&world);
+    let second = wait(&deployment, first, world.now()).await;
+    assert_eq!(calls(&world) - before, 2, "the database's tags, and the copy");
+    world.clear_faults();
+    let started = start_with(&deployment, second, world.now()).await.expect("a slot");
+    let copy = world.snapshot(DESTINATION, &started.copy.id).expect("a copy");
+    assert_eq!(copy.tags["team"], "shop");
+    assert!(copy.tags.contains_key(tags::SETTINGS));
 }

@@ -259,7 +259,7 @@ GOOD_INPUT: dict[str, Json] = {
 BAD_INPUT: list[tuple[str, Json, str]] = [
     ("list-targets", {"request": {"onyl": ["orders"]}, "run": {"execution": "nightly", "arn": "arn:nightly"}}, "onyl"),
     ("list-targets", {"request": {"only": [5]}, "run": {"execution": "nightly", "arn": "arn:nightly"}}, "only[0]"),
-    ("list-targets", {"request": ["orders"], "run": {"execution": "nightly", "arn": "arn:nightly"}}, "[0]"),
+    ("list-targets", {"request": ["orders"], "run": {"execution": "nightly", "arn": "arn:nightly"}}, "input[0]"),
     ("list-targets", {"request": {}}, "run"),
     ("find-latest-snapshot", {"kind": "instance", "id": "orders"}, "resourceId"),
     ("find-latest-snapshot", worlds.target("instance") | {"kind": "table"}, "kind"),

@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
 /// Names of all tests, of Rust and of Python.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut directories = ["crates", "functions", "tests"]
+    let mut directories = ["cli", "crates", "functions", "tests"]
         .map(|folder| root().join(folder))
         .to_vec();
     while let Some(directory) = directories.pop() {
@@ -80,6 +80,132 @@ fn every_surprise_of_aws_names_tests_that_exist_or_says_why_there_is_none() {
             assert!(tests.contains(name), "there is no test {name}: {row}");
         }
     }
+}
+
+/// Kind 9 (D3, M4, M5, M12): each reason for which a database has no fresh copy has the field that says so, and a test.
+#[test]
+fn every_reason_for_having_no_fresh_copy_names_a_field_and_a_test_that_exists() {
+    let support = read("docs/support.md");
+    let section = support.split("## What is not expected to have a fresh copy").nth(1);
+    let table = section
+        .and_then(|rest| rest.split("\n## ").next())
+        .expect("the section");
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| Reason"))
+        .collect();
+    assert!(rows.len() >= 11, "only {} rows", rows.len());
+    let tests = tests();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [_, field, _, held_by] = cells[..] else {
+            panic!("four columns: {row}")
+        };
+        assert!(field.contains('`'), "no field: {row}");
+        let named: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for name in named {
+            assert!(tests.contains(name), "there is no test {name}: {row}");
+        }
+    }
+}
+
+/// D10: KMS refuses a policy that names roles which do not exist, and those of the stack exist after it.
+#[test]
+fn the_first_steps_of_the_deployment_name_nothing_that_only_the_stack_makes() {
+    let readme = read("README.md");
+    let deploy = readme.split("\n## Deploy\n").nth(1).expect("the section");
+    let before = deploy.split("make build").next().expect("the steps before");
+    assert!(before.contains("Its default key policy is enough"), "{before}");
+    assert!(!before.contains("Role") && !before.contains("ROLE"), "{before}");
+    let parameters = read("docs/parameters.md");
+    let policy = parameters.split("\n## Key policy\n").nth(1).expect("the section");
+    let explained = policy.split("```json").next().expect("what stands before the policy");
+    assert!(
+        explained.contains("KMS refuses a policy that names them before"),
+        "{explained}"
+    );
+    // What the first deployment needs is in the first statement, which is the one of a new key.
+    let first = policy.split("\"Sid\": \"").nth(1).expect("a statement");
+    assert!(first.starts_with("Administer") && first.contains(":root\""), "{first}");
+}
+
+/// Findings that are answered by a sentence: what AWS does there, or what an operator has to know.
+#[test]
+fn the_documents_say_what_no_code_can_mend() {
+    for (finding, document, said) in [
+        (
+            "D5",
+            "docs/operations.md",
+            "Choose `ObjectiveHours` for your slowest copy",
+        ),
+        ("L10", "docs/operations.md", "let go what you no longer need"),
+        (
+            "m2",
+            "docs/operations.md",
+            "so that the alarm `<stack>-failed-runs` goes off",
+        ),
+        ("m5", "docs/operations.md", "Those that StackSets give"),
+        (
+            "m6",
+            "docs/operations.md",
+            "Leave the log level of the functions at INFO",
+        ),
+        (
+            "m7",
+            "docs/operations.md",
+            "KMS may take five minutes until permissions follow it",
+        ),
+        (
+            "m8",
+            "docs/operations.md",
+            "A blue/green switchover gives the name to the new database",
+        ),
+        ("m9", "README.md", "for each database `KeepCopies` and one more"),
+        ("m10", "README.md", "Start with `DryRun` set to `true`"),
+        (
+            "m14",
+            "docs/operations.md",
+            "Executions vanish 90 days after they ended",
+        ),
+        (
+            "m16",
+            "docs/operations.md",
+            "RDS makes no automated backup of that instance",
+        ),
+        (
+            "m18",
+            "docs/operations.md",
+            "CloudWatch searches a bounded number of metrics",
+        ),
+        ("section 7", "SECURITY.md", "no protection against ransomware"),
+        (
+            "facts 2, 0.2",
+            "README.md",
+            "copies of clusters are always stored in full",
+        ),
+        ("facts 2, 0.4", "docs/support.md", "create-db-shard-group"),
+        (
+            "facts 2, 0.5",
+            "docs/operations.md",
+            "RDS has not restored to magnetic storage",
+        ),
+        ("facts 2, 0.6", "docs/operations.md", "first backs itself up"),
+    ] {
+        assert!(
+            read(document).contains(said),
+            "{finding}: {document} does not say {said:?}"
+        );
+    }
+}
+
+/// m12: account numbers, keys and addresses are written to a file that git ignores.
+#[test]
+fn what_sam_writes_down_is_not_in_the_repository() {
+    assert!(read(".gitignore").lines().any(|line| line == "/infra/samconfig.toml"));
+    assert!(root().join("infra/samconfig.example.toml").exists());
+    let example = read("infra/samconfig.example.toml");
+    assert!(!example.contains("parameter_overrides"), "{example}");
 }
 
 /// What the first columns of a document's tables name.

@@ -756,6 +756,7 @@ fn a_problem_of_one_database_fails_that_one_alone() {
     );
 }
 
+/// P5.
 #[test]
 fn however_a_child_fails_its_error_has_a_name() {
     let plain = |error: &str, cause: Option<&str>| Failure {
@@ -1041,6 +1042,7 @@ fn failures_of_later_pages_are_counted_and_named_by_the_first() {
     }
 }
 
+/// P3: of a page that dies nobody knows how many databases it had, so it counts as one "or more".
 #[test]
 fn a_page_that_dies_counts_as_a_failure() {
     let plain = |error: &str, cause: &str| Failure {
@@ -1067,6 +1069,11 @@ fn a_page_that_dies_counts_as_a_failure() {
         });
         let told = told(&ended.expect_err("a page died"));
         assert_eq!(told["counts"]["failed"], 1);
+        let summary = told["summary"].as_str().expect("a summary");
+        assert!(
+            summary.contains("1 or more") && summary.contains("all further clusters"),
+            "{summary}"
+        );
         assert_eq!(
             told["failures"],
             json!([{ "outcome": "failed", "kind": "page", "id": "clusters", "error": error, "execution": "nightly-pc2" }])
@@ -1283,4 +1290,23 @@ fn the_functions_of_a_copy_get_its_run_for_their_logs() {
             "{state}"
         );
     }
+}
+
+/// m1: the first deployment is advised to be a dry run, which lists what would fail and fails nobody's evening.
+#[test]
+fn a_dry_run_in_which_copies_would_fail_succeeds_and_sends_no_message() {
+    let machine = state_machine("copy-fleet");
+    let plan = plan(&["orders", "erp"], &[], &json!({ "dryRun": true }));
+    let mut execution = InstantExecution::new(&machine, "nightly", |state, arguments| match state {
+        "ListTargets" => Ok(plan.clone()),
+        "CopyInstance" if arguments["Input"]["id"] == "erp" => Err(failed_child("OptionGroupMissing")),
+        "CopyInstance" => Ok(child("planned")),
+        other => panic!("{other} is asked in a dry run"),
+    });
+    let output = execution.run(json!({ "dryRun": true })).expect("a success");
+    assert_eq!(
+        (&output["counts"]["planned"], &output["counts"]["failed"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(output["failures"][0]["error"], "OptionGroupMissing");
 }

@@ -69,6 +69,12 @@ fn dimensions(alarm: &Value) -> Vec<(&str, &str)> {
 #[test]
 fn every_alarm_watches_a_metric_that_exists_with_the_dimensions_that_it_has() {
     for (name, alarm) in alarms() {
+        assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{name} notifies nobody");
+        let said = alarm["AlarmDescription"].as_str().expect("a description");
+        assert!(said.contains(". "), "{name} does not say what to do: {said}");
+        if name == "FailedRunsAlarm" {
+            continue;
+        }
         let metric = alarm["MetricName"].as_str().expect("a metric");
         let dimensions = dimensions(&alarm);
         match alarm["Namespace"].as_str().expect("a namespace") {
@@ -78,18 +84,56 @@ fn every_alarm_watches_a_metric_that_exists_with_the_dimensions_that_it_has() {
                 let kinds = usize::from(metric == Metric::SNAPSHOT_QUOTA_USE.name);
                 assert_eq!(dimensions.len(), 1 + kinds, "{name}");
             }
-            "AWS/States" => {
-                assert_eq!(metric, "ExecutionsFailed");
-                let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet";
-                assert_eq!(dimensions, [("StateMachineArn", machine)]);
-            }
             "AWS/SQS" => assert_eq!(dimensions, [("QueueName", "snapferry-TriggerDeadLetters")]),
             other => panic!("{name}: {other}"),
         }
-        assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{name} notifies nobody");
-        let said = alarm["AlarmDescription"].as_str().expect("a description");
-        assert!(said.contains(". "), "{name} does not say what to do: {said}");
     }
+}
+
+/// m11: a run that is stopped, or times out, copies no more than one that fails.
+#[test]
+fn a_run_that_does_not_succeed_sets_off_the_alarm_however_it_ends() {
+    let alarm = &alarms()["FailedRunsAlarm"];
+    let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet";
+    let mut watched = BTreeMap::new();
+    let mut sum = String::new();
+    for metric in entries(&alarm["Metrics"]) {
+        let id = metric["Id"].as_str().expect("an id");
+        if let Some(expression) = metric["Expression"].as_str() {
+            assert_eq!(metric["ReturnData"], true);
+            expression.clone_into(&mut sum);
+            continue;
+        }
+        assert_eq!(metric["ReturnData"], false);
+        let measured = &metric["MetricStat"];
+        assert_eq!((&measured["Period"], &measured["Stat"]), (&json!(300), &json!("Sum")));
+        assert_eq!(measured["Metric"]["Namespace"], "AWS/States");
+        assert_eq!(
+            measured["Metric"]["Dimensions"],
+            json!([{ "Name": "StateMachineArn", "Value": machine }])
+        );
+        watched.insert(
+            id.to_owned(),
+            measured["Metric"]["MetricName"].as_str().expect("a name"),
+        );
+    }
+    let ends: BTreeSet<&str> = watched.values().copied().collect();
+    assert_eq!(
+        ends,
+        BTreeSet::from(["ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"])
+    );
+    // A metric without measurements has no value, and `a + b` with it has none either: each counts as 0.
+    let terms = sum.strip_prefix("SUM([").and_then(|rest| rest.strip_suffix("])"));
+    let terms: BTreeSet<String> = terms
+        .expect("a sum")
+        .split("), ")
+        .map(|term| format!("{})", term.trim_end_matches(')')))
+        .collect();
+    assert_eq!(terms, watched.keys().map(|id| format!("FILL({id}, 0)")).collect());
+    assert_eq!(
+        (&alarm["ComparisonOperator"], &alarm["Threshold"]),
+        (&json!("GreaterThanThreshold"), &json!(0))
+    );
 }
 
 #[test]
@@ -197,9 +241,18 @@ fn no_widget_covers_another_and_all_are_within_24_columns() {
 fn only_cloudwatch_and_roles_of_this_account_publish_to_the_topic() {
     let policy = &resources("AWS::SNS::TopicPolicy")["AlertsTopicPolicy"];
     assert_eq!(policy["Topics"], json!([TOPIC]));
-    let [alarms, own] = entries(&policy["PolicyDocument"]["Statement"]) else {
-        panic!("two statements")
+    let [alarms, own, plain] = entries(&policy["PolicyDocument"]["Statement"]) else {
+        panic!("three statements")
     };
+    // SNS3: not even they without TLS.
+    assert_eq!(
+        (&plain["Effect"], &plain["Principal"], &plain["Action"]),
+        (&json!("Deny"), &json!("*"), &json!("sns:Publish"))
+    );
+    assert_eq!(
+        plain["Condition"],
+        json!({ "Bool": { "aws:SecureTransport": "false" } })
+    );
     assert_eq!(alarms["Principal"], json!({ "Service": "cloudwatch.amazonaws.com" }));
     assert_eq!(
         alarms["Condition"],

@@ -226,6 +226,7 @@ fn sources_without_repetition() -> [(&'static str, String); 2] {
     })
 }
 
+/// m4: npm's asl-validator refuses an expression with a line break in it.
 #[test]
 fn no_expression_is_long_none_stands_twice_and_none_breaks_its_line() {
     for (name, source) in sources_without_repetition() {
@@ -451,7 +452,6 @@ fn crate_state_placeholder_and_logical_id_are_one_name() {
         assert_eq!(resource["Type"], "AWS::Serverless::Function", "{name}Function");
         assert_eq!(resource["Metadata"]["BuildMethod"], "rust-cargolambda");
         assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], function);
-        assert_eq!(resource["Properties"]["FunctionName"], format!("snapferry-{function}"));
     }
     let invoked: BTreeSet<&str> = all.iter().filter_map(State::function).collect();
     assert_eq!(invoked, BTreeSet::from(FUNCTIONS));

@@ -172,11 +172,13 @@ pub fn source() -> Source {
         id: "rds:orders-1".to_owned(),
         arn: "arn:aws:rds:us-east-1:123456789012:snapshot:rds:orders-1".to_owned(),
         created_at: "2026-11-22T03:10:00Z".parse().expect("a time"),
+        data_time: None,
         engine: "postgres".to_owned(),
         engine_version: "16.3".to_owned(),
         encryption: Encryption::Kms,
         kms_key_arn: None,
         size_gib: Some(200),
+        written_gib: None,
     }
 }
 

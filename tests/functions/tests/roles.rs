@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aws_sdk_rds::Client;
+use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::types::Tag;
 use domain::kind::DatabaseKind;
@@ -14,6 +15,8 @@ use domain::ownership::Owner;
 use domain::payload::StartAnswer;
 use domain::settings::Settings;
 use fixtures::{DESTINATION, SOURCE, deployment_with, settings_with, target};
+use rds::presign::Presigner;
+use rds::{CopyRequest, Rds};
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::{Database, OptionGroup, Region, Scenario, Snapshot};
 use rds_simulator_sdk::simulator::{Calls, Fault, Kind};
@@ -206,6 +209,13 @@ async fn the_deployed_roles_allow_a_whole_run() {
     assert_eq!(Box::pin(whole_run(&rendered())).await, Vec::<String>::new());
 }
 
+/// What lets start-copy read a source by the call that RDS makes to the source region.
+const OF_SOURCE_REGION: [&str; 3] = [
+    "CopyAutomatedFromSource",
+    "CopyManualFromSourceByRds",
+    "CopyManualFromSourceBySignedUrl",
+];
+
 /// Statements that a run against the simulator does not need, and why they are deployed all the same.
 const UNSEEN: &[(&str, &str)] = &[
     (
@@ -217,6 +227,12 @@ const UNSEEN: &[(&str, &str)] = &[
         "LetRdsDecryptSources",
         "as above: the simulator takes a grant or the right to decrypt",
     ),
+    (
+        OF_SOURCE_REGION[0],
+        "any of the three is enough here: each_copy_reads_its_source_by_a_statement_of_its_own",
+    ),
+    (OF_SOURCE_REGION[1], "as above"),
+    (OF_SOURCE_REGION[2], "as above"),
     ("WriteLogs", "the simulator is RDS only"),
     ("WriteTraces", "the simulator is RDS only"),
 ];
@@ -386,6 +402,118 @@ async fn start_copy_makes_owned_copies_with_the_configured_key_in_the_destinatio
         .send()
         .await;
     assert_eq!(said(tagged), "AccessDenied");
+}
+
+/// D9: RDS asks the source region on behalf of the caller, or, where the copy needs a pre-signed URL, with a call that is
+/// the caller's own. What AWS then knows of the first call is not documented, so each way has a statement.
+#[tokio::test]
+async fn each_copy_reads_its_source_by_a_statement_of_its_own() {
+    let copy = async |roles: &Roles, needs_url: bool, snapshot: &str| {
+        let documents = Database {
+            resource_id: Some("cluster-DOCUMENTS".to_owned()),
+            ..Database::new("documents")
+                .engine("docdb")
+                .encrypted_with("alias/databases")
+        };
+        let world = World::new(
+            &Scenario::new()
+                .settings(rds_simulator_sdk::scenario::Settings {
+                    docdb_needs_presigned_url: needs_url,
+                    ..Default::default()
+                })
+                .region(SOURCE, |region| {
+                    region
+                        .key("44444444-4444-4444-8444-444444444444", "alias/databases")
+                        .cluster(documents.snapshots_aged([3.0]))
+                        .snapshot(Snapshot::manual("by-hand", 2.0).taken_of(Kind::Cluster, "documents"))
+                })
+                .region(DESTINATION, |region| region.key(KEY, "alias/copies")),
+        );
+        for (function, policies) in roles {
+            world.policies(function, policies.clone());
+        }
+        let state = world.state();
+        let source = state
+            .snapshots(SOURCE)
+            .iter()
+            .find(|one| one.snapshot_type == snapshot)
+            .expect("a snapshot")
+            .arn
+            .clone();
+        let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
+        let presigner = Presigner::new(SharedCredentialsProvider::new(credentials), SOURCE);
+        let rds = Rds::new(world.client(DESTINATION, "StartCopy"), DESTINATION).presigning(presigner);
+        let request = CopyRequest {
+            kind: DatabaseKind::Cluster,
+            source_arn: source,
+            id: "snapferry-documents".to_owned(),
+            kms_key_arn: Some(KEY.to_owned()),
+            option_group: None,
+            presigned: needs_url,
+            tags: BTreeMap::from([("snapferry:owner".to_owned(), OWNER.to_owned())]),
+        };
+        match rds.copy(&request, world.now()).await {
+            Ok(_) => "allowed",
+            Err(error) => error.name(),
+        }
+    };
+    let with_only = |kept: &str| {
+        let mut roles = rendered();
+        for document in roles.get_mut("StartCopy").expect("a role") {
+            let statements = document["Statement"].as_array_mut().expect("statements");
+            statements.retain(|statement| {
+                let sid = statement["Sid"].as_str().expect("a Sid");
+                sid == kept || !OF_SOURCE_REGION.contains(&sid)
+            });
+        }
+        roles
+    };
+    for (needs_url, snapshot, allowing) in [
+        (false, "automated", &OF_SOURCE_REGION[..]),
+        (true, "automated", &[OF_SOURCE_REGION[0], OF_SOURCE_REGION[2]]),
+        (false, "manual", &OF_SOURCE_REGION[1..]),
+        (true, "manual", &OF_SOURCE_REGION[2..]),
+    ] {
+        let case = format!("{snapshot}, with a URL: {needs_url}");
+        assert_eq!(copy(&rendered(), needs_url, snapshot).await, "allowed", "{case}");
+        assert_eq!(
+            copy(&with_only(""), needs_url, snapshot).await,
+            "AccessDenied",
+            "{case}"
+        );
+        for statement in OF_SOURCE_REGION {
+            let expected = if allowing.contains(&statement) {
+                "allowed"
+            } else {
+                "AccessDenied"
+            };
+            assert_eq!(
+                copy(&with_only(statement), needs_url, snapshot).await,
+                expected,
+                "{case}: {statement}"
+            );
+        }
+    }
+}
+
+/// D9: what reads a source by no `aws:CalledVia` makes nothing in the source region.
+#[tokio::test]
+async fn start_copy_makes_nothing_in_the_source_region() {
+    let world = world(&rendered());
+    let state = world.state();
+    let client = world.client(SOURCE, "StartCopy");
+    for snapshot in state.snapshots(SOURCE).iter().filter(|one| one.database == "orders") {
+        for tags in [None, Some(vec![tag("snapferry:owner", OWNER)])] {
+            let made = client
+                .copy_db_snapshot()
+                .source_db_snapshot_identifier(&snapshot.arn)
+                .target_db_snapshot_identifier("snapferry-here")
+                .set_tags(tags)
+                .send()
+                .await;
+            assert_eq!(said(made), "AccessDenied", "{}", snapshot.id);
+        }
+    }
 }
 
 /// L12: whoever has both roles could make another owner's snapshot ours by tagging it, and delete it then.

@@ -93,6 +93,174 @@ async fn day_after_day_three_copies_of_each_database_are_kept() {
     }
 }
 
+/// M11, rule 2 of the design: a stack that is deployed again under a new name owns what it made before. It copies nothing
+/// again, leaves what the other name made alone for three days, and prunes it then.
+#[tokio::test]
+async fn a_stack_that_is_deployed_under_a_new_name_orphans_nothing_and_copies_nothing_again() {
+    let world = world(|region| region.instance(encrypted("orders")).cluster(encrypted("billing")));
+    let both = [(Kind::Instance, "orders"), (Kind::Cluster, "billing")];
+    let first = settings_with(&[("STACK_NAME", "of-the-past")]);
+    for _ in 0..4 {
+        chain::run(&world, &first, json!({})).await.expect("a run");
+        next_day(&world, &both);
+    }
+    let by_first: BTreeSet<String> = copies(&world, "snap-").into_iter().map(|copy| copy.id).collect();
+    assert_eq!(by_first.len(), 6);
+    // As of the fourth day: the first stack has copied it.
+    chain::run(&world, &first, json!({})).await.expect("a run");
+    let asked = world.calls("CopyDBSnapshot") + world.calls("CopyDBClusterSnapshot");
+    let by_first: BTreeSet<String> = copies(&world, "snap-").into_iter().map(|copy| copy.id).collect();
+
+    let again = settings_with(&[("STACK_NAME", "again")]);
+    let results = chain::run(&world, &again, json!({})).await.expect("a run");
+    assert_eq!(outcomes(&results), ["current", "current"]);
+    assert_eq!(
+        world.calls("CopyDBSnapshot") + world.calls("CopyDBClusterSnapshot"),
+        asked
+    );
+    for day in 1..=8 {
+        next_day(&world, &both);
+        chain::run(&world, &again, json!({})).await.expect("a run");
+        let there: BTreeSet<String> = copies(&world, "snap-").into_iter().map(|copy| copy.id).collect();
+        if day < 3 {
+            assert!(by_first.is_subset(&there), "day {day}");
+        }
+    }
+    let left = copies(&world, "snap-");
+    assert_eq!(left.len(), 6, "three of each database");
+    assert!(left.iter().all(|copy| copy.tags["snapferry:stack"] == "again"));
+}
+
+/// H1 (`a23`), D1, kind 4: what is written when a copy is verified has had its place from the start, however many tags its
+/// snapshot and its database have.
+#[tokio::test]
+async fn a_snapshot_with_as_many_tags_as_rds_allows_is_copied_verified_and_pruned() {
+    let keep = ["", "-days", "-daily", "-weekly", "-monthly", "-yearly"];
+    for count in [36, 37, 44, 50] {
+        for wishes in [&keep[..0], &keep[..]] {
+            let tagged = |at: usize| (format!("team-{at}"), "x".to_owned());
+            let mut database = encrypted("orders").snapshots_aged([]);
+            database.tags = wishes
+                .iter()
+                .map(|suffix| (format!("snapferry:keep{suffix}"), "1".to_owned()))
+                .chain((0..44).map(|at| tagged(100 + at)))
+                .collect();
+            let world = world(|region| region.instance(database));
+            for _ in 0..5 {
+                world.add(&Scenario::new().region(SOURCE, |region| {
+                    let mut snapshot = Snapshot::automated(0.5).taken_of(Kind::Instance, "orders");
+                    snapshot.tags = (0..count).map(tagged).collect();
+                    region.snapshot(snapshot)
+                }));
+                let results = chain::run(&world, &settings(), json!({})).await.expect("a run");
+                assert_eq!(outcomes(&results), ["copied"], "{count} tags, {} wishes", wishes.len());
+                world.advance(Duration::from_hours(24));
+            }
+            let left = copies(&world, "snap-");
+            assert_eq!(left.len(), 3, "{count} tags");
+            for copy in left {
+                assert!(copy.tags.contains_key("snapferry:verified"));
+                let reserved = domain::tags::RESERVED
+                    .iter()
+                    .filter(|key| !copy.tags.contains_key(**key));
+                assert!(
+                    copy.tags.len() + reserved.count() <= domain::tags::MAX_TAGS,
+                    "{count} tags"
+                );
+            }
+        }
+    }
+}
+
+/// M2 (`a12`): copies of 30 hours, a snapshot a day, and RDS copies those of one instance one after another. Nobody waits
+/// for them longer than the minute of the daily run.
+#[tokio::test]
+async fn in_a_month_of_copies_that_take_longer_than_a_day_every_completed_copy_is_verified() {
+    let world = world(|region| region.instance(encrypted("orders").copies_take(30.0 * 3600.0)));
+    let deployment = fixtures::deployment(&world);
+    for _ in 0..30 {
+        loop {
+            let target = fixtures::target(&world, domain::kind::DatabaseKind::Instance, "orders");
+            let found = find_latest_snapshot::handle(&deployment, target, world.now())
+                .await
+                .expect("found");
+            match found.decision {
+                domain::payload::Decision::Verify => {
+                    let found = runtime::input::parse(serde_json::to_value(found).expect("JSON")).expect("a payload");
+                    check_copy_status::handle(&deployment, found, world.now())
+                        .await
+                        .expect("verified");
+                }
+                domain::payload::Decision::Copy => {
+                    start_copy::handle(&deployment, found, world.now())
+                        .await
+                        .expect("started");
+                    break;
+                }
+                _ => break,
+            }
+        }
+        next_day(&world, &[(Kind::Instance, "orders")]);
+    }
+    let made = copies(&world, "snap-");
+    let (complete, going): (Vec<_>, Vec<_>) = made.iter().partition(|copy| copy.status == "available");
+    assert!(complete.len() >= 12, "{} completed", complete.len());
+    assert!(going.len() <= 1, "one copy of a database at a time: {}", going.len());
+    let unverified = complete
+        .iter()
+        .filter(|copy| !copy.tags.contains_key("snapferry:verified"))
+        .count();
+    // The one that was completed after the last run.
+    assert!(unverified <= 1, "{unverified} of {} were forgotten", complete.len());
+}
+
+/// L1 (`a17`), D2: an ordinary `sam deploy` while a copy is in progress. What is configured now counts, and nothing fails.
+#[tokio::test]
+async fn a_change_of_parameters_in_mid_run_fails_nothing_that_is_in_progress() {
+    for changed in [
+        &[("KEEP_COPIES", "7")][..],
+        &[("KEEP_COPIES", "1")],
+        &[("DESTINATION_KMS_KEY_ARN", fixtures::OTHER_KEY)],
+        &[
+            ("SELECTION", "opt-in"),
+            ("RETIRED_KEEP_DAYS", "30"),
+            ("COPY_DEADLINE_HOURS", "1"),
+        ],
+    ] {
+        let world = world(|region| region.instance(encrypted("orders")));
+        for _ in 0..4 {
+            chain::run(&world, &settings(), json!({})).await.expect("a run");
+            next_day(&world, &[(Kind::Instance, "orders")]);
+        }
+        let before = fixtures::deployment(&world);
+        let mut target = fixtures::target(&world, domain::kind::DatabaseKind::Instance, "orders");
+        target.rules = serde_json::from_value(json!({
+            "destinationRegion": DESTINATION, "kmsKeyArn": fixtures::KEY, "keepCopies": 3,
+        }))
+        .expect("rules");
+        let found = find_latest_snapshot::handle(&before, target, world.now())
+            .await
+            .expect("found");
+        let answer = start_copy::handle(&before, found, world.now()).await;
+        let StartAnswer::Started(started) = answer.expect("started") else {
+            panic!("the queue is empty");
+        };
+        world.finish_copies();
+
+        let after = fixtures::deployment_with(&world, "tests", settings_with(changed));
+        let checked = check_copy_status::handle(&after, *started, world.now()).await;
+        let checked = checked.unwrap_or_else(|error| panic!("{changed:?}: {error}"));
+        let payload = serde_json::to_value(checked).expect("JSON");
+        let pruned = prune_old::handle(&after, runtime::input::parse(payload).expect("a payload"), world.now()).await;
+        let pruned = pruned.unwrap_or_else(|error| panic!("{changed:?}: {error}"));
+        // Three were there, and a fourth has come.
+        let expected = usize::from(changed[0] != ("KEEP_COPIES", "7"));
+        let rules_of_the_run = 3;
+        assert_eq!(pruned.pruned.deleted.len(), expected, "{changed:?}");
+        assert!(copies(&world, "snap-").len() >= rules_of_the_run, "{changed:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_failing_copy_is_tried_once_a_run_and_three_times_in_all() {
     let world = world(|region| region.instance(encrypted("orders").copies_fail(60, 9)));

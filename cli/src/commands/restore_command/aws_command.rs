@@ -5,7 +5,7 @@ use std::fmt::Write;
 use domain::restore_settings::{RestoreSettings, Setting};
 use serde::Serialize;
 
-use crate::commands::restore_command::quoting::{json, shell};
+use crate::quoting::{json, shell};
 
 /// What the operator replaces.
 pub(crate) const SUBNETS: &str = "SUBNET_GROUP";

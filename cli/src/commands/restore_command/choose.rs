@@ -7,10 +7,15 @@ use domain::copy_tags::CopyStatus;
 use domain::kind::{DatabaseKind, DatabaseName, NameError};
 use domain::snapshot::Database;
 use domain::tags;
+use jiff::Timestamp;
 
-use crate::commands::restore_command::quoting::visible;
+use crate::args::{CopyOptions, Global, RestoreCommand};
+use crate::aws::account::Account;
 use crate::error::CliError;
-use crate::facts::copies::{CopySource, DatabaseCopies};
+use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopy};
+use crate::facts::fleet::near_names;
+use crate::format::format_utc;
+use crate::quoting::visible;
 
 /// The database, and what has to be known of the choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +24,25 @@ pub(crate) struct Chosen<'a> {
     /// The name under which it is restored unless the operator says another.
     pub(crate) name: String,
     pub(crate) notes: Vec<String>,
+}
+
+/// Commands to be typed as they are, with the options that this one was given (N17).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hints {
+    pub(crate) status: String,
+    pub(crate) copies: String,
+    pub(crate) run: String,
+}
+
+impl Hints {
+    /// Those that go with these options.
+    pub(crate) fn new(global: &Global, copies: &CopyOptions) -> Self {
+        Self {
+            status: global.copies_command("status", copies),
+            copies: global.copies_command("copies", copies),
+            run: global.command("run"),
+        }
+    }
 }
 
 /// What the operator asked for, as it is read.
@@ -35,6 +59,35 @@ pub(crate) fn parse_name(database: &str) -> Result<DatabaseName, CliError> {
     })
 }
 
+/// The databases that have the name now, if the source region can be asked, or why it could not be.
+pub(crate) async fn living(
+    account: &Account,
+    source: &CopySource,
+    asked: &DatabaseName,
+) -> (Vec<Database>, Option<String>) {
+    let Some(stack) = &source.stack else {
+        return (Vec::new(), None);
+    };
+    let rds = account.rds(&stack.region);
+    let (mut living, mut unasked) = (Vec::new(), None);
+    for kind in DatabaseKind::ALL {
+        if asked.kind.is_none_or(|asked| asked == kind) {
+            match rds.database_named(kind, &asked.id).await {
+                // A member of a cluster is copied with its cluster.
+                Ok(found) => living.extend(found.filter(|database| database.member_of.is_none())),
+                Err(error) => {
+                    let reason = visible(&error.to_string());
+                    unasked = Some(format!(
+                        "{} could not be asked whether a database was renamed ({reason}): this one was copied under the name.",
+                        stack.region
+                    ));
+                }
+            }
+        }
+    }
+    (living, unasked)
+}
+
 /// The database that is meant. `living` are those that have the name now, as far as the source region was asked: of
 /// them the resource id decides. Otherwise it is the one that was copied under the name, or has it as its resource id; of
 /// several, as when one was re-created, the one with the newest data.
@@ -43,24 +96,21 @@ pub(crate) fn choose<'a>(
     asked: &DatabaseName,
     living: &[Database],
     source: &CopySource,
+    hints: &Hints,
 ) -> Result<Chosen<'a>, CliError> {
     let id = asked.id.as_str();
-    let kinds = DatabaseKind::ALL
-        .into_iter()
-        .filter(|kind| asked.kind.is_none_or(|asked| asked == *kind));
-    let pools: Vec<Vec<&DatabaseCopies>> = kinds.map(|kind| candidates(all, kind, id, living)).collect();
-    if pools.iter().filter(|pool| !pool.is_empty()).count() > 1 {
+    let pool = matching(all, asked, living);
+    if pool.iter().any(|database| database.kind != pool[0].kind) {
         return Err(CliError::new(
             format!("{id} is the name of an instance and of a cluster."),
             format!("Choose one: instance:{id} or cluster:{id}."),
         ));
     }
-    let pool: Vec<&DatabaseCopies> = pools.into_iter().flatten().collect();
     let newest = pool
         .iter()
         .max_by_key(|database| database.newest_verified().map(|copy| copy.own.source_created));
     let Some(database) = newest.copied() else {
-        return Err(nothing(asked, living, source));
+        return Err(nothing(all, asked, living, source, hints));
     };
     let is_named = names(database).contains(id) || is_alive(database, living);
     Ok(Chosen {
@@ -68,6 +118,96 @@ pub(crate) fn choose<'a>(
         name: if is_named { id } else { &database.id }.to_owned(),
         notes: notes(&pool, database, id, living),
     })
+}
+
+/// Every database that can be meant, of either kind.
+pub(crate) fn matching<'a>(
+    all: &'a [DatabaseCopies],
+    asked: &DatabaseName,
+    living: &[Database],
+) -> Vec<&'a DatabaseCopies> {
+    let kinds = DatabaseKind::ALL
+        .into_iter()
+        .filter(|kind| asked.kind.is_none_or(|asked| asked == *kind));
+    kinds
+        .flat_map(|kind| candidates(all, kind, &asked.id, living))
+        .collect()
+}
+
+/// Which of a database's copies is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted<'a> {
+    /// The newest verified one.
+    Newest,
+    /// The newest verified one whose data is not newer than this.
+    Before(Timestamp),
+    /// The one of this name.
+    Named(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    /// What the options say.
+    pub(crate) fn new(options: &'a RestoreCommand, now: Timestamp) -> Self {
+        match (&options.copy, options.before) {
+            (Some(name), _) => Self::Named(name),
+            (None, Some(before)) => Self::Before(before.before(now)),
+            (None, None) => Self::Newest,
+        }
+    }
+
+    /// The copy, or why it cannot be restored.
+    pub(crate) fn among<'b>(
+        self,
+        database: &'b DatabaseCopies,
+        region: &str,
+        hints: &Hints,
+    ) -> Result<&'b OwnedCopy, CliError> {
+        let list = || {
+            format!(
+                "The copies of this database:\n  {} {}",
+                hints.copies,
+                visible(&database.id)
+            )
+        };
+        match self {
+            Self::Newest => database
+                .newest_verified()
+                .ok_or_else(|| no_verified_error(database, region, hints)),
+            Self::Before(time) => {
+                let verified = database.copies.iter().filter(|copy| copy.is_verified());
+                let old_enough = verified.filter(|copy| copy.captured_at() <= time);
+                old_enough.max_by_key(|copy| copy.captured_at()).ok_or_else(|| {
+                    let what = format!(
+                        "No verified copy of {} {} in {region} has data of {} UTC or before.",
+                        database.kind,
+                        visible(&database.id),
+                        format_utc(time)
+                    );
+                    CliError::new(what, list())
+                })
+            }
+            Self::Named(name) => {
+                let found = database
+                    .copies
+                    .iter()
+                    .find(|copy| copy.own.id.eq_ignore_ascii_case(name));
+                let copy = found.ok_or_else(|| {
+                    let what = format!("{name} is not a copy of {} {}.", database.kind, visible(&database.id));
+                    CliError::new(what, list())
+                })?;
+                match copy.own.status {
+                    CopyStatus::Verified | CopyStatus::Unverified => Ok(copy),
+                    CopyStatus::InProgress => Err(CliError::new(format!("{name} is not complete yet."), list())),
+                    CopyStatus::Failed => Err(CliError::new(format!("{name} failed; there is no data in it."), list())),
+                    CopyStatus::Going => Err(CliError::new(format!("{name} is being deleted."), list())),
+                    CopyStatus::Mismatched => Err(CliError::new(
+                        format!("{name} is complete, and it is not what was asked for: it differs from its source."),
+                        list(),
+                    )),
+                }
+            }
+        }
+    }
 }
 
 fn candidates<'a>(
@@ -81,9 +221,26 @@ fn candidates<'a>(
     if !alive.is_empty() {
         return alive;
     }
-    of_kind()
-        .filter(|database| names(database).contains(id) || database.resource_id.eq_ignore_ascii_case(id))
+    of_kind().filter(|database| is_called(database, id)).collect()
+}
+
+/// Every database that has this name or had it when it was copied.
+pub(crate) fn of_this_name<'a>(
+    all: &'a [DatabaseCopies],
+    asked: &DatabaseName,
+    living: &[Database],
+) -> Vec<&'a DatabaseCopies> {
+    let of_kind = all
+        .iter()
+        .filter(|database| asked.kind.is_none_or(|kind| kind == database.kind));
+    of_kind
+        .filter(|database| is_alive(database, living) || is_called(database, &asked.id))
         .collect()
+}
+
+/// Whether it was copied under this name, or has it as its resource id.
+fn is_called(database: &DatabaseCopies, id: &str) -> bool {
+    names(database).contains(id) || database.resource_id.eq_ignore_ascii_case(id)
 }
 
 fn is_alive(database: &DatabaseCopies, living: &[Database]) -> bool {
@@ -135,23 +292,36 @@ fn notes(pool: &[&DatabaseCopies], database: &DatabaseCopies, id: &str, living: 
     notes
 }
 
-fn nothing(asked: &DatabaseName, living: &[Database], source: &CopySource) -> CliError {
+/// The error where no database that has copies is meant.
+pub(crate) fn nothing(
+    all: &[DatabaseCopies],
+    asked: &DatabaseName,
+    living: &[Database],
+    source: &CopySource,
+    hints: &Hints,
+) -> CliError {
     let CopySource { region, owner_id, .. } = source;
+    let Hints { status, run, .. } = hints;
     let what = format!("There is no copy of {asked} of the owner {owner_id} in {region}.");
-    let list = format!("`snapferry status --destination {region}` lists the databases that have copies");
-    if living.is_empty() {
-        let by_other_names = "if it was renamed, its copies may have another of its names";
-        CliError::new(what, format!("{list}; {by_other_names}."))
-    } else {
-        CliError::new(
-            what,
-            format!("{list}. Start a run: snapferry run --only {asked} --follow."),
-        )
+    if !living.is_empty() {
+        return CliError::new(what, format!("Start a run:\n  {run} --only {asked} --follow"));
     }
+    let databases = all.iter().map(|database| (database.kind, database.id.as_str()));
+    let near = match &near_names(&asked.id, databases)[..] {
+        [] => String::new(),
+        near => format!("There are copies of {}. ", visible(&near.join(", "))),
+    };
+    CliError::new(
+        what,
+        format!(
+            "{near}If it was renamed, its copies may have another of its names. The databases that have copies:\n  {status}"
+        ),
+    )
 }
 
 /// The error where there is no copy that a restore could take.
-pub(crate) fn no_verified_error(database: &DatabaseCopies, region: &str) -> CliError {
+pub(crate) fn no_verified_error(database: &DatabaseCopies, region: &str, hints: &Hints) -> CliError {
+    let run = &hints.run;
     let unverified = database.count(CopyStatus::Unverified);
     let newest = database.copies.first().map_or("", |copy| copy.own.id.as_str());
     let id = visible(&database.id);
@@ -166,10 +336,10 @@ pub(crate) fn no_verified_error(database: &DatabaseCopies, region: &str) -> CliE
         ),
         if unverified > 0 {
             format!(
-                "If there is no time to verify, {newest} can be restored by hand; otherwise: snapferry run --only {id}."
+                "If there is no time to verify, {newest} can be restored by hand; otherwise:\n  {run} --only {id} --follow"
             )
         } else {
-            format!("Start a run: snapferry run --only {id} --follow.")
+            format!("Start a run:\n  {run} --only {id} --follow")
         },
     )
 }

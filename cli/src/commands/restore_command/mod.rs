@@ -3,17 +3,16 @@
 //! Everything comes from the copy and its tags, so that it works when the source region is lost.
 
 mod aws_command;
-mod choose;
+pub(crate) mod choose;
 mod cluster;
 mod instance;
 mod names;
 mod offered;
-mod quoting;
 mod restore;
 
-use domain::kind::{DatabaseKind, DatabaseName};
+use domain::kind::DatabaseKind;
 use domain::restore_settings::Setting;
-use domain::snapshot::{Database, Snapshot};
+use domain::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -21,14 +20,14 @@ use crate::args::{Global, RestoreCommand};
 use crate::aws::account::Account;
 use crate::commands::copy_source;
 use crate::commands::restore_command::aws_command::Step;
-use crate::commands::restore_command::choose::{Chosen, choose, no_verified_error, parse_name};
+use crate::commands::restore_command::choose::{Chosen, Hints, Wanted, choose, living, parse_name};
 use crate::commands::restore_command::names::is_identifier;
-use crate::commands::restore_command::quoting::visible;
 use crate::commands::restore_command::restore::{Request, Restore, custom};
 use crate::error::{CliError, ExitStatus};
-use crate::facts::copies::{CopySource, DatabaseCopies, NEEDS, OwnedCopy};
+use crate::facts::copies::{DatabaseCopies, NEEDS, OwnedCopy};
 use crate::format::{format_duration, format_utc};
 use crate::output::terminal::Terminal;
+use crate::quoting::visible;
 
 /// What the command writes, as JSON.
 #[derive(Debug, Serialize)]
@@ -55,15 +54,15 @@ pub(crate) async fn run(
     options: &RestoreCommand,
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
+    check(options)?;
     let asked = parse_name(&options.database)?;
-    check_name(options.name.as_deref())?;
     let source = copy_source::find(account, global, &options.copies).await?;
     let owned = source.read(account).await?;
     let (living, unasked) = living(account, &source, &asked).await;
-    let Chosen { database, name, notes } = choose(&owned.databases, &asked, &living, &source)?;
-    let Some(copy) = database.newest_verified() else {
-        return Err(no_verified_error(database, &source.region));
-    };
+    let hints = Hints::new(global, &options.copies);
+    let Chosen { database, name, notes } = choose(&owned.databases, &asked, &living, &source, &hints)?;
+    let wanted = Wanted::new(options, account.now());
+    let copy = wanted.among(database, &source.region, &hints)?;
     let snapshot = complete(account, &source.region, copy).await?;
     let request = Request {
         name: options.name.as_deref().unwrap_or(&name),
@@ -86,9 +85,9 @@ pub(crate) async fn run(
         kind: database.kind,
         region: &source.region,
         copy: &copy.own.id,
-        captured_at: copy.own.source_created,
+        captured_at: copy.captured_at(),
         verified_at: copy.verified_at(),
-        age_seconds: account.now().duration_since(copy.own.source_created).as_secs(),
+        age_seconds: account.now().duration_since(copy.captured_at()).as_secs(),
         fill_in: placeholders(&restoration.steps),
         steps: &restoration.steps,
         notes: &notes,
@@ -102,39 +101,15 @@ pub(crate) async fn run(
     Ok(ExitStatus::Success)
 }
 
-fn check_name(name: Option<&str>) -> Result<(), CliError> {
-    match name {
+/// Refuses a name that RDS does not take.
+pub(crate) fn check(options: &RestoreCommand) -> Result<(), CliError> {
+    match options.name.as_deref() {
         Some(name) if !is_identifier(name) => Err(CliError::new(
             format!("{name:?} is not a valid database identifier."),
             "RDS takes at most 63 letters, digits and hyphens; a letter first, no hyphen last, no two hyphens together.",
         )),
         _ => Ok(()),
     }
-}
-
-/// The databases that have the name now, if the source region can be asked, or why it could not be.
-async fn living(account: &Account, source: &CopySource, asked: &DatabaseName) -> (Vec<Database>, Option<String>) {
-    let Some(stack) = &source.stack else {
-        return (Vec::new(), None);
-    };
-    let rds = account.rds(&stack.region);
-    let (mut living, mut unasked) = (Vec::new(), None);
-    for kind in DatabaseKind::ALL {
-        if asked.kind.is_none_or(|asked| asked == kind) {
-            match rds.database_named(kind, &asked.id).await {
-                // A member of a cluster is copied with its cluster.
-                Ok(found) => living.extend(found.filter(|database| database.member_of.is_none())),
-                Err(error) => {
-                    let reason = visible(&error.to_string());
-                    unasked = Some(format!(
-                        "{} could not be asked whether a database was renamed ({reason}): this one was copied under the name.",
-                        stack.region
-                    ));
-                }
-            }
-        }
-    }
-    (living, unasked)
 }
 
 /// The copy with all its tags and settings, of which lists leave most out.
@@ -164,8 +139,9 @@ fn show(report: &Report<'_>, terminal: &mut Terminal<'_>) {
     terminal.println(&format!(
         "# {kind} {database}, as it was at {captured} UTC ({age} ago)."
     ));
+    let verified = report.verified_at.map_or("", |_| "verified ");
     terminal.println(&format!(
-        "# From the verified copy {} in {}.",
+        "# From the {verified}copy {} in {}.",
         visible(report.copy),
         visible(report.region)
     ));
@@ -189,7 +165,19 @@ fn show(report: &Report<'_>, terminal: &mut Terminal<'_>) {
 fn remarks(database: &DatabaseCopies, copy: &OwnedCopy, restore: &Restore<'_>) -> Vec<String> {
     let hints = &restore.hints;
     let mut notes = Vec::new();
-    if let Some(newer) = database.copies.first().filter(|newer| newer.own.id != copy.own.id) {
+    let is_newer = |other: &&OwnedCopy| other.captured_at() > copy.captured_at();
+    if !copy.is_verified() {
+        notes.push("Nothing has verified this copy: that it is what was asked for is not known.".to_owned());
+    }
+    if let Some(newer) = database.newest_verified().filter(is_newer) {
+        notes.push(format!(
+            "There is a verified copy of newer data, of {} UTC: {}.",
+            format_utc(newer.captured_at()),
+            visible(&newer.own.id)
+        ));
+    }
+    let is_open = |other: &&OwnedCopy| is_newer(other) && !other.is_verified();
+    if let Some(newer) = database.copies.first().filter(is_open) {
         notes.push(format!(
             "There is newer data, of {} UTC, in {}, which is not verified ({}, {} %).",
             format_utc(newer.own.source_created),

@@ -3,8 +3,8 @@
 use domain::error::Error;
 use rds::{ClassOffer, Rds};
 
-use crate::commands::restore_command::quoting::visible;
 use crate::commands::restore_command::restore::Restore;
+use crate::quoting::visible;
 
 /// Most classes that are named in the place of one that is not offered.
 const MAX_NAMED: usize = 8;

@@ -11,7 +11,7 @@ use domain::tags;
 use serde::Serialize;
 
 use crate::commands::restore_command::aws_command::{AwsCommand, Step};
-use crate::commands::restore_command::quoting::{is_usable, visible};
+use crate::quoting::{is_usable, visible};
 
 /// What the operator asks for.
 #[derive(Debug, Clone, Copy)]

@@ -205,11 +205,13 @@ fn a_copy_is_of_its_snapshot_under_its_key_and_of_no_other() {
         id: name.to_owned(),
         arn: format!("arn:aws:rds:us-east-1:123456789012:snapshot:{name}"),
         created_at: copy.source_created,
+        data_time: None,
         engine: "postgres".to_owned(),
         engine_version: "16.3".to_owned(),
         encryption: Encryption::None,
         kms_key_arn: None,
         size_gib: None,
+        written_gib: None,
     };
     assert!(copy.is_of(&source("rds:orders-1"), None));
     assert!(!copy.is_of(&source("rds:orders-2"), None));

@@ -135,3 +135,54 @@ fn a_copy_without_a_key_is_encrypted_as_its_source_is() {
         ["its encryption is none instead of sse-rds"]
     );
 }
+
+/// L11: such a copy is as good as the one without a key that is asked for where RDS refuses keys. Anything else that is
+/// not encrypted as asked is a mismatch.
+#[test]
+fn a_key_that_rds_ignores_does_not_count_where_aws_owns_the_key_of_the_source() {
+    let of = |encryption| Source { encryption, ..source() };
+    let copy = |encryption| Snapshot {
+        kind: DatabaseKind::Cluster,
+        encryption,
+        kms_key_arn: None,
+        ..copy()
+    };
+    let kinds = [Encryption::None, Encryption::Kms, Encryption::AwsOwned];
+    for from in kinds {
+        for to in kinds {
+            let ignored = (from, to) == (Encryption::AwsOwned, Encryption::AwsOwned);
+            assert_eq!(
+                is_key_ignored(&of(from), Some(KEY), &copy(to)),
+                ignored,
+                "{from:?} {to:?}"
+            );
+            assert!(!is_key_ignored(&of(from), None, &copy(to)));
+            let is_good = compare(&of(from), Some(KEY), &copy(to)).differ.is_empty();
+            assert_eq!(is_good, ignored || to == Encryption::Kms, "{from:?} {to:?}");
+        }
+    }
+}
+
+/// Kind 14: the size of what was written is compared where RDS reports it, and is not a mismatch, as AWS does not promise it.
+#[test]
+fn the_size_of_what_was_written_is_evidence_and_never_a_mismatch() {
+    const GIB: i64 = 1 << 30;
+    let of = |written: Option<i32>, reported: Option<i64>| {
+        let source = Source {
+            written_gib: written,
+            ..source()
+        };
+        let copy = Snapshot {
+            full_size_bytes: reported,
+            ..copy()
+        };
+        let verification = compare(&source, Some(KEY), &copy);
+        assert_eq!(verification.differ, [""; 0]);
+        let agrees = verification.agree.contains(&"data size".to_owned());
+        (agrees, doubt(&source, &copy).is_some())
+    };
+    assert_eq!(of(Some(7), Some(7 * GIB - 1)), (true, false));
+    assert_eq!(of(Some(7), Some(5 * GIB)), (false, true));
+    assert_eq!(of(Some(7), None), (false, false));
+    assert_eq!(of(None, Some(5 * GIB)), (false, false));
+}

@@ -68,7 +68,7 @@ fn what_is_no_input_and_what_never_ends_is_refused() {
     let many = Value::Array(vec![json!({}); MAX_EVENTS + 1]);
     for (input, says) in [
         (json!([]), "input: is not a JSON object"),
-        (json!([7]), "[0]: is not a JSON object"),
+        (json!([7]), "input[0]: is not a JSON object"),
         (json!("all of them"), "input: is not a JSON object"),
         (json!("true"), "input: is not a JSON object"),
         (deep, "more than 20 layers"),

@@ -210,7 +210,7 @@ fn an_event_that_starts_no_copy_is_refused_by_field_with_a_remedy() {
         ),
         (
             json!([{}, rds_event("RDS DB Snapshot Event", "RDS-EVENT-0091", "rds:orders-1")]),
-            "[0]: is not an event",
+            "input[0]: is not an event",
             "Start one execution with each input",
         ),
         (
@@ -446,7 +446,13 @@ fn a_name_that_is_given_twice_counts_once() {
     let mut names: Vec<String> = (0..500).map(|at| format!("db-{at}")).collect();
     names.extend(["DB-1".to_owned(), "db-2".to_owned()]);
     let request = read(json!({ "only": names })).expect("good");
-    assert_eq!(request.scope.names().map(<[_]>::len), Some(MAX_NAMES));
+    // Each keeps its place, which a refusal names.
+    assert_eq!(request.scope.names().map(<[_]>::len), Some(MAX_NAMES + 2));
+    let mut more = names;
+    more.push("db-500".to_owned());
+    let refused = read(json!({ "only": more })).expect_err("too many");
+    let begins = format!("only: names {} databases", MAX_NAMES + 1);
+    assert!(refused.to_string().starts_with(&begins), "{refused}");
 }
 
 proptest! {
@@ -463,6 +469,8 @@ proptest! {
             Err(error) => {
                 prop_assert_eq!(error.name(), "BadInput");
                 prop_assert!(error.to_string().contains(": "), "{}", error);
+                // The place in an input that is a list is a field of the input, not of nothing.
+                prop_assert!(!error.to_string().starts_with('['), "{}", error);
             }
         }
     }

@@ -129,14 +129,14 @@ fn the_first_fifty_left_out_are_named_and_all_are_counted() {
 }
 
 #[test]
-fn a_name_that_no_database_has_is_refused_with_its_place() {
+fn a_name_that_no_database_has_is_refused_with_its_place_though_another_is_given_twice() {
     let member = Database {
         member_of: Some("billing".to_owned()),
         ..instance("billing-1", None)
     };
     let databases = [instance("orders", None), member];
     let check = |text: &str| {
-        let names = ["orders", text].map(|name| name.parse().expect("a name"));
+        let names = ["orders", "orders", text].map(|name| name.parse().expect("a name"));
         let scope = Scope::Only(names.to_vec());
         let request = Request {
             scope,
@@ -148,7 +148,7 @@ fn a_name_that_no_database_has_is_refused_with_its_place() {
     assert_eq!(check("orders"), Ok(()));
     let unknown = check("oders").expect_err("unknown").to_string();
     assert!(
-        unknown.starts_with("only[1]: there is no database oders in us-east-1. Check the spelling"),
+        unknown.starts_with("only[2]: there is no database oders in us-east-1. Check the spelling"),
         "{unknown}"
     );
     let other_kind = check("cluster:orders").expect_err("no such cluster").to_string();

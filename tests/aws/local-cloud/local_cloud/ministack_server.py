@@ -39,6 +39,35 @@ def select_in_conditions() -> None:
         module._evaluate_conditions = evaluate_conditions
 
 
+def watch_the_first_metric() -> None:
+    """Lets MiniStack deploy an alarm of metric math, and watch its first metric: see test_divergences."""
+    from ministack.services.cloudformation import provisioners
+
+    record = provisioners._cw_metric_alarm_record
+
+    def record_of_first(name: str, properties: dict[str, Any]) -> Any:
+        measured = [one["MetricStat"] for one in properties.get("Metrics", []) if "MetricStat" in one]
+        if not measured:
+            return record(name, properties)
+        plain = {key: value for key, value in properties.items() if key != "Metrics"}
+        first = measured[0]
+        return record(name, {**plain, **first["Metric"], "Period": first["Period"], "Statistic": first["Stat"]})
+
+    provisioners._cw_metric_alarm_record = record_of_first
+
+
+def take_loopback_for_encrypted() -> None:
+    """Lets policies that deny plain HTTP allow what is sent within this cloud: see test_divergences."""
+    from ministack.core import iam_evaluator
+
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolve_as_encrypted(key: str, context: Any) -> Any:
+        return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve_as_encrypted
+
+
 def script_tasks() -> None:
     """Lets the Tasks of an execution answer as a script says, attempt by attempt.
 
@@ -132,6 +161,8 @@ def main() -> None:
     from ministack.app import app
 
     select_in_conditions()
+    watch_the_first_metric()
+    take_loopback_for_encrypted()
     script_tasks()
     take_requests_of_any_time()
     forget_executions()

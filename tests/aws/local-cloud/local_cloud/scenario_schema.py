@@ -25,7 +25,7 @@ TYPES: dict[str, Json] = {
     **{name: {"type": "integer", "minimum": 0} for name in ("u16", "u32", "u64", "usize")},
     "Kind": {"enum": ["instance", "cluster"]},
     "Members": {"type": ["integer", "array"]},
-    "SseRdsCopies": {"enum": ["needs-key", "refuses-key"]},
+    "SseRdsCopies": {"enum": ["needs-key", "refuses-key", "ignores-key"]},
     "CallerTable": {"type": "object"},
     "Tags": {"type": "object", "additionalProperties": {"type": "string"}},
 }

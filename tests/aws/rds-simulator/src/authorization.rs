@@ -12,8 +12,8 @@
 //! What is asked of a caller, where AWS says too little (a guess each):
 //! - A copy needs its action on the target's ARN, and on the source's ARN, the latter both in the region of the call
 //!   and as the call that RDS makes for the caller in the source region (`aws:RequestedRegion` is the source region,
-//!   `aws:CalledVia` is RDS). AWS's guide says that a policy which allows the destination region only makes copies
-//!   fail.
+//!   `aws:CalledVia` is RDS; where a pre-signed URL is needed, the call is the caller's own, and there is no
+//!   `aws:CalledVia`). AWS's guide says that a policy which allows the destination region only makes copies fail.
 //! - The target's key needs `kms:DescribeKey` and `kms:CreateGrant`, the source's key `kms:DescribeKey` and one of
 //!   `kms:CreateGrant` and `kms:Decrypt`; `kms:ViaService` is RDS in the key's region, `kms:GrantIsForAWSResource` is
 //!   true. Key policies are not simulated.

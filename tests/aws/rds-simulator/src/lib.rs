@@ -80,7 +80,7 @@
 //! # What is a guess
 //! AWS does not say, or nobody could try it:
 //! - A cluster snapshot of type `sse-rds` needs a key to be copied to another region, like an encrypted one; or it
-//!   refuses one, like an unencrypted one ([`scenario::Settings::sse_rds_copies`]).
+//!   refuses one, like an unencrypted one, or takes one and ignores it ([`scenario::Settings::sse_rds_copies`]).
 //! - Copies of `docdb` cluster snapshots need no pre-signed URL; or they do
 //!   ([`scenario::Settings::docdb_needs_presigned_url`]). Encrypted ones between `GovCloud` regions do. A URL is good if it
 //!   has the same source, target and key, the destination region, the source region in its scope, and time left: its

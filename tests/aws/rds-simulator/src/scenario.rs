@@ -148,6 +148,8 @@ pub enum SseRdsCopies {
     NeedsKey,
     /// Without a key only, like an unencrypted one; the copy is of type `sse-rds` again.
     RefusesKey,
+    /// With a key only, which is then not used; the copy is of type `sse-rds` again.
+    IgnoresKey,
 }
 
 impl Default for Settings {

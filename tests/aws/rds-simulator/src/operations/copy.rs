@@ -168,9 +168,8 @@ impl Simulator {
         let region = call.request.region.as_str();
         let action = call.operation.action();
         let target = self.regions[region].snapshot_arn(wish.kind, &wish.target_id);
-        let source_tags = self.regions[wish.source_region].snapshots[wish.kind]
-            .get(&wish.source_id)
-            .map(|source| &source.tags);
+        let source = self.regions[wish.source_region].snapshots[wish.kind].get(&wish.source_id);
+        let source_tags = source.map(|source| &source.tags);
         call.rights.require(&Question {
             request_tags: Some(&wish.tags),
             ..Question::new(&action, &target, region)
@@ -182,9 +181,11 @@ impl Simulator {
         };
         call.rights.require(&on_source)?;
         if wish.source_region != region {
+            let docdb_too = self.settings.docdb_needs_presigned_url;
+            let is_presigned = source.is_some_and(|source| wish.needs_presigned_url(source, region, docdb_too));
             call.rights.require(&Question {
                 region: wish.source_region,
-                via: Some("rds.amazonaws.com"),
+                via: (!is_presigned).then_some("rds.amazonaws.com"),
                 ..on_source
             })?;
         }
@@ -251,7 +252,14 @@ impl Simulator {
                     && allows("kms:DescribeKey", key, &region.name)
                     && allows("kms:CreateGrant", key, &region.name) =>
             {
-                Ok(Encryption::Key(key.arn.clone()))
+                let is_ignored = wish.kind == Kind::Cluster
+                    && source.encryption == Encryption::Service
+                    && self.settings.sse_rds_copies == SseRdsCopies::IgnoresKey;
+                Ok(if is_ignored {
+                    Encryption::Service
+                } else {
+                    Encryption::Key(key.arn.clone())
+                })
             }
             _ => Err(ApiError::target_key(wanted)),
         }

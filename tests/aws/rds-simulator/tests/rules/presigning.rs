@@ -158,3 +158,57 @@ fn documentdb_needs_a_url_if_the_scenario_says_so_and_elsewhere_a_url_is_ignored
     strict.ok(DESTINATION, "CopyDBClusterSnapshot", &cluster(graph, "graph"));
     strict.ok(SOURCE, "CopyDBClusterSnapshot", &cluster("documents", "here"));
 }
+
+/// D9: the URL is a call of the caller's own, replayed by RDS, and not one that RDS makes for it.
+#[test]
+fn a_presigned_call_is_judged_as_the_callers_own_and_any_other_as_made_by_rds() {
+    let source = |condition: &Value| {
+        let mut in_source_region = json!({ "Effect": "Allow", "Action": "rds:CopyDBClusterSnapshot",
+            "Resource": "arn:aws:rds:eu-west-1:123456789012:cluster-snapshot:*",
+            "Condition": { "StringEquals": { "aws:RequestedRegion": SOURCE } } });
+        for (operator, keys) in condition.as_object().unwrap() {
+            in_source_region["Condition"][operator] = keys.clone();
+        }
+        json!([
+            { "Effect": "Allow", "Action": "rds:CopyDBClusterSnapshot",
+              "Resource": ["arn:aws:rds:eu-west-1:123456789012:cluster-snapshot:*",
+                           "arn:aws:rds:eu-central-1:123456789012:cluster-snapshot:*"],
+              "Condition": { "StringEquals": { "aws:RequestedRegion": DESTINATION } } },
+            in_source_region
+        ])
+    };
+    let by_rds = json!({ "ForAnyValue:StringEquals": { "aws:CalledVia": ["rds.amazonaws.com"] } });
+    let without_rds = json!({ "Null": { "aws:CalledVia": "true" } });
+    let signed = url(&[
+        ("Action", Some("CopyDBClusterSnapshot")),
+        ("SourceDBSnapshotIdentifier", None),
+        ("TargetDBSnapshotIdentifier", None),
+        ("SourceDBClusterSnapshotIdentifier", Some(DOCUMENTS)),
+        ("TargetDBClusterSnapshotIdentifier", Some("c")),
+        ("KmsKeyId", None),
+        ("DestinationRegion", Some(DESTINATION)),
+        ("X-Amz-Credential", Some("tester/20261122/eu-west-1/rds/aws4_request")),
+    ]);
+    for (condition, needs_url, answer) in [
+        (&by_rds, true, "AccessDenied"),
+        (&by_rds, false, "ok"),
+        (&without_rds, true, "ok"),
+        (&without_rds, false, "AccessDenied"),
+        (&json!({}), true, "ok"),
+        (&json!({}), false, "ok"),
+    ] {
+        let mut lab = lab(&json!({ "docdbNeedsPresignedUrl": needs_url }));
+        lab.allow("start-copy", &source(condition));
+        let parameters = [
+            ("SourceDBClusterSnapshotIdentifier", DOCUMENTS),
+            ("TargetDBClusterSnapshotIdentifier", "c"),
+            ("PreSignedUrl", signed.as_str()),
+        ];
+        let (response, _) = lab.response(DESTINATION, "CopyDBClusterSnapshot", &parameters);
+        let code = match response.status {
+            200 => "ok".to_owned(),
+            _ => crate::harness::value(&response.body, "Code"),
+        };
+        assert_eq!(code, answer, "{condition} {needs_url}");
+    }
+}
