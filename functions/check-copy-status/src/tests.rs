@@ -269,7 +269,14 @@ async fn an_unknown_status_means_wait() {
             status: status.to_owned(),
             ..snapshot
         };
-        let checked = keep_waiting(&deployment(&world), started.clone(), &odd, world.now()).expect("waits");
+        let checked = keep_waiting(
+            &deployment(&world),
+            started.clone(),
+            &odd.status,
+            odd.percent,
+            world.now(),
+        )
+        .expect("waits");
         assert_eq!(checked.status.state, CopyState::Copying);
         assert_eq!(odd.completion(), Completion::Unfinished);
     }

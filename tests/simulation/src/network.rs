@@ -543,8 +543,8 @@ fn snapshots_in(body: &str) -> Vec<(usize, usize)> {
 fn listed_in(body: &str) -> Vec<String> {
     let identifier = |element: &str| {
         let own = ["DBSnapshotIdentifier", "DBClusterSnapshotIdentifier"].into_iter();
-        own.filter_map(|name| between(element, &format!("<{name}>"), "</"))
-            .next()
+        own.map(|name| format!("<{name}>"))
+            .find_map(|open| between(element, &open, "</"))
             .map(str::to_owned)
     };
     snapshots_in(body)

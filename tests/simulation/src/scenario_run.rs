@@ -91,6 +91,9 @@ const DAYS: u64 = 2;
 /// runs where the deadline is shorter than the copy.
 const MAX_QUIET_RUNS: u64 = 8;
 
+/// Something that happens in a world.
+type Act = fn(&Rc<ScenarioRun>);
+
 /// Everything of one seed.
 struct ScenarioRun {
     seed: u64,
@@ -248,7 +251,7 @@ impl ScenarioRun {
     }
 
     /// What people do on a day, and how often in a thousand days.
-    const CHANGES: [(u64, fn(&Rc<Self>)); 6] = [
+    const CHANGES: [(u64, Act); 6] = [
         (350, Self::change_parameters),
         (350, Self::let_tags_drift),
         (300, Self::switch_over),

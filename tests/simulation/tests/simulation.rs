@@ -95,7 +95,7 @@ const MUTATIONS: [(Broken, u64, &str); Broken::ALL.len()] = [
     (Broken::NameWithoutTime, 1, "ends without a verified copy"),
     (Broken::VerifiesAnything, 1, "is not what was asked for"),
     (Broken::ForeignKey, 1, "which the stack does not allow"),
-    (Broken::NoCatchInMap, 1, "ends without a verified copy"),
+    (Broken::NoCatchInMap, 20, "ends without a verified copy"),
 ];
 
 #[test]
