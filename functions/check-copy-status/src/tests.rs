@@ -387,6 +387,6 @@ async fn a_copy_that_rds_does_not_list_yet_is_waited_for() {
 
     world.clear_faults();
     world.fault(missing.times(1));
-    let checked = check(&world, started).await.expect("found at the second look-up");
+    let checked = check(&world, started).await.expect("found when it is asked for again");
     assert!(checked.status.percent > 0 || checked.verification.is_some());
 }

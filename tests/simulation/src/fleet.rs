@@ -168,7 +168,7 @@ impl Database {
     }
 
     /// Whether RDS tells neither the resource id nor the source of its snapshots.
-    pub(crate) fn is_told_of_less(&self, stack: Stack) -> bool {
+    pub(crate) fn reports_less(&self, stack: Stack) -> bool {
         stack.omits && OF_OTHER_SERVICES.contains(&self.engine)
     }
 
@@ -325,7 +325,7 @@ pub(crate) fn scenario(databases: &[Database], stack: Stack, slots: [u64; 2], ra
         sse_rds_copies: stack.sse_rds,
         delete_seconds: *random.one_of(&[0, 5, 5, 60, 600]),
         listing_lag_seconds: *random.one_of(&[0, 0, 0, 20, 120]),
-        engines: told_of_less(stack),
+        engines: reporting_less(stack),
         ..scenario::Settings::default()
     };
     let source = |mut region: scenario::Region| {
@@ -390,7 +390,7 @@ pub(crate) fn scenario(databases: &[Database], stack: Stack, slots: [u64; 2], ra
 }
 
 /// What RDS does not tell of other services' snapshots.
-fn told_of_less(stack: Stack) -> BTreeMap<String, EngineBehaviour> {
+fn reporting_less(stack: Stack) -> BTreeMap<String, EngineBehaviour> {
     let behaviour = EngineBehaviour {
         ignores_resource_id: true,
         omits: ["DbClusterResourceId", "SourceDBClusterSnapshotArn"]
@@ -498,7 +498,7 @@ fn not_ours(number: usize, database: &Database, stack: Stack) -> scenario::Snaps
     match number % 6 {
         // The very name that its tags make, and RDS says that it is a copy of something else. Where RDS says nothing, it
         // would be ours.
-        4 if !database.is_told_of_less(stack) => scenario::Snapshot {
+        4 if !database.reports_less(stack) => scenario::Snapshot {
             source_arn: Some(format!(
                 "arn:aws:rds:{SOURCE}:123456789012:{}:of-somebody-else",
                 database.kind.snapshot_type()

@@ -803,7 +803,7 @@ impl Invariants {
                 if Some(copy.taken.at) <= newest && is_there(&&copy) {
                     let id = &copy.snapshot.id;
                     self.record
-                        .violation(&format!("{id} is no good, and stays beside a better copy"));
+                        .violation(&format!("{id} stays beside a better copy, and failed or did not match"));
                 }
             }
         }

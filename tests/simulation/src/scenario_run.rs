@@ -830,7 +830,7 @@ impl ScenarioRun {
         let what = self.draw(0..=2);
         let stack = self.stack.get();
         // Where RDS does not tell whose its snapshots are, they are known by the name of their database.
-        let is_meant = |database: &Database| what == 1 || !database.is_told_of_less(stack) && database.id.len() < 60;
+        let is_meant = |database: &Database| what == 1 || !database.reports_less(stack) && database.id.len() < 60;
         let Some(at) = self.one_of_the_living(is_meant) else {
             return;
         };
@@ -894,7 +894,7 @@ impl ScenarioRun {
         self.network.settle();
         let stack = self.stack.get();
         let is_meant = |database: &Database| {
-            !database.is_told_of_less(stack) && database.secondary_of.is_none() && database.id.len() < 57
+            !database.reports_less(stack) && database.secondary_of.is_none() && database.id.len() < 57
         };
         let Some(at) = self.one_of_the_living(is_meant) else {
             return;

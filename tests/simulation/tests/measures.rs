@@ -90,7 +90,7 @@ fn m2_in_a_month_of_copies_of_thirty_hours_every_completed_copy_is_verified() {
 
 /// One copy that takes three days holds up nobody else.
 #[test]
-fn beside_a_copy_of_three_days_every_other_database_keeps_its_objective() {
+fn beside_a_copy_of_three_days_no_other_database_exceeds_the_rpo() {
     const DAYS: i64 = 6;
     let source = |mut region: Region| {
         region = region
