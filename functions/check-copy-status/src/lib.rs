@@ -42,11 +42,10 @@ fn is_end_of_copy(error: &Error) -> bool {
 
 async fn check(deployment: &Deployment, started: Started, now: Timestamp) -> Result<Checked, Error> {
     started.target.check()?;
-    let snapshot = deployment
-        .destination
-        .snapshot(started.target.kind, &started.copy.id, "manual")
-        .await?;
-    let Some(snapshot) = snapshot else {
+    let Some(snapshot) = look_up(deployment, &started).await? else {
+        if schedule::elapsed_seconds(&started.wait, started.copy.requested_at, now) < MAX_LISTING_LAG_SECONDS {
+            return keep_waiting(deployment, started, "not listed yet", 0, now);
+        }
         return Err(Error::CopyMissing { copy: started.copy.id });
     };
     let own = OwnCopy::read(&deployment.owner, &snapshot)
@@ -61,41 +60,54 @@ async fn check(deployment: &Deployment, started: Started, now: Timestamp) -> Res
             status: snapshot.status,
         }),
         Completion::Going => Err(Error::CopyMissing { copy: snapshot.id }),
-        Completion::Unfinished => keep_waiting(deployment, started, &snapshot, now),
+        Completion::Unfinished => keep_waiting(deployment, started, &snapshot.status, snapshot.percent, now),
         Completion::Complete => verify_finished(deployment, started, &snapshot, &own, now).await,
     }
 }
 
-/// A copy in progress: when to look again, unless it has taken too long.
+/// For how long a copy that RDS has accepted may be missing from its answers, which are eventually consistent.
+const MAX_LISTING_LAG_SECONDS: u64 = 600;
+
+/// The copy. One that RDS does not tell of is asked for twice, before it is believed to be gone.
+async fn look_up(deployment: &Deployment, started: &Started) -> Result<Option<Snapshot>, Error> {
+    let (kind, id) = (started.target.kind, &started.copy.id);
+    match deployment.destination.snapshot(kind, id, "manual").await? {
+        None => deployment.destination.snapshot(kind, id, "manual").await,
+        found => Ok(found),
+    }
+}
+
+/// A copy in progress: when to check again, unless it has taken too long.
 fn keep_waiting(
     deployment: &Deployment,
     started: Started,
-    snapshot: &Snapshot,
+    status: &str,
+    percent: i32,
     now: Timestamp,
 ) -> Result<Checked, Error> {
     let elapsed = schedule::elapsed_seconds(&started.wait, started.copy.requested_at, now);
     let deadline_hours = deployment.settings.copy_deadline_hours;
     if elapsed > u64::from(deadline_hours) * 3600 {
         return Err(Error::CopyOverdue {
-            copy: snapshot.id.clone(),
-            status: snapshot.status.clone(),
-            percent: snapshot.percent,
+            copy: started.copy.id,
+            status: status.to_owned(),
+            percent,
             hours: deadline_hours,
         });
     }
-    let wait = schedule::next(&started.wait, elapsed, snapshot.percent);
+    let wait = schedule::next(&started.wait, elapsed, percent);
     tracing::info!(
-        copy = snapshot.id,
-        status = snapshot.status,
-        percent = snapshot.percent,
+        copy = started.copy.id,
+        status,
+        percent,
         elapsed_seconds = elapsed,
         wait_seconds = wait.seconds,
         "copy in progress"
     );
     let status = CopyProgress {
         state: CopyState::Copying,
-        percent: snapshot.percent,
-        remaining_seconds: remaining_seconds(elapsed, snapshot.percent),
+        percent,
+        remaining_seconds: remaining_seconds(elapsed, percent),
         finished_at: None,
     };
     Ok(Checked {

@@ -6,7 +6,7 @@ use fixtures::{DESTINATION, KEY, OTHER_KEY, SOURCE, deployment, metered, target,
 use rds::{CopyRequest, SnapshotQuery};
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::{Becomes, Database};
-use rds_simulator_sdk::simulator::{Calls, Fault};
+use rds_simulator_sdk::simulator::{Action, Calls, Fault};
 
 use super::*;
 
@@ -269,7 +269,14 @@ async fn an_unknown_status_means_wait() {
             status: status.to_owned(),
             ..snapshot
         };
-        let checked = keep_waiting(&deployment(&world), started.clone(), &odd, world.now()).expect("waits");
+        let checked = keep_waiting(
+            &deployment(&world),
+            started.clone(),
+            &odd.status,
+            odd.percent,
+            world.now(),
+        )
+        .expect("waits");
         assert_eq!(checked.status.state, CopyState::Copying);
         assert_eq!(odd.completion(), Completion::Unfinished);
     }
@@ -347,6 +354,7 @@ async fn a_copy_of_which_nothing_comes_is_measured_and_a_poll_that_fails_is_not(
         },
         ..started
     };
+    world.advance(Duration::from_mins(11));
     let error = handle(&deployment, gone, world.now()).await;
     assert_eq!(error.expect_err("gone").name(), "CopyMissing");
     let [line] = &measured.lines(Metric::COPIES_FAILED)[..] else {
@@ -356,4 +364,29 @@ async fn a_copy_of_which_nothing_comes_is_measured_and_a_poll_that_fails_is_not(
         (&line["Copy"], &line["Error"]),
         (&"snap-orders-gone".into(), &"CopyMissing".into())
     );
+}
+
+/// RDS is eventually consistent: a copy that it has accepted may be missing from its answers for a while, which is no end
+/// of it. A copy that is missing from one answer only is asked for again.
+#[tokio::test]
+async fn a_copy_that_rds_does_not_list_yet_is_waited_for() {
+    let world = world(|region| region.instance(orders()));
+    let started = start(&world, DatabaseKind::Instance, "orders").await;
+    let missing = Fault::new(
+        Calls::to("DescribeDBSnapshots"),
+        Action::Missing(started.copy.id.clone()),
+    );
+    world.fault(missing.clone());
+    let checked = check(&world, started.clone()).await.expect("waits");
+    assert_eq!((checked.status.state, checked.status.percent), (CopyState::Copying, 0));
+    assert!(checked.started.wait.waited_seconds > started.wait.waited_seconds);
+
+    world.advance(Duration::from_mins(11));
+    let error = check(&world, started.clone()).await.expect_err("missing for long");
+    assert_eq!(error.name(), "CopyMissing");
+
+    world.clear_faults();
+    world.fault(missing.times(1));
+    let checked = check(&world, started).await.expect("found when it is asked for again");
+    assert!(checked.status.percent > 0 || checked.verification.is_some());
 }

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use domain::copy_tags::CopyStatus;
+use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::error::Error;
 use domain::ownership::{CopyIdentity, Format};
-use domain::payload::{Found, Prunable};
+use domain::payload::{Found, Prunable, PruneReport, Pruned, Started};
+use domain::retention_rules::RetentionRules;
+use domain::tags;
 use jiff::{SignedDuration, Timestamp};
 use list_targets::Keys;
+use prune_old::retention::{self, Brake, PruneRules, SourceDatabase};
 use rds::SnapshotQuery;
 use runtime::deployment::Deployment;
 use serde::Serialize;
@@ -43,10 +46,46 @@ pub enum Broken {
     PrunerOverlooksTags,
     /// prune-old keeps one copy of a database that no longer exists, whatever the stack says.
     PrunerKeepsOneOfTheGone,
+    /// prune-old deletes in one execution whatever may go.
+    NoBrake,
+    /// prune-old reads what copies recorded of retention on the newest verified one only.
+    WidestOfTheNewest,
+    /// A copy of which RDS reports another source than its tags counts as ours.
+    ReportedSourceIgnored,
+    /// prune-old does not read whether a person holds a copy.
+    HoldIgnored,
+    /// A delete that RDS refuses ends pruning.
+    RefusedDeleteEndsLoop,
+    /// The name of a copy does not depend on when its snapshot was taken, so that the copy of an earlier snapshot of that
+    /// name is taken for it.
+    NameWithoutTime,
+    /// check-copy-status marks whatever is complete as verified.
+    VerifiesAnything,
     /// start-copy asks for a key that nobody allowed.
     ForeignKey,
     /// An iteration of copy-fleet does not catch that its database failed.
     NoCatchInMap,
+}
+
+impl Broken {
+    /// All of them but nothing.
+    pub const ALL: [Self; 15] = [
+        Self::PrunerDeletesNewest,
+        Self::NoIdempotencyCheck,
+        Self::NoRetry,
+        Self::PrunerOverlooksUnreadableTags,
+        Self::PrunerOverlooksTags,
+        Self::PrunerKeepsOneOfTheGone,
+        Self::NoBrake,
+        Self::WidestOfTheNewest,
+        Self::ReportedSourceIgnored,
+        Self::HoldIgnored,
+        Self::RefusedDeleteEndsLoop,
+        Self::NameWithoutTime,
+        Self::VerifiesAnything,
+        Self::ForeignKey,
+        Self::NoCatchInMap,
+    ];
 }
 
 /// What one invocation returns.
@@ -58,7 +97,7 @@ pub struct Functions {
     network: Network,
     record: Record,
     invariants: Invariants,
-    deployments: BTreeMap<&'static str, Rc<Deployment>>,
+    deployments: RefCell<BTreeMap<&'static str, Rc<Deployment>>>,
     keys: Keys,
     random: RefCell<Random>,
     /// How far each function's clock is off.
@@ -125,22 +164,28 @@ impl Functions {
         random: Random,
         broken: Broken,
     ) -> Rc<Self> {
-        let deployments = Self::NAMES
-            .into_iter()
-            .map(|name| (name, Rc::new(network.deployment(name, settings))))
-            .collect();
-        Rc::new(Self {
+        let this = Rc::new(Self {
             tasks: Rc::clone(tasks),
             network: network.clone(),
             record: record.clone(),
             invariants: invariants.clone(),
-            deployments,
+            deployments: RefCell::default(),
             keys: network.keys("list-targets", settings),
             random: RefCell::new(random),
             skews: RefCell::default(),
             last: Cell::new(0),
             broken,
-        })
+        });
+        this.deploy(settings);
+        this
+    }
+
+    /// Deploys all five with these settings; those that run go on with what they had.
+    pub fn deploy(&self, settings: &domain::settings::Settings) {
+        let deployments = Self::NAMES
+            .into_iter()
+            .map(|name| (name, Rc::new(self.network.deployment(name, settings))));
+        *self.deployments.borrow_mut() = deployments.collect();
     }
 
     /// Invokes a function for a run that listed its databases in this stretch of time, if it has. It goes on even when
@@ -273,6 +318,9 @@ impl Functions {
         {
             self.record.faults("copy comes out different", 1);
         }
+        if let Err(failure) = &ended {
+            self.record.add(&format!("functions end with {}", failure.error), 1);
+        }
         let said = match &ended {
             Ok(_) => "ok".to_owned(),
             Err(failure) => format!("{} {}", failure.error, failure.cause.as_deref().unwrap_or_default()),
@@ -282,7 +330,8 @@ impl Functions {
     }
 
     async fn handle(&self, function: &str, payload: Value, now: Timestamp) -> Ended {
-        let deployment = &*self.deployments[function];
+        let deployment = Rc::clone(&self.deployments.borrow()[function]);
+        let deployment = &*deployment;
         match function {
             "list-targets" => {
                 answer(payload, |input| {
@@ -298,6 +347,9 @@ impl Functions {
                     if self.broken == Broken::NoIdempotencyCheck {
                         pass_over(deployment, &mut found).await?;
                     }
+                    if self.broken == Broken::NameWithoutTime {
+                        take_for_another(deployment, &mut found).await?;
+                    }
                     if self.broken == Broken::ForeignKey {
                         let deployment = pick_foreign_key(deployment, &mut found);
                         return start_copy::handle(&deployment, found, now).await;
@@ -306,7 +358,18 @@ impl Functions {
                 })
                 .await
             }
-            "check-copy-status" => answer(payload, |started| check_copy_status::handle(deployment, started, now)).await,
+            "check-copy-status" => {
+                answer(payload, async |started: Started| {
+                    let copy = started.copy.arn.clone();
+                    let checked = check_copy_status::handle(deployment, started, now).await;
+                    if self.broken == Broken::VerifiesAnything && matches!(checked, Err(Error::CopyMismatch { .. })) {
+                        let time = now.to_string();
+                        deployment.destination.tag(&copy, tags::VERIFIED, &time).await?;
+                    }
+                    checked
+                })
+                .await
+            }
             _ => {
                 answer(payload, async |mut payload: Prunable| {
                     match self.broken {
@@ -321,6 +384,19 @@ impl Functions {
                         {
                             let kept = usize::try_from(deployment.settings.keep.copies).unwrap_or(1);
                             delete_from(deployment, &payload, kept, usize::MAX).await?;
+                        }
+                        Broken::NoBrake => {
+                            let mut deployment = deployment.clone();
+                            deployment.settings.max_deletes_per_run = 1000;
+                            return prune_old::handle(&deployment, payload, now).await;
+                        }
+                        Broken::WidestOfTheNewest
+                        | Broken::ReportedSourceIgnored
+                        | Broken::HoldIgnored
+                        | Broken::RefusedDeleteEndsLoop
+                            if !payload.target.dry_run =>
+                        {
+                            return prune_broken(deployment, payload, now, self.broken).await;
                         }
                         Broken::PrunerKeepsOneOfTheGone if payload.target.retired => {
                             let mut deployment = deployment.clone();
@@ -386,6 +462,74 @@ fn pick_foreign_key(deployment: &Deployment, found: &mut Found) -> Deployment {
     deployment
 }
 
+/// The broken start-copy: where there is a copy of an earlier snapshot of the same ARN, the new one has its name.
+async fn take_for_another(deployment: &Deployment, found: &mut Found) -> Result<(), Error> {
+    let Some(source) = &mut found.source else { return Ok(()) };
+    let names = [found.target.id.clone()];
+    let there = deployment
+        .destination
+        .snapshots(found.target.kind, SnapshotQuery::ManualOfNames(&names))
+        .await?;
+    let own = there.iter().filter_map(|copy| OwnCopy::read(&deployment.owner, copy));
+    let mut earlier = own.filter(|copy| copy.source_arn == source.arn && copy.source_created != source.created_at);
+    if let Some(copy) = earlier.next() {
+        source.created_at = copy.source_created;
+        found.attempt = copy.attempt;
+    }
+    Ok(())
+}
+
+/// The broken prune-old: it sees, or does, something less than it should.
+async fn prune_broken(
+    deployment: &Deployment,
+    payload: Prunable,
+    now: Timestamp,
+    broken: Broken,
+) -> Result<Pruned, Error> {
+    let target = &payload.target;
+    let mut names = vec![target.id.clone()];
+    names.extend(payload.former_ids.iter().cloned());
+    let query = SnapshotQuery::ManualOfNames(&names);
+    let mut there = deployment.destination.snapshots(target.kind, query).await?;
+    if broken == Broken::ReportedSourceIgnored {
+        for copy in &mut there {
+            copy.source_arn = None;
+        }
+    }
+    let mut copies: Vec<OwnCopy> = there
+        .iter()
+        .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
+        .filter(|copy| copy.source_resource_id == target.resource_id)
+        .collect();
+    let verified = copies.iter().filter(|copy| copy.status == CopyStatus::Verified);
+    let newest = verified
+        .max_by_key(|copy| copy.source_created)
+        .map(|copy| copy.id.clone());
+    for copy in &mut copies {
+        if broken == Broken::WidestOfTheNewest && newest.as_ref() != Some(&copy.id) {
+            copy.retention = RetentionRules::default();
+        }
+        copy.hold &= broken != Broken::HoldIgnored;
+    }
+    let database = deployment.source.database(target.kind, &target.resource_id).await?;
+    let database = database.as_ref().map_or(SourceDatabase::Gone, SourceDatabase::Living);
+    let rules = PruneRules::new(&deployment.settings, target, database, &copies);
+    let mut brake = Brake::new(deployment.settings.max_deletes_per_run, 0);
+    for verdict in retention::plan(&copies, &rules, now) {
+        if verdict.delete && brake.allows(verdict.copy) {
+            match deployment.destination.delete(target.kind, &verdict.copy.id).await {
+                Ok(()) => brake.count(verdict.copy),
+                Err(_) if broken == Broken::RefusedDeleteEndsLoop => break,
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(Pruned {
+        payload,
+        pruned: PruneReport::default(),
+    })
+}
+
 /// The broken prune-old: of the verified copies, the newest first, `stay` stay and the `go` after them go.
 async fn delete_from(deployment: &Deployment, payload: &Prunable, stay: usize, go: usize) -> Result<(), Error> {
     let names = [payload.target.id.clone()];
@@ -393,9 +537,9 @@ async fn delete_from(deployment: &Deployment, payload: &Prunable, stay: usize, g
         .destination
         .snapshots(payload.target.kind, SnapshotQuery::ManualOfNames(&names))
         .await?;
-    let mut copies: Vec<domain::copy_tags::OwnCopy> = there
+    let mut copies: Vec<OwnCopy> = there
         .iter()
-        .filter_map(|copy| domain::copy_tags::OwnCopy::read(&deployment.owner, copy))
+        .filter_map(|copy| OwnCopy::read(&deployment.owner, copy))
         .filter(|copy| copy.status == CopyStatus::Verified && copy.source_resource_id == payload.target.resource_id)
         .collect();
     copies.sort_by_key(|copy| std::cmp::Reverse(copy.source_created));

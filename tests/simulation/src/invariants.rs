@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use rds_simulator_sdk::simulator::{Kind, SnapshotState, State};
 
 use crate::functions::Listed;
-use crate::network::{parameter, subject};
+use crate::network::{parameter, source_of_copy, subject};
 use crate::policies::{Kept, Policy, calendar};
 use crate::record::Record;
 use crate::virtual_time::lock;
@@ -20,9 +20,14 @@ use crate::virtual_time::lock;
 /// By how much a function's clock may be off.
 pub const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
+/// The tag by which a person holds a copy, as somebody writes it.
+pub(crate) const HOLD_OTHERWISE: &str = "Snapferry-Hold";
+
 /// A snapshot of the source region, as it really is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
+    /// Its ARN. Those of hand-made ones are used again: a snapshot is its ARN and its time.
+    pub arn: String,
     /// Of an instance or of a cluster.
     pub kind: Kind,
     /// When its data was captured.
@@ -53,9 +58,9 @@ impl Past {
             .collect()
     }
 
-    /// What a run that listed the databases in this stretch must keep at least, whichever of them it has read.
-    fn keep(&self, listed: Listed) -> Kept {
-        let policies = self.in_force(listed).into_iter().map(|policy| policy.keep);
+    /// What must be kept at least by who has read the tags in this stretch, whichever of them that was.
+    fn keep(&self, read: Listed) -> Kept {
+        let policies = self.in_force(read).into_iter().map(|policy| policy.keep);
         policies.reduce(Kept::at_least).unwrap_or_default()
     }
 }
@@ -64,29 +69,59 @@ impl Past {
 #[derive(Debug)]
 struct Invoked {
     function: String,
+    /// The stack as it was deployed then.
+    deployed: Arc<Deployed>,
+    /// When it began.
+    begun: Timestamp,
     /// When its run listed the databases.
     listed: Option<Listed>,
     /// When it last listed copies, or began.
     read: Timestamp,
-    /// What it saw then, if it may delete.
+    /// What it saw then, if it may delete: RDS may leave out what is there.
     seen: Option<State>,
     /// Verified copies that it has deleted.
     deleted: u32,
 }
 
-/// The judge of one seed. Clones are the same judge.
-#[derive(Debug, Clone)]
-pub struct Invariants {
+/// The stack's parameters, as they are for a while.
+#[derive(Debug)]
+struct Deployed {
     settings: Settings,
     /// The stack's key and the others that it allows.
     keys: Vec<String>,
+}
+
+impl Deployed {
+    /// What the stack keeps of every database.
+    fn keep(&self) -> Kept {
+        let keep = &self.settings.keep;
+        Kept {
+            copies: keep.copies,
+            days: keep.days,
+            calendar: [keep.daily, keep.weekly, keep.monthly, keep.yearly],
+        }
+    }
+}
+
+/// The judge of one seed. Clones are the same judge.
+#[derive(Debug, Clone)]
+pub struct Invariants {
+    /// What never changes of them: regions, owner, deadline.
+    settings: Settings,
     record: Record,
     known: Arc<Mutex<Known>>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    taken: BTreeMap<String, Taken>,
+    /// The stack as it is now.
+    deployed: Option<Arc<Deployed>>,
+    /// Snapshots of the source region by ARN, the last one of each last.
+    taken: BTreeMap<String, Vec<Taken>>,
+    /// What the copies are of, by their name.
+    copy_of: BTreeMap<String, Taken>,
+    /// Copies that RDS never deletes.
+    undeletable: BTreeSet<String>,
     /// Snapshots of the destination region, and manual ones of the source region, that are not ours.
     others: Vec<(String, SnapshotState)>,
     invocations: BTreeMap<u64, Invoked>,
@@ -96,8 +131,14 @@ struct Known {
     asked: BTreeMap<String, (Option<String>, Kept)>,
     /// When RDS accepted a copy of this name.
     accepted: BTreeMap<String, Timestamp>,
+    /// Snapshots of the source region that are gone.
+    expired: BTreeSet<String>,
+    /// Whether the stack's key has changed.
+    has_other_key: bool,
+    /// Copies that RDS left out of a listing: who does not see one may copy its snapshot once more.
+    missed: BTreeSet<String>,
     /// Snapshots whose verified copy was deleted again.
-    pruned: BTreeSet<String>,
+    pruned: BTreeSet<(String, Timestamp)>,
     /// Copies accepted of snapshots of a database, by its identifier.
     of_database: BTreeMap<String, u32>,
 }
@@ -106,12 +147,33 @@ impl Invariants {
     /// A judge of what this stack does. `keys` are those that a copy may have, the stack's own one first.
     #[must_use]
     pub fn new(settings: &Settings, keys: Vec<String>, record: &Record) -> Self {
-        Self {
+        let this = Self {
             settings: settings.clone(),
-            keys,
             record: record.clone(),
             known: Arc::default(),
-        }
+        };
+        this.deployed(settings, keys);
+        this
+    }
+
+    /// From now on functions begin with these parameters.
+    pub fn deployed(&self, settings: &Settings, keys: Vec<String>) {
+        let settings = settings.clone();
+        let mut known = lock(&self.known);
+        known.has_other_key |= known.deployed.as_ref().is_some_and(|before| before.keys[0] != keys[0]);
+        known.deployed = Some(Arc::new(Deployed { settings, keys }));
+    }
+
+    /// The stack as it is now.
+    fn now_deployed(&self) -> Arc<Deployed> {
+        let deployed = lock(&self.known).deployed.clone();
+        deployed.unwrap_or_else(|| {
+            let settings = self.settings.clone();
+            Arc::new(Deployed {
+                settings,
+                keys: Vec::new(),
+            })
+        })
     }
 
     /// From now on the tags of a database ask for this.
@@ -126,36 +188,67 @@ impl Invariants {
         lock(&self.known).pasts.entry(resource_id.to_owned()).or_default().gone = Some(now);
     }
 
-    /// What the stack keeps of every database.
-    fn keep(&self) -> Kept {
-        let keep = &self.settings.keep;
-        Kept {
-            copies: keep.copies,
-            days: keep.days,
-            calendar: [keep.daily, keep.weekly, keep.monthly, keep.yearly],
-        }
-    }
-
     /// A snapshot was taken in the source region.
-    pub fn taken(&self, arn: &str, taken: Taken) {
-        lock(&self.known).taken.insert(arn.to_owned(), taken);
+    pub fn taken(&self, taken: Taken) {
+        let mut known = lock(&self.known);
+        known.expired.remove(&taken.arn);
+        known.taken.entry(taken.arn.clone()).or_default().push(taken);
     }
 
-    /// What is there at the beginning is not ours.
+    /// What is there at the beginning is not ours, but for copies that the stack made before.
     pub fn others(&self, state: &State) {
         let mut known = lock(&self.known);
         for region in [&self.settings.source_region, &self.settings.destination_region] {
             for snapshot in state.snapshots(region) {
-                if snapshot.snapshot_type == "manual" {
+                if snapshot.snapshot_type == "manual" && !known.copy_of.contains_key(&snapshot.id) {
                     known.others.push((region.clone(), snapshot.clone()));
                 }
             }
         }
     }
 
+    /// A copy was made and verified before the world began.
+    pub fn old_copy(&self, copy: &SnapshotState, taken: Taken, is_undeletable: bool) {
+        let mut known = lock(&self.known);
+        let accepted = taken.at;
+        known
+            .asked
+            .insert(copy.id.clone(), (copy.kms_key.clone(), Kept::recorded(&copy.tags)));
+        known.accepted.insert(copy.id.clone(), accepted);
+        known.copy_of.insert(copy.id.clone(), taken);
+        if is_undeletable {
+            known.undeletable.insert(copy.id.clone());
+        }
+    }
+
+    /// Somebody has made a snapshot that is not ours, or has changed one.
+    pub fn other(&self, region: &str, snapshot: &SnapshotState) {
+        let mut known = lock(&self.known);
+        known.others.retain(|(_, other)| other.arn != snapshot.arn);
+        known.others.push((region.to_owned(), snapshot.clone()));
+    }
+
+    /// Somebody has changed the tags of a snapshot, which may be one that is not ours.
+    pub fn retagged(&self, region: &str, snapshot: &SnapshotState) {
+        let is_other = lock(&self.known)
+            .others
+            .iter()
+            .any(|(_, other)| other.arn == snapshot.arn);
+        if is_other {
+            self.other(region, snapshot);
+        }
+    }
+
+    /// RDS left a copy out of a listing.
+    pub fn missed(&self, id: &str) {
+        lock(&self.known).missed.insert(id.to_owned());
+    }
+
     /// A snapshot is gone, and not by our doing: somebody has deleted it, if it was a manual one.
     pub fn expired(&self, arn: &str) {
-        lock(&self.known).others.retain(|(_, other)| other.arn != arn);
+        let mut known = lock(&self.known);
+        known.others.retain(|(_, other)| other.arn != arn);
+        known.expired.insert(arn.to_owned());
     }
 
     /// How many copies RDS has accepted of snapshots of this database.
@@ -168,6 +261,8 @@ impl Invariants {
     pub fn invoked(&self, number: u64, function: &str, now: Timestamp, listed: Option<Listed>) {
         let invoked = Invoked {
             function: function.to_owned(),
+            deployed: self.now_deployed(),
+            begun: now,
             listed,
             read: now,
             seen: None,
@@ -176,12 +271,27 @@ impl Invariants {
         lock(&self.known).invocations.insert(number, invoked);
     }
 
-    /// An invocation lists copies.
-    pub fn read(&self, number: u64, now: Timestamp, state: impl FnOnce() -> State) {
+    /// An invocation lists copies: `listed` gives what is there, and the names of those that RDS has told of.
+    pub fn read(&self, number: u64, now: Timestamp, listed: &dyn Fn() -> (State, Vec<String>)) {
         if let Some(invoked) = lock(&self.known).invocations.get_mut(&number) {
             invoked.read = now;
             if invoked.function == "prune-old" {
-                invoked.seen = Some(state());
+                let (mut state, names) = listed();
+                let region = state.regions.entry(self.settings.destination_region.clone());
+                region.and_modify(|region| {
+                    region.snapshots.retain(|snapshot| names.contains(&snapshot.id));
+                    // What an earlier page has told of is known as well.
+                    let before = invoked
+                        .seen
+                        .iter()
+                        .flat_map(|seen| seen.snapshots(&self.settings.destination_region));
+                    for snapshot in before {
+                        if !region.snapshots.iter().any(|other| other.arn == snapshot.arn) {
+                            region.snapshots.push(snapshot.clone());
+                        }
+                    }
+                });
+                invoked.seen = Some(state);
             }
         }
     }
@@ -191,7 +301,7 @@ impl Invariants {
         let id = subject(form);
         match action {
             "DeleteDBSnapshot" | "DeleteDBClusterSnapshot" => self.deleted(invocation, &id, before, now),
-            "CopyDBSnapshot" | "CopyDBClusterSnapshot" => self.accepted(invocation, &id, after, now),
+            "CopyDBSnapshot" | "CopyDBClusterSnapshot" => self.accepted(invocation, &id, form, after, now),
             "AddTagsToResource" => self.tagged(&id, form, before, after),
             other => self.record.violation(&format!("nobody should call {other}")),
         }
@@ -233,24 +343,31 @@ impl Invariants {
         self.judge_retention(invocation, deleted, now);
         let mut known = lock(&self.known);
         if deleted.status == CopyStatus::Verified {
-            known.pruned.insert(deleted.source_arn().to_owned());
+            known.pruned.insert((deleted.taken.arn.clone(), deleted.taken.at));
             let made = known.invocations.get_mut(&invocation).map_or(0, |invoked| {
                 invoked.deleted += 1;
                 invoked.deleted
             });
-            if made > self.settings.max_deletes_per_run {
+            if made > known.max_deletes(invocation) {
                 let problem = format!("{id} is verified copy {made} that one step deletes");
                 self.record.violation(&problem);
             }
         }
-        let read = known.invocations.get(&invocation).map_or(now, |invoked| invoked.read);
+        let seen: BTreeSet<&String> = known
+            .invocations
+            .get(&invocation)
+            .map_or_else(BTreeSet::new, |invoked| {
+                let seen = invoked.seen.iter();
+                let there = seen.flat_map(|seen| seen.snapshots(&self.settings.destination_region));
+                there.map(|snapshot| &snapshot.id).collect()
+            });
         let deadline = SignedDuration::from_hours(i64::from(self.settings.copy_deadline_hours)) - MAX_SKEW;
         let blocking = of_database().find(|copy| {
             let accepted = known.accepted.get(&copy.snapshot.id).copied().unwrap_or(Timestamp::MIN);
             copy.status == CopyStatus::InProgress
                 && copy.age() > deleted.age()
-                // One that began after the function had looked cannot be known to it.
-                && accepted < read
+                // One that began after the function had listed them, or that RDS did not list, cannot be known to it.
+                && seen.contains(&copy.snapshot.id)
                 && now.duration_since(accepted) < deadline
         });
         let blocking = blocking.map(|copy| copy.snapshot.id.clone());
@@ -261,42 +378,52 @@ impl Invariants {
         }
     }
 
-    /// Whether every rule let a copy go: those of the stack, and those that the database's tags asked for when the run
-    /// that deletes it listed the databases. Judged by what the function saw: another may have deleted since.
+    /// Whether every rule let a copy go: those of the stack, and those that the database's tags asked for while the step
+    /// ran that deletes it. Judged by what the step saw: another may have deleted since.
     fn judge_retention(&self, invocation: u64, deleted: &OwnedCopy<'_>, now: Timestamp) {
-        let (listed, seen) = match lock(&self.known).invocations.get_mut(&invocation) {
-            Some(invoked) => (invoked.listed, invoked.seen.clone()),
-            None => (None, None),
+        let (deployed, begun, seen) = match lock(&self.known).invocations.get_mut(&invocation) {
+            Some(invoked) => (Arc::clone(&invoked.deployed), invoked.begun, invoked.seen.clone()),
+            None => (self.now_deployed(), now, None),
         };
         let (id, resource_id) = (&deleted.snapshot.id, &deleted.taken.resource_id);
-        let (Some(listed), Some(seen)) = (listed, seen) else {
-            let problem = format!("{id} was deleted by who listed neither databases nor copies");
+        let Some(seen) = seen else {
+            let problem = format!("{id} was deleted by who listed no copies");
             return self.record.violation(&problem);
         };
         let copies = self.copies(&seen);
-        let mut verified: Vec<&OwnedCopy<'_>> = copies
-            .iter()
-            .filter(|copy| copy.status == CopyStatus::Verified && copy.taken.resource_id == *resource_id)
+        let of_database = || copies.iter().filter(|copy| copy.taken.resource_id == *resource_id);
+        let mut verified: Vec<&OwnedCopy<'_>> = of_database()
+            .filter(|copy| copy.status == CopyStatus::Verified)
             .collect();
         verified.sort_by_key(|copy| copy.age());
+        if of_database().any(|copy| copy.snapshot.id == *id && copy.is_held()) {
+            self.record
+                .violation(&format!("{id} was deleted, which a person holds"));
+        }
         let known = lock(&self.known);
         let Some(past) = known.pasts.get(resource_id) else {
             return;
         };
-        let mut keep = self.keep();
-        if past.gone.is_some_and(|gone| gone < listed.0) {
+        let mut keep = deployed.keep();
+        let tags_read = (begun, now);
+        if past.gone.is_some_and(|gone| gone < begun) {
             self.record.add("deleted of databases that are gone", 1);
-            if self.settings.retired_keep_days == 0 {
+            let retired_keep_days = deployed.settings.retired_keep_days;
+            if retired_keep_days == 0 {
                 let problem = format!("{id} was deleted, whose database is gone: such copies stay");
                 return self.record.violation(&problem);
             }
-            keep.days = keep.days.max(self.settings.retired_keep_days);
+            if of_database().any(|copy| copy.tag(tags::UNREAD).is_some()) {
+                let problem = format!("{id} was deleted, whose database is gone, and a tag of it could not be read");
+                self.record.violation(&problem);
+            }
+            keep.days = keep.days.max(retired_keep_days);
         } else {
-            if past.in_force(listed).iter().all(|policy| policy.unreadable) {
+            if past.in_force(tags_read).iter().all(|policy| policy.unreadable) {
                 self.record
                     .violation(&format!("{id} was deleted, and a tag of its database cannot be read"));
             }
-            keep = keep.at_most(past.keep(listed));
+            keep = keep.at_most(past.keep(tags_read));
         }
         // What every verified copy recorded is in force: a rule ends when the last copy made under it is gone.
         for copy in &verified {
@@ -328,7 +455,24 @@ impl Invariants {
         }
     }
 
-    fn accepted(&self, invocation: u64, id: &str, after: &State, now: Timestamp) {
+    fn accepted(&self, invocation: u64, id: &str, form: &str, after: &State, now: Timestamp) {
+        {
+            // RDS copies what has that ARN now.
+            let mut known = lock(&self.known);
+            let source = source_of_copy(form).unwrap_or_default();
+            let copied = known.taken.get(&source).and_then(|taken| taken.last()).cloned();
+            let state = after.snapshot(&self.settings.destination_region, id);
+            match (copied, state) {
+                (Some(copied), Some(state)) if is_marked(state, &copied) => {
+                    known.copy_of.insert(id.to_owned(), copied);
+                }
+                (copied, _) => {
+                    drop(known);
+                    let problem = format!("{id} was copied of {copied:?}, and is marked otherwise");
+                    return self.record.violation(&problem);
+                }
+            }
+        }
         let copies = self.copies(after);
         let Some(copy) = copies.iter().find(|copy| copy.snapshot.id == id) else {
             self.record
@@ -338,21 +482,27 @@ impl Invariants {
         {
             let mut known = lock(&self.known);
             known.accepted.insert(id.to_owned(), now);
-            let listed = known.invocations.get(&invocation).and_then(|invoked| invoked.listed);
+            let invoked = known.invocations.get(&invocation);
+            let listed = invoked.and_then(|invoked| invoked.listed);
+            let deployed = invoked.map(|invoked| Arc::clone(&invoked.deployed));
+            let keys = deployed.map(|deployed| deployed.keys.clone()).unwrap_or_default();
             let past = known.pasts.get(&copy.taken.resource_id);
             let (policies, keep) = match (past, listed) {
                 (Some(past), Some(listed)) => (past.in_force(listed), past.keep(listed)),
                 _ => (Vec::new(), Kept::default()),
             };
             let key = copy.snapshot.kms_key.clone();
-            let mut wanted = policies
-                .iter()
-                .map(|policy| Some(policy.key.unwrap_or(&self.keys[0])).filter(|_| copy.taken.has_key));
+            let mut wanted = policies.iter().map(|policy| {
+                policy
+                    .key
+                    .or(keys.first().map(String::as_str))
+                    .filter(|_| copy.taken.has_key)
+            });
             if !wanted.any(|wanted| wanted == key.as_deref()) {
                 self.record
                     .violation(&format!("{id} has the key {key:?}, which nobody asked for"));
             }
-            if key.as_ref().is_some_and(|key| !self.keys.contains(key)) {
+            if key.as_ref().is_some_and(|key| !keys.contains(key)) {
                 self.record
                     .violation(&format!("{id} has the key {key:?}, which the stack does not allow"));
             }
@@ -361,7 +511,7 @@ impl Invariants {
                     .violation(&format!("{id} does not carry {tag} of its database"));
             }
             known.asked.insert(id.to_owned(), (key, keep));
-            if known.pruned.contains(copy.source_arn()) {
+            if known.pruned.contains(&(copy.taken.arn.clone(), copy.taken.at)) {
                 // No promise is broken: a start that waited for a slot may come after newer copies. It is a waste.
                 self.record.add("copies of snapshots whose verified copy was pruned", 1);
             }
@@ -376,13 +526,16 @@ impl Invariants {
         let same = || {
             copies
                 .iter()
-                .filter(|other| other.source_arn() == copy.source_arn() && other.asked == copy.asked)
+                .filter(|other| other.is_of(&copy.taken) && other.asked == copy.asked)
         };
+        let is_missed = |other: &&OwnedCopy<'_>| lock(&self.known).missed.contains(&other.snapshot.id);
         let good = same().filter(|other| other.status.may_be_good()).count();
-        if good > 1 {
+        if good > 1 && same().any(|other| is_missed(&other)) {
+            self.record.add("copied again because a listing lacked the copy", 1);
+        } else if good > 1 {
             self.record.violation(&format!(
                 "{} is copied {good} times, the last time as {id}",
-                copy.source_arn()
+                copy.taken.arn
             ));
         }
         let attempt: u32 = copy
@@ -424,15 +577,12 @@ impl Invariants {
     fn came_out_right(&self, snapshot: &SnapshotState) -> bool {
         let known = lock(&self.known);
         let asked = known.asked.get(&snapshot.id).map(|(key, _)| key);
-        let is_of_known = snapshot
-            .source_arn
-            .as_ref()
-            .is_some_and(|arn| known.taken.contains_key(arn));
-        is_of_known
-            && snapshot.tags.get(tags::SOURCE_ARN) == snapshot.source_arn.as_ref()
+        let copied = known.copy_of.get(&snapshot.id);
+        copied.is_some_and(|copied| snapshot.source_arn.as_ref() == Some(&copied.arn) && is_marked(snapshot, copied))
             && snapshot.status == "available"
             && asked == Some(&snapshot.kms_key)
-            && !snapshot.engine.starts_with("wrong")
+            // Of which engine a snapshot was that has expired, nobody knows any more.
+            && (!snapshot.engine.starts_with("wrong") || copied.is_some_and(|copied| known.expired.contains(&copied.arn)))
     }
 
     /// What holds at any moment.
@@ -454,11 +604,15 @@ impl Invariants {
                     .violation(&format!("{} is not ours and is not what it was", other.arn));
             }
         }
+        let missed = known.missed.clone();
         drop(known);
         let copies = self.copies(state);
+        let of_missed = |copy: &&OwnedCopy<'_>| missed.contains(&copy.snapshot.id);
         for (at, copy) in copies.iter().enumerate() {
             let twin = copies[..at].iter().find(|other| {
-                other.source_arn() == copy.source_arn()
+                !of_missed(other)
+                    && !of_missed(&copy)
+                    && other.is_of(&copy.taken)
                     && other.asked == copy.asked
                     && other.status.may_be_good()
                     && copy.status.may_be_good()
@@ -483,19 +637,23 @@ impl Invariants {
                 snapshot.snapshot_type == "automated"
                     || snapshot.snapshot_type == "manual" && self.settings.include_manual_snapshots
             })
-            .filter(|snapshot| snapshot.status == "available")
+            .filter(|snapshot| snapshot.status == "available" && snapshot.arn.contains(&state.account))
             .max_by_key(|snapshot| (snapshot.created_at, snapshot.id.clone()));
         let Some(newest) = newest else { return };
-        let key = lock(&self.known)
+        let deployed = self.now_deployed();
+        let known = lock(&self.known);
+        let has_other_key = known.has_other_key;
+        let key = known
             .pasts
             .get(resource_id)
             .and_then(|past| past.policies.last()?.1.key);
-        let key = key.unwrap_or(&self.keys[0]);
+        drop(known);
+        let key = key.unwrap_or(&deployed.keys[0]);
         let copies = self.copies(state);
         let has_key = |copy: &OwnedCopy<'_>| copy.asked.as_deref() == Some(key).filter(|_| copy.taken.has_key);
         let of_newest: Vec<&OwnedCopy<'_>> = copies
             .iter()
-            .filter(|copy| copy.source_arn() == newest.arn && has_key(copy))
+            .filter(|copy| copy.taken.arn == newest.arn && Some(copy.taken.at) == newest.created_at && has_key(copy))
             .collect();
         // A copy of a later snapshot, which is gone from the source region, serves as well, even under the key that the
         // database had then.
@@ -503,7 +661,8 @@ impl Invariants {
             copy.status == CopyStatus::Verified
                 && copy.taken.resource_id == resource_id
                 && (Some(copy.taken.at) > newest.created_at
-                    || Some(copy.taken.at) == newest.created_at && has_key(copy))
+                    // Of two of one snapshot under two keys, either may have been pruned when the key changed once more.
+                    || Some(copy.taken.at) == newest.created_at && (has_key(copy) || has_other_key))
                 && self.came_out_right(copy.snapshot)
         }) {
             self.record.add("databases that end with a verified copy", 1);
@@ -529,7 +688,7 @@ impl Invariants {
     }
 
     /// Judges, after quiet runs that came late enough, that what databases that are gone have left behind is pruned.
-    pub fn judge_retired(&self, state: &State, now: Timestamp) {
+    pub fn judge_retired(&self, before: &State, state: &State, now: Timestamp) {
         let known = lock(&self.known);
         let gone: Vec<&String> = known
             .pasts
@@ -539,7 +698,8 @@ impl Invariants {
             .collect();
         let gone: Vec<String> = gone.into_iter().cloned().collect();
         drop(known);
-        let copies = self.copies(state);
+        let deployed = self.now_deployed();
+        let (copies, copies_before) = (self.copies(state), self.copies(before));
         for resource_id in gone {
             let mut verified: Vec<&OwnedCopy<'_>> = copies
                 .iter()
@@ -548,21 +708,24 @@ impl Invariants {
             verified.sort_by_key(|copy| std::cmp::Reverse(copy.age()));
             self.record
                 .add("copies of databases that are gone", verified.len() as u64);
-            // What their copies recorded, which may be more than the stack asks for.
-            let keep = verified.iter().fold(self.keep(), |keep, copy| {
+            // What their copies recorded before that run, which may be more than the stack asks for.
+            let recorded = copies_before
+                .iter()
+                .filter(|copy| copy.taken.resource_id == resource_id);
+            let keep = recorded.fold(deployed.keep(), |keep, copy| {
                 keep.at_most(Kept::recorded(&copy.snapshot.tags))
             });
             let is_unread = copies
                 .iter()
                 .any(|copy| copy.taken.resource_id == resource_id && copy.tag(tags::UNREAD).is_some());
             // Where the brake is on, it takes more runs than there are.
-            let is_braked = self.settings.max_deletes_per_run < 100;
-            if self.settings.retired_keep_days == 0 || keep.calendar != [0; 4] || is_unread || is_braked {
+            let is_braked = deployed.settings.max_deletes_per_run < 100;
+            if deployed.settings.retired_keep_days == 0 || keep.calendar != [0; 4] || is_unread || is_braked {
                 continue;
             }
-            let days = self.settings.retired_keep_days.max(keep.days);
+            let days = deployed.settings.retired_keep_days.max(keep.days);
             let copies = usize::try_from(keep.copies).unwrap_or(usize::MAX);
-            for copy in verified.into_iter().skip(copies) {
+            for copy in verified.into_iter().skip(copies).filter(|copy| self.may_go(copy)) {
                 let age = now.duration_since(copy.taken.at) - SignedDuration::from_hours(6);
                 if age > SignedDuration::from_hours(i64::from(days) * 24) {
                     let id = &copy.snapshot.id;
@@ -574,18 +737,86 @@ impl Invariants {
         }
     }
 
+    /// Whether neither a person nor RDS keeps a copy.
+    fn may_go(&self, copy: &OwnedCopy<'_>) -> bool {
+        !copy.is_held() && !lock(&self.known).undeletable.contains(&copy.snapshot.id)
+    }
+
+    /// Judges a quiet run by what was there before it and is there after it: of each database that it has pruned, given
+    /// by resource id, as many copies are gone as no rule wants and the brake allows, whatever RDS refuses to delete.
+    pub fn judge_pruned(&self, before: &State, after: &State, pruned: &BTreeSet<String>, now: Timestamp) {
+        let deployed = self.now_deployed();
+        let (copies, left) = (self.copies(before), self.copies(after));
+        for resource_id in pruned {
+            let known = lock(&self.known);
+            let past = known.pasts.get(resource_id);
+            let policy = past
+                .and_then(|past| Some(past.policies.last()?.1.clone()))
+                .unwrap_or_default();
+            let is_gone = past.is_some_and(|past| past.gone.is_some());
+            drop(known);
+            let all = || copies.iter().filter(|copy| copy.taken.resource_id == *resource_id);
+            let newest = all()
+                .filter(|copy| copy.status == CopyStatus::Verified)
+                .max_by_key(|copy| copy.age());
+            let name = newest.map(|copy| &copy.taken.database);
+            // Where RDS does not say whose a copy is, one from before a rename is found by nobody, and stays.
+            let of_database =
+                || all().filter(|copy| copy.snapshot.resource_id.is_some() || Some(&copy.taken.database) == name);
+            if policy.unreadable
+                || policy.doubtful
+                || is_gone
+                || of_database().any(|copy| copy.status == CopyStatus::InProgress)
+            {
+                continue;
+            }
+            let mut verified: Vec<&OwnedCopy<'_>> = of_database()
+                .filter(|copy| copy.status == CopyStatus::Verified)
+                .collect();
+            verified.sort_by_key(|copy| std::cmp::Reverse(copy.age()));
+            let keep = verified
+                .iter()
+                .fold(deployed.keep().at_most(policy.keep), |keep, copy| {
+                    keep.at_most(Kept::recorded(&copy.snapshot.tags))
+                });
+            let is_there = |copy: &&&OwnedCopy<'_>| left.iter().any(|other| other.snapshot.arn == copy.snapshot.arn);
+            let to_go: Vec<&OwnedCopy<'_>> = (0..verified.len())
+                .filter(|at| !is_wanted(&verified[..*at], verified[*at], keep, now))
+                .map(|at| verified[at])
+                .filter(|copy| self.may_go(copy))
+                .collect();
+            let gone = to_go.len() - to_go.iter().filter(is_there).count();
+            let brake = usize::try_from(deployed.settings.max_deletes_per_run).unwrap_or(usize::MAX);
+            self.record
+                .add("copies that a quiet run was to delete", to_go.len().min(brake) as u64);
+            if gone < to_go.len().min(brake) {
+                let names: Vec<&str> = to_go.iter().map(|copy| copy.snapshot.id.as_str()).collect();
+                let there: Vec<&str> = verified.iter().map(|copy| copy.snapshot.id.as_str()).collect();
+                self.record.violation(&format!(
+                    "of {names:?}, which nothing wants, {gone} went where {} could, by {keep:?} of {there:?}",
+                    to_go.len().min(brake)
+                ));
+            }
+            let is_no_good = |copy: &&OwnedCopy<'_>| matches!(copy.status, CopyStatus::Failed | CopyStatus::Mismatched);
+            let newest = verified.first().map(|copy| copy.taken.at);
+            for copy in of_database().filter(is_no_good).filter(|copy| self.may_go(copy)) {
+                if Some(copy.taken.at) <= newest && is_there(&&copy) {
+                    let id = &copy.snapshot.id;
+                    self.record
+                        .violation(&format!("{id} stays beside a better copy, and failed or did not match"));
+                }
+            }
+        }
+    }
+
     /// Our copies of known snapshots.
     fn copies<'a>(&self, state: &'a State) -> Vec<OwnedCopy<'a>> {
         let known = lock(&self.known);
-        let owner = format!("{}/{}", self.settings.source_region, self.settings.owner_id);
-        let prefix = format!("{}-", self.settings.owner_id);
         state
             .snapshots(&self.settings.destination_region)
             .iter()
-            .filter(|snapshot| snapshot.id.starts_with(&prefix) && snapshot.tags.get(tags::OWNER) == Some(&owner))
-            .filter(|snapshot| !known.others.iter().any(|(_, other)| other.arn == snapshot.arn))
             .filter_map(|snapshot| {
-                let taken = known.taken.get(snapshot.tags.get(tags::SOURCE_ARN)?)?.clone();
+                let taken = known.copy_of.get(&snapshot.id)?.clone();
                 let verified = snapshot.tags.get(tags::VERIFIED).map(String::as_str);
                 let status = match (snapshot.status.as_str(), verified) {
                     ("available", Some(tags::MISMATCH)) => CopyStatus::Mismatched,
@@ -604,6 +835,35 @@ impl Invariants {
             })
             .collect()
     }
+}
+
+impl Known {
+    fn max_deletes(&self, invocation: u64) -> u32 {
+        let invoked = self.invocations.get(&invocation);
+        invoked.map_or(0, |invoked| invoked.deployed.settings.max_deletes_per_run)
+    }
+}
+
+/// Whether the tags of a copy say what it is a copy of.
+fn is_marked(copy: &SnapshotState, copied: &Taken) -> bool {
+    let tag = |key: &str| copy.tags.get(key).map(String::as_str).unwrap_or_default();
+    tag(tags::OWNER).ends_with("/snapferry")
+        && tag(tags::SOURCE_ARN) == copied.arn
+        && tag(tags::SOURCE_RESOURCE_ID) == copied.resource_id
+        && tag(tags::SOURCE_CREATED).parse().ok() == Some(copied.at)
+}
+
+/// Whether a rule wants a verified copy, with these newer ones beside it. Near its end a rule of days wants it still.
+fn is_wanted(newer: &[&OwnedCopy<'_>], copy: &OwnedCopy<'_>, keep: Kept, now: Timestamp) -> bool {
+    let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let age = now.duration_since(copy.taken.at) - SignedDuration::from_hours(6);
+    let own = calendar(copy.taken.at);
+    newer.len() < number(keep.copies.max(1))
+        || keep.days > 0 && age < SignedDuration::from_hours(i64::from(keep.days) * 24)
+        || keep.calendar.into_iter().enumerate().any(|(at, count)| {
+            let later: BTreeSet<i64> = newer.iter().map(|copy| calendar(copy.taken.at)[at]).collect();
+            !later.contains(&own[at]) && later.len() < number(count)
+        })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -635,8 +895,14 @@ impl OwnedCopy<'_> {
         self.snapshot.tags.get(key).map(String::as_str)
     }
 
-    fn source_arn(&self) -> &str {
-        self.tag(tags::SOURCE_ARN).unwrap_or_default()
+    /// Whether a person says that it stays, in one of the spellings in which these worlds say so.
+    fn is_held(&self) -> bool {
+        self.tag(tags::HOLD).is_some() || self.tag(HOLD_OTHERWISE).is_some()
+    }
+
+    /// Whether it is a copy of this snapshot.
+    fn is_of(&self, taken: &Taken) -> bool {
+        self.taken.arn == taken.arn && self.taken.at == taken.at
     }
 
     /// When its data was captured, then when RDS accepted it: there may be one under each key.

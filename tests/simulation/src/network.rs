@@ -1,4 +1,4 @@
-//! What lies between a function and RDS: latency, faults, and databases that change under way.
+//! What lies between a function and RDS: latency and faults.
 //!
 //! Faults of the network are drawn here and not ordered from the simulator, so that a seed decides each one.
 
@@ -58,21 +58,21 @@ pub struct FaultRates {
     pub of_rds: u64,
     /// Invocations of functions, and nested executions.
     pub of_steps: u64,
+    /// Calls of RDS and KMS that are one call too many, beside the others.
+    pub of_throttling: u64,
 }
 
-/// How a database appears in place of what the simulator holds, which has no call to change one.
+/// A call of RDS or KMS, as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Appearance {
-    /// Its identifier as the simulator has it.
-    pub id_within: String,
-    /// Its resource id as the simulator has it.
-    pub resource_id_within: String,
-    /// Its identifier now.
-    pub id: String,
-    /// Its resource id now.
-    pub resource_id: String,
-    /// Whether it is gone.
-    pub is_gone: bool,
+pub struct Made {
+    /// When.
+    pub at: Timestamp,
+    /// By which function.
+    pub caller: String,
+    /// Whether it went to the source region.
+    pub is_source: bool,
+    /// The operation.
+    pub action: String,
 }
 
 /// The network of one simulation. Clones are the same network.
@@ -92,10 +92,11 @@ struct Shared {
     kms_denies: Mutex<bool>,
     /// Snapshots whose copy was refused for want of a slot, and when.
     waiting: Mutex<BTreeMap<String, Timestamp>>,
-    appearances: Mutex<BTreeMap<String, Appearance>>,
     /// Calls that have changed something.
     writes: AtomicU64,
     is_judged: AtomicBool,
+    /// All calls, if they are kept.
+    made: Mutex<Option<Vec<Made>>>,
 }
 
 impl std::fmt::Debug for Network {
@@ -126,9 +127,9 @@ impl Network {
                 rates: Mutex::default(),
                 kms_denies: Mutex::default(),
                 waiting: Mutex::default(),
-                appearances: Mutex::default(),
                 writes: AtomicU64::default(),
                 is_judged: AtomicBool::new(true),
+                made: Mutex::default(),
             }),
         }
     }
@@ -138,6 +139,19 @@ impl Network {
     pub fn unjudged(self) -> Self {
         self.shared.is_judged.store(false, Ordering::Relaxed);
         self
+    }
+
+    /// Every call is kept from now on, to be counted: a fleet makes tens of thousands.
+    #[must_use]
+    pub fn keeping_calls(self) -> Self {
+        *lock(&self.shared.made) = Some(Vec::new());
+        self
+    }
+
+    /// The calls so far, if they are kept.
+    #[must_use]
+    pub fn made(&self) -> Vec<Made> {
+        lock(&self.shared.made).clone().unwrap_or_default()
     }
 
     /// Sets how often calls fail.
@@ -170,14 +184,10 @@ impl Network {
         recent.map(|(arn, _)| arn.clone()).collect()
     }
 
-    /// Makes a database appear otherwise than the simulator has it.
-    pub fn show(&self, appearance: Appearance) {
-        lock(&self.shared.appearances).insert(appearance.resource_id_within.clone(), appearance);
-    }
-
-    fn wire(&self, is_source: bool) -> SharedHttpClient {
+    fn wire(&self, caller: &str, is_source: bool) -> SharedHttpClient {
         SharedHttpClient::new(Wire {
             network: self.clone(),
+            caller: caller.into(),
             is_source,
             inner: self.shared.world.http_client(),
         })
@@ -193,7 +203,7 @@ impl Network {
         let config = aws_sdk_kms::config::Builder::from(&config)
             .retry_partition(RetryPartition::new(format!("network-{number}-kms")))
             .push_auth_scheme(CallerScheme::new(caller, &settings.destination_region, "kms"))
-            .http_client(self.wire(false))
+            .http_client(self.wire(caller, false))
             .time_source(self.shared.clock.clone())
             .sleep_impl(self.shared.clock.clone());
         Keys::new(aws_sdk_kms::Client::from_conf(config.build()))
@@ -203,7 +213,7 @@ impl Network {
     #[must_use]
     pub fn deployment(&self, caller: &str, settings: &Settings) -> Deployment {
         let rds = |region: &str| {
-            let wire = self.wire(region == settings.source_region);
+            let wire = self.wire(caller, region == settings.source_region);
             let client = self.shared.world.client_with(region, caller, |config| {
                 config
                     .push_auth_scheme(CallerScheme::new(caller, region, "rds"))
@@ -230,7 +240,7 @@ impl Network {
         }
     }
 
-    async fn call(self, wire: SharedHttpConnector, is_source: bool, mut request: HttpRequest) -> Reply {
+    async fn call(self, inner: SharedHttpConnector, wire: Wire, request: HttpRequest) -> Reply {
         let form = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         // KMS names its operation in a header, and its body is JSON.
         let target = request.headers().get("x-amz-target");
@@ -240,32 +250,71 @@ impl Network {
             is_kms: of_kms.is_some(),
             action: of_kms.or_else(|| parameter(&form, "Action")).unwrap_or_default(),
             form,
-            is_source,
+            is_source: wire.is_source,
         };
-        let (before, after, fault) = {
+        let (before, after, fault, trouble) = {
             let mut random = lock(&self.shared.random);
             let (before, after) = (random.within(5..=400), random.within(5..=400));
             let rates = *lock(&self.shared.rates);
             let fault = random.per_mille(rates.of_rds).then(|| Fault::draw(&mut random));
-            (Duration::from_millis(before), Duration::from_millis(after), fault)
+            let fault = fault.or_else(|| random.per_mille(rates.of_throttling).then_some(Fault::Throttled));
+            let is_on = rates.of_rds > 0 && fault.is_none();
+            let trouble = if is_on && call.lists_copies() && random.per_mille(30) {
+                Some(if random.per_mille(500) {
+                    Trouble::Missing
+                } else {
+                    Trouble::Twice
+                })
+            } else if is_on && call.deletes() && random.per_mille(150) {
+                Some(Trouble::Refused)
+            } else {
+                None
+            };
+            let trouble = trouble.map(|trouble| (trouble, random.draw()));
+            (
+                Duration::from_millis(before),
+                Duration::from_millis(after),
+                fault,
+                trouble,
+            )
         };
         let clock = &self.shared.clock;
         self.shared.record.call(&call.action);
+        if let Some(made) = &mut *lock(&self.shared.made) {
+            made.push(Made {
+                at: clock.now(),
+                caller: wire.caller.to_string(),
+                is_source: wire.is_source,
+                action: call.action.clone(),
+            });
+        }
         clock.sleep(before).await;
         if let Some(refused) = self.refuse(&call, fault) {
             clock.sleep(after).await;
             return refused;
         }
+        if let Some((Trouble::Refused, _)) = trouble {
+            self.shared.record.fault("delete refused", &subject(&call.form));
+            clock.sleep(after).await;
+            return answer(400, call.state_refusal());
+        }
 
         self.settle();
-        if call.lists_databases() {
-            let asked = self.change(&call.form, Appearance::in_request);
-            *request.body_mut() = SdkBody::from(asked);
-        }
         // Most writes are copies that are refused for want of a slot, and a copy is judged by what is there afterwards.
         let state = (call.changes_what_is_there() && self.is_judged()).then(|| self.state());
-        let reply = wire.call(request).await?;
+        let mut reply = inner.call(request).await?;
         let status = reply.status().as_u16();
+        if let Some((trouble, number)) = trouble
+            && let Some((id, listed)) = trouble.change(text_of(&reply), number)
+        {
+            self.shared
+                .record
+                .fault(trouble.name(), &format!("{} {id}", call.action));
+            if trouble == Trouble::Missing {
+                self.shared.invariants.missed(&id);
+            }
+            *reply.body_mut() = SdkBody::from(listed);
+        }
         self.observe(&call, state.as_ref(), status, text_of(&reply));
         clock.sleep(after).await;
 
@@ -278,9 +327,6 @@ impl Network {
             }
             Some(Fault::LateReply(seconds)) => clock.sleep(Duration::from_secs(seconds)).await,
             _ => {}
-        }
-        if call.lists_databases() {
-            return answer(status, self.change(text_of(&reply), Appearance::in_reply));
         }
         Ok(reply)
     }
@@ -367,15 +413,8 @@ impl Network {
                 invariants.wrote(*invocation, action, form, before.unwrap_or(&after), &after, clock.now());
             }
         } else if action.contains("Snapshots") && !call.is_source {
-            invariants.read(*invocation, clock.now(), || self.state());
+            invariants.read(*invocation, clock.now(), &|| (self.state(), listed_in(body)));
         }
-    }
-
-    /// A form or a reply, with every database as it appears.
-    fn change(&self, text: &str, change: impl Fn(&Appearance, &str) -> String) -> String {
-        lock(&self.shared.appearances)
-            .values()
-            .fold(text.to_owned(), |text, seen| change(seen, &text))
     }
 }
 
@@ -397,8 +436,60 @@ impl Call {
         self.writes() && !self.action.starts_with("Copy")
     }
 
-    fn lists_databases(&self) -> bool {
-        self.is_source && ["DescribeDBInstances", "DescribeDBClusters"].contains(&self.action.as_str())
+    /// Whether it asks for copies without saying which: RDS may leave one out for a while, or list it twice.
+    fn lists_copies(&self) -> bool {
+        let names_one = ["&DBSnapshotIdentifier=", "&DBClusterSnapshotIdentifier="];
+        !self.is_source && self.action.contains("Snapshots") && !names_one.iter().any(|name| self.form.contains(name))
+    }
+
+    fn deletes(&self) -> bool {
+        self.action.starts_with("Delete")
+    }
+}
+
+impl Call {
+    /// RDS does not delete what is in use.
+    fn state_refusal(&self) -> String {
+        let code = if self.action.contains("Cluster") {
+            "InvalidDBClusterSnapshotStateFault"
+        } else {
+            "InvalidDBSnapshotState"
+        };
+        refusal(code, "The snapshot is in use and cannot be deleted")
+    }
+}
+
+/// What is wrong with an answer that is not an error, or with a delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// A listing lacks a copy: RDS is eventually consistent.
+    Missing,
+    /// A listing has a copy twice.
+    Twice,
+    /// A copy is in use.
+    Refused,
+}
+
+impl Trouble {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "copy missing from a listing",
+            Self::Twice => "copy listed twice",
+            Self::Refused => "delete refused",
+        }
+    }
+
+    /// A listing with one of its copies less, or more, and which; nothing if it has none.
+    fn change(self, body: &str, number: u64) -> Option<(String, String)> {
+        let found = snapshots_in(body);
+        let at = usize::try_from(number % u64::try_from(found.len()).ok()?.max(1)).ok()?;
+        let (start, end) = *found.get(at)?;
+        let listed = match self {
+            Self::Missing => [&body[..start], &body[end..]].concat(),
+            Self::Twice => [&body[..end], &body[start..]].concat(),
+            Self::Refused => return None,
+        };
+        Some((listed_in(&body[start..end]).pop()?, listed))
     }
 }
 
@@ -426,67 +517,40 @@ impl Fault {
     }
 }
 
-impl Appearance {
-    fn in_request(&self, form: &str) -> String {
-        // A resource id is never the beginning of another one; an identifier may be, and stands last.
-        let form = form.replace(
-            &format!("={}", self.resource_id),
-            &format!("={}", self.resource_id_within),
-        );
-        match form.strip_suffix(&format!("={}", self.id)) {
-            Some(begin) => format!("{begin}={}", self.id_within),
-            None => form,
-        }
-    }
-
-    /// Rewrites the elements of this database, and of its members.
-    fn in_reply(&self, body: &str) -> String {
-        if find(body, &self.resource_id_within).is_none() && find(body, &self.id_within).is_none() {
-            return body.to_owned();
-        }
-        let own = format!("ResourceId>{}</", self.resource_id_within);
-        let cluster = format!("<DBClusterIdentifier>{}</", self.id_within);
-        let mut out = String::with_capacity(body.len());
-        let mut rest = body;
-        loop {
-            let next = ["<DBInstance>", "<DBCluster>"].map(|open| find(rest, open));
-            let (start, close, is_instance) = match next {
-                [None, None] => break,
-                [Some(instance), cluster] if cluster.is_none_or(|cluster| instance < cluster) => {
-                    (instance, "</DBInstance>", true)
-                }
-                [_, Some(cluster)] => (cluster, "</DBCluster>", false),
-                [Some(_), None] => unreachable!("an instance without a cluster"),
-            };
-            let Some(end) = find(&rest[start..], close).map(|at| start + at + close.len()) else {
-                break;
-            };
-            out.push_str(&rest[..start]);
-            let element = &rest[start..end];
-            let is_member =
-                is_instance && self.resource_id_within.starts_with("cluster-") && find(element, &cluster).is_some();
-            match (is_member || find(element, &own).is_some(), self.is_gone) {
-                (true, true) => {}
-                (true, false) => out.push_str(
-                    &element
-                        .replace(&self.resource_id_within, &self.resource_id)
-                        .replace(
-                            &format!("<DBInstanceIdentifier>{}</", self.id_within),
-                            &format!("<DBInstanceIdentifier>{}</", self.id),
-                        )
-                        .replace(&cluster, &format!("<DBClusterIdentifier>{}</", self.id)),
-                ),
-                (false, _) => out.push_str(element),
-            }
-            rest = &rest[end..];
-        }
-        out.push_str(rest);
-        out
-    }
-}
-
 fn find(text: &str, part: &str) -> Option<usize> {
     memchr::memmem::find(text.as_bytes(), part.as_bytes())
+}
+
+/// The elements of snapshots in a reply: where each begins and ends.
+fn snapshots_in(body: &str) -> Vec<(usize, usize)> {
+    let close_of = |open: &str| format!("</{}", &open[1..]);
+    let mut found = Vec::new();
+    for open in ["<DBSnapshot>", "<DBClusterSnapshot>"] {
+        let mut from = 0;
+        while let Some(start) = find(&body[from..], open).map(|at| from + at) {
+            let close = close_of(open);
+            let Some(end) = find(&body[start..], &close).map(|at| start + at + close.len()) else {
+                break;
+            };
+            found.push((start, end));
+            from = end;
+        }
+    }
+    found
+}
+
+/// The identifiers of the snapshots in a reply.
+fn listed_in(body: &str) -> Vec<String> {
+    let identifier = |element: &str| {
+        let own = ["DBSnapshotIdentifier", "DBClusterSnapshotIdentifier"].into_iter();
+        own.map(|name| format!("<{name}>"))
+            .find_map(|open| between(element, &open, "</"))
+            .map(str::to_owned)
+    };
+    snapshots_in(body)
+        .into_iter()
+        .filter_map(|(start, end)| identifier(&body[start..end]))
+        .collect()
 }
 
 fn text_of(reply: &HttpResponse) -> &str {
@@ -536,7 +600,7 @@ pub(crate) fn parameter(form: &str, name: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn source_of_copy(form: &str) -> Option<String> {
+pub(crate) fn source_of_copy(form: &str) -> Option<String> {
     parameter(form, "SourceDBSnapshotIdentifier").or_else(|| parameter(form, "SourceDBClusterSnapshotIdentifier"))
 }
 
@@ -558,6 +622,7 @@ pub(crate) fn subject(form: &str) -> String {
 #[derive(Debug, Clone)]
 struct Wire {
     network: Network,
+    caller: Arc<str>,
     is_source: bool,
     inner: SharedHttpClient,
 }
@@ -579,11 +644,8 @@ impl HttpClient for Wire {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let work = self
-            .wire
-            .network
-            .clone()
-            .call(self.inner.clone(), self.wire.is_source, request);
+        let wire = self.wire.clone();
+        let work = wire.network.clone().call(self.inner.clone(), wire, request);
         let boxed: Pin<Box<dyn Future<Output = Reply> + Send>> = Box::pin(work);
         HttpConnectorFuture::new_boxed(boxed)
     }

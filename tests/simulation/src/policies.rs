@@ -123,6 +123,8 @@ pub struct Policy {
     pub keep: Kept,
     /// Whether one of the tags that ask for retention cannot be read, so that everything is kept.
     pub unreadable: bool,
+    /// Whether another tag of ours cannot be read, for which everything may be kept as well.
+    pub doubtful: bool,
     /// The key of the allowed ones that is picked.
     pub key: Option<&'static str>,
     /// The option group that is picked.
@@ -156,6 +158,7 @@ pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy
                 ("snapferry:option-group", "1-is no name"),
             ]);
             policy.unreadable = tag.starts_with("snapferry:keep");
+            policy.doubtful = true;
             tags.insert(tag.to_owned(), value.to_owned());
         }
     }
@@ -165,6 +168,8 @@ pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy
         let value = *random.one_of(&[ALLOWED_KEY, id, ALLOWED_ALIAS, OTHER_KEY]);
         if allows_key && value != OTHER_KEY {
             policy.key = Some(ALLOWED_KEY);
+        } else {
+            policy.doubtful = true;
         }
         tags.insert("snapferry:kms-key".to_owned(), value.to_owned());
     }
@@ -174,6 +179,31 @@ pub fn draw(random: &mut Random, has_options: bool, allows_key: bool) -> (Policy
         tags.insert("snapferry:option-group".to_owned(), name.to_owned());
     }
     (policy, tags)
+}
+
+/// What the tags of a database say while a run of somebody's tool has dropped those of ours, or has written them in
+/// another spelling: then what they ask for is not known, and nothing may go.
+#[must_use]
+pub fn drifted(
+    policy: &Policy,
+    tags: &BTreeMap<String, String>,
+    is_dropped: bool,
+) -> (Policy, BTreeMap<String, String>) {
+    let is_wish = |key: &str| Kept::TAGS.contains(&key);
+    let mut policy = Policy {
+        keep: Kept::default(),
+        unreadable: false,
+        ..policy.clone()
+    };
+    let mut drifted = tags.clone();
+    drifted.retain(|key, _| !is_wish(key));
+    if !is_dropped {
+        for (key, value) in tags.iter().filter(|(key, _)| is_wish(key)) {
+            policy.unreadable = true;
+            drifted.insert(key.replace("snapferry:", "Snapferry-").replace('-', "_"), value.clone());
+        }
+    }
+    (policy, drifted)
 }
 
 /// The number of the day, week (from Monday), month and year of a time, in UTC.

@@ -1,27 +1,30 @@
 //! One seed: a fleet, some days of overlapping runs under faults, quiet runs, and what must hold then.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
 use deployment::rendered;
 use domain::error::Error;
+use domain::settings::Settings;
+use domain::tags;
 use fixtures::{DESTINATION, SOURCE, settings_with};
 use jiff::{SignedDuration, Timestamp};
 use rds_simulator_sdk::scenario::{self, Becomes, CopyBehaviour, Scenario};
-use rds_simulator_sdk::simulator::{Kind, State};
+use rds_simulator_sdk::simulator::{Kind, NewSnapshot, Restore, SnapshotState, State};
 use rds_simulator_sdk::{BEGINNING, World};
 use serde_json::{Value, json};
 use step_functions::{Failure, entries};
 
 use crate::executions::{Execution, Executions, OF_PLATFORM, Status};
-use crate::fleet::{self, Database, SOURCE_KEY, Stack};
+use crate::fleet::{self, Database, Stack};
 use crate::functions::{Broken, Functions};
-use crate::invariants::{Invariants, Taken};
+use crate::invariants::{HOLD_OTHERWISE, Invariants, Taken};
 use crate::machines::machines;
-use crate::network::{Appearance, FaultRates, Network};
-use crate::policies::{self, ALLOWED_KEY, KEY, OPTION_GROUP, OTHER_KEY};
+use crate::network::{FaultRates, Network};
+use crate::policies::{self, ALLOWED_KEY, KEY, Kept, OPTION_GROUP, OTHER_KEY, Policy};
 use crate::random::Random;
 use crate::record::{Record, Report};
 use crate::signature::authorization;
@@ -31,7 +34,7 @@ use crate::virtual_time::Tasks;
 pub const CALLS_UNDER_FAULTS: &str = "calls while faults are on";
 
 /// Every kind of fault that a batch of seeds must show.
-pub const FAULTS: [&str; 37] = [
+pub const FAULTS: [&str; 47] = [
     "HTTP 500",
     "HTTP 503",
     "KMS answers 500",
@@ -44,24 +47,34 @@ pub const FAULTS: [&str; 37] = [
     "StartExecution delivered twice",
     "StartExecution throttled",
     "message refused",
+    "blue/green switchover",
     "clock set",
     "copy comes out different",
     "copy fails at 99 %",
+    "copy held by a person",
+    "copy listed twice",
+    "copy missing from a listing",
     "copy vanishes",
     "database deleted",
     "database re-created under its name",
     "database renamed",
+    "database restored from a copy",
+    "delete refused",
     "execution stopped",
     "key disabled",
     "key of some databases disabled",
     "option group deleted",
     "outage of RDS",
+    "parameters changed",
     "policy tags changed",
     "quota of manual snapshots used up",
     "reply to a read lost",
     "reply to a write lost",
+    "retention tags dropped for a day",
+    "retention tags misspelled for a day",
     "snapshot expires while it is copied",
     "snapshot expires while its copy waits",
+    "snapshot taken again under its name",
     "step answered late",
     "step cut off after its effect",
     "step cut off before its effect",
@@ -78,13 +91,21 @@ const DAYS: u64 = 2;
 /// runs where the deadline is shorter than the copy.
 const MAX_QUIET_RUNS: u64 = 8;
 
+/// Something that happens in a world.
+type Act = fn(&Rc<ScenarioRun>);
+
 /// Everything of one seed.
 struct ScenarioRun {
     seed: u64,
-    stack: Stack,
+    stack: Cell<Stack>,
+    /// Whether the stack's key has changed, even if it has changed back.
+    has_other_key: Cell<bool>,
+    /// The variables of the functions that never change.
+    variables: Vec<(&'static str, String)>,
     tasks: Rc<Tasks>,
     world: World,
     network: Network,
+    functions: Rc<Functions>,
     invariants: Invariants,
     record: Record,
     steps: Rc<Executions>,
@@ -123,7 +144,6 @@ impl ScenarioRun {
         let Options { broken, shown } = options;
         let mut random = Random::new(seed, "world");
         let slots = [random.within(2..=6), random.within(1..=4)];
-        let keep = random.within(1..=3).to_string();
         let deadline = random.one_of(&["1", "3", "72"]).to_string();
         // Every page lists all databases again, so small pages are few.
         let page_size = random.one_of(&["3", "7", "500", "500", "500", "500"]).to_string();
@@ -131,10 +151,8 @@ impl ScenarioRun {
         // Judging each call by the deployed roles takes time, so not every seed does it.
         let under_roles = seed.is_multiple_of(4);
         let stack = Stack::draw(&mut Random::new(seed, "stack"), under_roles);
-        let mut variables = stack.variables();
-        variables.extend([
+        let variables = vec![
             ("OWNER_ID", "snapferry".to_owned()),
-            ("KEEP_COPIES", keep.clone()),
             // The brake as it is by default, or off.
             (
                 "MAX_DELETES_PER_RUN",
@@ -143,20 +161,16 @@ impl ScenarioRun {
             ("COPY_DEADLINE_HOURS", deadline.clone()),
             ("PAGE_SIZE", page_size.clone()),
             ("INCLUDE_MANUAL_SNAPSHOTS", manual.to_owned()),
-        ]);
-        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let settings = settings_with(&variables);
-        let databases = fleet::databases(stack, &mut random);
+        ];
+        let settings = settings_of(stack, &variables);
+        let databases = fleet::databases(stack, slots, &mut random);
         let world = World::new(&fleet::scenario(&databases, stack, slots, &mut random));
         if under_roles {
             take_roles(&world, stack);
         }
         let tasks = Tasks::beginning_at(BEGINNING);
         let record = Record::new(tasks.clock(), shown);
-        let keys = [KEY, ALLOWED_KEY]
-            .into_iter()
-            .take(if stack.allows_key { 2 } else { 1 });
-        let invariants = Invariants::new(&settings, keys.map(str::to_owned).collect(), &record);
+        let invariants = Invariants::new(&settings, stack.keys(), &record);
         let network = Network::new(
             &world,
             DESTINATION,
@@ -185,16 +199,19 @@ impl ScenarioRun {
             machines(concurrency, broken),
         );
         record.note(&format!(
-            "seed {seed}: {} databases, slots {slots:?}, concurrency {concurrency:?}, keep {keep}, deadline {deadline} h, page {page_size}, {stack:?}",
+            "seed {seed}: {} databases, slots {slots:?}, concurrency {concurrency:?}, deadline {deadline} h, page {page_size}, {stack:?}",
             databases.len()
         ));
         record.add("databases", databases.len() as u64);
         Rc::new(Self {
             seed,
-            stack,
+            stack: Cell::new(stack),
+            has_other_key: Cell::default(),
+            variables,
             tasks,
             world,
             network,
+            functions,
             invariants,
             record,
             steps,
@@ -203,6 +220,7 @@ impl ScenarioRun {
             rates: FaultRates {
                 of_rds: 60,
                 of_steps: 80,
+                ..FaultRates::default()
             },
             quiet: RefCell::new(false),
             judged: Cell::default(),
@@ -231,6 +249,16 @@ impl ScenarioRun {
             }
         });
     }
+
+    /// What people do on a day, and how often in a thousand days.
+    const CHANGES: [(u64, Act); 6] = [
+        (350, Self::change_parameters),
+        (350, Self::let_tags_drift),
+        (300, Self::switch_over),
+        (350, Self::restore_from_a_copy),
+        (350, Self::hold_a_copy),
+        (400, Self::take_again),
+    ];
 
     /// The days under faults.
     fn live(self: Rc<Self>) {
@@ -275,6 +303,22 @@ impl ScenarioRun {
             for _ in 0..self.draw(1..=4) {
                 let minute = begin + self.draw(0..=300);
                 self.at(minute, |this| this.change_tags());
+            }
+            if self
+                .variables
+                .iter()
+                .any(|(name, value)| *name == "INCLUDE_MANUAL_SNAPSHOTS" && value == "true")
+            {
+                for _ in 0..3 {
+                    let minute = begin + self.draw(0..=300);
+                    self.at(minute, |this| this.take_again());
+                }
+            }
+            for (per_mille, act) in Self::CHANGES {
+                if self.happens(per_mille) {
+                    let minute = begin + self.draw(0..=300);
+                    self.at(minute, move |this| act(&this));
+                }
             }
             if self.happens(600) {
                 let minute = begin + self.draw(0..=60);
@@ -344,7 +388,8 @@ impl ScenarioRun {
             self.wait_for_executions(limit);
             let did_something = self.judge_quiet(number, &before);
             // Copies that were overdue end meanwhile.
-            self.run_until(self.now() + SignedDuration::from_hours(10));
+            let takes_days = self.databases.borrow().iter().any(Database::takes_days);
+            self.run_until(self.now() + SignedDuration::from_hours(if takes_days { 30 } else { 10 }));
             if did_something.is_none() {
                 self.record.add("quiet runs", number);
                 break;
@@ -362,13 +407,31 @@ impl ScenarioRun {
     fn rest_on(&self) {
         self.run_until(self.now() + SignedDuration::from_hours(4 * 24));
         let before = self.all_names();
+        let there = self.state();
         let _ = self.start("late", json!({ "Comment": "Started by the schedule." }));
         self.wait_for_executions(self.now() + SignedDuration::from_hours(24));
         if let Some(something) = self.judge_quiet(MAX_QUIET_RUNS + 1, &before) {
             self.record.violation(&format!("the late run: {something}"));
         }
         self.judge_moment();
-        self.invariants.judge_retired(&self.state(), self.now());
+        self.invariants.judge_retired(&there, &self.state(), self.now());
+        let pruned = self.steps.all().into_iter().filter(|execution| {
+            let ended = execution.ended.kept();
+            let is_of_this_run = !before.contains(&execution.name) && execution.machine == "copy-snapshot";
+            match ended {
+                Some(Status::Succeeded(output)) if is_of_this_run && output["pruned"].is_object() => {
+                    self.record.note(&format!(
+                        "{} {} {} {}",
+                        execution.name, output["outcome"], output["pruned"], output["warnings"]
+                    ));
+                    true
+                }
+                _ => false,
+            }
+        });
+        let pruned = pruned.filter_map(|execution| execution.input["resourceId"].as_str().map(str::to_owned));
+        self.invariants
+            .judge_pruned(&there, &self.state(), &pruned.collect(), self.now());
     }
 
     fn all_names(&self) -> Vec<String> {
@@ -435,12 +498,18 @@ impl ScenarioRun {
         let now = self.now();
         let stamp = now.to_string()[..16].replace(['T', ':'], "-");
         let id = format!("rds:{}-{stamp}", database.id);
+        // Two databases that have had one name within a minute.
+        if self.world.snapshot(SOURCE, &id).is_some() {
+            return;
+        }
         let mut behaviour = CopyBehaviour {
             duration_seconds: Some(database.copy_seconds),
             ..CopyBehaviour::default()
         };
         let accepted = self.invariants.accepted_of(&database.id);
         match self.draw(0..=19) {
+            // Three attempts of days each would take too long.
+            _ if database.takes_days() => {}
             0 | 1 => {
                 behaviour.fail_at_percent = Some(99);
                 behaviour.first_copies = Some(accepted + u32::try_from(self.draw(1..=3)).unwrap_or(1));
@@ -474,7 +543,7 @@ impl ScenarioRun {
             snapshot_type: Some("automated".to_owned()),
             resource_id: Some(database.resource_id.clone()),
             engine: Some(database.engine.to_owned()),
-            kms_key: (database.encryption == "sse-kms").then(|| SOURCE_KEY.to_owned()),
+            kms_key: database.kms_key(),
             storage_encryption_type: Some(database.encryption.to_owned()),
             status: unfinished.map(|_| "creating".to_owned()),
             percent: unfinished,
@@ -522,16 +591,14 @@ impl ScenarioRun {
             "arn:aws:rds:{SOURCE}:123456789012:{}:{id}",
             database.kind.snapshot_type()
         );
-        self.invariants.taken(
-            &arn,
-            Taken {
-                kind: database.kind,
-                at,
-                resource_id: database.resource_id.clone(),
-                database: database.id.clone(),
-                has_key: database.has_key(self.stack),
-            },
-        );
+        self.invariants.taken(Taken {
+            arn: arn.clone(),
+            kind: database.kind,
+            at,
+            resource_id: database.resource_id.clone(),
+            database: database.id.clone(),
+            has_key: database.has_key(self.stack.get()),
+        });
         arn
     }
 
@@ -655,16 +722,11 @@ impl ScenarioRun {
         self.at(minutes, |this| this.network.set_kms_denies(false));
     }
 
-    /// Gives a database its tags, and takes these from it.
-    fn retag(&self, database: &Database, removed: &[&str]) {
-        let arn = format!(
-            "arn:aws:rds:{SOURCE}:123456789012:{}:{}",
-            database.kind.database_type(),
-            database.id_within
-        );
-        let listed = |begin: &str| format!("Action={begin}&Version=2014-10-31&ResourceName={}", encoded(&arn));
+    /// Gives something tags, and takes these from it, as a person does.
+    fn tag(&self, region: &str, arn: &str, added: &[(&str, &str)], removed: &[&str]) {
+        let listed = |begin: &str| format!("Action={begin}&Version=2014-10-31&ResourceName={}", encoded(arn));
         let mut adding = listed("AddTagsToResource");
-        for (at, (key, value)) in database.tags.iter().enumerate() {
+        for (at, (key, value)) in added.iter().enumerate() {
             let number = at + 1;
             let (key, value) = (encoded(key), encoded(value));
             let _ = write!(adding, "&Tags.Tag.{number}.Key={key}&Tags.Tag.{number}.Value={value}");
@@ -673,8 +735,8 @@ impl ScenarioRun {
         for (at, key) in removed.iter().enumerate() {
             let _ = write!(removing, "&TagKeys.member.{}={}", at + 1, encoded(key));
         }
-        let operator = authorization("operator", SOURCE, "rds");
-        for (form, is_empty) in [(adding, database.tags.is_empty()), (removing, removed.is_empty())] {
+        let operator = authorization("operator", region, "rds");
+        for (form, is_empty) in [(adding, added.is_empty()), (removing, removed.is_empty())] {
             if !is_empty {
                 let answer = self
                     .world
@@ -687,23 +749,39 @@ impl ScenarioRun {
     /// Somebody changes what the tags of a database ask for, or removes them.
     fn change_tags(&self) {
         self.network.settle();
-        let at = usize::try_from(self.draw(0..=self.databases.borrow().len() as u64 - 1)).unwrap_or(0);
+        // One that was restored has those of a copy.
+        let is_meant = |database: &Database| !database.opted_out && !database.is_restored;
+        let Some(at) = self.one_of_the_living(is_meant) else {
+            return;
+        };
         let mut databases = self.databases.borrow_mut();
         let database = &mut databases[at];
-        if database.is_gone || database.opted_out {
-            return;
-        }
         let has_options = database.options.is_some();
-        let (policy, tags) = policies::draw(&mut self.random.borrow_mut(), has_options, self.stack.allows_key);
+        let (policy, tags) = policies::draw(&mut self.random.borrow_mut(), has_options, self.stack.get().allows_key);
         self.record
             .fault("policy tags changed", &format!("{} {tags:?}", database.id));
+        self.set_tags(database, policy, tags);
+    }
+
+    /// Gives a database other tags, which ask for this.
+    fn set_tags(&self, database: &mut Database, policy: Policy, tags: BTreeMap<String, String>) {
         let old = std::mem::replace(&mut database.tags, tags);
         let removed: Vec<&str> = old
             .keys()
             .filter(|key| !database.tags.contains_key(*key))
             .map(String::as_str)
             .collect();
-        self.retag(database, &removed);
+        let arn = format!(
+            "arn:aws:rds:{SOURCE}:123456789012:{}:{}",
+            database.kind.database_type(),
+            database.id
+        );
+        let added: Vec<(&str, &str)> = database
+            .tags
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        self.tag(SOURCE, &arn, &added, &removed);
         self.invariants.policy(&database.resource_id, &policy, self.now());
         database.policy = policy;
     }
@@ -739,61 +817,318 @@ impl ScenarioRun {
             .add(&Scenario::new().region(DESTINATION, |region| region.quota(quota, 10_000)));
     }
 
+    /// One of the databases, if it is still there.
+    fn one_of_the_living(&self, is_meant: impl Fn(&Database) -> bool) -> Option<usize> {
+        let at = usize::try_from(self.draw(0..=self.databases.borrow().len() as u64 - 1)).unwrap_or(0);
+        let databases = self.databases.borrow();
+        (!databases[at].is_gone && is_meant(&databases[at])).then_some(at)
+    }
+
     /// A database is renamed, deleted, or deleted and re-created under its name.
     fn change_database(&self) {
-        let at = usize::try_from(self.draw(0..=self.databases.borrow().len() as u64 - 1)).unwrap_or(0);
+        self.network.settle();
+        let what = self.draw(0..=2);
+        let stack = self.stack.get();
+        // Where RDS does not tell whose its snapshots are, they are known by the name of their database.
+        let is_meant = |database: &Database| what == 1 || !database.reports_less(stack) && database.id.len() < 60;
+        let Some(at) = self.one_of_the_living(is_meant) else {
+            return;
+        };
         let mut databases = self.databases.borrow_mut();
         let number = databases[at].takes;
-        let what = self.draw(0..=2);
         let database = &mut databases[at];
-        // One that was changed before can still be deleted.
-        let changed = database.id != database.id_within || database.resource_id != database.resource_id_within;
-        if database.is_gone || changed && what != 1 {
-            return;
-        }
         let gone: Vec<String> = match what {
             0 => {
-                database.id = format!("renamed-{at}");
+                let id = format!("renamed-{at}-{:04x}", self.draw(0..=0xffff));
+                self.world.rename_database(SOURCE, &database.id, &id);
+                database.id = id;
                 self.record.fault("database renamed", &database.id);
                 Vec::new()
             }
             1 => {
                 database.is_gone = true;
                 self.record.fault("database deleted", &database.id);
+                self.world.drop_database(SOURCE, &database.id);
                 self.invariants.gone(&database.resource_id, self.now());
                 database.taken.drain(..).collect()
             }
             _ => {
+                self.world.drop_database(SOURCE, &database.id);
                 self.invariants.gone(&database.resource_id, self.now());
                 database.resource_id = format!("{}X{number}", database.resource_id);
                 self.invariants
                     .policy(&database.resource_id, &database.policy, self.now());
                 self.record.fault("database re-created under its name", &database.id);
+                self.add_database(database);
                 database.taken.drain(..).collect()
             }
         };
-        self.network.show(Appearance {
-            id_within: database.id_within.clone(),
-            resource_id_within: database.resource_id_within.clone(),
-            id: database.id.clone(),
-            resource_id: database.resource_id.clone(),
-            is_gone: database.is_gone,
-        });
         drop(databases);
         for arn in gone {
-            self.expire(&arn);
+            self.invariants.expired(&arn);
+        }
+    }
+
+    fn add_database(&self, database: &Database) {
+        let (kind, seed) = (database.kind, database.seed());
+        self.world.add(&Scenario::new().region(SOURCE, |region| match kind {
+            Kind::Instance => region.instance(seed),
+            Kind::Cluster => region.cluster(seed),
+        }));
+    }
+
+    /// A database that was not there before, with snapshots of its own from now on.
+    fn begin_database(self: &Rc<Self>, database: Database) {
+        self.invariants
+            .policy(&database.resource_id, &database.policy, self.now());
+        let at = self.databases.borrow().len();
+        self.databases.borrow_mut().push(database);
+        for _ in 0..2 {
+            let minute = self.draw(1..=900);
+            self.at(minute, move |this| this.take_snapshot(at));
+        }
+    }
+
+    /// A blue/green switchover: a new database has the name of an old one, which lives on for a while.
+    fn switch_over(self: &Rc<Self>) {
+        self.network.settle();
+        let stack = self.stack.get();
+        let is_meant = |database: &Database| {
+            !database.reports_less(stack) && database.secondary_of.is_none() && database.id.len() < 57
+        };
+        let Some(at) = self.one_of_the_living(is_meant) else {
+            return;
+        };
+        let blue = self.databases.borrow()[at].clone();
+        let (old, green_id) = (format!("{}-old1", blue.id), format!("{}-green", blue.id));
+        if self
+            .databases
+            .borrow()
+            .iter()
+            .any(|database| database.id == old && !database.is_gone)
+        {
+            return;
+        }
+        let green = Database {
+            id: green_id.clone(),
+            resource_id: format!("{}G{:04X}", blue.resource_id, self.draw(0..=0xffff)),
+            is_restored: false,
+            taken: Vec::new(),
+            takes: 0,
+            ..blue.clone()
+        };
+        self.add_database(&green);
+        self.world.switch_over(SOURCE, &blue.id, &green_id);
+        self.record.fault("blue/green switchover", &blue.id);
+        self.databases.borrow_mut()[at].id = old;
+        self.begin_database(Database { id: blue.id, ..green });
+    }
+
+    /// Somebody restores a copy: in its own region, where the database hands the copy's tags to snapshots whose names are
+    /// like ours; and, by way of a copy of the copy, in the source region, where it is a database like any other.
+    fn restore_from_a_copy(self: &Rc<Self>) {
+        self.network.settle();
+        let state = self.world.state();
+        let is_meant = |copy: &&SnapshotState| {
+            let is_ours = copy.id.starts_with("snapferry-") && copy.tags.contains_key(tags::VERIFIED);
+            is_ours && copy.status == "available" && copy.option_group.as_deref() != Some(OPTION_GROUP)
+        };
+        let copies: Vec<SnapshotState> = state.snapshots(DESTINATION).iter().filter(is_meant).cloned().collect();
+        if copies.is_empty() {
+            return;
+        }
+        let copy = self.random.borrow_mut().one_of(&copies).clone();
+        let number = self.databases.borrow().len();
+        let id = format!("restored-{number}-{:04x}", self.draw(0..=0xffff));
+        self.record.fault("database restored from a copy", &copy.id);
+        self.world.restore(&Restore {
+            region: DESTINATION.to_owned(),
+            snapshot: copy.id.clone(),
+            database: id.clone(),
+            copy_tags_to_snapshot: Some(true),
+            backup_retention_days: Some(7),
+            ..Restore::default()
+        });
+        for name in [None, Some(format!("snapferry-{id}-before-upgrade"))] {
+            let arn = self.world.take_snapshot(&NewSnapshot {
+                region: DESTINATION.to_owned(),
+                database: id.clone(),
+                id: name,
+                ..NewSnapshot::default()
+            });
+            let state = self.world.state();
+            if let Some(made) = state.snapshots(DESTINATION).iter().find(|snapshot| snapshot.arn == arn) {
+                self.invariants.other(DESTINATION, made);
+            }
+        }
+        let model = self
+            .databases
+            .borrow()
+            .iter()
+            .find(|database| database.kind == copy.kind && database.engine == copy.engine && database.options.is_none())
+            .cloned();
+        if let Some(model) = model {
+            // What the copy records is no wish of the database that inherits it. What version 1 recorded reads as one.
+            let mut restored = copy.tags.clone();
+            restored.retain(|key, _| !Kept::TAGS.contains(&key.as_str()));
+            let (prefix, _) = model.resource_id.split_once('-').unwrap_or(("db", ""));
+            let database = Database {
+                resource_id: format!("{prefix}-RESTORED{number}"),
+                id,
+                secondary_of: None,
+                opted_out: false,
+                has_backups: true,
+                is_restored: true,
+                copy_seconds: model.copy_seconds.min(300.0),
+                is_gone: false,
+                taken: Vec::new(),
+                takes: 0,
+                policy: Policy {
+                    doubtful: restored.contains_key(HOLD_OTHERWISE),
+                    ..Policy::default()
+                },
+                tags: restored,
+                ..model
+            };
+            self.add_database(&database);
+            self.begin_database(database);
+        }
+    }
+
+    /// Somebody changes parameters of the stack: functions that begin later have them.
+    fn change_parameters(self: &Rc<Self>) {
+        let stack = self.stack.get().changed(&mut self.random.borrow_mut());
+        self.record.fault(
+            "parameters changed",
+            &format!(
+                "keep {}, retired {}, key {}",
+                stack.keep_copies,
+                stack.retired_keep_days,
+                stack.keys()[0]
+            ),
+        );
+        self.has_other_key.set(self.has_other_key.get() || stack.is_key_swapped);
+        self.stack.set(stack);
+        let settings = settings_of(stack, &self.variables);
+        self.invariants.deployed(&settings, stack.keys());
+        self.functions.deploy(&settings);
+    }
+
+    /// The tags that ask for retention are gone, or written otherwise, until somebody mends them a day later.
+    fn let_tags_drift(self: &Rc<Self>) {
+        // Only what begins on the first day is mended before the faults end.
+        if self.now() > BEGINNING + SignedDuration::from_hours(23) {
+            return;
+        }
+        self.network.settle();
+        let is_dropped = self.happens(500);
+        let mut mended = Vec::new();
+        for (at, database) in self.databases.borrow_mut().iter_mut().enumerate() {
+            let has_wish = database.tags.keys().any(|key| Kept::TAGS.contains(&key.as_str()));
+            if database.is_gone || database.opted_out || !has_wish || !self.happens(500) {
+                continue;
+            }
+            let (policy, tags) = policies::drifted(&database.policy, &database.tags, is_dropped);
+            let what = if is_dropped { "dropped" } else { "misspelled" };
+            self.record
+                .fault(&format!("retention tags {what} for a day"), &database.id);
+            mended.push((at, database.tags.clone(), database.policy.clone(), tags.clone()));
+            self.set_tags(database, policy, tags);
+        }
+        self.at(24 * 60, move |this| {
+            this.network.settle();
+            for (at, tags, policy, drifted) in mended {
+                let database = &mut this.databases.borrow_mut()[at];
+                // Unless somebody has changed them meanwhile.
+                if !database.is_gone && database.tags == drifted {
+                    this.set_tags(database, policy, tags);
+                }
+            }
+        });
+    }
+
+    /// A person says that a copy stays.
+    fn hold_a_copy(self: &Rc<Self>) {
+        self.network.settle();
+        let state = self.world.state();
+        let is_meant = |copy: &&SnapshotState| {
+            copy.id.starts_with("snapferry-") && copy.tags.contains_key(tags::VERIFIED) && copy.status == "available"
+        };
+        let ids: Vec<String> = state
+            .snapshots(DESTINATION)
+            .iter()
+            .filter(is_meant)
+            .map(|copy| copy.id.clone())
+            .collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = self.random.borrow_mut().one_of(&ids).clone();
+        let Some(copy) = state.snapshot(DESTINATION, &id) else {
+            return;
+        };
+        self.record.fault("copy held by a person", &id);
+        let key = *self
+            .random
+            .borrow_mut()
+            .one_of(&[tags::HOLD, tags::HOLD, HOLD_OTHERWISE]);
+        self.tag(DESTINATION, &copy.arn, &[(key, "for the auditors")], &[]);
+        // It may be one that is not ours.
+        if let Some(changed) = self.world.snapshot(DESTINATION, &id) {
+            self.invariants.retagged(DESTINATION, &changed);
+        }
+    }
+
+    /// A hand-made snapshot is deleted, and taken again under its name.
+    fn take_again(self: &Rc<Self>) {
+        self.network.settle();
+        let is_meant = |database: &Database| database.id.len() < 50 && !database.is_restored;
+        let Some(at) = self.one_of_the_living(is_meant) else {
+            return;
+        };
+        let database = self.databases.borrow()[at].clone();
+        let id = format!("nightly-{at}");
+        let arn = format!(
+            "arn:aws:rds:{SOURCE}:123456789012:{}:{id}",
+            database.kind.snapshot_type()
+        );
+        self.record.fault("snapshot taken again under its name", &id);
+        for hours in [0, 2 + self.draw(0..=20)] {
+            let (database, id, arn) = (database.clone(), id.clone(), arn.clone());
+            self.at(hours * 60, move |this| {
+                this.network.settle();
+                let is_there = this.databases.borrow().iter().any(|other| {
+                    other.resource_id == database.resource_id && other.id == database.id && !other.is_gone
+                });
+                this.expire(&arn);
+                if is_there {
+                    let made = this.world.take_snapshot(&NewSnapshot {
+                        region: SOURCE.to_owned(),
+                        database: database.id.clone(),
+                        id: Some(id.clone()),
+                        ..NewSnapshot::default()
+                    });
+                    this.remember(&id, this.now(), &database);
+                    if let Some(snapshot) = this.world.snapshot(SOURCE, &id) {
+                        this.invariants.other(SOURCE, &snapshot);
+                    }
+                    this.record.note(&format!("{made} is taken"));
+                }
+            });
         }
     }
 
     fn observe_beginning(&self) {
         let state = self.world.state();
+        self.observe_old_copies(&state);
         self.invariants.others(&state);
         let databases = self.databases.borrow().clone();
         for (at, database) in databases.iter().enumerate() {
             self.invariants
                 .policy(&database.resource_id, &database.policy, BEGINNING);
             for snapshot in state.snapshots(SOURCE) {
-                if snapshot.kind == database.kind && snapshot.database == database.id && snapshot.resource_id.is_some()
+                if snapshot.kind == database.kind
+                    && snapshot.resource_id.as_deref() == Some(database.resource_id.as_str())
                 {
                     let created = snapshot.created_at.unwrap_or(BEGINNING);
                     let arn = self.remember(&snapshot.id, created, database);
@@ -801,6 +1136,31 @@ impl ScenarioRun {
                         self.databases.borrow_mut()[at].taken.push(arn);
                     }
                 }
+            }
+        }
+    }
+
+    /// The copies that the stack made before.
+    fn observe_old_copies(&self, state: &State) {
+        for copy in state
+            .snapshots(DESTINATION)
+            .iter()
+            .filter(|copy| fleet::is_old_copy(copy))
+        {
+            let databases = self.databases.borrow();
+            let of = databases
+                .iter()
+                .find(|database| copy.resource_id.as_deref() == Some(database.resource_id.as_str()));
+            if let (Some(database), Some(arn), Some(at)) = (of, &copy.source_arn, copy.created_at) {
+                let taken = Taken {
+                    arn: arn.clone(),
+                    kind: copy.kind,
+                    at,
+                    resource_id: database.resource_id.clone(),
+                    database: database.id.clone(),
+                    has_key: database.has_key(self.stack.get()),
+                };
+                self.invariants.old_copy(copy, taken, fleet::is_undeletable(copy));
             }
         }
     }
@@ -855,8 +1215,9 @@ impl ScenarioRun {
                     }
                 }
                 Some(Status::Succeeded(output)) => {
-                    if output["outcome"] == "copied" {
-                        did_something = Some(format!("{execution:?} copies"));
+                    let outcome = output["outcome"].as_str().unwrap_or_default();
+                    if ["copied", "copied, not pruned", "under way"].contains(&outcome) {
+                        did_something = Some(format!("{execution:?} ends as {outcome}"));
                     }
                 }
                 Some(Status::Aborted) | None => {
@@ -870,17 +1231,21 @@ impl ScenarioRun {
     /// The database that an execution of copy-snapshot is for, as it is now.
     fn database_of(&self, execution: &Execution) -> Option<Database> {
         let databases = self.databases.borrow();
-        // One that was re-created under its name had another resource id before, with the same beginning.
+        // One that was re-created under its name had another resource id before, with the same beginning, and so has the
+        // one that took its name in a switchover.
+        let first = |id: &str| id.split(['X', 'G']).next().map(str::to_owned);
         let resource_id = execution.input["resourceId"].as_str().unwrap_or_default();
-        let is_it = |database: &&Database| resource_id.starts_with(&database.resource_id_within);
-        databases.iter().find(is_it).cloned()
+        let mut it = databases
+            .iter()
+            .filter(|database| first(&database.resource_id) == first(resource_id));
+        it.next().cloned()
     }
 
     fn lacks_options(&self, execution: &Execution) -> bool {
         execution.machine == "copy-snapshot"
             && self
                 .database_of(execution)
-                .is_some_and(|database| database.lacks_options(self.stack))
+                .is_some_and(|database| database.lacks_options(self.stack.get()))
     }
 
     /// Whether each failure that a run tells of is one of its own database's execution, and of nothing else.
@@ -914,7 +1279,7 @@ impl ScenarioRun {
             .databases
             .borrow()
             .iter()
-            .filter(|database| database.can_be_copied(self.stack))
+            .filter(|database| database.can_be_copied(self.stack.get()))
         {
             self.invariants
                 .judge_database(&state, database.kind, &database.id, &database.resource_id);
@@ -929,8 +1294,13 @@ impl ScenarioRun {
                     let has_options = self
                         .database_of(&execution)
                         .is_some_and(|database| database.options.is_some());
+                    let cause = failure.cause.unwrap_or_default();
+                    // What was decided with one key is not copied with another: the next run decides again.
+                    if self.has_other_key.get() && failure.error == "BadInput" && cause.contains("kmsKeyArn") {
+                        self.record.add("executions that a change of the key ended", 1);
+                        continue;
+                    }
                     if let Some(problem) = unknown_failure(&execution, &failure.error, has_options) {
-                        let cause = failure.cause.unwrap_or_default();
                         self.record.violation(&format!(
                             "{execution:?} ends with {}, {problem}: {cause}",
                             failure.error
@@ -960,6 +1330,14 @@ impl ScenarioRun {
         self.record.add("seeds", 1);
         self.record.note(&format!("seed {} ends", self.seed));
     }
+}
+
+/// The settings of a stack, with variables that never change.
+fn settings_of(stack: Stack, variables: &[(&'static str, String)]) -> Settings {
+    let mut all = stack.variables();
+    all.extend(variables.iter().cloned());
+    let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    settings_with(&all)
 }
 
 /// A value of a form.

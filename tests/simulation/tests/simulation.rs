@@ -71,68 +71,70 @@ fn a_seed_is_the_same_every_time() {
     assert_ne!(once.hash, scenario_run::run(22, Options::default()).hash);
 }
 
-#[test]
-fn a_pruner_that_deletes_the_newest_copy_is_caught() {
-    caught(Broken::PrunerDeletesNewest, "the newest verified copy of its database");
-}
-
-#[test]
-fn a_start_that_does_not_look_what_is_there_is_caught() {
-    caught(Broken::NoIdempotencyCheck, "is copied 2 times");
-}
-
-#[test]
-fn a_missing_retry_is_caught() {
-    caught(Broken::NoRetry, "was not retried");
-}
-
-#[test]
-fn a_pruner_that_goes_on_though_a_tag_cannot_be_read_is_caught() {
-    caught(
+/// What is broken on purpose, the first seed of a few that show it, and what is said of it then.
+const MUTATIONS: [(Broken, u64, &str); Broken::ALL.len()] = [
+    (
+        Broken::PrunerDeletesNewest,
+        1,
+        "the newest verified copy of its database",
+    ),
+    (Broken::NoIdempotencyCheck, 1, "is copied 2 times"),
+    (Broken::NoRetry, 1, "was not retried"),
+    (
         Broken::PrunerOverlooksUnreadableTags,
+        1,
         "a tag of its database cannot be read",
+    ),
+    (Broken::PrunerOverlooksTags, 1, "are to be kept"),
+    (Broken::PrunerKeepsOneOfTheGone, 4, "are to be kept"),
+    (Broken::NoBrake, 1, "that one step deletes"),
+    (Broken::WidestOfTheNewest, 1, "are to be kept"),
+    (Broken::ReportedSourceIgnored, 1, "and is not ours"),
+    (Broken::HoldIgnored, 1, "which a person holds"),
+    (Broken::RefusedDeleteEndsLoop, 1, "which nothing wants"),
+    (Broken::NameWithoutTime, 1, "ends without a verified copy"),
+    (Broken::VerifiesAnything, 1, "is not what was asked for"),
+    (Broken::ForeignKey, 1, "which the stack does not allow"),
+    (Broken::NoCatchInMap, 20, "ends without a verified copy"),
+];
+
+#[test]
+fn every_mutation_is_caught() {
+    for (broken, first, expected) in MUTATIONS {
+        let last = first + SEEDS_FOR_A_MUTATION;
+        assert!(
+            (first..last).any(|seed| shows(broken, seed, expected)),
+            "{broken:?} is not caught by {SEEDS_FOR_A_MUTATION} seeds from {first}"
+        );
+    }
+    assert!(
+        Broken::ALL
+            .iter()
+            .all(|broken| MUTATIONS.iter().any(|(other, ..)| other == broken))
     );
 }
 
+/// `SIM_MUTANT=HoldIgnored SIM_SEEDS=100 cargo test -p simulation which_seeds -- --nocapture`: where a mutation is seen.
 #[test]
-fn a_pruner_that_overlooks_what_tags_ask_for_is_caught() {
-    caught(Broken::PrunerOverlooksTags, "are to be kept");
+fn which_seeds_show_a_mutation() {
+    let Ok(name) = std::env::var("SIM_MUTANT") else { return };
+    let (first, count) = (number("SIM_FIRST").unwrap_or(1), number("SIM_SEEDS").unwrap_or(SEEDS));
+    for (broken, _, expected) in MUTATIONS {
+        if format!("{broken:?}") == name {
+            let seeds = (first..first + count).filter(|seed| shows(broken, *seed, expected));
+            println!("{name}: {:?}", seeds.take(3).collect::<Vec<u64>>());
+        }
+    }
 }
 
-#[test]
-fn a_pruner_that_keeps_less_of_databases_that_are_gone_is_caught() {
-    caught_from(52, Broken::PrunerKeepsOneOfTheGone, "are to be kept");
-}
-
-#[test]
-fn a_start_that_asks_for_a_foreign_key_is_caught() {
-    caught(Broken::ForeignKey, "which the stack does not allow");
-}
-
-#[test]
-fn a_map_that_lets_one_database_stop_the_others_is_caught() {
-    caught(Broken::NoCatchInMap, "ends without a verified copy");
-}
-
-/// Whether one of the first seeds shows a violation with this text.
-fn caught(broken: Broken, expected: &str) {
-    caught_from(1, broken, expected);
-}
-
-/// The same for what few seeds show, from one that does.
-fn caught_from(first: u64, broken: Broken, expected: &str) {
+/// Whether a seed shows a violation with this text when something is broken.
+fn shows(broken: Broken, seed: u64, expected: &str) -> bool {
     let options = Options {
         broken,
         ..Options::default()
     };
-    let seen = (first..first + SEEDS_FOR_A_MUTATION).any(|seed| {
-        let report = scenario_run::run(seed, options);
-        report.violations.iter().any(|violation| violation.contains(expected))
-    });
-    assert!(
-        seen,
-        "{broken:?} is not caught by {SEEDS_FOR_A_MUTATION} seeds from {first}"
-    );
+    let report = scenario_run::run(seed, options);
+    report.violations.iter().any(|violation| violation.contains(expected))
 }
 
 /// Runs seeds; their joint report, and those that violated something.
