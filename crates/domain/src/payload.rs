@@ -298,7 +298,8 @@ pub enum Decision {
     Copy,
     /// A copy of ours is in progress, or complete and not yet verified: go on with it.
     Join,
-    /// A copy of another snapshot is complete and not verified yet: verify it, then find again.
+    /// A copy of another snapshot is complete and not verified yet, or in progress and waited for: verify it, then find
+    /// again.
     Verify,
     /// The newest snapshot has a verified copy.
     Current,

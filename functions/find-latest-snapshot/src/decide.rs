@@ -20,7 +20,7 @@ pub(crate) enum Action<'a> {
     Current(&'a OwnCopy),
     /// Go on with this copy, which is in progress or not verified yet.
     Join(&'a OwnCopy),
-    /// Verify this copy of another snapshot, which is complete and was forgotten; then decide again.
+    /// Wait for this copy of another snapshot, or verify it if it is complete already; then decide again.
     Verify(&'a OwnCopy),
     /// Nothing: this copy is in progress, and whoever began it goes on with it.
     UnderWay(&'a OwnCopy),
@@ -106,7 +106,7 @@ pub(crate) fn decide<'a>(facts: &Facts<'a>) -> Result<Verdict<'a>, Error> {
     if let Some(copy) = copies.iter().filter(is_awaited).max_by_key(|copy| copy.source_created) {
         let (action, reason) = if facts.waits_for_others {
             let reason = format!("{} is copied after {}, which is in progress", source.id, copy.id);
-            (Action::Join(copy), reason)
+            (Action::Verify(copy), reason)
         } else {
             let reason = format!(
                 "{} is in progress; {} is copied by the run after it",

@@ -155,7 +155,8 @@ fn found(
         overdue: &overdue,
         idle: &idle,
         verifies_others: !target.dry_run && !target.only_newest,
-        waits_for_others: target.snapshot.is_some(),
+        // Once such a copy could not be waited for, only the newest snapshot counts.
+        waits_for_others: target.snapshot.is_some() && !target.only_newest && !target.dry_run,
     })?;
     let found = follow(deployment, found, &source, &verdict, snapshots, copies);
     Ok(match (gone, found.decision) {

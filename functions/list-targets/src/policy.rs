@@ -1,7 +1,8 @@
 //! What a database's own tags ask for.
 //!
 //! A tag may ask for more than the stack keeps, and pick a key that the stack allows. One that cannot be read counts
-//! as absent, and until it is right nothing of that database is deleted: it may have asked for more.
+//! as absent, and until it is right nothing of that database is deleted: it may have asked for more. A tag with our prefix
+//! that is like none of ours asked for nothing that we know: it is named, and holds nothing.
 
 use domain::option_groups::OptionGroups;
 use domain::payload::Policy;
@@ -9,7 +10,7 @@ use domain::retention_rules::RetentionRules;
 use domain::selection::CopyWish;
 use domain::settings::Settings;
 use domain::snapshot::Database;
-use domain::tag_spelling::misspelled;
+use domain::tag_spelling::{Misspelling, misspelled};
 use domain::tags;
 
 use crate::keys::{Keyring, Pick};
@@ -44,21 +45,25 @@ pub(crate) fn read(database: &Database, keyring: &Keyring, settings: &Settings) 
         Some(_) => wrong.push((tags::OPTION_GROUP, "cannot be the name of an option group".to_owned())),
         None => {}
     }
-    let others = misspelled(&database.tags)
+    let (meant, unknown): (Vec<Misspelling<'_>>, Vec<_>) = misspelled(&database.tags)
         // The selection reads and names those.
         .filter(|found| found.meant != Some(tags::COPY))
-        .map(|found| (found.written, found.problem()));
-    let wrong: Vec<(&str, String)> = wrong.into_iter().chain(others).collect();
+        .partition(|found| found.meant.is_some());
+    let meant = meant.iter().map(|found| (found.written, found.problem()));
+    let wrong: Vec<(&str, String)> = wrong.into_iter().chain(meant).collect();
 
     policy.hold_all = !wrong.is_empty() || !CopyWish::read(&database.tags).problems.is_empty();
     let of = |tag: &str, problem: &str| format!("{} {}: the tag {tag} {problem}", database.kind, database.id);
     let wrong = wrong.iter().map(|(tag, problem)| {
         of(tag, problem) + "; it is ignored, and no copy of this database is deleted until it is right"
     });
+    let unknown = unknown
+        .iter()
+        .map(|found| of(found.written, &found.problem()) + "; it is ignored");
     let less = keep
         .less_than(&settings.keep)
         .map(|tag| of(tag, "asks for less than the stack keeps, which holds"));
-    let said = wrong.chain(less).collect();
+    let said = wrong.chain(unknown).chain(less).collect();
     (policy, said)
 }
 

@@ -30,7 +30,8 @@ pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -
     let Reading {
         inherited,
         mut facts,
-        unread,
+        facts_are_whole,
+        warning,
     } = read(deployment, &found, &source).await?;
     let target = found.target.clone();
     let keys = target.keys(source.encryption, &deployment.settings)?;
@@ -50,13 +51,13 @@ pub async fn handle(deployment: &Deployment, mut found: Found, now: Timestamp) -
                 refused = refused.or(Some(error));
             }
             Err(error) => {
-                let facts = unread.is_none().then_some(facts);
+                let facts = facts_are_whole.then_some(facts);
                 let waiting = wait(&deployment.settings, Found { facts, ..found }, *key, error)?;
                 return Ok(StartAnswer::Waiting(Box::new(waiting)));
             }
             Ok(copy) => {
                 tracing::info!(copy = copy.id, attempt = copy.attempt, "copy started or joined");
-                found.warnings.extend(unread);
+                found.warnings.extend(warning);
                 return Ok(StartAnswer::Started(Box::new(started(found, source, copy))));
             }
         }
@@ -79,8 +80,10 @@ struct Reading {
     /// The tags that the copy inherits. No payload carries their values.
     inherited: BTreeMap<String, String>,
     facts: DatabaseFacts,
-    /// A warning, if the database could not be read: what a restore gets to know of it is worth less than the copy.
-    unread: Option<String>,
+    /// Whether the database was read for them, so that the next try need not read it again.
+    facts_are_whole: bool,
+    /// What the copy lacks because the database could not be read, which is worth less than the copy.
+    warning: Option<String>,
 }
 
 /// Reads the snapshot and the database. A try after the first one reads only the one of them that has the tags, because
@@ -93,22 +96,29 @@ async fn read(deployment: &Deployment, found: &Found, source: &Source) -> Result
             describe(deployment, *kind, resource_id),
         );
         let snapshot = snapshot?;
-        let (database, unread) = match database {
+        let (database, warning) = match database {
             Ok(database) => (database, None),
-            Err(error) => (None, Some(unread(&error))),
+            Err(error) => (
+                None,
+                Some(unread("records no settings of the database for a restore", &error)),
+            ),
         };
         let facts = tag_set::facts(&snapshot, database.as_ref());
         let of_database = database.filter(|_| facts.inherits_of_database);
         return Ok(Reading {
             inherited: of_database.map_or(snapshot.tags, |database| database.tags),
             facts,
-            unread,
+            facts_are_whole: warning.is_none(),
+            warning,
         });
     };
-    let (inherited, unread) = if facts.inherits_of_database {
+    let (inherited, warning) = if facts.inherits_of_database {
         match deployment.source.database(*kind, resource_id).await {
             Ok(database) => (database.map(|database| database.tags).unwrap_or_default(), None),
-            Err(error) => (BTreeMap::new(), Some(unread(&error))),
+            Err(error) => (
+                BTreeMap::new(),
+                Some(unread("inherits no tags of the database", &error)),
+            ),
         }
     } else {
         (source_snapshot(deployment, found, source).await?.tags, None)
@@ -116,16 +126,15 @@ async fn read(deployment: &Deployment, found: &Found, source: &Source) -> Result
     Ok(Reading {
         inherited,
         facts,
-        unread,
+        facts_are_whole: true,
+        warning,
     })
 }
 
-fn unread(error: &Error) -> String {
+/// A warning of what the copy lacks.
+fn unread(lacks: &str, error: &Error) -> String {
     tracing::warn!(%error, "the database could not be read");
-    format!(
-        "the copy records no settings of the database for a restore, which could not be read: {}",
-        error.name()
-    )
+    format!("the copy {lacks}, which could not be read: {}", error.name())
 }
 
 /// What to wait for before the copy with `key` is tried again, if `error` says so, and there is patience left.

@@ -193,7 +193,7 @@ fn a_copy_in_progress_is_under_way_and_only_an_event_waits_for_an_older_one() {
     for (is_event, copies, expected) in [
         (false, &older, Action::UnderWay(&older[0])),
         (false, &same, Action::UnderWay(&same[0])),
-        (true, &older, Action::Join(&older[0])),
+        (true, &older, Action::Verify(&older[0])),
         (true, &same, Action::UnderWay(&same[0])),
     ] {
         assert_eq!(

@@ -41,7 +41,6 @@ fn a_tag_that_cannot_be_read_is_named_without_its_value_and_nothing_is_deleted()
         ("snapferry:kms-key", "names no key that the stack allows"),
         ("SNAPFERRY:KEEP", "is spelled otherwise than snapferry:keep"),
         ("snapferry:kep-days", "is spelled otherwise than snapferry:keep-days"),
-        ("snapferry:team", "is not a tag that Snapferry knows"),
     ] {
         let (policy, said) = of_tags(&[(tag, "s3cret!")]);
         assert!(policy.hold_all, "{tag}");
@@ -56,6 +55,17 @@ fn a_tag_that_cannot_be_read_is_named_without_its_value_and_nothing_is_deleted()
             ..Policy::default()
         };
         assert_eq!(policy, nothing, "{tag} counts as absent");
+    }
+}
+
+/// Rule 3: only what may have asked for retention holds.
+#[test]
+fn an_unknown_tag_is_named_without_its_value_and_holds_nothing() {
+    for tag in ["snapferry:team", "snapferry:retention", "Snapferry_Whatever"] {
+        let (policy, said) = of_tags(&[(tag, "s3cret!")]);
+        assert_eq!(policy, Policy::default(), "{tag}");
+        let expected = format!("instance orders: the tag {tag} is not a tag that Snapferry knows; it is ignored");
+        assert_eq!(said, [expected]);
     }
 }
 

@@ -93,7 +93,7 @@ def progress(log: Path) -> str:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """One local cloud builds at a time: cargo-lambda writes the very files that another `sam build` may be reading."""
+    """One local cloud builds at a time: cargo writes the very files that another one may be reading."""
     layout.BUILD_LOCK.parent.mkdir(parents=True, exist_ok=True)
     with layout.BUILD_LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -117,21 +117,31 @@ def build_programs(report: Report, folder: Path, *packages: str) -> dict[str, Pa
     """Programs for this machine only, each of the name of its package, by name.
 
     In the dev profile, which is built fastest and shared with Rust's tests, and all at once, so that the SDK is
-    compiled once.
+    compiled once. They are links in the folder, because cargo replaces its own files when a build differs in features.
     """
     log = folder / "cargo-programs.log"
-    said = run_step(
-        report,
-        f"building {packages[0] if len(packages) == 1 else f'{len(packages)} programs'}",
-        ["cargo", "build", "--bins", "--message-format=json-render-diagnostics", *(f"-p={name}" for name in packages)],
-        log,
-        layout.clean_environment(),
-        hint="minutes the first time",
-    )
-    built = {}
-    for message in map(json.loads, re.findall(r'\{"reason":"compiler-artifact",.*', said)):
-        if message["executable"]:
-            built[message["target"]["name"]] = Path(message["executable"])
+    linked = folder / "programs"
+    linked.mkdir(exist_ok=True)
+    with alone():
+        said = run_step(
+            report,
+            f"building {packages[0] if len(packages) == 1 else f'{len(packages)} programs'}",
+            [
+                *("cargo", "build", "--bins", "--message-format=json-render-diagnostics"),
+                *(f"-p={name}" for name in packages),
+            ],
+            log,
+            layout.clean_environment(),
+            hint="minutes the first time",
+        )
+        built = {}
+        for message in map(json.loads, re.findall(r'\{"reason":"compiler-artifact",.*', said)):
+            if message["executable"]:
+                program = linked / message["target"]["name"]
+                if not (program.exists() and program.samefile(message["executable"])):
+                    program.unlink(missing_ok=True)
+                    program.hardlink_to(message["executable"])
+                built[program.name] = program
     if missing := [package for package in packages if package not in built]:
         raise StepFailed(f"cargo built no {', '.join(missing)}; its output: {log}")
     return built
@@ -159,7 +169,11 @@ def lay_out(report: Report, folder: Path, programs: dict[str, Path]) -> Path:
         for function, logical_id in layout.FUNCTIONS.items():
             bootstrap, package = built / function, built / f"{function}.zip"
             # Half of what would be zipped, and unzipped, is of use to debuggers only.
-            subprocess.run(["strip", "-o", bootstrap, programs[function]], check=True)
+            stripped = subprocess.run(
+                ["strip", "-o", bootstrap, programs[function]], stderr=subprocess.PIPE, text=True, check=False
+            )
+            if stripped.returncode:
+                raise StepFailed(f"{function} could not be stripped: {stripped.stderr.strip()}")
             with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 archive.write(bootstrap, "bootstrap")
             bootstrap.unlink()
