@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::hash::spread;
 use crate::kind::DatabaseKind;
 use crate::restore_settings::RestoreHints;
 use crate::retention_rules::RetentionRules;
@@ -423,15 +424,17 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// The shortest wait, in seconds.
+    /// The shortest wait between two polls, in seconds.
     pub const MIN_SECONDS: u64 = 30;
 
-    /// The wait before the first poll.
+    /// The wait before the first poll of a copy: half as long at least, by its name, so that copies which began together
+    /// are not all polled in the same second from then on.
     #[must_use]
-    pub fn first() -> Self {
+    pub fn first(copy_id: &str) -> Self {
+        let seconds = spread(copy_id, Self::MIN_SECONDS / 2..=Self::MIN_SECONDS);
         Self {
-            seconds: Self::MIN_SECONDS,
-            waited_seconds: Self::MIN_SECONDS,
+            seconds,
+            waited_seconds: seconds,
             ..Self::none()
         }
     }

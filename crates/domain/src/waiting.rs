@@ -3,12 +3,12 @@
 //! Each try is a fresh visit of its state. Step Functions counts the attempts of a Retry for a whole visit, so a wait that
 //! was a retry would use up the attempts that faults need; and it would be an error of the function, which trips alarms.
 
-use crate::hash::hex_prefix;
+use crate::hash::spread;
 use crate::kind::DatabaseKind;
 use crate::payload::{Target, WaitReason, Waited, Waiting};
 
 /// Seconds between two tries for a copy slot. Constant, because a wait that grows would serve newcomers first.
-const SLOT_SECONDS: u64 = 240;
+const SLOT_SECONDS: u64 = 300;
 /// By how much that wait is made longer or shorter. So much that 500 databases which find the slots full in one minute ask
 /// for them evenly from then on, and not in waves (`500 at once` in the measures of the simulation).
 const SLOT_JITTER_PERCENT: u64 = 50;
@@ -70,13 +70,12 @@ impl Target {
     }
 }
 
-/// Two to six minutes. The jitter follows from the database and the time waited, so that a try which is repeated
-/// waits as long.
+/// Two and a half to seven and a half minutes. The jitter follows from the database and the time waited, so that a try which
+/// is repeated waits as long.
 fn slot_seconds(kind: DatabaseKind, resource_id: &str, waited: u64) -> u64 {
-    let spread = SLOT_SECONDS * SLOT_JITTER_PERCENT / 100;
-    let digits = hex_prefix(&format!("{kind} {resource_id} {waited}"), 8);
-    let random = u64::from_str_radix(&digits, 16).unwrap_or_default();
-    SLOT_SECONDS - spread + random % (2 * spread + 1)
+    let jitter = SLOT_SECONDS * SLOT_JITTER_PERCENT / 100;
+    let text = format!("{kind} {resource_id} {waited}");
+    spread(&text, SLOT_SECONDS - jitter..=SLOT_SECONDS + jitter)
 }
 
 #[cfg(test)]
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_waited_for_two_to_six_minutes_at_a_time() {
+    fn a_slot_is_waited_for_five_minutes_at_a_time_more_or_less() {
         let waits: Vec<u64> = (0..500)
             .map(|number| {
                 let mut target = target(&format!("db-{number}"));
@@ -98,9 +97,9 @@ mod tests {
                 wait.expect("a wait").seconds
             })
             .collect();
-        assert!(waits.iter().all(|wait| (120..=360).contains(wait)), "{waits:?}");
+        assert!(waits.iter().all(|wait| (150..=450).contains(wait)), "{waits:?}");
         let mean = waits.iter().sum::<u64>() / 500;
-        assert!((230..=250).contains(&mean), "{mean}");
+        assert!((285..=315).contains(&mean), "{mean}");
         let distinct: std::collections::BTreeSet<u64> = waits.into_iter().collect();
         assert!(distinct.len() > 150, "spread over all seconds: {}", distinct.len());
     }
@@ -140,12 +139,12 @@ mod tests {
             let limit = u64::from(hours) * 3_600;
             let mut tries = 0_u64;
             while let Some(wait) = target.next_wait(WaitReason::Slot, "full", None, hours) {
-                prop_assert!(wait.seconds >= 120);
+                prop_assert!(wait.seconds >= 150);
                 tries += 1;
             }
             prop_assert!(target.waited.slot >= limit);
-            prop_assert!(target.waited.slot - limit.max(before) <= 360);
-            prop_assert!(tries <= limit.saturating_sub(before).div_ceil(120));
+            prop_assert!(target.waited.slot - limit.max(before) <= 450);
+            prop_assert!(tries <= limit.saturating_sub(before).div_ceil(150));
             prop_assert_eq!(target.waited.busy, other);
         }
     }

@@ -72,7 +72,7 @@ async fn start(world: &World, kind: DatabaseKind, id: &str) -> Started {
             attempt: 0,
         },
         verified_copies: None,
-        wait: Wait::first(),
+        wait: Wait::first("snap-orders"),
     }
 }
 

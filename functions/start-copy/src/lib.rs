@@ -370,9 +370,9 @@ fn started(found: Found, source: Source, copy: CopyRef) -> Started {
         reason: found.reason,
         warnings: found.warnings,
         source,
+        wait: Wait::first(&copy.id),
         copy,
         verified_copies: found.verified_copies,
-        wait: Wait::first(),
     }
 }
 

@@ -178,7 +178,7 @@ impl Following {
     /// How many polls it takes to follow a copy of `duration` seconds, and how many seconds after its end it is noticed.
     #[must_use]
     pub fn to_the_end(self, duration: u64) -> (u32, u64) {
-        let mut wait = Wait::first();
+        let mut wait = Wait::first("snapferry-orders");
         if let Self::Every(seconds) = self {
             wait.seconds = seconds;
         }

@@ -155,7 +155,7 @@ fn a_verified_copy_costs_few_calls() {
     for (at, kind) in [Kind::Instance, Kind::Cluster].into_iter().enumerate() {
         let source = |region: Region| {
             (0..OF_EACH_KIND).fold(region, |region, number| {
-                let database = Database::new(&format!("database-{number}")).copies_take(20.0);
+                let database = Database::new(&format!("database-{number}")).copies_take(10.0);
                 match kind {
                     Kind::Instance => region.instance(database),
                     Kind::Cluster => region.cluster(database.engine("aurora-postgresql")),

@@ -6,7 +6,7 @@ use super::*;
 /// seconds after its end it was noticed. `percent` is what RDS reports at a time.
 fn watch(duration: u64, percent: impl Fn(u64) -> i32) -> (u32, u64) {
     let requested = Timestamp::from_second(1_760_000_000).expect("in range");
-    let mut wait = Wait::first();
+    let mut wait = Wait::first("snap-orders");
     let mut time = wait.seconds;
     while time < duration {
         let now = requested + jiff::SignedDuration::from_secs(i64::try_from(time).expect("in range"));
