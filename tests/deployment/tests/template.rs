@@ -138,7 +138,8 @@ fn allowing<'a>(policies: &'a Value, action: &str, resource: &str) -> Vec<&'a Va
 /// The directory of what is rendered with other parameters than `make render` gives, or what is said against them.
 fn render_with(arguments: &[&str]) -> Result<PathBuf, String> {
     static MADE: AtomicUsize = AtomicUsize::new(0);
-    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    // Some runners give each test a process of its own.
+    let number = format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rendered-{number}"));
     let rendering = Command::new(root().join(".venv/bin/python"))
         .arg(root().join("tests/deployment/render.py"))
@@ -160,7 +161,9 @@ fn rendered_with(arguments: &[&str]) -> Result<(Value, Value), String> {
         let text = std::fs::read_to_string(directory.join(name)).expect(name);
         serde_json::from_str(&text).expect(name)
     };
-    Ok((read("policies.json"), read("template.json")))
+    let read = (read("policies.json"), read("template.json"));
+    std::fs::remove_dir_all(&directory).expect("it was made just now");
+    Ok(read)
 }
 
 /// The same for some parameters, each as in `Name=value`.
