@@ -130,6 +130,16 @@ pub struct ClassOffer {
     pub storage: String,
 }
 
+/// Each snapshot once. A listing that changes between two of its pages may name one twice; the later answer is nearer to the
+/// truth.
+fn each_once(found: Vec<Snapshot>) -> Vec<Snapshot> {
+    let by_arn: BTreeMap<String, Snapshot> = found
+        .into_iter()
+        .map(|snapshot| (snapshot.arn.clone(), snapshot))
+        .collect();
+    by_arn.into_values().collect()
+}
+
 /// Lists all pages of a call, each item converted on arrival, so that one page at a time is held.
 macro_rules! collect_pages {
     ($call:expr, $convert:expr) => {{
@@ -259,8 +269,8 @@ impl Rds {
         Ok(members)
     }
 
-    /// The snapshots of a kind that `which` selects, in no order: those that were asked for and no others, whatever RDS
-    /// answers.
+    /// The snapshots of a kind that `which` selects, each once, in no order: those that were asked for and no others,
+    /// whatever RDS answers.
     ///
     /// Of many snapshots only our own tags are kept, and not their settings.
     pub async fn snapshots(&self, kind: DatabaseKind, which: SnapshotQuery<'_>) -> Result<Vec<Snapshot>, Error> {
@@ -322,7 +332,9 @@ impl Rds {
                 .filters(filter("db-snapshot-id", [id]))
                 .snapshot_type(snapshot_type),
         };
-        Ok(collect_pages!(call, |found| which.take(instance_snapshot(found))))
+        Ok(each_once(
+            collect_pages!(call, |found| which.take(instance_snapshot(found)))
+        ))
     }
 
     async fn cluster_snapshots(
@@ -330,7 +342,9 @@ impl Rds {
         call: DescribeDBClusterSnapshotsFluentBuilder,
         which: SnapshotQuery<'_>,
     ) -> Result<Vec<Snapshot>, Error> {
-        Ok(collect_pages!(call, |found| which.take(cluster_snapshot(found))))
+        Ok(each_once(
+            collect_pages!(call, |found| which.take(cluster_snapshot(found)))
+        ))
     }
 
     /// What `keep` makes of each manual snapshot of a kind, without its settings, in no order. There may be tens of

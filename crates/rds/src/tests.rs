@@ -80,3 +80,18 @@ fn of_many_snapshots_only_our_tags_are_kept_and_of_one_all() {
         2
     );
 }
+
+#[test]
+fn a_snapshot_that_is_listed_twice_is_one_as_it_was_last() {
+    let first = described(None, "orders", "manual");
+    let other = Snapshot {
+        arn: "arn:other".to_owned(),
+        ..first.clone()
+    };
+    let later = Snapshot {
+        percent: 100,
+        ..first.clone()
+    };
+    assert_ne!(first, later);
+    assert_eq!(each_once(vec![first, other.clone(), later.clone()]), [later, other]);
+}

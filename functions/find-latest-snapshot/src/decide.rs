@@ -1,6 +1,8 @@
 //! What is to be done with the newest snapshot of a database. Pure: the snapshot and our copies of the database in, a
 //! verdict out.
 
+use std::collections::BTreeSet;
+
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::error::Error;
 use domain::ownership::MAX_ATTEMPTS;
@@ -24,7 +26,7 @@ pub(crate) enum Action<'a> {
     Verify(&'a OwnCopy),
     /// Nothing: this copy is in progress, and whoever began it goes on with it.
     UnderWay(&'a OwnCopy),
-    /// Begin a copy, after so many attempts that failed.
+    /// Begin a copy under the name of this attempt, the first one that no copy has.
     Copy { attempt: u32 },
 }
 
@@ -116,20 +118,22 @@ pub(crate) fn decide<'a>(facts: &Facts<'a>) -> Result<Verdict<'a>, Error> {
         };
         return Ok(Verdict { action, reason });
     }
-    match u32::try_from(of_source.len()).unwrap_or(MAX_ATTEMPTS) {
-        0 => Ok(Verdict {
-            action: Action::Copy { attempt: 0 },
-            reason: format!("{} has no copy yet", source.id),
-        }),
-        attempt if attempt < MAX_ATTEMPTS => Ok(Verdict {
-            action: Action::Copy { attempt },
-            reason: format!("{attempt} copies of {} failed, it is tried again", source.id),
-        }),
-        attempts => Err(Error::AttemptsUsedUp {
-            attempts,
+    // Their numbers may have gaps, where a failed copy was deleted.
+    let attempts: BTreeSet<u32> = of_source.iter().map(|copy| copy.attempt).collect();
+    let Some(attempt) = (0..MAX_ATTEMPTS).find(|attempt| !attempts.contains(attempt)) else {
+        return Err(Error::AttemptsUsedUp {
+            attempts: MAX_ATTEMPTS,
             snapshot: source.id.clone(),
-        }),
-    }
+        });
+    };
+    Ok(Verdict {
+        action: Action::Copy { attempt },
+        reason: match attempts.len() {
+            0 => format!("{} has no copy yet", source.id),
+            1 => format!("1 copy of {} failed, it is tried again", source.id),
+            failed => format!("{failed} copies of {} failed, it is tried again", source.id),
+        },
+    })
 }
 
 /// A complete copy of another snapshot that nothing has verified, because its driver ended before it was complete.

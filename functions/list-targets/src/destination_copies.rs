@@ -146,6 +146,11 @@ impl DestinationCopies {
             .first
             .sort_by(|a, b| (&a.id, a.kind).cmp(&(&b.id, b.kind)));
         sorted.retired.first.truncate(MAX_NAMED);
+        // A listing in pages may name one twice.
+        for names in [&mut sorted.foreign, &mut sorted.unconfirmed] {
+            names.sort();
+            names.dedup();
+        }
         sorted
     }
 

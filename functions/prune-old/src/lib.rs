@@ -326,7 +326,7 @@ async fn copies(deployment: &Deployment, payload: &Prunable) -> Result<Vec<OwnCo
         let by_name = SnapshotQuery::ManualOfNames(&names);
         there.extend(deployment.destination.snapshots(*kind, by_name).await?);
     }
-    // Of a copy that is listed twice, the later answer is nearer to the truth.
+    // Of a copy that both queries name, the later answer is nearer to the truth.
     let own: BTreeMap<String, OwnCopy> = there
         .iter()
         .filter_map(|snapshot| OwnCopy::read(&deployment.owner, snapshot))

@@ -102,6 +102,18 @@ fn after_three_failed_copies_a_snapshot_is_given_up() {
     assert_eq!(error.name(), "AttemptsUsedUp");
 }
 
+/// A gap is left where a failed copy was deleted.
+#[test]
+fn the_next_attempt_is_the_first_one_whose_name_is_free() {
+    for (taken, next) in [(&[1][..], 0), (&[0, 2], 1), (&[0, 0], 1)] {
+        let failed: Vec<OwnCopy> = taken
+            .iter()
+            .map(|attempt| copy(10, Some(KEY), *attempt, CopyStatus::Failed))
+            .collect();
+        assert_eq!(action(&failed), Ok(Action::Copy { attempt: next }), "{taken:?}");
+    }
+}
+
 fn any_copies() -> impl Strategy<Value = Vec<OwnCopy>> {
     let status = prop::sample::select(vec![
         CopyStatus::Verified,
@@ -128,7 +140,8 @@ proptest! {
                 prop_assert!(!has(CopyStatus::Verified) && !has(CopyStatus::InProgress) && !has(CopyStatus::Unverified));
                 let waits = |copy: &OwnCopy| copy.status == CopyStatus::InProgress && copy.kms_key_arn.as_deref() == Some(KEY);
                 prop_assert!(!copies.iter().any(waits), "a second copy of the database");
-                prop_assert_eq!(attempt as usize, copies.iter().filter(of_source).count());
+                let is_taken = |attempt: u32| copies.iter().filter(of_source).any(|copy| copy.attempt == attempt);
+                prop_assert!(!is_taken(attempt) && (0..attempt).all(is_taken), "{}", attempt);
             }
             Ok(Action::Join(copy)) => {
                 prop_assert_eq!(copy.kms_key_arn.as_deref(), Some(KEY));
@@ -149,7 +162,7 @@ proptest! {
             }
             Err(error) => {
                 prop_assert_eq!(error.name(), "AttemptsUsedUp");
-                prop_assert!(copies.iter().filter(of_source).count() >= MAX_ATTEMPTS as usize);
+                prop_assert!(copies.iter().filter(of_source).count() >= MAX_ATTEMPTS as usize, "three names are taken");
             }
         }
     }
