@@ -174,10 +174,9 @@ impl Prune {
                         brake.count(copy);
                         self.deleted.push(decided(reason));
                     }
-                    Err(error) => {
+                    Err(NotDeleted { error, may_be_gone }) => {
                         tracing::warn!(copy = id, error = %error, "copy could not be deleted");
-                        if is_unanswered(&error) {
-                            // It may be deleted all the same.
+                        if may_be_gone {
                             brake.count(copy);
                             self.unanswered += 1;
                         }
@@ -250,20 +249,40 @@ fn shortened(error: &Error) -> String {
     error.to_string().chars().take(MAX_REASON).collect()
 }
 
+/// A copy that could not be deleted, or of which nobody knows.
+struct NotDeleted {
+    error: Error,
+    /// Whether a call was not answered, so that the copy may be gone all the same.
+    may_be_gone: bool,
+}
+
 /// Deletes a copy; one that is gone already is deleted. The role may delete by the copy's tags, so where there is none
 /// any more, by a lost reply or another run, RDS may refuse by rights before it looks.
-async fn delete_copy(deployment: &Deployment, target: &Target, copy: &OwnCopy) -> Result<(), Error> {
-    match deployment.destination.delete(target.kind, &copy.id).await {
-        // Refused because of its state, too: the first of two attempts was heard, and its answer was lost.
-        Err(refused @ (Error::AccessDenied { .. } | Error::SnapshotNotReady { .. })) => {
-            match deployment.destination.snapshot(target.kind, &copy.id, "manual").await {
-                Ok(None) => Ok(()),
-                Ok(Some(there)) if there.completion() == Completion::Going => Ok(()),
-                _ => Err(refused),
-            }
-        }
-        other => other,
+async fn delete_copy(deployment: &Deployment, target: &Target, copy: &OwnCopy) -> Result<(), NotDeleted> {
+    let Err(error) = deployment.destination.delete(target.kind, &copy.id).await else {
+        return Ok(());
+    };
+    // Refused because of its state, too: the first of two attempts was heard, and its answer was lost.
+    if !matches!(error, Error::AccessDenied { .. } | Error::SnapshotNotReady { .. }) {
+        let may_be_gone = is_unanswered(&error);
+        return Err(NotDeleted { error, may_be_gone });
     }
+    let is_there = match deployment.destination.snapshot(target.kind, &copy.id, "manual").await {
+        Ok(there) => there.is_some_and(|there| there.completion() != Completion::Going),
+        Err(_) => {
+            return Err(NotDeleted {
+                error,
+                may_be_gone: true,
+            });
+        }
+    };
+    if is_there {
+        return Err(NotDeleted {
+            error,
+            may_be_gone: false,
+        });
+    }
+    Ok(())
 }
 
 /// Adds the copy that a run would have made before it pruned, or counts the one under way as verified: otherwise a dry

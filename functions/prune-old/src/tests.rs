@@ -290,6 +290,20 @@ async fn where_the_role_may_not_delete_what_is_gone_it_counts_as_deleted_and_wha
     assert_eq!(left(&there).len(), 4);
 }
 
+/// The first attempt was heard, its answer was lost, and nobody can say now whether the copy is there.
+#[tokio::test]
+async fn a_copy_that_may_be_gone_counts_as_one_that_is() {
+    let world = world((1..=8).map(copy));
+    world.fault(Fault::new(Calls::to("DeleteDBSnapshot"), Action::DropReply).times(1));
+    let denied = |operation| Fault::error(Calls::to(operation), "AccessDenied", "not authorized");
+    world.fault(denied("DeleteDBSnapshot").times(1).after(1));
+    world.fault(denied("DescribeDBSnapshots").after(2));
+    let pruned = prune(&world).await.expect("a record").pruned;
+    assert_eq!(ids(&pruned.refused), ["snap-orders-8"]);
+    assert_eq!(ids(&pruned.deleted), ["snap-orders-7"]);
+    assert_eq!(left(&world).len(), 6, "two at most");
+}
+
 #[tokio::test]
 async fn what_was_deleted_is_measured_and_what_would_be_is_not() {
     let world = world((1..=5).map(copy));

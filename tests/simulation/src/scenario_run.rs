@@ -1235,10 +1235,10 @@ impl ScenarioRun {
         // one that took its name in a switchover.
         let first = |id: &str| id.split(['X', 'G']).next().map(str::to_owned);
         let resource_id = execution.input["resourceId"].as_str().unwrap_or_default();
-        let mut it = databases
-            .iter()
-            .filter(|database| first(&database.resource_id) == first(resource_id));
-        it.next().cloned()
+        let is_it = |database: &&Database| database.resource_id == resource_id;
+        let was_it = |database: &&Database| first(&database.resource_id) == first(resource_id);
+        let found = databases.iter().find(is_it).or_else(|| databases.iter().find(was_it));
+        found.cloned()
     }
 
     fn lacks_options(&self, execution: &Execution) -> bool {
