@@ -13,6 +13,11 @@ pub(crate) fn format_utc(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// `2026-11-22`, in UTC.
+pub(crate) fn format_day(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d").to_string()
+}
+
 /// A duration in its two largest units: `3 d 4 h`, `26 h`, `5 min`, `40 s`. Days from 48 hours on, because objectives are
 /// given in hours.
 pub(crate) fn format_duration(duration: SignedDuration) -> String {

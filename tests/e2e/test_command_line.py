@@ -104,10 +104,10 @@ def terminal(cloud) -> Iterator[Any]:
 def test_status_ends_with_0_2_or_1(seed, snapferry):
     seed(WELL)
     said = snapferry("status", expect=0)
-    assert said.stdout.startswith("All 2 databases have a verified copy in eu-central-1 of data not older than 26 h.")
+    assert said.stdout.startswith("All 2 databases meet the RPO of 26 h, with verified copies in eu-central-1.")
     assert said.stderr == ""
     strict = snapferry("status", "--objective", "6h", expect=2)
-    assert strict.stdout.startswith("1 of 2 databases have no verified copy in eu-central-1 of data younger than 6 h.")
+    assert strict.stdout.startswith("1 of 2 databases miss the RPO of 6 h: no verified copy of data that young in")
     seed(FLEET)
     said = snapferry("status", expect=2)
     _, table, reasons, *_ = said.stdout.split("\n\n")
@@ -117,7 +117,7 @@ def test_status_ends_with_0_2_or_1(seed, snapferry):
         ["stock-of-the-northern-warehouse", "LATE"],
         ["cluster:billing", "good"],
         ["orders", "good"],
-        ["long-gone", "retired"],
+        ["long-gone", "source"],
     ]
     assert "newborn: no copy: RDS has no snapshot of it." in reasons
     assert "stock-of-the-northern-warehouse: late: " in reasons
@@ -368,7 +368,8 @@ DATABASE = record(
         "database": TEXT,
         "kind": KIND,
         "state": one_of(
-            "no-copy", "late", "first-copy-pending", "good", "no-snapshots", "unsupported", "excluded", "retired"
+            *("no-copy", "late", "first-copy-pending", "no-snapshot-yet", "good"),
+            *("no-snapshots", "unsupported", "excluded", "source-deleted"),
         ),
         "ageSeconds": or_null(NUMBER),
         "capturedAt": or_null(TIME),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::types;
+use domain::retention::StackRetention;
+use domain::retention_rules::RetentionRules;
 use domain::selection::SelectionRules;
 use domain::settings::Selection;
 use jiff::SignedDuration;
@@ -25,6 +27,8 @@ pub(crate) struct Stack {
     pub(crate) owner_id: String,
     /// Which databases its runs select.
     pub(crate) rules: SelectionRules,
+    /// What its runs keep.
+    pub(crate) retention: StackRetention,
     /// Maximum age of the newest verified copy of a database (`ObjectiveHours`).
     pub(crate) objective: Option<SignedDuration>,
     /// The machine that a run is an execution of.
@@ -75,6 +79,11 @@ impl Stack {
             })
         };
         let is = |parameter: &str, value: &str| parameters.get(parameter) == Some(&value);
+        // The template gives each a value.
+        let number = |parameter: &str| {
+            let value = parameters.get(parameter).and_then(|value| value.trim().parse().ok());
+            value.unwrap_or_default()
+        };
         Ok(Self {
             name: name.to_owned(),
             region: region.to_owned(),
@@ -90,6 +99,12 @@ impl Stack {
                 include_neptune: is("IncludeNeptune", "true"),
                 include_documentdb: is("IncludeDocumentDb", "true"),
                 include_manual_snapshots: is("IncludeManualSnapshots", "true"),
+            },
+            retention: StackRetention {
+                stack: name.to_owned(),
+                keep: RetentionRules::from_parameters(|parameter| parameters.get(parameter).copied()),
+                retired_keep_days: number("RetiredKeepDays"),
+                copy_deadline_hours: number("CopyDeadlineHours"),
             },
             objective: parameters.get("ObjectiveHours").and_then(|hours| parse_hours(hours)),
             copy_fleet_arn: take(&outputs, "CopyFleetStateMachineArn", "output")?,

@@ -11,9 +11,9 @@ use crate::commands::copy_source;
 use crate::commands::restore_command::choose::{Hints, nothing, of_this_name, parse_name};
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies};
-use crate::facts::copy_list::{CopyLine, retention};
+use crate::facts::copy_list::{CopyLine, add_retention, refusals, retention};
 use crate::facts::fleet::Fleet;
-use crate::format::{copies, databases, format_duration, format_size, format_utc, key_id};
+use crate::format::{copies, databases, format_day, format_duration, format_size, format_utc, key_id};
 use crate::output::table::{Cell, Column, Table};
 use crate::output::terminal::{Style, Terminal};
 
@@ -58,14 +58,21 @@ pub(crate) async fn run(
         .collect();
     lines.sort_by(|a, b| a.order().cmp(&b.order()));
     if let Some(stack) = &source.stack {
-        let since = source.objective(None);
-        match retention(account, stack, &owned, fleet.as_ref(), &chosen, since).await {
-            Ok(reasons) => {
-                for line in &mut lines {
-                    line.retention = reasons.get(&line.copy).cloned();
+        for database in &chosen {
+            add_retention(&mut lines, retention(&stack.retention, database, fleet.as_ref(), now));
+        }
+        if lines.iter().any(|line| line.is_to_go(now)) {
+            let since = source.objective(None);
+            match refusals(account, stack, &owned, fleet.as_ref(), &chosen, since).await {
+                Ok(refused) => {
+                    for line in &mut lines {
+                        line.retention = refused.get(&line.copy).cloned().or(line.retention.take());
+                    }
+                }
+                Err(error) => {
+                    notes.push(format!("What RDS refused to delete is not known. {error}").replace('\n', " "));
                 }
             }
-            Err(error) => notes.push(format!("Why copies are kept is not known. {error}").replace('\n', " ")),
         }
     }
     if options.json {
@@ -128,13 +135,14 @@ fn table(lines: &[CopyLine], region: &str) -> Table {
     let mut table = Table::new([
         Column::new("DATABASE", 0).cut_to(12),
         Column::new("DATA OF (UTC)", 0),
-        Column::new("AGE", 3).flush_right(),
+        Column::new("AGE", 4).flush_right(),
         Column::new("STATE", 0),
-        Column::new("VERIFIED (UTC)", 5),
-        Column::new("GIB", 4).flush_right(),
-        Column::new("KEY", 6),
+        Column::new("VERIFIED (UTC)", 6),
+        Column::new("GIB", 5).flush_right(),
+        Column::new("KEY", 7),
         Column::new("COPY", 1),
-        Column::new("KEPT BECAUSE", 2),
+        Column::new("GOES ABOUT", 3),
+        Column::new("RETENTION", 2),
     ]);
     for line in lines {
         let (style, state) = match (line.state, line.percent) {
@@ -153,6 +161,7 @@ fn table(lines: &[CopyLine], region: &str) -> Table {
             Cell::from(format_size(line.size_gib)),
             Cell::from(key),
             Cell::from(line.copy.as_str()),
+            Cell::from(line.goes_about.map(format_day).unwrap_or_default()),
             Cell::from(line.retention.clone().unwrap_or_default()),
         ]);
     }

@@ -12,8 +12,8 @@ use crate::aws::step_functions::ExecutionStatus;
 use crate::commands::copy_source;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::CopySource;
-use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, assess, living_and_missed};
-use crate::format::{database_name, format_duration, format_size, format_utc, key_id, some_of};
+use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, FreshnessCounts, assess};
+use crate::format::{self, database_name, format_duration, format_size, format_utc, key_id, some_of};
 use crate::output::table::{Cell, Column, Table};
 use crate::output::terminal::{Style, Terminal};
 
@@ -50,7 +50,7 @@ pub(crate) async fn run(
         notes,
         ..
     } = assess(account, &source, now, objective).await?;
-    let (living, missed) = living_and_missed(&databases);
+    let counts = FreshnessCounts::new(&databases);
     if options.json {
         terminal.print_json(&Report {
             version: 1,
@@ -59,13 +59,13 @@ pub(crate) async fn run(
             region: &source.region,
             owner: &source.owner_id,
             objective_seconds: objective.as_secs(),
-            missed,
+            missed: counts.missed,
             warnings: &warnings,
             notes: &notes,
             databases: &databases,
         });
     } else {
-        answer(&databases, living, missed, &source, objective, terminal);
+        answer(&databases, &counts, &source, objective, terminal);
         let table = table(&databases, &source.region, now, objective).render(terminal);
         terminal.print(&table);
         show_reasons(&databases, terminal);
@@ -83,7 +83,7 @@ pub(crate) async fn run(
             ));
         }
     }
-    Ok(if missed > 0 {
+    Ok(if counts.missed > 0 {
         ExitStatus::Problem
     } else {
         ExitStatus::Success
@@ -130,37 +130,65 @@ fn show_reasons(databases: &[DatabaseFreshness], terminal: &mut Terminal<'_>) {
     }
 }
 
-/// The answer in a sentence.
+/// The answer in a sentence, and in another how many databases it is not about.
 fn answer(
     databases: &[DatabaseFreshness],
-    living: usize,
-    missed: usize,
+    counts: &FreshnessCounts,
     source: &CopySource,
     objective: SignedDuration,
     terminal: &mut Terminal<'_>,
 ) {
-    let (region, objective) = (&source.region, format_duration(objective));
-    if living == 0 {
-        let text = "No database is expected to have a fresh copy.";
-        terminal.println_wrapped(Style::Plain, text);
-    } else if missed > 0 {
-        let text = format!(
-            "{missed} of {living} databases have no verified copy in {region} of data younger than {objective}."
-        );
-        terminal.println_wrapped(Style::Bad, &text);
-    } else {
-        let oldest = databases.iter().find(|database| database.state == Freshness::Good);
-        let oldest = oldest.map_or_else(String::new, |database| {
-            format!(" The oldest is {}: {}.", database.database, age(database))
-        });
-        let all = match living {
-            1 => "The database has".to_owned(),
-            _ => format!("All {living} databases have"),
-        };
-        let text = format!("{all} a verified copy in {region} of data not older than {objective}.{oldest}");
-        terminal.println_wrapped(Style::Good, &text);
+    let (region, rpo) = (&source.region, format_duration(objective));
+    let (style, mut text) = match (counts.due, counts.missed) {
+        (0, _) => (Style::Plain, "No database is expected to have a fresh copy.".to_owned()),
+        (due, 0) => {
+            let oldest = databases.iter().find(|database| database.state == Freshness::Good);
+            let oldest = oldest.map_or_else(String::new, |database| {
+                format!(
+                    " The oldest recovery point is {} old: {}.",
+                    age(database),
+                    database.database
+                )
+            });
+            let all = match due {
+                1 => "The database meets".to_owned(),
+                _ => format!("All {due} databases meet"),
+            };
+            let text = format!("{all} the RPO of {rpo}, with verified copies in {region}.{oldest}");
+            (Style::Good, text)
+        }
+        (due, missed) => {
+            let miss = if due == 1 { "misses" } else { "miss" };
+            let text = format!(
+                "{missed} of {} {miss} the RPO of {rpo}: no verified copy of data that young in {region}.",
+                format::databases(due)
+            );
+            (Style::Bad, text)
+        }
+    };
+    let others = counts
+        .not_due
+        .iter()
+        .map(|(state, count)| format!("{count} {}", not_due(*state)));
+    let others: Vec<String> = others.collect();
+    if !others.is_empty() {
+        let _ = write!(text, " Not counted: {}.", others.join(", "));
     }
+    terminal.println_wrapped(style, &text);
     terminal.println("");
+}
+
+/// Why no fresh copy is expected, after a number of databases.
+fn not_due(state: Freshness) -> &'static str {
+    match state {
+        Freshness::FirstCopyPending => "with the first copy pending",
+        Freshness::NoSnapshotYet => "with no snapshot yet",
+        Freshness::NoSnapshots => "without snapshots by their settings",
+        Freshness::Unsupported => "that AWS cannot copy",
+        Freshness::Excluded => "excluded",
+        Freshness::SourceDeleted => "deleted at the source",
+        Freshness::NoCopy | Freshness::Late | Freshness::Good => state_word(state),
+    }
 }
 
 fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objective: SignedDuration) -> Table {
@@ -195,10 +223,12 @@ fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objectiv
 fn state(database: &DatabaseFreshness, objective: SignedDuration) -> (Style, &'static str) {
     let style = match database.state {
         Freshness::NoCopy | Freshness::Late => Style::Bad,
-        Freshness::FirstCopyPending => Style::Warning,
+        Freshness::FirstCopyPending | Freshness::NoSnapshotYet => Style::Warning,
         Freshness::Good if database.is_nearly_late(objective) => Style::Warning,
         Freshness::Good => Style::Good,
-        Freshness::NoSnapshots | Freshness::Unsupported | Freshness::Excluded | Freshness::Retired => Style::Faint,
+        Freshness::NoSnapshots | Freshness::Unsupported | Freshness::Excluded | Freshness::SourceDeleted => {
+            Style::Faint
+        }
     };
     (style, state_word(database.state))
 }
@@ -208,11 +238,12 @@ fn state_word(state: Freshness) -> &'static str {
         Freshness::NoCopy => "NO COPY",
         Freshness::Late => "LATE",
         Freshness::FirstCopyPending => "first copy pending",
+        Freshness::NoSnapshotYet => "no snapshot yet",
         Freshness::Good => "good",
         Freshness::NoSnapshots => "no snapshots",
         Freshness::Unsupported => "unsupported",
         Freshness::Excluded => "excluded",
-        Freshness::Retired => "retired",
+        Freshness::SourceDeleted => "source deleted",
     }
 }
 

@@ -1,9 +1,11 @@
-//! Every copy that is held, the newest of each database first, and why retention keeps it.
+//! Every copy that is held, the newest of each database first, why retention keeps it, and when it goes.
 
 use std::collections::BTreeMap;
 
-use domain::copy_tags::CopyStatus;
+use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::kind::DatabaseKind;
+use domain::payload::Target;
+use domain::retention::{PruneRules, SourceDatabase, StackRetention, forecast, plan};
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -17,7 +19,7 @@ use crate::facts::fleet::Fleet;
 use crate::facts::last_executions::{LastExecutions, by_name};
 use crate::format::database_name;
 
-/// Most databases of which the last execution is asked why it kept what is there.
+/// Most databases of which the last execution is asked what RDS refused to delete.
 const MAX_ASKED: usize = 50;
 
 /// A copy.
@@ -42,9 +44,12 @@ pub(crate) struct CopyLine {
     /// Whether a person keeps it.
     hold: bool,
     source: String,
-    /// What the last run said of it: why it stays, or that it goes.
+    /// Why it stays, or that it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retention: Option<String>,
+    /// When it goes, by the rules of today and with a copy each day; nothing if that is not within the next 400 days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) goes_about: Option<Timestamp>,
 }
 
 impl CopyLine {
@@ -72,8 +77,14 @@ impl CopyLine {
                 hold: copy.own.hold,
                 source: copy.own.source_arn.clone(),
                 retention: None,
+                goes_about: None,
             })
             .collect()
+    }
+
+    /// Whether the next runs delete it.
+    pub(crate) fn is_to_go(&self, now: Timestamp) -> bool {
+        self.goes_about.is_some_and(|time| time <= now)
     }
 
     /// Its database with its kind, where that is not an instance, and whether it no longer exists.
@@ -105,9 +116,64 @@ fn state(status: CopyStatus) -> &'static str {
     }
 }
 
-/// What the last execution for each database said of its copies, by their names. The functions decide; here it is only
-/// read.
-pub(crate) async fn retention(
+/// Why a copy is kept, and when it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CopyRetention {
+    reason: String,
+    goes_about: Option<Timestamp>,
+}
+
+/// What retention says of each copy of a database, by its identifier: as prune-old decides. `fleet` is the source region, if
+/// it was asked; without it nothing goes.
+pub(crate) fn retention(
+    stack: &StackRetention,
+    database: &DatabaseCopies,
+    fleet: Option<&Fleet>,
+    now: Timestamp,
+) -> BTreeMap<String, CopyRetention> {
+    let key = (database.kind, database.resource_id.clone());
+    let living = fleet.map(|fleet| fleet.get(&key));
+    let source = match living {
+        None => SourceDatabase::Unknown,
+        Some(None) => SourceDatabase::Gone,
+        Some(Some(living)) => SourceDatabase::Living(&living.database),
+    };
+    let target = Target {
+        retired: source == SourceDatabase::Gone,
+        ..Target::new(database.kind, &database.id, &database.resource_id)
+    };
+    let copies: Vec<OwnCopy> = database.copies.iter().map(|copy| copy.own.clone()).collect();
+    let rules = PruneRules::new(stack, &target, source, &copies);
+    let is_copied = living.flatten().is_some_and(|living| living.reason.is_none());
+    let days = forecast(&copies, &rules, is_copied, now);
+    let verdicts = plan(&copies, &rules, now).into_iter();
+    verdicts
+        .map(|verdict| {
+            let id = verdict.copy.id.clone();
+            let goes_about = days.get(&id);
+            let goes_about = goes_about.map(|days| now + SignedDuration::from_hours(24 * i64::from(*days)));
+            let reason = if verdict.delete {
+                format!("to be deleted: {}", verdict.reason)
+            } else {
+                verdict.reason
+            };
+            (id, CopyRetention { reason, goes_about })
+        })
+        .collect()
+}
+
+/// Adds to each copy what retention says of it.
+pub(crate) fn add_retention(lines: &mut [CopyLine], mut found: BTreeMap<String, CopyRetention>) {
+    for line in lines {
+        if let Some(CopyRetention { reason, goes_about }) = found.remove(&line.copy) {
+            line.retention = Some(reason);
+            line.goes_about = goes_about;
+        }
+    }
+}
+
+/// Copies that RDS refused to delete in the last execution for their database, with what it said.
+pub(crate) async fn refusals(
     account: &Account,
     stack: &Stack,
     owned: &OwnedCopies,
@@ -125,13 +191,8 @@ pub(crate) async fn retention(
     let details = stream::iter(executions).map(async |execution| step_functions.detail(&execution.arn).await);
     let mut reasons = BTreeMap::new();
     for detail in details.buffer_unordered(4).collect::<Vec<_>>().await {
-        let pruned = CopyResult::from(&detail?).pruned;
-        let refused = pruned.refused.into_iter().map(|refused| {
-            let reason = format!("RDS refused to delete it: {}", refused.reason);
-            (refused.id, reason)
-        });
-        let kept = pruned.kept.into_iter().map(|kept| (kept.id, kept.reason));
-        reasons.extend(kept.chain(refused));
+        let refused = CopyResult::from(&detail?).pruned.refused.into_iter();
+        reasons.extend(refused.map(|refused| (refused.id, format!("RDS refused to delete it: {}", refused.reason))));
     }
     Ok(reasons)
 }

@@ -39,6 +39,8 @@ pub(crate) enum Freshness {
     Late,
     /// It is new, and its first copy is not missed yet: see [`first_copy`].
     FirstCopyPending,
+    /// It is new, and RDS has made no snapshot of it yet.
+    NoSnapshotYet,
     /// The newest verified copy is younger than the RPO objective.
     Good,
     /// RDS makes no snapshots of it that could be copied, by design.
@@ -48,7 +50,7 @@ pub(crate) enum Freshness {
     /// The stack does not copy it.
     Excluded,
     /// The database no longer exists: no new copies can come.
-    Retired,
+    SourceDeleted,
 }
 
 impl Freshness {
@@ -264,10 +266,29 @@ pub(crate) struct Assessment {
     pub(crate) fleet: Option<Fleet>,
 }
 
-/// Number of databases that have to have a fresh copy, and of those that have none.
-pub(crate) fn living_and_missed(databases: &[DatabaseFreshness]) -> (usize, usize) {
-    let count = |wanted: fn(Freshness) -> bool| databases.iter().filter(|database| wanted(database.state)).count();
-    (count(Freshness::is_due), count(Freshness::misses))
+/// How many databases are in which state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FreshnessCounts {
+    /// Those that have to have a fresh copy.
+    pub(crate) due: usize,
+    /// Those of them that have none: they miss the RPO.
+    pub(crate) missed: usize,
+    /// Those of which no fresh copy is expected, and why.
+    pub(crate) not_due: BTreeMap<Freshness, usize>,
+}
+
+impl FreshnessCounts {
+    pub(crate) fn new(databases: &[DatabaseFreshness]) -> Self {
+        let mut not_due = BTreeMap::new();
+        for database in databases.iter().filter(|database| !database.state.is_due()) {
+            *not_due.entry(database.state).or_default() += 1;
+        }
+        Self {
+            due: databases.iter().filter(|database| database.state.is_due()).count(),
+            missed: databases.iter().filter(|database| database.state.misses()).count(),
+            not_due,
+        }
+    }
 }
 
 /// Reads the copies, and judges each database.
@@ -362,7 +383,7 @@ fn compare(databases: &mut Vec<DatabaseFreshness>, fleet: &Fleet) {
     for database in databases.iter_mut() {
         let living = database.key().and_then(|key| fleet.get(&key));
         let Some(living) = living else {
-            database.state = Freshness::Retired;
+            database.state = Freshness::SourceDeleted;
             continue;
         };
         database.database.clone_from(&living.database.id);
@@ -460,8 +481,8 @@ fn explain(
             line.state = Freshness::NoSnapshots;
             line.explain(Reason::AwsBackup.to_string(), "");
         } else if line.state == Freshness::NoCopy && is_pending {
-            line.state = Freshness::FirstCopyPending;
-            line.explain("it is new and has no snapshot yet", "");
+            line.state = Freshness::NoSnapshotYet;
+            line.explain("it is new: RDS makes its first snapshot in its backup window", "");
         } else if !is_silent {
             line.is_helped_by_run = false;
             line.explain("RDS has no snapshot of it", SNAPSHOT_REMEDY);

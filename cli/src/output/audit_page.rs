@@ -7,7 +7,7 @@ use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::CliError;
-use crate::facts::freshness::{DatabaseFreshness, Freshness, living_and_missed};
+use crate::facts::freshness::{DatabaseFreshness, Freshness, FreshnessCounts};
 use crate::facts::history::{EntryOutcome, History, HistoryEntry};
 use crate::format::{copies, database_name, format_duration, format_utc, plural};
 
@@ -100,7 +100,9 @@ pub(crate) fn audit_page(history: &History) -> Result<String, CliError> {
         .unwrap_or_default()
         .min(limit * MAX_OBJECTIVES)
         .max(limit * 5 / 4);
-    let (living, missed) = living_and_missed(&history.databases);
+    let FreshnessCounts {
+        due: living, missed, ..
+    } = FreshnessCounts::new(&history.databases);
     let ages = history.databases.iter().map(|database| age_row(database, limit, scale));
     let page = AuditPage {
         history,
@@ -127,10 +129,11 @@ fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'st
         Freshness::Good if nearly_late => ("", "is-soon", "soon"),
         Freshness::Good => ("", "is-good", "good"),
         Freshness::FirstCopyPending => (", first copy pending", "is-soon", "soon"),
+        Freshness::NoSnapshotYet => (", no snapshot yet", "is-soon", "soon"),
         Freshness::NoSnapshots => (", makes no snapshots", "queued", "queued"),
         Freshness::Unsupported => (", unsupported", "queued", "queued"),
         Freshness::Excluded => (", excluded", "queued", "queued"),
-        Freshness::Retired => (", retired", "queued", "queued"),
+        Freshness::SourceDeleted => (", source deleted", "queued", "queued"),
     };
     let value = database.age().map(|age| format!("{}{word}", format_duration(age)));
     let width = database.age_seconds.map_or(100.0, |age| percent(age.min(scale), scale));
@@ -139,9 +142,11 @@ fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'st
         link: None,
         bars: vec![Bar::new(bar, 0.0, width), Bar::new("mark", percent(limit, scale), 0.3)],
         value: value.unwrap_or_else(|| match database.state {
-            Freshness::FirstCopyPending | Freshness::NoSnapshots | Freshness::Unsupported | Freshness::Excluded => {
-                word.trim_start_matches(", ").to_owned()
-            }
+            Freshness::FirstCopyPending
+            | Freshness::NoSnapshotYet
+            | Freshness::NoSnapshots
+            | Freshness::Unsupported
+            | Freshness::Excluded => word.trim_start_matches(", ").to_owned(),
             _ => "no verified copy".to_owned(),
         }),
         class,

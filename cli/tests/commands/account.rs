@@ -567,10 +567,13 @@ pub(crate) fn stack_xml() -> String {
     format!(
         "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
          <Stacks><member><StackName>snapferry</StackName><StackStatus>CREATE_COMPLETE</StackStatus>\
-         <Parameters>{}{}</Parameters><Outputs>{}{}</Outputs></member></Stacks></DescribeStacksResult>\
+         <Parameters>{}{}{}{}{}</Parameters><Outputs>{}{}</Outputs></member></Stacks></DescribeStacksResult>\
          </DescribeStacksResponse>",
         member("DestinationRegion", "Parameter", DESTINATION),
         member("OwnerId", "Parameter", "snap"),
+        member("KeepCopies", "Parameter", "3"),
+        member("RetiredKeepDays", "Parameter", "0"),
+        member("CopyDeadlineHours", "Parameter", "72"),
         member("CopyFleetStateMachineArn", "Output", &fleet),
         member("CopySnapshotStateMachineArn", "Output", &copy),
     )

@@ -14,6 +14,8 @@ fn account() -> Account {
             .snapshot(copy(Instance, "orders", 5.0))
             .snapshot(copy(Instance, "orders", 29.0))
             .snapshot(copy(Instance, "orders", 53.0))
+            .snapshot(copy(Instance, "orders", 77.0))
+            .snapshot(copy(Instance, "orders", 101.0))
             .snapshot(unverified(Instance, "orders", 2.0).at_percent(40))
             .snapshot(copy_of_resource(Instance, "orders", "db-OLDORDERS", 900.0))
             .snapshot(copy(Instance, "stock", 29.0))
@@ -21,11 +23,8 @@ fn account() -> Account {
             .snapshot(copy(Cluster, "billing", 25.5))
     });
     let now = account.now();
-    let kept = |hours: f64, reason: &str| json!({"id": copy_id(Instance, "orders", hours), "reason": reason});
-    let pruned = json!({
-        "deleted": [], "omitted": 0, "dryRun": false,
-        "kept": [kept(5.0, "the newest verified copy"), kept(29.0, "number 2 of 3 kept"), kept(53.0, "goes in a later run")],
-    });
+    let refused = json!({"id": copy_id(Instance, "orders", 77.0), "reason": "it is in use by an export task"});
+    let pruned = json!({"deleted": [], "omitted": 0, "dryRun": false, "kept": [], "refused": [refused]});
     account.executions([Execution::copy("i-orders-11111111", now, 7)
         .for_database("db-ORDERS")
         .gives(json!({"outcome": "copied", "pruned": pruned}))]);
@@ -34,7 +33,7 @@ fn account() -> Account {
 
 /// N5.
 #[tokio::test]
-async fn every_copy_is_listed_with_what_keeps_it() {
+async fn every_copy_is_listed_with_what_keeps_it_and_when_it_goes() {
     let said = account().say("copies").await;
     assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
     insta::assert_snapshot!(said.out);
@@ -46,13 +45,17 @@ async fn json_says_the_same_of_one_database() {
     let copies = said.json()["copies"].clone();
     let copies = copies.as_array().expect("copies");
     // Both databases that had the name; the newest of each first.
-    assert_eq!(copies.len(), 5, "{}", said.out);
+    assert_eq!(copies.len(), 7, "{}", said.out);
     assert!(copies.iter().all(|copy| copy["database"] == "orders"));
     let newest = copies
         .iter()
         .find(|copy| copy["copy"] == copy_id(Instance, "orders", 5.0).as_str());
     let newest = newest.expect("the newest");
     assert_eq!(newest["retention"], "the newest verified copy");
+    assert_eq!(
+        newest["goesAbout"], "2026-11-24T12:00:00Z",
+        "the one in progress is taken to end well"
+    );
     assert_eq!(newest["state"], "verified");
     assert_eq!(newest["ageSeconds"], 5 * 3600);
 }
@@ -70,7 +73,7 @@ async fn the_copies_are_there_when_the_source_region_is_lost() {
     let place = format!("--destination {DESTINATION} --owner snap");
     let said = account.say(&format!("copies orders {place} --json")).await;
     assert_eq!(said.ending, Ok(ExitStatus::Success));
-    assert_eq!(said.json()["copies"].as_array().map(Vec::len), Some(5));
+    assert_eq!(said.json()["copies"].as_array().map(Vec::len), Some(7));
     let unknown = account.say(&format!("copies ordres {place}")).await.failure();
     assert!(unknown.contains("There are copies of orders."), "{unknown}");
     assert!(

@@ -293,8 +293,8 @@ async fn the_first_copy_of_a_new_database_is_pending() {
             ("old", "no-copy"),
             ("refused", "no-copy"),
             ("new", pending),
-            ("unborn", pending),
-            ("gone", "retired"),
+            ("unborn", "no-snapshot-yet"),
+            ("gone", "source-deleted"),
         ])
     );
     assert_eq!(said.json()["missed"], 3);

@@ -134,9 +134,9 @@ impl Target {
             .for_copy(self.kind, engine, &self.id, own, picked)
     }
 
-    /// What is kept of this database: what the stack keeps, or what its tags or the input ask for where that is more.
+    /// What is kept of this database: what the `stack` keeps, or what its tags or the input ask for where that is more.
     #[must_use]
-    pub fn keep(&self, settings: &Settings) -> RetentionRules {
+    pub fn keep(&self, stack: RetentionRules) -> RetentionRules {
         let by_policy = self.policy.as_ref().map(|policy| policy.keep).unwrap_or_default();
         let by_input = RetentionRules {
             copies: self
@@ -146,6 +146,6 @@ impl Target {
                 .unwrap_or_default(),
             ..RetentionRules::default()
         };
-        settings.keep.widest(by_policy).widest(by_input)
+        stack.widest(by_policy).widest(by_input)
     }
 }

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod rds_rules;
 pub mod region;
 pub mod restore_settings;
+pub mod retention;
 pub mod retention_rules;
 pub mod selection;
 pub mod settings;

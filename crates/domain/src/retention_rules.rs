@@ -52,6 +52,14 @@ pub struct RetentionRule {
 }
 
 impl RetentionRule {
+    /// The parameter of the template: `KeepDays` for `KEEP_DAYS`.
+    fn parameter(&self) -> String {
+        let words = self.variable.split('_');
+        words
+            .map(|word| word[..1].to_owned() + &word[1..].to_ascii_lowercase())
+            .collect()
+    }
+
     /// The tag that records it on a copy of this version.
     fn record_in(&self, format: Format) -> &'static str {
         match format {
@@ -119,6 +127,17 @@ impl RetentionRules {
             }
         }
         (keep, wrong)
+    }
+
+    /// What the parameters of a stack ask for. One that is not there, or no number, asks for nothing.
+    #[must_use]
+    pub fn from_parameters<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let mut keep = Self::default();
+        for rule in &Self::RULES {
+            let number = value(&rule.parameter()).and_then(|text| text.trim().parse().ok());
+            *(rule.field)(&mut keep) = number.unwrap_or_default();
+        }
+        keep
     }
 
     /// The tags of a copy that record the same.
@@ -228,6 +247,32 @@ mod tests {
             assert_eq!(recorded, tags(&[(names[0], "7"), (names[1], "365")]));
             assert_eq!(RetentionRules::from_records(format, &recorded), (expected, Vec::new()));
         }
+    }
+
+    #[test]
+    fn the_parameters_of_a_stack_are_called_like_the_variables_of_its_functions() {
+        let names: Vec<String> = RetentionRules::RULES.iter().map(RetentionRule::parameter).collect();
+        let expected = [
+            "KeepCopies",
+            "KeepDays",
+            "KeepDaily",
+            "KeepWeekly",
+            "KeepMonthly",
+            "KeepYearly",
+        ];
+        assert_eq!(names, expected);
+        let keep = RetentionRules::from_parameters(|name| match name {
+            "KeepCopies" => Some("3"),
+            "KeepYearly" => Some(" 2 "),
+            "KeepDaily" => Some("none"),
+            _ => None,
+        });
+        let expected = RetentionRules {
+            copies: 3,
+            yearly: 2,
+            ..RetentionRules::default()
+        };
+        assert_eq!(keep, expected);
     }
 
     #[test]

@@ -8,20 +8,18 @@
 
 #![forbid(unsafe_code)]
 
-pub mod retention;
-
 use std::collections::BTreeMap;
 
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::error::Error;
 use domain::payload::{Decision, Outcome, Prunable, PruneDecision, PruneReport, Pruned, Target};
+use domain::retention::{self, Brake, GOES_LATER, PruneRules, SourceDatabase, Verdict, stacks_at_work};
 use domain::retention_rules::{RetentionRules, unreadable_retention};
 use domain::settings::Settings;
 use domain::snapshot::{Completion, Database};
 use domain::tag_spelling::misspelled;
 use jiff::Timestamp;
 use rds::SnapshotQuery;
-use retention::{Brake, GOES_LATER, PruneRules, SourceDatabase, Verdict, stacks_at_work};
 use runtime::deployment::Deployment;
 use runtime::metrics::Metric;
 
@@ -78,7 +76,7 @@ pub async fn handle(deployment: &Deployment, mut payload: Prunable, now: Timesta
             payload.target.kind, payload.target.id
         )
     }));
-    let rules = PruneRules::new(settings, &payload.target, database, &copies);
+    let rules = PruneRules::new(&settings.into(), &payload.target, database, &copies);
     let verdicts = retention::plan(&copies, &rules, now);
     let brake = Brake::new(settings.max_deletes_per_run, deleted_before(&payload, &copies));
 

@@ -7,7 +7,7 @@ use bench::{Following, copies, identity, now, owner, page, rules, source_arn, ta
 use criterion::{Criterion, criterion_group, criterion_main};
 use domain::copy_tags::OwnCopy;
 use domain::payload::Plan;
-use prune_old::retention;
+use domain::retention;
 
 fn pure(criterion: &mut Criterion) {
     let owner = owner();

@@ -77,8 +77,8 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
 
 /// Every kind of rule at once, as a stack with a long memory has them.
 #[must_use]
-pub fn rules() -> prune_old::retention::PruneRules {
-    prune_old::retention::PruneRules {
+pub fn rules() -> domain::retention::PruneRules {
+    domain::retention::PruneRules {
         keep: RetentionRules {
             copies: 7,
             days: 14,

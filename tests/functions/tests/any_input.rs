@@ -57,7 +57,7 @@ proptest! {
         let Ok(target) = parse::<Target>(input) else { return Ok(()) };
         if target.check_for_copy(&settings).is_ok() {
             prop_assert_eq!(target.kms_key_arn(&settings), Ok(fixtures::KEY));
-            let keep = target.keep(&settings);
+            let keep = target.keep(settings.keep);
             prop_assert_eq!(keep.widest(settings.keep), keep);
         }
     }

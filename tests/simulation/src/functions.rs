@@ -9,11 +9,11 @@ use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::error::Error;
 use domain::ownership::{CopyIdentity, Format};
 use domain::payload::{Found, Prunable, PruneReport, Pruned, Started};
+use domain::retention::{self, Brake, PruneRules, SourceDatabase};
 use domain::retention_rules::RetentionRules;
 use domain::tags;
 use jiff::{SignedDuration, Timestamp};
 use list_targets::Keys;
-use prune_old::retention::{self, Brake, PruneRules, SourceDatabase};
 use rds::SnapshotQuery;
 use runtime::deployment::Deployment;
 use serde::Serialize;
@@ -513,7 +513,7 @@ async fn prune_broken(
     }
     let database = deployment.source.database(target.kind, &target.resource_id).await?;
     let database = database.as_ref().map_or(SourceDatabase::Gone, SourceDatabase::Living);
-    let rules = PruneRules::new(&deployment.settings, target, database, &copies);
+    let rules = PruneRules::new(&(&deployment.settings).into(), target, database, &copies);
     let mut brake = Brake::new(deployment.settings.max_deletes_per_run, 0);
     for verdict in retention::plan(&copies, &rules, now) {
         if verdict.delete && brake.allows(verdict.copy) {

@@ -81,7 +81,7 @@ fn asking_for_less_than_the_stack_keeps_is_said_and_harmless() {
         policy: Some(policy),
         ..domain::payload::Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
     };
-    assert_eq!(target.keep(&settings()), settings().keep);
+    assert_eq!(target.keep(settings().keep), settings().keep);
 }
 
 #[test]
@@ -116,7 +116,7 @@ proptest! {
             ..domain::payload::Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
         };
         prop_assert_eq!(target.check_for_copy(&settings()), Ok(()));
-        let keep = target.keep(&settings());
+        let keep = target.keep(settings().keep);
         prop_assert_eq!(keep.widest(settings().keep), keep);
     }
 }

@@ -7,16 +7,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::copy_tags::{CopyStatus, OwnCopy};
-use domain::payload::Target;
-use domain::retention_rules::{RetentionRules, unreadable_retention};
-use domain::settings::Settings;
-use domain::snapshot::Database;
+use crate::copy_tags::{CopyStatus, OwnCopy};
+use crate::payload::Target;
+use crate::retention_rules::{RetentionRules, unreadable_retention};
+use crate::settings::Settings;
+use crate::snapshot::Database;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// For how long copies of another stack hold all that it made.
 const OTHER_STACK_HOLDS: SignedDuration = SignedDuration::from_hours(72);
+
+/// How many days [`forecast`] looks ahead.
+pub const MAX_FORECAST_DAYS: u32 = 400;
 
 /// Why a copy stays that no rule wants: one execution deletes only a few.
 pub const GOES_LATER: &str = "goes in a later run";
@@ -65,6 +68,30 @@ impl Hold {
     }
 }
 
+/// What a stack says of retention.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackRetention {
+    /// Name of the stack.
+    pub stack: String,
+    /// What is kept of each database (parameters `KeepCopies` to `KeepYearly`).
+    pub keep: RetentionRules,
+    /// Days for which the copies of a database that no longer exists are kept; 0 leaves them alone.
+    pub retired_keep_days: u32,
+    /// Hours after which a copy in progress is overdue.
+    pub copy_deadline_hours: u32,
+}
+
+impl From<&Settings> for StackRetention {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            stack: settings.stack.clone(),
+            keep: settings.keep,
+            retired_keep_days: settings.retired_keep_days,
+            copy_deadline_hours: settings.copy_deadline_hours,
+        }
+    }
+}
+
 /// What decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PruneRules {
@@ -83,24 +110,24 @@ impl PruneRules {
     /// verified copies, which know what the database asked for when they were made. So a rule ends when the last copy
     /// made under it is gone. Nothing in the target narrows, and nothing that it lacks permits.
     #[must_use]
-    pub fn new(settings: &Settings, target: &Target, database: SourceDatabase<'_>, copies: &[OwnCopy]) -> Self {
+    pub fn new(stack: &StackRetention, target: &Target, database: SourceDatabase<'_>, copies: &[OwnCopy]) -> Self {
         let asked = match database {
             SourceDatabase::Living(database) => RetentionRules::from_wishes(&database.tags).0,
             SourceDatabase::Gone | SourceDatabase::Unknown => RetentionRules::default(),
         };
         let when_retired = RetentionRules {
-            days: if target.retired { settings.retired_keep_days } else { 0 },
+            days: if target.retired { stack.retired_keep_days } else { 0 },
             ..RetentionRules::default()
         };
-        let keep = target.keep(settings).widest(asked).widest(when_retired);
+        let keep = target.keep(stack.keep).widest(asked).widest(when_retired);
         Self {
             keep: copies
                 .iter()
                 .filter(|copy| copy.status == CopyStatus::Verified)
                 .fold(keep, |keep, copy| keep.widest(copy.retention)),
-            hold: hold(settings, target, database, copies),
-            stack: settings.stack.clone(),
-            deadline: SignedDuration::from_hours(i64::from(settings.copy_deadline_hours)),
+            hold: hold(stack, target, database, copies),
+            stack: stack.stack.clone(),
+            deadline: SignedDuration::from_hours(i64::from(stack.copy_deadline_hours)),
         }
     }
 
@@ -121,13 +148,13 @@ impl PruneRules {
 }
 
 /// Whether nothing of a database goes. What its living tags say overrules what copies recorded.
-fn hold(settings: &Settings, target: &Target, database: SourceDatabase<'_>, copies: &[OwnCopy]) -> Option<Hold> {
+fn hold(stack: &StackRetention, target: &Target, database: SourceDatabase<'_>, copies: &[OwnCopy]) -> Option<Hold> {
     let is_held_by_input = target.policy.as_ref().is_some_and(|policy| policy.hold_all);
     let is_unread = |copy: &OwnCopy| copy.unread && copy.status != CopyStatus::Going;
     match database {
         SourceDatabase::Unknown => Some(Hold::Unknown),
         SourceDatabase::Gone if !target.retired => Some(Hold::Gone),
-        SourceDatabase::Gone if settings.retired_keep_days == 0 => Some(Hold::LeftAlone),
+        SourceDatabase::Gone if stack.retired_keep_days == 0 => Some(Hold::LeftAlone),
         SourceDatabase::Gone if copies.iter().any(is_unread) => Some(Hold::UnreadRecord),
         SourceDatabase::Living(database) if !unreadable_retention(&database.tags).is_empty() => Some(Hold::UnreadTag),
         SourceDatabase::Living(_) | SourceDatabase::Gone => is_held_by_input.then_some(Hold::UnreadTag),
@@ -259,6 +286,61 @@ pub fn plan<'a>(copies: &'a [OwnCopy], rules: &PruneRules, now: Timestamp) -> Ve
                 .into_verdict(copy)
         })
         .collect()
+}
+
+/// In how many days each copy goes, by its identifier, if these rules stay and the database gets a verified copy each day
+/// from now on, or none. A copy that is not listed stays for longer than [`MAX_FORECAST_DAYS`], or for good.
+///
+/// The brake is left out: where much goes at once, it goes a few days later.
+#[must_use]
+pub fn forecast(
+    copies: &[OwnCopy],
+    rules: &PruneRules,
+    is_copied_daily: bool,
+    now: Timestamp,
+) -> BTreeMap<String, u32> {
+    let mut days = BTreeMap::new();
+    // What is under way is taken to end well.
+    let mut there: Vec<OwnCopy> = copies
+        .iter()
+        .cloned()
+        .map(|copy| match copy.status {
+            CopyStatus::InProgress | CopyStatus::Unverified => OwnCopy {
+                status: CopyStatus::Verified,
+                ..copy
+            },
+            _ => copy,
+        })
+        .collect();
+    let newest = copies.iter().max_by_key(|copy| age(copy));
+    for day in 0..=MAX_FORECAST_DAYS {
+        let later = SignedDuration::from_hours(24 * i64::from(day));
+        if let Some(newest) = newest.filter(|_| is_copied_daily && day > 0) {
+            there.push(OwnCopy {
+                id: format!("the copy of day {day}"),
+                source_created: newest.source_created + later,
+                requested: newest.requested + later,
+                status: CopyStatus::Verified,
+                hold: false,
+                stack: Some(rules.stack.clone()),
+                ..newest.clone()
+            });
+        }
+        let gone: BTreeSet<String> = plan(&there, rules, now + later)
+            .into_iter()
+            .filter(|verdict| verdict.delete)
+            .map(|verdict| verdict.copy.id.clone())
+            .collect();
+        there.retain(|copy| !gone.contains(&copy.id));
+        for id in gone {
+            days.entry(id).or_insert(day);
+        }
+        if copies.iter().all(|copy| days.contains_key(&copy.id)) {
+            break;
+        }
+    }
+    days.retain(|id, _| copies.iter().any(|copy| copy.id == *id));
+    days
 }
 
 /// What orders copies: when their data was captured, then when they were asked for.

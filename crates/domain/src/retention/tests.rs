@@ -1,4 +1,5 @@
-use domain::kind::DatabaseKind;
+use crate::examples::database;
+use crate::kind::DatabaseKind;
 use proptest::prelude::*;
 
 use super::*;
@@ -293,15 +294,14 @@ fn without(copies: &[OwnCopy], ids: &[&str]) -> Vec<OwnCopy> {
 
 #[test]
 fn copies_of_a_database_that_is_gone_are_kept_for_as_long_as_the_stack_says_and_no_others() {
-    let settings = Settings {
-        keep: RetentionRules::default(),
+    let settings = StackRetention {
         retired_keep_days: 7,
-        ..fixtures::settings()
+        ..one_copy()
     };
     for (retired, days) in [(true, 7), (false, 0)] {
         let target = Target {
             retired,
-            ..Target::new(domain::kind::DatabaseKind::Instance, "orders", "db-ORDERS")
+            ..Target::new(crate::kind::DatabaseKind::Instance, "orders", "db-ORDERS")
         };
         let rules = PruneRules::new(&settings, &target, SourceDatabase::Gone, &[]);
         assert_eq!(rules.keep.days, days);
@@ -314,7 +314,7 @@ fn living(tags: &[(&str, &str)]) -> Database {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
-        ..fixtures::database(DatabaseKind::Instance, "orders")
+        ..database(DatabaseKind::Instance, "orders")
     }
 }
 
@@ -329,16 +329,16 @@ fn retired() -> Target {
     }
 }
 
-/// Settings that keep one copy, and prune databases that are gone after a day.
-fn one_copy() -> Settings {
-    Settings {
+/// A stack that keeps one copy, and prunes databases that are gone after a day.
+fn one_copy() -> StackRetention {
+    StackRetention {
         keep: RetentionRules {
             copies: 1,
             ..RetentionRules::default()
         },
         retired_keep_days: 1,
         stack: STACK.to_owned(),
-        ..fixtures::settings()
+        copy_deadline_hours: 72,
     }
 }
 
@@ -369,13 +369,13 @@ fn the_tags_of_the_database_count_whatever_the_payload_says_of_them() {
     let rules = PruneRules::new(&one_copy(), &orders(), SourceDatabase::Living(&database), &[]);
     assert_eq!((rules.keep.copies, rules.keep.weekly, rules.hold), (9, 4, None));
     let mut wider = orders();
-    wider.policy = Some(domain::payload::Policy {
+    wider.policy = Some(crate::payload::Policy {
         keep: RetentionRules {
             copies: 12,
             ..RetentionRules::default()
         },
         hold_all: true,
-        ..domain::payload::Policy::default()
+        ..crate::payload::Policy::default()
     });
     let rules = PruneRules::new(&one_copy(), &wider, SourceDatabase::Living(&database), &[]);
     assert_eq!(
@@ -459,6 +459,40 @@ fn a_copy_that_is_being_deleted_is_gone_already() {
     assert_eq!(plan(&copies, &only(1), hour(200)).len(), 2);
 }
 
+/// N5: when a copy goes.
+#[test]
+fn a_copy_goes_when_enough_newer_ones_exist_or_its_days_are_over() {
+    let copies: Vec<OwnCopy> = (0..3)
+        .map(|day| copy(&format!("day-{day}"), day * 24, CopyStatus::Verified))
+        .collect();
+    let days = |pairs: &[(&str, u32)]| -> BTreeMap<String, u32> {
+        pairs.iter().map(|(id, day)| ((*id).to_owned(), *day)).collect()
+    };
+    let now = hour(50);
+    assert_eq!(
+        forecast(&copies, &only(3), true, now),
+        days(&[("day-0", 1), ("day-1", 2), ("day-2", 3)])
+    );
+    assert_eq!(forecast(&copies, &only(3), false, now), days(&[]), "none is replaced");
+    let mut rules = only(1);
+    rules.keep.days = 10;
+    let all = days(&[("day-0", 8), ("day-1", 9), ("day-2", 10)]);
+    assert_eq!(forecast(&copies, &rules, true, now), all);
+    assert_eq!(
+        forecast(&copies, &rules, false, now),
+        days(&[("day-0", 8), ("day-1", 9)]),
+        "the newest stays for good"
+    );
+    rules.keep.yearly = 100;
+    assert_eq!(forecast(&copies, &rules, true, now).get("day-2"), Some(&10));
+    let mut held = copies.clone();
+    held[0].hold = true;
+    assert!(!forecast(&held, &only(1), true, now).contains_key("day-0"));
+    let mut under_way = copies;
+    under_way[2].status = CopyStatus::InProgress;
+    assert_eq!(forecast(&under_way, &only(2), true, now).get("day-0"), Some(&0));
+}
+
 /// L2 (`a11`).
 #[test]
 fn a_copy_that_is_listed_twice_is_one_copy() {
@@ -524,7 +558,7 @@ fn after_400_days(asked: impl Fn(i64) -> RetentionRules, max: u32) -> Vec<OwnCop
         });
         let database = Database {
             tags: tags_of(asked(day)),
-            ..fixtures::database(DatabaseKind::Instance, "orders")
+            ..database(DatabaseKind::Instance, "orders")
         };
         let rules = PruneRules::new(&settings, &orders(), SourceDatabase::Living(&database), &copies);
         let gone: Vec<String> = one_run(&copies, &rules, max, day * 24 + 2)
@@ -800,14 +834,14 @@ proptest! {
         on_database in any_keep(), is_gone in any::<bool>(),
         stack in any_keep(), retired in any::<bool>(), now in -500_i64..40_000,
     ) {
-        let settings = Settings { keep: stack, retired_keep_days: 7, ..fixtures::settings() };
+        let settings = StackRetention { keep: stack, retired_keep_days: 7, ..one_copy() };
         let target = Target {
             retired,
-            policy: Some(domain::payload::Policy { keep: asked, ..domain::payload::Policy::default() }),
-            ..Target::new(domain::kind::DatabaseKind::Instance, "orders", "db-ORDERS")
+            policy: Some(crate::payload::Policy { keep: asked, ..crate::payload::Policy::default() }),
+            ..Target::new(crate::kind::DatabaseKind::Instance, "orders", "db-ORDERS")
         };
         let copies: Vec<OwnCopy> = copies.into_iter().zip(keeps).map(|(copy, keep)| OwnCopy { retention: keep, ..copy }).collect();
-        let database = Database { tags: tags_of(on_database), ..fixtures::database(DatabaseKind::Instance, "orders") };
+        let database = Database { tags: tags_of(on_database), ..database(DatabaseKind::Instance, "orders") };
         let database = if is_gone { SourceDatabase::Gone } else { SourceDatabase::Living(&database) };
         let rules = PruneRules::new(&settings, &target, database, &copies);
         let by_stack = PruneRules { keep: stack, hold: None, ..rules.clone() };
@@ -823,16 +857,16 @@ proptest! {
         asked in any_keep(), on_database in any_keep(), stack in any_keep(), retired in any::<bool>(),
         source in 0_u8..3, max in 1_u32..5, before in 0_usize..3, now in -500_i64..40_000,
     ) {
-        let settings = Settings { keep: stack, retired_keep_days: 7, ..fixtures::settings() };
+        let settings = StackRetention { keep: stack, retired_keep_days: 7, ..one_copy() };
         let target = Target {
             retired,
-            policy: Some(domain::payload::Policy { keep: asked, ..domain::payload::Policy::default() }),
+            policy: Some(crate::payload::Policy { keep: asked, ..crate::payload::Policy::default() }),
             ..Target::new(DatabaseKind::Instance, "orders", "db-ORDERS")
         };
         let copies: Vec<OwnCopy> = copies.into_iter().zip(keeps).zip(unread)
             .map(|((copy, keep), unread)| OwnCopy { retention: keep, unread: unread && copy.hold, ..copy })
             .collect();
-        let database = Database { tags: tags_of(on_database), ..fixtures::database(DatabaseKind::Instance, "orders") };
+        let database = Database { tags: tags_of(on_database), ..database(DatabaseKind::Instance, "orders") };
         let database = match source {
             0 => SourceDatabase::Living(&database),
             1 => SourceDatabase::Gone,
