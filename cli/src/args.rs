@@ -36,9 +36,9 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Name of the stack
-    #[arg(long, global = true, default_value = Self::STACK, value_name = "NAME", value_parser = stack_name)]
-    pub stack: String,
+    /// Name of the stack; `status`, `copies` and `audit` take several
+    #[arg(long = "stack", global = true, default_value = Self::STACK, value_name = "NAME", value_parser = stack_name)]
+    pub stacks: Vec<String>,
     /// Region of the stack and of the databases [default: the region of the AWS environment]
     #[arg(long, global = true, value_name = "REGION", value_parser = region)]
     pub region: Option<String>,
@@ -53,9 +53,22 @@ pub struct Global {
 impl Global {
     const STACK: &str = "snapferry";
 
+    /// The stack, of a command that is about one.
+    pub(crate) fn stack(&self) -> &str {
+        self.stacks.first().map_or(Self::STACK, String::as_str)
+    }
+
+    /// The same options, for one of the stacks.
+    pub(crate) fn with_stack(&self, name: &str) -> Self {
+        Self {
+            stacks: vec![name.to_owned()],
+            ..self.clone()
+        }
+    }
+
     /// Another command of the program, to be typed as it is, with the options that this one was given.
     pub(crate) fn command(&self, name: &str) -> String {
-        let stack = Some(&self.stack).filter(|stack| *stack != Self::STACK);
+        let stack = self.stacks.first().filter(|stack| *stack != Self::STACK);
         self.with_options(name, [("--stack", stack), ("--region", self.region.as_ref())])
     }
 
@@ -220,6 +233,16 @@ impl Command {
     /// Whether it calls AWS.
     pub(crate) fn needs_account(&self) -> bool {
         !matches!(self, Self::Completions { .. } | Self::Man)
+    }
+
+    /// Whether it is a report as JSON.
+    pub(crate) fn writes_json(&self) -> bool {
+        match self {
+            Self::Status(options) => options.json,
+            Self::Copies(options) => options.json,
+            Self::Audit(options) => options.json,
+            _ => false,
+        }
     }
 
     /// The region that it is narrowed to.

@@ -20,6 +20,20 @@ pub enum ExitStatus {
     Interrupted = 130,
 }
 
+impl ExitStatus {
+    /// The worse of two: what could not be done at all is worse than a bad answer.
+    #[must_use]
+    pub fn or_worse(self, other: Self) -> Self {
+        let severity = |status: Self| match status {
+            Self::Success => 0,
+            Self::Problem => 1,
+            Self::Error => 2,
+            Self::Interrupted => 3,
+        };
+        if severity(other) > severity(self) { other } else { self }
+    }
+}
+
 impl From<ExitStatus> for ExitCode {
     fn from(status: ExitStatus) -> Self {
         Self::from(status as u8)

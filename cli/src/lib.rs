@@ -19,18 +19,18 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Global};
 use crate::aws::account::Account;
 use crate::commands::{audit, copies, documentation, plan, restore_command, run as run_command, status};
 use crate::error::{CliError, ExitStatus};
-use crate::output::terminal::Terminal;
+use crate::output::terminal::{Style, Terminal};
 
 /// How long a command may take to end well after Ctrl-C; a second Ctrl-C ends it at once.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Does what the command line says, in the account of the environment.
 pub async fn run(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<ExitStatus, CliError> {
-    commands::check(&cli.command)?;
+    commands::check(cli)?;
     let global = &cli.global;
     // With --destination no other region is called, not even for a session: STS answers there as well.
     let region = cli.command.destination().or(global.region.as_deref());
@@ -70,15 +70,42 @@ async fn ctrl_c() {
     }
 }
 
-/// The same in any account, where `interrupt` ends the following of a run.
+/// The same in any account, where `interrupt` ends the following of a run. Of several stacks each gets a report of its own,
+/// and a stack that cannot be read does not hide the others.
 pub async fn run_until(
     account: &Account,
     cli: &Cli,
     interrupt: &mut (dyn Future<Output = ()> + Unpin),
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
-    let global = &cli.global;
-    match &cli.command {
+    let stacks = &cli.global.stacks;
+    if stacks.len() < 2 {
+        return run_one(account, &cli.command, &cli.global, interrupt, terminal).await;
+    }
+    let mut worst = ExitStatus::Success;
+    for (place, stack) in stacks.iter().enumerate() {
+        if !cli.command.writes_json() {
+            let space = if place == 0 { "" } else { "\n" };
+            terminal.println_wrapped(Style::Strong, &format!("{space}Stack {stack}"));
+        }
+        let global = cli.global.with_stack(stack);
+        let ended = run_one(account, &cli.command, &global, interrupt, terminal).await;
+        worst = worst.or_worse(ended.unwrap_or_else(|error| {
+            terminal.eprintln(&format!("error: {error}"));
+            ExitStatus::Error
+        }));
+    }
+    Ok(worst)
+}
+
+async fn run_one(
+    account: &Account,
+    command: &Command,
+    global: &Global,
+    interrupt: &mut (dyn Future<Output = ()> + Unpin),
+    terminal: &mut Terminal<'_>,
+) -> Result<ExitStatus, CliError> {
+    match command {
         Command::Status(options) => status::run(account, global, options, terminal).await,
         Command::Copies(options) => copies::run(account, global, options, terminal).await,
         Command::Plan(options) => plan::run(account, global, options, interrupt, terminal).await,

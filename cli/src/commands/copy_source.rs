@@ -11,6 +11,6 @@ pub(crate) async fn find(account: &Account, global: &Global, options: &CopyOptio
         check_region(region)?;
         return Ok(CopySource::from_region(region, &options.owner));
     }
-    let stack = account.stack(&global.stack).await?;
+    let stack = account.stack(global.stack()).await?;
     Ok(CopySource::from_stack(stack))
 }

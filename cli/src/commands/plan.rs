@@ -26,7 +26,7 @@ pub(crate) async fn run(
     interrupt: Interrupt<'_>,
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
-    let stack = account.stack(&global.stack).await?;
+    let stack = account.stack(global.stack()).await?;
     check_names(&options.only, &stack, || Fleet::read(account, &stack)).await?;
     let arn = start(account, &stack, Purpose::Plan, &options.only).await?;
     let mut bars = ProgressBars::only_live(terminal);

@@ -86,7 +86,7 @@ pub(crate) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<ExitStatus, CliError> {
     check(options)?;
-    let stack = account.stack(&global.stack).await?;
+    let stack = account.stack(global.stack()).await?;
     if let Some(execution) = followed(options) {
         let arn = if execution.starts_with("arn:") {
             execution.to_owned()

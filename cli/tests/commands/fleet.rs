@@ -581,13 +581,19 @@ async fn a_run_counts_databases_and_names_their_own_errors() {
     );
 }
 
-/// N3: what AWS cannot copy is a state of its own, with its reason, and misses nothing.
+/// N3: what AWS cannot copy, and what is so new that RDS has no snapshot of it, are states of their own with a reason, and
+/// miss nothing.
 #[tokio::test]
-async fn what_aws_cannot_copy_is_unsupported_and_misses_no_objective() {
+async fn what_aws_cannot_copy_and_what_has_no_snapshot_yet_miss_no_rpo() {
     let account = Account::new(
         |source| {
+            let new = scenario::Database {
+                created_days_ago: Some(0.3),
+                ..database(Instance, "sessions")
+            };
             source
                 .instance(database(Instance, "orders"))
+                .instance(new)
                 .cluster(database(Cluster, "tickets").engine("mysql"))
         },
         |destination| destination.snapshot(copy(Instance, "orders", 5.0)),
@@ -596,7 +602,14 @@ async fn what_aws_cannot_copy_is_unsupported_and_misses_no_objective() {
     assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.out);
     assert_eq!(line(&said, "tickets")["state"], "unsupported");
     assert!(line(&said, "tickets")["reason"].is_string());
+    assert_eq!(line(&said, "sessions")["state"], "no-snapshot-yet");
     let said = account.say("status").await;
     assert!(said.out.contains("\nunsupported: "), "{}", said.out);
+    assert!(
+        said.out
+            .contains("Not counted: 1 with no snapshot yet, 1 that AWS cannot copy."),
+        "{}",
+        said.out
+    );
     assert_eq!(said.aside, "", "no advice to run");
 }

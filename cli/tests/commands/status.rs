@@ -252,3 +252,26 @@ async fn a_thousand_databases_cost_at_most_two_calls_per_hundred_snapshots() {
     let calls: u64 = account.calls().values().sum();
     assert!(calls <= 60, "{:?}", account.calls());
 }
+
+/// Several stacks, each with a report; the worst decides how it ends, and one that is missing hides no other.
+#[tokio::test]
+async fn several_stacks_are_reported_one_after_the_other() {
+    let account = Account::new(
+        |source| source.instance(database(Instance, "orders")),
+        |destination| destination.snapshot(copy(Instance, "orders", 5.0)),
+    );
+    account.stack("strict", &crate::account::stack_with(&[("ObjectiveHours", "2")]));
+    let said = account.say("status --stack snapferry --stack strict").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Problem));
+    let (first, second) = said.out.split_once("\nStack strict\n").expect("two reports");
+    assert!(
+        first.starts_with("Stack snapferry\nThe database meets the RPO of 26 h"),
+        "{first}"
+    );
+    assert!(second.starts_with("1 of 1 database misses the RPO of 2 h"), "{second}");
+
+    let said = account.say("status --json --stack nowhere --stack snapferry").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Error));
+    assert_eq!(said.json()["stack"], "snapferry");
+    assert!(said.aside.contains("There is no stack nowhere"), "{}", said.aside);
+}
