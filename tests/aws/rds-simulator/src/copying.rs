@@ -1,4 +1,4 @@
-//! Copies at work: what passes with time.
+//! Copies and databases at work: what passes with time.
 
 use jiff::Timestamp;
 
@@ -13,6 +13,14 @@ const NEGLIGIBLE: f64 = 1e-6;
 /// Where a snapshot at work is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AtWork {
+    pub(crate) region: String,
+    pub(crate) kind: Kind,
+    pub(crate) id: String,
+}
+
+/// Where a database is that is not available yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DatabaseAtWork {
     pub(crate) region: String,
     pub(crate) kind: Kind,
     pub(crate) id: String,
@@ -66,6 +74,12 @@ impl Simulator {
                 status.clone_into(&mut snapshot.status);
             }
         }
+        let regions = &mut self.regions;
+        self.databases_at_work.retain(|place| {
+            let region = regions.get_mut(&place.region);
+            let database = region.and_then(|region| region.databases[place.kind].get_mut(&place.id));
+            database.is_some_and(|database| database.progress(seconds))
+        });
         for region in self.records.counters.copies.values_mut() {
             for kind in Kind::ALL {
                 let counters = &mut region[kind];

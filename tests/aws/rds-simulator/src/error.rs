@@ -87,6 +87,17 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn database_exists(kind: Kind, id: &str) -> Self {
+        match kind {
+            Kind::Instance => Self::new(400, "DBInstanceAlreadyExists", "DB instance already exists"),
+            Kind::Cluster => Self::new(
+                400,
+                "DBClusterAlreadyExistsFault",
+                format!("DB Cluster already exists: {id}"),
+            ),
+        }
+    }
+
     pub(crate) fn snapshot_not_found(kind: Kind, id: &str) -> Self {
         match kind {
             Kind::Instance => Self::new(404, "DBSnapshotNotFound", format!("DBSnapshot {id} not found.")),

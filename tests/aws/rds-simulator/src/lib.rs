@@ -16,7 +16,8 @@
 //! # What it can do
 //! `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBSnapshots`, `DescribeDBClusterSnapshots`,
 //! `CopyDBSnapshot`, `CopyDBClusterSnapshot`, `CreateDBSnapshot`, `CreateDBClusterSnapshot`, `DeleteDBSnapshot`,
-//! `DeleteDBClusterSnapshot`, `AddTagsToResource`, `RemoveTagsFromResource`, `ListTagsForResource`,
+//! `DeleteDBClusterSnapshot`, `RestoreDBInstanceFromDBSnapshot`, `RestoreDBClusterFromSnapshot`, `CreateDBInstance` (of
+//! members of clusters), `ModifyDBInstance`, `ModifyDBCluster`, `AddTagsToResource`, `RemoveTagsFromResource`, `ListTagsForResource`,
 //! `DescribeAccountAttributes`, `DescribeOptionGroups`, `DescribeGlobalClusters`, `DescribeOrderableDBInstanceOptions`; and
 //! of KMS, which is what a call with the header `X-Amz-Target` is for, `DescribeKey`. The region of a call is that of its
 //! signature; the signature itself is not verified. A parameter that the operation does not have is refused
@@ -104,13 +105,16 @@
 //! - A copy from another region is `pending` in the reply to the call, of clusters too.
 //! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`]).
 //! - Instance and cluster copies have separate slots; only copies from another region take one, waiting ones too.
+//! - A restored instance is `creating` for 15 simulated minutes, and `backing-up` for five where it keeps backups; a restored
+//!   cluster has no instance, and a member is `creating` for ten minutes.
 //! - A snapshot that is being deleted does not count against the quota, and its name is taken until it is gone.
 //! - The order in which a copy is checked: name, rights, source, target, keys, pre-signed URL, tags, options, quota,
 //!   slots.
 //! - What a copy asks of its caller, above all of keys: see the module `authorization`.
 //!
 //! Not simulated: sharing of own snapshots, Outposts, all of a key policy but that it locks a key, other keys of a
-//! multi-Region key, copies into another account, the time that a restore takes, the request limits of KMS.
+//! multi-Region key, copies into another account, the request limits of KMS; of restores subnet, parameter and security
+//! groups, zones, and snapshots of one kind that become databases of the other.
 
 mod authorization;
 mod control;

@@ -219,7 +219,7 @@ impl Simulator {
         Ok(())
     }
 
-    fn add_to(
+    pub(crate) fn add_to(
         &mut self,
         now: Timestamp,
         region: &str,
@@ -266,12 +266,24 @@ fn refuse(reason: String) -> ScenarioError {
 
 /// The database that a restore makes, as a scenario has it.
 fn restored(snapshot: &Snapshot, restore: &Restore, resource_id: String) -> scenario::Database {
+    let database = restored_database(&restore.database, snapshot, &restore.tags);
+    scenario::Database {
+        resource_id: Some(resource_id),
+        backup_retention_days: restore.backup_retention_days.or(database.backup_retention_days),
+        copy_tags_to_snapshot: restore.copy_tags_to_snapshot,
+        members: restore.members.clone(),
+        ..database
+    }
+}
+
+/// What a restored database has of its snapshot. Without tags of its own it inherits those of the snapshot, as in RDS.
+pub(crate) fn restored_database(id: &str, snapshot: &Snapshot, tags: &Tags) -> scenario::Database {
     let inherited = || {
         let tags = snapshot.tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
         tags.map(|(key, value)| (key.clone(), value.clone())).collect()
     };
+    let details = &snapshot.details;
     scenario::Database {
-        resource_id: Some(resource_id),
         engine: Some(snapshot.engine.clone()),
         engine_version: Some(snapshot.engine_version.clone()),
         engine_mode: snapshot.engine_mode.clone(),
@@ -284,23 +296,17 @@ fn restored(snapshot: &Snapshot, restore: &Restore, resource_id: String) -> scen
             .clone()
             .filter(|name| !name.starts_with("default:")),
         permanent_options: snapshot.permanent_options.clone(),
-        backup_retention_days: Some(restore.backup_retention_days.unwrap_or(snapshot.details.retention_days)),
+        backup_retention_days: Some(details.retention_days),
         created_days_ago: Some(0.0),
-        tags: if restore.tags.is_empty() {
-            inherited()
-        } else {
-            restore.tags.clone()
-        },
-        copy_tags_to_snapshot: restore.copy_tags_to_snapshot,
-        storage_type: snapshot.details.storage_type.clone(),
-        iops: snapshot.details.iops,
-        storage_throughput: snapshot.details.storage_throughput,
-        iam_database_authentication_enabled: Some(snapshot.details.iam_authentication),
-        license_model: Some(snapshot.details.license.clone()),
-        port: Some(snapshot.details.port),
+        tags: if tags.is_empty() { inherited() } else { tags.clone() },
+        storage_type: details.storage_type.clone(),
+        iops: details.iops,
+        storage_throughput: details.storage_throughput,
+        iam_database_authentication_enabled: Some(details.iam_authentication),
+        license_model: Some(details.license.clone()),
+        port: Some(details.port),
         omits: snapshot.omits.clone(),
-        members: restore.members.clone(),
         copies: snapshot.copies.clone(),
-        ..scenario::Database::new(&restore.database)
+        ..scenario::Database::new(id)
     }
 }

@@ -1,6 +1,6 @@
 //! What stands in the simulated account: regions, keys, databases, snapshots, and copies at work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Index, IndexMut};
 
 use jiff::Timestamp;
@@ -259,6 +259,44 @@ pub(crate) struct Database {
     /// Members that RDS leaves out of its snapshots and their copies.
     pub(crate) omits: BTreeSet<String>,
     pub(crate) copies: CopyBehaviour,
+    /// What it goes through before it is available.
+    pub(crate) stages: VecDeque<Stage>,
+}
+
+/// A status that a database has for a while.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    status: &'static str,
+    /// Simulated seconds that are left of it.
+    seconds: f64,
+}
+
+impl Stage {
+    pub(crate) fn new(status: &'static str, seconds: f64) -> Self {
+        Self { status, seconds }
+    }
+}
+
+impl Database {
+    /// Its status follows from the stage that it is in.
+    pub(crate) fn follow_stages(&mut self) {
+        let status = self.stages.front().map_or("available", |stage| stage.status);
+        status.clone_into(&mut self.status);
+    }
+
+    /// Lets simulated seconds pass. Says whether a stage is left.
+    pub(crate) fn progress(&mut self, mut seconds: f64) -> bool {
+        while let Some(stage) = self.stages.front_mut() {
+            stage.seconds -= seconds;
+            if stage.seconds > 0.0 {
+                break;
+            }
+            seconds = -stage.seconds;
+            self.stages.pop_front();
+        }
+        self.follow_stages();
+        !self.stages.is_empty()
+    }
 }
 
 #[derive(Clone, Debug)]

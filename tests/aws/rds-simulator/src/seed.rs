@@ -1,6 +1,6 @@
 //! Turns a scenario into regions, and refuses one that could not exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -711,13 +711,14 @@ fn resolve_database(
         own: OwnDetails::new(seed),
         omits: seed.omits.clone(),
         copies: seed.copies.clone(),
+        stages: VecDeque::new(),
         engine,
         engine_version,
         id,
     })
 }
 
-fn member_instance(region: &Region, cluster: &Database, id: &str) -> Database {
+pub(crate) fn member_instance(region: &Region, cluster: &Database, id: &str) -> Database {
     Database {
         kind: Kind::Instance,
         id: id.to_owned(),

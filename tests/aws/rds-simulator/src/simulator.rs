@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::authorization::{Caller, CallerTable, Callers, Rights};
-use crate::copying::AtWork;
+use crate::copying::{AtWork, DatabaseAtWork};
 use crate::counters::{CopyCounters, Counters, Records, Write};
 use crate::error::{ApiError, Refusal};
 use crate::faults::{Action, Calls, Fault, Faults, Hold, Holds, ListingTrouble, Refuse};
@@ -29,6 +29,8 @@ pub struct Simulator {
     pub(crate) at_work: Vec<AtWork>,
     /// Snapshots that a call has deleted and that are still listed.
     pub(crate) deleting: Vec<AtWork>,
+    /// Databases that are not available yet.
+    pub(crate) databases_at_work: Vec<DatabaseAtWork>,
     /// Until when time has passed.
     pub(crate) clock: Timestamp,
     /// Simulated seconds of copying in a second of time.
@@ -114,6 +116,7 @@ impl Simulator {
             regions: BTreeMap::new(),
             at_work: Vec::new(),
             deleting: Vec::new(),
+            databases_at_work: Vec::new(),
             clock: now,
             scale: 1.0,
             records: Records::default(),

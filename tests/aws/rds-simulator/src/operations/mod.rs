@@ -5,6 +5,8 @@ mod describe;
 mod keys;
 mod offers;
 mod presigned;
+mod restore;
+mod restore_parameters;
 mod snapshots;
 mod tags;
 mod write;
@@ -22,6 +24,9 @@ pub(crate) enum Operation {
     CopySnapshot(Kind),
     CreateSnapshot(Kind),
     DeleteSnapshot(Kind),
+    RestoreSnapshot(Kind),
+    CreateMember,
+    ModifyDatabase(Kind),
     AddTags,
     RemoveTags,
     ListTags,
@@ -34,13 +39,13 @@ pub(crate) enum Operation {
 
 use Kind::{Cluster, Instance};
 use Operation::{
-    AddTags, CopySnapshot, CreateSnapshot, DeleteSnapshot, DescribeAccountAttributes, DescribeDatabases,
+    AddTags, CopySnapshot, CreateMember, CreateSnapshot, DeleteSnapshot, DescribeAccountAttributes, DescribeDatabases,
     DescribeGlobalClusters, DescribeKey, DescribeOptionGroups, DescribeOrderableOptions, DescribeSnapshots, ListTags,
-    RemoveTags,
+    ModifyDatabase, RemoveTags, RestoreSnapshot,
 };
 
 impl Operation {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 23] = [
         DescribeDatabases(Instance),
         DescribeDatabases(Cluster),
         DescribeSnapshots(Instance),
@@ -51,6 +56,11 @@ impl Operation {
         CreateSnapshot(Cluster),
         DeleteSnapshot(Instance),
         DeleteSnapshot(Cluster),
+        RestoreSnapshot(Instance),
+        RestoreSnapshot(Cluster),
+        CreateMember,
+        ModifyDatabase(Instance),
+        ModifyDatabase(Cluster),
         AddTags,
         RemoveTags,
         ListTags,
@@ -86,6 +96,11 @@ impl Operation {
             CreateSnapshot(Cluster) => "CreateDBClusterSnapshot",
             DeleteSnapshot(Instance) => "DeleteDBSnapshot",
             DeleteSnapshot(Cluster) => "DeleteDBClusterSnapshot",
+            RestoreSnapshot(Instance) => "RestoreDBInstanceFromDBSnapshot",
+            RestoreSnapshot(Cluster) => "RestoreDBClusterFromSnapshot",
+            CreateMember => "CreateDBInstance",
+            ModifyDatabase(Instance) => "ModifyDBInstance",
+            ModifyDatabase(Cluster) => "ModifyDBCluster",
             AddTags => "AddTagsToResource",
             RemoveTags => "RemoveTagsFromResource",
             ListTags => "ListTagsForResource",
@@ -105,7 +120,14 @@ impl Operation {
     pub(crate) fn writes(self) -> bool {
         matches!(
             self,
-            CopySnapshot(_) | CreateSnapshot(_) | DeleteSnapshot(_) | AddTags | RemoveTags
+            CopySnapshot(_)
+                | CreateSnapshot(_)
+                | DeleteSnapshot(_)
+                | RestoreSnapshot(_)
+                | CreateMember
+                | ModifyDatabase(_)
+                | AddTags
+                | RemoveTags
         )
     }
 
@@ -119,6 +141,10 @@ impl Operation {
             ),
             CreateSnapshot(Instance) | DeleteSnapshot(Instance) => ("DBSnapshotIdentifier", None),
             CreateSnapshot(Cluster) | DeleteSnapshot(Cluster) => ("DBClusterSnapshotIdentifier", None),
+            RestoreSnapshot(Instance) => ("DBInstanceIdentifier", Some("DBSnapshotIdentifier")),
+            RestoreSnapshot(Cluster) => ("DBClusterIdentifier", Some("SnapshotIdentifier")),
+            CreateMember | ModifyDatabase(Instance) => ("DBInstanceIdentifier", None),
+            ModifyDatabase(Cluster) => ("DBClusterIdentifier", None),
             _ => ("ResourceName", None),
         };
         (
@@ -185,6 +211,11 @@ impl Operation {
             CreateSnapshot(Cluster) => &["DBClusterSnapshotIdentifier", "DBClusterIdentifier", "Tags."],
             DeleteSnapshot(Instance) => &["DBSnapshotIdentifier"],
             DeleteSnapshot(Cluster) => &["DBClusterSnapshotIdentifier"],
+            RestoreSnapshot(Instance) => restore_parameters::INSTANCE_RESTORE,
+            RestoreSnapshot(Cluster) => restore_parameters::CLUSTER_RESTORE,
+            CreateMember => restore_parameters::MEMBER,
+            ModifyDatabase(Instance) => restore_parameters::INSTANCE_CHANGE,
+            ModifyDatabase(Cluster) => restore_parameters::CLUSTER_CHANGE,
             AddTags => &["ResourceName", "Tags."],
             RemoveTags => &["ResourceName", "TagKeys."],
             ListTags => &["ResourceName", "Filters."],
@@ -250,6 +281,9 @@ pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Outp
         CopySnapshot(kind) => simulator.copy_snapshot(call, kind),
         CreateSnapshot(kind) => simulator.create_snapshot(call, kind),
         DeleteSnapshot(kind) => simulator.delete_snapshot(call, kind),
+        RestoreSnapshot(kind) => simulator.restore_snapshot(call, kind),
+        CreateMember => simulator.create_member(call),
+        ModifyDatabase(kind) => simulator.modify_database(call, kind),
         AddTags => simulator.add_tags(call),
         RemoveTags => simulator.remove_tags(call),
         ListTags => simulator.list_tags(call),

@@ -16,6 +16,7 @@ mod offers;
 mod option_groups;
 mod presigning;
 mod properties;
+mod restoring;
 mod seeding;
 mod tagging;
 mod time;
