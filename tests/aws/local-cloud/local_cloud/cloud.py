@@ -369,6 +369,9 @@ class LocalCloud:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ENDPOINT_URL_RDS": self.simulator.url,
+            # The AWS CLI calls DocumentDB and Neptune as services of their own, with the API of RDS.
+            "AWS_ENDPOINT_URL_DOCDB": self.simulator.url,
+            "AWS_ENDPOINT_URL_NEPTUNE": self.simulator.url,
             "AWS_ENDPOINT_URL_KMS": self.simulator.url,
             "AWS_REGION": layout.SOURCE_REGION,
             "AWS_DEFAULT_REGION": layout.SOURCE_REGION,
