@@ -1,6 +1,10 @@
 //! The program itself, as far as it needs no account: exit codes, completions, the manual.
 
+use std::path::Path;
 use std::process::{Command, Output};
+
+use clap::{CommandFactory, Parser};
+use snapferry::args::Cli;
 
 /// Runs the program without anything of the environment's account.
 fn snapferry(arguments: &[&str]) -> Output {
@@ -435,4 +439,70 @@ fn bash_completes_regions_and_profiles_and_no_files() {
     assert_eq!(offered("snapferry audit --html a-f"), ["a-file"]);
     assert_eq!(offered("snapferry man st"), ["status"]);
     std::fs::remove_dir_all(&home).expect("removed");
+}
+
+/// The commands in a document: in a block of code, or between backticks in a sentence.
+fn commands_of(document: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut in_code = false;
+    for line in document.lines() {
+        if line.trim_start().starts_with("```") {
+            in_code = !in_code;
+        } else if in_code || line.starts_with("  snapferry ") {
+            found.push(line.trim().to_owned());
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    found.retain(|text| text.starts_with("snapferry ") && !text.starts_with("snapferry __"));
+    found
+}
+
+/// The arguments of a command as it is written, with something for each word in capitals.
+fn arguments_of(command: &str) -> Vec<String> {
+    let ends = [" #", " |", " >", " &&"];
+    let end = ends
+        .iter()
+        .filter_map(|end| command.find(end))
+        .min()
+        .unwrap_or(command.len());
+    let words = command[..end].split_whitespace();
+    let filled = words.map(|word| match word.trim_matches(['[', ']']) {
+        "TIME" | "WHEN" => "2026-11-24".to_owned(),
+        "REGION" => "eu-central-1".to_owned(),
+        "ID" => "acme".to_owned(),
+        "DATABASE" => "orders".to_owned(),
+        word => word.trim_matches(['<', '>']).to_owned(),
+    });
+    filled.collect()
+}
+
+/// N10, N29: a command that is written somewhere is one that the program understands.
+#[test]
+fn every_command_in_the_documents_and_in_the_help_can_be_typed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut commands = Vec::new();
+    for document in [
+        "README.md",
+        "SECURITY.md",
+        "docs/operations.md",
+        "docs/parameters.md",
+        "docs/support.md",
+    ] {
+        let text = std::fs::read_to_string(root.join(document)).expect(document);
+        commands.extend(commands_of(&text));
+    }
+    for command in Cli::command().get_subcommands() {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        commands.extend(commands_of(&help));
+    }
+    assert!(commands.len() > 60, "only {} commands", commands.len());
+    for command in commands {
+        if let Err(error) = Cli::try_parse_from(arguments_of(&command)) {
+            // A command may be named without what it needs.
+            let is_named_only = command.split_whitespace().count() == 2
+                && error.kind() == clap::error::ErrorKind::MissingRequiredArgument;
+            assert!(!error.use_stderr() || is_named_only, "{command}: {error}");
+        }
+    }
 }

@@ -254,6 +254,7 @@ impl StepFunctions {
     fn error<E>(&self, needs: &str, error: &SdkError<E>) -> CliError
     where
         SdkError<E>: ProvideErrorMetadata,
+        E: std::error::Error + 'static,
     {
         CliError::from_call("Step Functions", &self.region, needs, error)
     }

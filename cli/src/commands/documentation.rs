@@ -256,15 +256,15 @@ mod tests {
         let names: BTreeSet<&str> = pages.iter().map(|page| page.name.as_str()).collect();
         for page in &pages {
             let plain = page.text.replace("\\-", "-").replace("\\fR", "").replace("\\fB", "");
-            let named: Vec<&str> = plain
+            let references: Vec<&str> = plain
                 .match_indices("(1)")
                 .map(|(at, _)| {
                     let word = |character: char| !(character.is_ascii_alphanumeric() || character == '-');
                     plain[..at].rsplit(word).next().unwrap_or_default()
                 })
                 .collect();
-            assert!(named.len() >= names.len() - 1, "{}: {named:?}", page.name);
-            for name in named {
+            assert!(references.len() >= names.len() - 1, "{}: {references:?}", page.name);
+            for name in references {
                 assert!(names.contains(name), "{} refers to {name}(1)", page.name);
             }
         }
