@@ -19,10 +19,10 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  everything is as it should be
   1  the command could not do its work (including wrong usage)
-  2  it could, and the answer is bad: an RPO objective is not met, or some databases were not copied
+  2  it worked and found a problem: an RPO objective is not met, or some databases were not copied
   130  interrupted by Ctrl-C; what was started in AWS goes on";
 
-/// Keeps a fresh, verified copy of every RDS snapshot in another region: the operator's tool.
+/// Inspects and operates the copies of RDS snapshots that Snapferry keeps in another region.
 #[derive(Debug, Parser)]
 #[command(name = "snapferry", version = env!("SNAPFERRY_VERSION"), max_term_width = 100)]
 #[command(after_help = EXIT_CODES)]
@@ -194,7 +194,7 @@ Replace the values in CAPITALS: subnet groups and security groups belong to a re
 
 Exit codes: 0 there is a verified copy, 1 error or there is none.")]
     RestoreCommand(RestoreCommand),
-    /// Show what was copied, verified and deleted, as a table or as a page to share
+    /// Show what was copied, verified and deleted, as a table or as a shareable HTML report
     #[command(after_help = "\
 Examples:
   snapferry audit
@@ -312,7 +312,7 @@ pub struct Audit {
     /// Start of the period: a duration before now (7d, 36h) or a day (2026-11-01, UTC)
     #[arg(long, default_value = "7d", value_parser = Since::parse, value_name = "WHEN", value_hint = ValueHint::Other)]
     pub since: Since,
-    /// Write an HTML page to this file
+    /// Write an HTML report to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
     /// Write JSON
@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn the_help_documents_the_exit_codes() {
         let help = Cli::command().render_long_help().to_string();
-        assert!(help.contains("2  it could, and the answer is bad"), "{help}");
+        assert!(help.contains("2  it worked and found a problem"), "{help}");
         assert!(help.contains("130  interrupted by Ctrl-C"), "{help}");
     }
 

@@ -14,7 +14,7 @@ pub enum ExitStatus {
     Success = 0,
     /// The command could not do its work, or nothing of it.
     Error = 1,
-    /// The command did its work, and the answer is bad: an RPO objective is not met, or some copies failed.
+    /// The command worked and found a problem: an RPO objective is not met, or some copies failed.
     Problem = 2,
     /// Ctrl-C ended it, as shells count that: 128 and the number of the signal.
     Interrupted = 130,

@@ -201,7 +201,8 @@ impl StepFunctions {
             .map_err(|error| CliError::new(format!("The input cannot be written: {error}."), ""))?;
         let call = self.client.start_execution().state_machine_arn(machine_arn);
         let started = call.name(name).input(input).send().await;
-        let started = started.map_err(|error| self.error("states:StartExecution on the machine copy-fleet", &error))?;
+        let needs = "states:StartExecution on the state machine copy-fleet";
+        let started = started.map_err(|error| self.error(needs, &error))?;
         Ok(started.execution_arn)
     }
 
