@@ -338,7 +338,7 @@ fn verbose_shows_each_call_and_all_causes() {
 #[test]
 fn a_bad_endpoint_is_named() {
     for (variable, named) in [
-        ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL, or endpoint_url of the profile,"),
+        ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL"),
         ("AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL_RDS"),
     ] {
         let said = Command::new(env!("CARGO_BIN_EXE_snapferry"))
@@ -409,7 +409,7 @@ fn bash_completes_regions_and_profiles_and_no_files() {
     let offered = |line: &str| {
         let script = format!(
             "source <('{program}' completions bash)\n\
-             COMP_LINE={line:?}; COMP_POINT=${{#COMP_LINE}}\n\
+             COMP_LINE='{program} {line}'; COMP_POINT=${{#COMP_LINE}}\n\
              read -r -a COMP_WORDS <<<\"$COMP_LINE\"; [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')\n\
              COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
              _snapferry_names '{program}' \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"\n\
@@ -428,16 +428,16 @@ fn bash_completes_regions_and_profiles_and_no_files() {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    assert_eq!(offered("snapferry status --profile "), ["home", "work"]);
-    assert_eq!(offered("snapferry status --profile w"), ["work"]);
+    assert_eq!(offered("status --profile "), ["home", "work"]);
+    assert_eq!(offered("status --profile w"), ["work"]);
     assert_eq!(
-        offered("snapferry status --destination eu-w"),
+        offered("status --destination eu-w"),
         ["eu-west-1", "eu-west-2", "eu-west-3"]
     );
-    assert_eq!(offered("snapferry status --objective "), [""; 0]);
-    assert_eq!(offered("snapferry audit --since "), [""; 0]);
-    assert_eq!(offered("snapferry audit --html a-f"), ["a-file"]);
-    assert_eq!(offered("snapferry man st"), ["status"]);
+    assert_eq!(offered("status --objective "), [""; 0]);
+    assert_eq!(offered("audit --since "), [""; 0]);
+    assert_eq!(offered("audit --html a-f"), ["a-file"]);
+    assert_eq!(offered("man st"), ["status"]);
     std::fs::remove_dir_all(&home).expect("removed");
 }
 

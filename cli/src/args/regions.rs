@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command};
 
-/// The regions of the commercial partition, of GovCloud and of China.
+/// The regions of the commercial partition, of `GovCloud` and of China.
 pub(super) const REGIONS: [&str; 38] = [
     "af-south-1",
     "ap-east-1",

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_config::default_provider::region::DefaultRegionChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileSet};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sfn::config::{AsyncSleep, ProvideCredentials};
 use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::service_config::ServiceConfigKey;
 use domain::region::why_unknown;
 use jiff::Timestamp;
 use rds::Rds;
@@ -71,7 +72,8 @@ impl Account {
 
     /// Fails early where an endpoint is not one, or there are no credentials: the SDK's own messages are hard to read.
     pub(crate) async fn sign_in(&self) -> Result<(), CliError> {
-        check_endpoints(self.config.endpoint_url(), |name| std::env::var(name).ok())?;
+        let configured = |service: &str| configured_endpoint(&self.config, service);
+        check_endpoints(configured, |name| std::env::var(name).ok())?;
         let profile = self.profile.as_deref();
         let Some(provider) = self.config.credentials_provider() else {
             return Err(no_credentials(profile, ""));
@@ -179,9 +181,13 @@ pub(crate) fn check_region(region: &str) -> Result<(), CliError> {
 }
 
 /// The profiles of the AWS configuration, in order; none if its files cannot be read.
+#[expect(
+    clippy::default_trait_access,
+    reason = "the type has no name that is not deprecated in a crate that this one depends on"
+)]
 pub(crate) async fn profiles() -> Vec<String> {
     let files = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None).await;
-    let names: BTreeSet<String> = files.iter().flat_map(|set| set.profiles()).map(str::to_owned).collect();
+    let names: BTreeSet<String> = files.iter().flat_map(ProfileSet::profiles).map(str::to_owned).collect();
     names.into_iter().collect()
 }
 
@@ -203,31 +209,44 @@ fn no_profile(profile: &str, known: &[String]) -> CliError {
     )
 }
 
-/// The variables that name an endpoint of what is called here.
-const ENDPOINTS: [&str; 3] = [
-    "AWS_ENDPOINT_URL_CLOUDFORMATION",
-    "AWS_ENDPOINT_URL_RDS",
-    "AWS_ENDPOINT_URL_SFN",
+/// What is called here, each as the SDK calls it, with the variable that names its endpoint.
+const ENDPOINTS: [(&str, &str); 3] = [
+    ("CloudFormation", "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+    ("RDS", "AWS_ENDPOINT_URL_RDS"),
+    ("SFN", "AWS_ENDPOINT_URL_SFN"),
 ];
 
+/// The variable that names the endpoint of every service.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
+/// The endpoint that a service is called at, if it is configured: by a variable or in the profile.
+fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env(ENDPOINT)
+        .profile("endpoint_url")
+        .build();
+    config.service_config()?.load_config(key.ok()?)
+}
+
 /// Refuses an endpoint that is not a URL, which the SDK would report with the whole request.
-fn check_endpoints(configured: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Result<(), CliError> {
-    if variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|ignored| ignored.eq_ignore_ascii_case("true")) {
-        return Ok(());
-    }
-    let everywhere = "AWS_ENDPOINT_URL, or endpoint_url of the profile,";
-    let named = ENDPOINTS.iter().map(|name| (*name, variable(name)));
-    let all = named.chain([(everywhere, configured.map(str::to_owned))]);
-    let wrong = all
-        .filter_map(|(name, url)| Some((name, url?)))
-        .find(|(_, url)| !url.is_empty() && !is_url(url));
-    match wrong {
-        None => Ok(()),
-        Some((name, url)) => Err(CliError::new(
-            format!("{name} is {url:?}, which is not the URL of an endpoint."),
+fn check_endpoints(
+    configured: impl Fn(&str) -> Option<String>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<(), CliError> {
+    for (service, own) in ENDPOINTS {
+        let Some(url) = configured(service).filter(|url| !is_url(url)) else {
+            continue;
+        };
+        let mut places = [own, ENDPOINT].into_iter();
+        let place = places.find(|name| variable(name).as_ref() == Some(&url));
+        let place = place.unwrap_or("endpoint_url of the profile");
+        return Err(CliError::new(
+            format!("{place} is {url:?}, which is not the URL of an endpoint."),
             "Write it as http://localhost:4566, or unset it to call AWS itself. Nothing was called.",
-        )),
+        ));
     }
+    Ok(())
 }
 
 /// Whether a text is a URL that can be called: a scheme, a host, and a port if it has one.
@@ -333,18 +352,18 @@ mod tests {
     /// N41.
     #[test]
     fn an_endpoint_that_is_not_a_url_is_named() {
-        let checked = |configured: Option<&str>, rds: Option<&str>| {
-            let variable = |name: &str| rds.filter(|_| name == "AWS_ENDPOINT_URL_RDS").map(str::to_owned);
-            check_endpoints(configured, variable).map_err(|error| error.to_string())
+        // What the SDK found, and what the variable of this name holds.
+        let checked = |url: &str, variable: &str| {
+            let found = |name: &str| (name == variable).then(|| url.to_owned());
+            check_endpoints(|_| Some(url.to_owned()), found).map_err(|error| error.to_string())
         };
         for good in [
             "http://localhost:4566",
             "https://rds.example.com/path",
             "http://[::1]:80",
             "http://[::1]",
-            "",
         ] {
-            assert_eq!(checked(Some(good), None), Ok(()), "{good}");
+            assert_eq!(checked(good, ENDPOINT), Ok(()), "{good}");
         }
         for bad in [
             "notaurl",
@@ -354,18 +373,20 @@ mod tests {
             "http://a b",
             "http://a:port",
             "http://:80",
+            "",
         ] {
-            let said = checked(Some(bad), None).expect_err(bad);
-            assert!(
-                said.starts_with("AWS_ENDPOINT_URL, or endpoint_url of the profile, is "),
-                "{said}"
-            );
-            let said = checked(None, Some(bad)).expect_err(bad);
-            assert!(
-                said.starts_with(&format!("AWS_ENDPOINT_URL_RDS is {bad:?}, which is not")),
-                "{said}"
-            );
+            for (variable, named) in [
+                (ENDPOINT, ENDPOINT),
+                ("AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+                ("none", "endpoint_url of the profile"),
+            ] {
+                let said = checked(bad, variable).expect_err(bad);
+                assert!(
+                    said.starts_with(&format!("{named} is {bad:?}, which is not the URL")),
+                    "{said}"
+                );
+            }
         }
-        assert_eq!(check_endpoints(Some("notaurl"), |_| Some("true".to_owned())), Ok(()));
+        assert_eq!(check_endpoints(|_| None, |_| None), Ok(()));
     }
 }

@@ -36,11 +36,14 @@ impl fmt::Debug for CallLog {
     }
 }
 
-/// When an attempt began.
-#[derive(Debug, Clone, Copy)]
-struct Began(Instant);
+/// A request that was sent: when, and where to.
+#[derive(Debug, Clone)]
+struct Sent {
+    at: Instant,
+    host: String,
+}
 
-impl Storable for Began {
+impl Storable for Sent {
     type Storer = StoreReplace<Self>;
 }
 
@@ -49,13 +52,16 @@ impl Intercept for CallLog {
         "CallLog"
     }
 
-    fn read_before_attempt(
+    fn read_before_transmit(
         &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        config.interceptor_state().store_put(Began(Instant::now()));
+        config.interceptor_state().store_put(Sent {
+            at: Instant::now(),
+            host: host(context.request().uri()).to_owned(),
+        });
         Ok(())
     }
 
@@ -68,8 +74,9 @@ impl Intercept for CallLog {
         let (service, operation) = config
             .load::<Metadata>()
             .map_or(("AWS", "a call"), |call| (call.service(), call.name()));
-        let host = context.request().map_or("", |request| host(request.uri()));
-        let time = config.load::<Began>().map_or(0, |began| began.0.elapsed().as_millis());
+        let sent = config.load::<Sent>();
+        let time = sent.map_or(0, |sent| sent.at.elapsed().as_millis());
+        let host = sent.map_or("an unknown host", |sent| sent.host.as_str());
         let answer = match (context.response(), context.output_or_error()) {
             (Some(response), _) => {
                 let id = response.headers().get("x-amzn-requestid");

@@ -143,7 +143,7 @@ impl Request {
             _ => ("", self.typed.as_str()),
         };
         let fitting = names.iter().filter(|name| name.starts_with(last));
-        fitting.map(|name| format!("{before}{name}\n")).collect()
+        fitting.flat_map(|name| [before, name, "\n"]).collect()
     }
 
     async fn databases(&self) -> Result<Vec<String>, CliError> {

@@ -385,7 +385,7 @@ mod tests {
         ");
         insta::assert_snapshot!(explained(40), @r"
         DATABASE                     WOULD
-        cluster:docume…of-the-north  unsupported
+        cluster:docum…-of-the-north  unsupported
           RDS cannot copy its snapshots to
           another region
         orders                       copy
