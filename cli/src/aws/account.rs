@@ -330,7 +330,7 @@ mod tests {
         );
     }
 
-    /// N13: the places where the SDK looks are no news; `--verbose` has them.
+    /// N13: which places the SDK asks is beside the point; `--verbose` has them.
     #[test]
     fn where_no_place_has_credentials_one_sentence_says_so() {
         for cause in [
