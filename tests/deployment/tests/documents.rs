@@ -192,6 +192,13 @@ fn the_documents_say_what_no_code_can_mend() {
             "RDS has not restored to magnetic storage",
         ),
         ("facts 2, 0.6", "docs/operations.md", "first backs itself up"),
+        // Only copies of the owner that are verified.
+        (
+            "N24",
+            "docs/operations.md",
+            "starts_with(DBSnapshotIdentifier, 'snapferry-') && TagList[?Key=='snapferry:verified' && Value!='mismatch']",
+        ),
+        ("N26", "README.md", "cargo run -p snapferry -- status"),
     ] {
         assert!(
             read(document).contains(said),
