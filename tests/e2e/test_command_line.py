@@ -242,12 +242,12 @@ def test_a_shell_gets_the_names_of_the_databases(seed, snapferry):
         return snapferry("__names", "databases", "--", "snapferry", *words, expect=0).stdout.splitlines()
 
     assert offered("run", "--only", "or") == ["orders"]
-    assert offered("run", "--only", "orders,") == [
+    assert set(offered("run", "--only", "orders,")) == {
         "orders,newborn",
         "orders,orders",
         "orders,stock-of-the-northern-warehouse",
         "orders,cluster:billing",
-    ]
+    }
     assert offered("copies", *ON_THE_DAY, "cl") == ["cluster:billing"]
     # Nobody is kept waiting, and nothing is said, where there is no answer.
     assert offered("copies", "--stack", "nothing", "") == []

@@ -346,7 +346,7 @@ fn the_key_policy_of_the_documents_allows_what_the_roles_ask_of_the_key() {
     }
 }
 
-/// N9, section 3 of the newcomer: what it is for, and that it has not met AWS, before anything else; and no more words than
+/// N9: what it is for, and that it has not met AWS, before anything else; and no more words than
 /// are read in seven minutes before the part that is looked up.
 #[test]
 fn the_readme_begins_with_its_purpose_and_its_status_and_is_short() {
