@@ -1,5 +1,7 @@
 //! The command line.
 
+mod regions;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -9,6 +11,7 @@ use domain::region::is_region;
 use domain::settings::{OBJECTIVE_HOURS, is_owner_id};
 use jiff::SignedDuration;
 
+use crate::args::regions::{Offering, REGIONS};
 use crate::format::{Since, parse_duration};
 use crate::quoting::quoted;
 
@@ -16,10 +19,10 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  everything is as it should be
   1  the command could not do its work (including wrong usage)
-  2  it could, and the answer is bad: an RPO objective is not met, or some databases were not copied
+  2  it worked and found a problem: an RPO objective is not met, or some databases were not copied
   130  interrupted by Ctrl-C; what was started in AWS goes on";
 
-/// Keeps a fresh, verified copy of every RDS snapshot in another region: the operator's tool.
+/// Inspects and operates the copies of RDS snapshots that Snapferry keeps in another region.
 #[derive(Debug, Parser)]
 #[command(name = "snapferry", version = env!("SNAPFERRY_VERSION"), max_term_width = 100)]
 #[command(after_help = EXIT_CODES)]
@@ -37,21 +40,26 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Name of the stack; `status`, `copies` and `audit` take several
-    #[arg(long = "stack", global = true, default_value = Self::STACK, value_name = "NAME", value_parser = stack_name)]
+    #[arg(long = "stack", global = true, default_value = Self::STACK, value_name = "NAME", value_parser = stack_name,
+        value_hint = ValueHint::Other)]
     pub stacks: Vec<String>,
     /// Region of the stack and of the databases [default: the region of the AWS environment]
-    #[arg(long, global = true, value_name = "REGION", value_parser = region)]
+    #[arg(long, global = true, value_name = "REGION", value_parser = Offering::new(region, &REGIONS),
+        hide_possible_values = true)]
     pub region: Option<String>,
     /// Profile of the AWS configuration
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", value_hint = ValueHint::Other)]
     pub profile: Option<String>,
+    /// Show every call of AWS and all causes of an error, on standard error
+    #[arg(long, global = true)]
+    pub verbose: bool,
     /// Disable colours (also off when piped or when `NO_COLOR` is set)
     #[arg(long = "no-color", alias = "no-colour", global = true)]
     pub no_color: bool,
 }
 
 impl Global {
-    const STACK: &str = "snapferry";
+    pub(crate) const STACK: &str = "snapferry";
 
     /// The stack, of a command that is about one.
     pub(crate) fn stack(&self) -> &str {
@@ -142,7 +150,7 @@ Examples:
   snapferry status
   snapferry status --objective 2h || page-somebody
   snapferry status --json | jq -r '.databases[] | select(.state != \"good\") | .database'
-  snapferry status --destination eu-west-1    # the source region is lost
+  snapferry status --destination eu-central-1    # the source region is lost
 
 With --destination, deleted databases cannot be told apart and are listed as late.
 
@@ -152,7 +160,7 @@ Exit codes: 0 every database meets the RPO objective, 1 error, 2 at least one do
     #[command(after_help = "\
 Examples:
   snapferry copies orders
-  snapferry copies cluster:billing --destination eu-west-1    # the source region is lost
+  snapferry copies cluster:billing --destination eu-central-1    # the source region is lost
   snapferry copies --json | jq -r '.copies[] | select(.state == \"verified\") | .copy'
 
 Why a copy is kept is what the last run of its database said; without the source region that is not known.
@@ -190,7 +198,7 @@ interrupted: the run goes on.")]
     #[command(after_help = "\
 Examples:
   snapferry restore-command orders
-  snapferry restore-command cluster:billing --destination eu-west-1    # the source region is lost
+  snapferry restore-command cluster:billing --destination eu-central-1    # the source region is lost
   snapferry restore-command orders --as orders-drill --json
   snapferry restore-command orders --before 2026-11-24T12:00    # the newest data was spoilt at noon (UTC)
   snapferry restore-command orders --copy snapferry-orders-20261123-1a2b3c4d    # one that `snapferry copies` lists
@@ -199,13 +207,13 @@ Replace the values in CAPITALS: subnet groups and security groups belong to a re
 
 Exit codes: 0 there is a verified copy, 1 error or there is none.")]
     RestoreCommand(RestoreCommand),
-    /// Show what was copied, verified and deleted, as a table or as a page to share
+    /// Show what was copied, verified and deleted, as a table or as a shareable HTML report
     #[command(after_help = "\
 Examples:
   snapferry audit
   snapferry audit --since 2026-11-01 --html audit.html
   snapferry audit --since 36h --json
-  snapferry audit --destination eu-west-1    # the source region is lost: only what the tags of the copies show
+  snapferry audit --destination eu-central-1    # the source region is lost: only what the tags of the copies show
 
 The page is a single file without scripts; it needs no network.
 
@@ -216,23 +224,30 @@ Exit codes: 0 written, 1 error.")]
 Examples:
   snapferry completions bash > ~/.local/share/bash-completion/completions/snapferry
   snapferry completions zsh > ~/.zfunc/_snapferry
-  snapferry completions fish > ~/.config/fish/completions/snapferry.fish")]
+  snapferry completions fish > ~/.config/fish/completions/snapferry.fish
+
+Those of bash, zsh and fish also offer the profiles and, where the account answers within two seconds, the databases.
+
+Exit codes: 0 written, 1 error.")]
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Write the manual page
+    /// Write the manual: the page of the program, the page of a command, or all of them
     #[command(after_help = "\
 Examples:
   snapferry man | man -l -
-  snapferry man > /usr/local/share/man/man1/snapferry.1")]
-    Man,
+  snapferry man status | man -l -
+  snapferry man --all /usr/local/share/man/man1
+
+Exit codes: 0 written, 1 error.")]
+    Man(Man),
 }
 
 impl Command {
     /// Whether it calls AWS.
     pub(crate) fn needs_account(&self) -> bool {
-        !matches!(self, Self::Completions { .. } | Self::Man)
+        !matches!(self, Self::Completions { .. } | Self::Man(_))
     }
 
     /// Whether it is a report as JSON.
@@ -252,7 +267,7 @@ impl Command {
             Self::Copies(options) => &options.copies,
             Self::Audit(options) => &options.copies,
             Self::RestoreCommand(options) => &options.copies,
-            Self::Plan(_) | Self::Run(_) | Self::Completions { .. } | Self::Man => return None,
+            Self::Plan(_) | Self::Run(_) | Self::Completions { .. } | Self::Man(_) => return None,
         };
         copies.destination.as_deref()
     }
@@ -262,11 +277,16 @@ impl Command {
 #[derive(Debug, Clone, Args)]
 pub struct CopyOptions {
     /// Read the copies in this region and call no other: for the day when the source region is lost
-    #[arg(long, value_name = "REGION", value_parser = region)]
+    #[arg(long, value_name = "REGION", value_parser = Offering::new(region, &REGIONS), hide_possible_values = true)]
     pub destination: Option<String>,
     /// With --destination: the prefix of the copies' names (the stack's `OwnerId`)
-    #[arg(long, value_name = "ID", default_value = "snapferry", requires = "destination", value_parser = owner)]
+    #[arg(long, value_name = "ID", default_value = Self::OWNER, requires = "destination", value_parser = owner,
+        value_hint = ValueHint::Other)]
     pub owner: String,
+}
+
+impl CopyOptions {
+    pub(crate) const OWNER: &str = "snapferry";
 }
 
 /// The help of `--objective`, with what holds without it.
@@ -284,7 +304,8 @@ pub struct Status {
     #[command(flatten)]
     pub copies: CopyOptions,
     /// Maximum age of the data in a database's newest verified copy
-    #[arg(long, help = objective_help(""), value_parser = parse_duration, value_name = "DURATION")]
+    #[arg(long, help = objective_help(""), value_parser = parse_duration, value_name = "DURATION",
+        value_hint = ValueHint::Other)]
     pub objective: Option<SignedDuration>,
     /// Write JSON
     #[arg(long)]
@@ -312,16 +333,17 @@ pub struct Audit {
     #[command(flatten)]
     pub copies: CopyOptions,
     /// Start of the period: a duration before now (7d, 36h) or a day (2026-11-01, UTC)
-    #[arg(long, default_value = "7d", value_parser = Since::parse, value_name = "WHEN")]
+    #[arg(long, default_value = "7d", value_parser = Since::parse, value_name = "WHEN", value_hint = ValueHint::Other)]
     pub since: Since,
-    /// Write an HTML page to this file
+    /// Write an HTML report to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
     /// Write JSON
     #[arg(long)]
     pub json: bool,
     /// Maximum age of the data in a database's newest verified copy, for the page
-    #[arg(long, help = objective_help(", for the page"), value_parser = parse_duration, value_name = "DURATION")]
+    #[arg(long, help = objective_help(", for the page"), value_parser = parse_duration, value_name = "DURATION",
+        value_hint = ValueHint::Other)]
     pub objective: Option<SignedDuration>,
 }
 
@@ -329,7 +351,8 @@ pub struct Audit {
 #[derive(Debug, Clone, Args)]
 pub struct Plan {
     /// Only these databases; write `instance:NAME` or `cluster:NAME` if both kinds have one of that name
-    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1.., value_parser = database)]
+    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1.., value_parser = database,
+        value_hint = ValueHint::Other)]
     pub only: Vec<String>,
     /// Write JSON, which `run --plan` reads
     #[arg(long)]
@@ -343,7 +366,8 @@ pub struct Plan {
 #[derive(Debug, Clone, Args)]
 pub struct Run {
     /// Only these databases; write `instance:NAME` or `cluster:NAME` if both kinds have one of that name
-    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1.., value_parser = database)]
+    #[arg(long, value_name = "DATABASE", value_delimiter = ',', num_args = 1.., value_parser = database,
+        value_hint = ValueHint::Other)]
     pub only: Vec<String>,
     /// Only the databases for which this plan (`snapferry plan --json`) has something to do; the run decides again
     /// what to do with each. `-` reads the plan from standard input
@@ -363,6 +387,17 @@ pub struct Run {
     pub quiet: bool,
 }
 
+/// Options of `man`.
+#[derive(Debug, Clone, Args)]
+pub struct Man {
+    /// Command whose page to write [default: the page of the program]
+    #[arg(value_parser = ["status", "copies", "plan", "run", "restore-command", "audit", "completions", "man"])]
+    pub command: Option<String>,
+    /// Write every page to a file of its own in this folder
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "command")]
+    pub all: Option<PathBuf>,
+}
+
 /// Options of `restore-command`.
 #[derive(Debug, Clone, Args)]
 pub struct RestoreCommand {
@@ -378,14 +413,15 @@ pub struct RestoreCommand {
     pub copy: Option<String>,
     /// Restore the newest verified copy whose data is not newer than this: a duration before now (2d, 36h), a day or a
     /// time (2026-11-24, 2026-11-24T12:00; UTC)
-    #[arg(long, value_parser = Since::parse, value_name = "TIME")]
+    #[arg(long, value_parser = Since::parse, value_name = "TIME", value_hint = ValueHint::Other)]
     pub before: Option<Since>,
     /// Identifier of the restored database [default: that of the original]
-    #[arg(long = "as", value_name = "IDENTIFIER")]
+    #[arg(long = "as", value_name = "IDENTIFIER", value_hint = ValueHint::Other)]
     pub name: Option<String>,
     /// Number of instances in a restored cluster [default: that of the original; where the copy does not record it, 2 if
     /// the cluster was Multi-AZ, otherwise 1]
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=16),
+        value_hint = ValueHint::Other)]
     pub members: Option<u32>,
     /// Write JSON
     #[arg(long)]
@@ -411,10 +447,31 @@ mod tests {
         }
     }
 
+    /// N42: after an option that takes no file, a shell offers none.
+    #[test]
+    fn every_value_says_what_it_is_to_the_shell() {
+        let cli = Cli::command();
+        for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
+            for argument in command
+                .get_arguments()
+                .filter(|argument| argument.get_action().takes_values())
+            {
+                let is_offered = argument.get_value_parser().possible_values().is_some();
+                let hint = argument.get_value_hint();
+                assert!(
+                    is_offered || hint != ValueHint::Unknown,
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+        }
+    }
+
     #[test]
     fn the_help_documents_the_exit_codes() {
         let help = Cli::command().render_long_help().to_string();
-        assert!(help.contains("2  it could, and the answer is bad"), "{help}");
+        assert!(help.contains("2  it worked and found a problem"), "{help}");
         assert!(help.contains("130  interrupted by Ctrl-C"), "{help}");
     }
 

@@ -14,7 +14,7 @@ pub enum ExitStatus {
     Success = 0,
     /// The command could not do its work, or nothing of it.
     Error = 1,
-    /// The command did its work, and the answer is bad: an RPO objective is not met, or some copies failed.
+    /// The command worked and found a problem: an RPO objective is not met, or some copies failed.
     Problem = 2,
     /// Ctrl-C ended it, as shells count that: 128 and the number of the signal.
     Interrupted = 130,
@@ -46,6 +46,8 @@ pub struct CliError {
     what: String,
     remedy: String,
     throttled: bool,
+    /// What caused it, the nearest cause first.
+    causes: Vec<String>,
 }
 
 impl CliError {
@@ -55,7 +57,23 @@ impl CliError {
             what: what.into(),
             remedy: remedy.into(),
             throttled: false,
+            causes: Vec::new(),
         }
+    }
+
+    /// The same, with what caused it.
+    pub(crate) fn caused_by(self, error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        Self {
+            causes: causes.map(ToString::to_string).collect(),
+            ..self
+        }
+    }
+
+    /// What caused it, as the SDK words it, the nearest cause first: for `--verbose`.
+    #[must_use]
+    pub fn causes(&self) -> &[String] {
+        &self.causes
     }
 
     /// A call of RDS failed. `needs` is what the caller must be allowed to do.
@@ -77,6 +95,14 @@ impl CliError {
 
     /// A call of another service failed. `needs` is what the caller must be allowed to do.
     pub(crate) fn from_call<E>(service: &str, region: &str, needs: &str, error: &SdkError<E>) -> Self
+    where
+        SdkError<E>: ProvideErrorMetadata,
+        E: std::error::Error + 'static,
+    {
+        Self::answer(service, region, needs, error).caused_by(error)
+    }
+
+    fn answer<E>(service: &str, region: &str, needs: &str, error: &SdkError<E>) -> Self
     where
         SdkError<E>: ProvideErrorMetadata,
     {
@@ -186,7 +212,7 @@ fn without_code<E>(error: &SdkError<E>) -> String {
 }
 
 /// An error with its causes: `io error: connection refused`.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(deeper) = cause {

@@ -35,6 +35,17 @@ pub(crate) fn format_duration(duration: SignedDuration) -> String {
     }
 }
 
+/// An age in a column, where each character is taken from a name: `11 h`, `3 d 4 h`, `40 d`.
+pub(crate) fn format_age(age: SignedDuration) -> String {
+    let hours = age.as_hours();
+    match hours {
+        ..2 => format_duration(age),
+        2..48 => format!("{hours} h"),
+        48..240 => format_duration(SignedDuration::from_hours(hours)),
+        _ => format!("{} d", hours / 24),
+    }
+}
+
 /// `1 copy`, `3 copies`: the number with the word that goes with it.
 pub(crate) fn plural(number: usize, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
@@ -189,6 +200,22 @@ mod tests {
             (76 * 3600 + 59, "3 d 4 h"),
         ] {
             assert_eq!(format_duration(SignedDuration::from_secs(seconds)), expected);
+        }
+    }
+
+    /// N43.
+    #[test]
+    fn an_age_leaves_room_for_the_name() {
+        for (seconds, expected) in [
+            (40, "40 s"),
+            (7199, "119 min"),
+            (11 * 3600 + 120, "11 h"),
+            (76 * 3600 + 3599, "3 d 4 h"),
+            (240 * 3600 + 7200, "10 d"),
+        ] {
+            let age = format_age(SignedDuration::from_secs(seconds));
+            assert_eq!(age, expected);
+            assert!(age.len() <= 7, "{age}");
         }
     }
 

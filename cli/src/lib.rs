@@ -21,8 +21,10 @@ use futures_util::FutureExt;
 
 use crate::args::{Cli, Command, Global};
 use crate::aws::account::Account;
-use crate::commands::{audit, copies, documentation, plan, restore_command, run as run_command, status};
+use crate::aws::call_log::CallLog;
+use crate::commands::{audit, completion, copies, documentation, plan, restore_command, run as run_command, status};
 use crate::error::{CliError, ExitStatus};
+use crate::output::printable::printable_line;
 use crate::output::terminal::{Style, Terminal};
 
 /// How long a command may take to end well after Ctrl-C; a second Ctrl-C ends it at once.
@@ -35,6 +37,10 @@ pub async fn run(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<ExitStatus, C
     // With --destination no other region is called, not even for a session: STS answers there as well.
     let region = cli.command.destination().or(global.region.as_deref());
     let account = Account::from_environment(region, global.profile.as_deref()).await;
+    let call_log = global
+        .verbose
+        .then(|| CallLog::new(|line| eprintln!("{}", printable_line(line))));
+    let account = account.with_call_log(call_log);
     if cli.command.needs_account() {
         account.sign_in().await?;
     }
@@ -60,6 +66,13 @@ pub async fn run(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<ExitStatus, C
         ));
         Ok(ExitStatus::Interrupted)
     })
+}
+
+/// What a shell offers for a word that is being typed, a line for each: the completion scripts ask for it.
+/// `arguments` are those after the name of the program; nothing, if they ask for something else.
+pub async fn complete(arguments: &[String]) -> Option<String> {
+    let request = completion::Request::read(arguments)?;
+    Some(request.answer().await)
 }
 
 /// Ctrl-C.
@@ -112,7 +125,7 @@ async fn run_one(
         Command::Run(options) => run_command::run(account, global, options, interrupt, terminal).await,
         Command::Audit(options) => audit::run(account, global, options, terminal).await,
         Command::RestoreCommand(options) => restore_command::run(account, global, options, terminal).await,
-        Command::Completions { shell } => Ok(documentation::completions(*shell, terminal)),
-        Command::Man => documentation::manual(terminal),
+        Command::Completions { shell } => Ok(completion::write(*shell, terminal)),
+        Command::Man(options) => documentation::manual(options, terminal),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -12,6 +13,15 @@ use snapferry::output::terminal::Terminal;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    let arguments = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned());
+    let arguments: Vec<String> = arguments.collect();
+    if let Some(offered) = snapferry::complete(&arguments).await {
+        // A shell that has gone away wants none.
+        let _ = std::io::stdout().write_all(offered.as_bytes());
+        return ExitStatus::Success.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -27,9 +37,18 @@ async fn main() -> ExitCode {
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let mut terminal = Terminal::from_process(&mut out, &mut err, cli.global.no_color);
+    if cli.global.verbose {
+        // Lines of calls would end up among the bars.
+        terminal = terminal.without_live_progress();
+    }
     let ended = Box::pin(snapferry::run(&cli, &mut terminal)).await;
     let mut status = ended.unwrap_or_else(|error| {
         terminal.eprintln(&format!("error: {error}"));
+        if cli.global.verbose {
+            for cause in error.causes() {
+                terminal.eprintln(&format!("cause: {cause}"));
+            }
+        }
         ExitStatus::Error
     });
     if let Some(failure) = terminal.failure() {

@@ -1,6 +1,10 @@
 //! The program itself, as far as it needs no account: exit codes, completions, the manual.
 
+use std::path::Path;
 use std::process::{Command, Output};
+
+use clap::{CommandFactory, Parser};
+use snapferry::args::Cli;
 
 /// Runs the program without anything of the environment's account.
 fn snapferry(arguments: &[&str]) -> Output {
@@ -76,12 +80,15 @@ fn without_credentials_it_says_how_to_sign_in() {
 
 #[test]
 fn completions_and_the_manual_name_every_command() {
-    let manual = text(&snapferry(&["man"]).stdout);
+    let manual = text(&snapferry(&["man"]).stdout).replace("\\-", "-");
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = text(&snapferry(&["completions", shell]).stdout);
         for command in ["status", "copies", "plan", "run", "audit", "restore-command"] {
             assert!(script.contains(command), "{command} in {shell}");
-            assert!(manual.contains(&command.to_uppercase()), "{command} in the manual");
+            assert!(
+                manual.contains(&format!("snapferry-{command}(1)")),
+                "{command} in the manual"
+            );
         }
     }
 }
@@ -265,8 +272,237 @@ fn a_profile_that_is_named_counts_before_the_environment() {
             .expect("the program runs");
         std::fs::remove_dir_all(&home).expect("removed");
         let error = text(&said.stderr);
-        let begins = format!("error: There are no AWS credentials for the profile {profile}: ");
-        assert!(error.starts_with(&begins), "{error}");
+        let begins = match profile {
+            "work" => "error: There are no AWS credentials for the profile work: ",
+            _ => "error: There is no profile nope in the AWS configuration",
+        };
+        assert!(error.starts_with(begins), "{error}");
         assert!(!error.contains(".."), "{error}");
+    }
+}
+
+/// N13: a profile that does not exist is named, with those that exist; the SDK's words for it only with `--verbose`.
+#[test]
+fn a_profile_that_does_not_exist_is_named_with_those_that_do() {
+    let config = "[default]\nregion = us-east-1\n[profile work]\nregion = us-east-1\n";
+    let said = snapferry_with_config("no-profile", config, &["status", "--profile", "nope"]);
+    assert_eq!(said.status.code(), Some(1));
+    assert_eq!(
+        text(&said.stderr),
+        "error: There is no profile nope in the AWS configuration (~/.aws/config, or the file of AWS_CONFIG_FILE).\n\
+         There are: default, work. Name one with --profile or AWS_PROFILE.\n"
+    );
+    let said = snapferry_with_config("verbose", config, &["status", "--profile", "nope", "--verbose"]);
+    let error = text(&said.stderr);
+    assert!(error.contains("\ncause: ") && error.contains("`nope`"), "{error}");
+    // Without any file there is none.
+    let error = text(&snapferry(&["status", "--profile", "nope"]).stderr);
+    assert!(error.contains("It has none: aws configure"), "{error}");
+}
+
+/// N13: the places where the SDK looks for credentials are shown on demand only.
+#[test]
+fn the_chain_of_providers_is_shown_only_if_that_is_asked_for() {
+    let error = text(&snapferry(&["status", "--region", "us-east-1"]).stderr);
+    assert_eq!(error.lines().count(), 2, "{error}");
+    let verbose = text(&snapferry(&["status", "--region", "us-east-1", "--verbose"]).stderr);
+    assert!(verbose.starts_with(&error), "{verbose}");
+    assert!(verbose.contains("\ncause: "), "{verbose}");
+    assert!(verbose.contains("AWS_EC2_METADATA_DISABLED"), "{verbose}");
+}
+
+/// `--verbose` shows the calls, their hosts and how they ended, on standard error.
+#[test]
+fn verbose_shows_each_call_and_all_causes() {
+    let json = r#"{"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "secret"}"#;
+    let config = format!("[profile console]\ncredential_process = echo '{json}'\nregion = us-east-1\n");
+    let arguments = ["status", "--profile", "console", "--verbose"];
+    let said = snapferry_with_config("calls", &config, &arguments);
+    let error = text(&said.stderr);
+    assert!(
+        error.starts_with("call: CloudFormation DescribeStacks at 127.0.0.1:1: no answer, "),
+        "{error}"
+    );
+    assert!(
+        error.contains("\nerror: CloudFormation in us-east-1 could not be reached"),
+        "{error}"
+    );
+    assert!(error.contains("\ncause: dispatch failure"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+    assert!(said.stdout.is_empty());
+    let quiet = text(&snapferry_with_config("no-calls", &config, &arguments[..3]).stderr);
+    assert!(!quiet.contains("call: ") && !quiet.contains("cause: "), "{quiet}");
+}
+
+/// N41: an endpoint that is not a URL is named before anything is called.
+#[test]
+fn a_bad_endpoint_is_named() {
+    for (variable, named) in [
+        ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL"),
+        ("AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL_RDS"),
+    ] {
+        let said = Command::new(env!("CARGO_BIN_EXE_snapferry"))
+            .args(["status", "--region", "us-east-1"])
+            .env("AWS_CONFIG_FILE", "/nowhere/config")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
+            .env("AWS_ACCESS_KEY_ID", "AKIA")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env_remove("AWS_PROFILE")
+            .env_remove("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+            .env(variable, "notaurl")
+            .output()
+            .expect("the program runs");
+        let error = text(&said.stderr);
+        let begins = format!("error: {named} is \"notaurl\", which is not the URL of an endpoint.\nWrite it as ");
+        assert!(error.starts_with(&begins), "{error}");
+        assert_eq!(said.status.code(), Some(1));
+    }
+}
+
+/// N28: the formatter of manual pages has nothing to say about ours.
+#[test]
+fn manual_pages_are_formatted_without_a_warning_and_examples_stay_as_they_are() {
+    let folder = std::env::temp_dir().join(format!("snapferry-man-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let said = snapferry(&["man", "--all", &folder.to_string_lossy()]);
+    assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
+    let mut pages: Vec<_> = std::fs::read_dir(&folder).expect("the folder").flatten().collect();
+    pages.sort_by_key(std::fs::DirEntry::file_name);
+    assert_eq!(pages.len(), 9);
+    for page in pages {
+        let formatted = Command::new("groff")
+            .args(["-man", "-Tutf8", "-ww", "-P-c"])
+            .arg(page.path())
+            .output();
+        // Not every computer has it.
+        let Ok(formatted) = formatted else { continue };
+        assert!(formatted.stderr.is_empty(), "{}", text(&formatted.stderr));
+        let shown = text(&formatted.stdout);
+        if page.file_name() == "snapferry-status.1" {
+            assert!(
+                shown.contains(
+                    "snapferry status --json | jq -r '.databases[] | select(.state != \"good\") | .database'"
+                ),
+                "{shown}"
+            );
+        }
+    }
+    std::fs::remove_dir_all(&folder).expect("removed");
+    let refused = snapferry(&["man", "--all", "/nowhere/man1"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("/nowhere/man1/snapferry.1 cannot be written"));
+}
+
+/// N42, in bash as it is: after an option that takes no file there are no files, and profiles come from the configuration.
+#[cfg(target_os = "linux")]
+#[test]
+fn bash_completes_regions_and_profiles_and_no_files() {
+    let home = std::env::temp_dir().join(format!("snapferry-bash-{}", std::process::id()));
+    std::fs::create_dir_all(&home).expect("a folder");
+    std::fs::write(
+        home.join("config"),
+        "[profile work]\nregion = us-east-1\n[profile home]\n",
+    )
+    .expect("written");
+    std::fs::write(home.join("a-file"), "").expect("written");
+    let program = env!("CARGO_BIN_EXE_snapferry");
+    let offered = |line: &str| {
+        let script = format!(
+            "source <('{program}' completions bash)\n\
+             COMP_LINE='{program} {line}'; COMP_POINT=${{#COMP_LINE}}\n\
+             read -r -a COMP_WORDS <<<\"$COMP_LINE\"; [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')\n\
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             _snapferry_names '{program}' \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"\n\
+             printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let said = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(&home)
+            .env("AWS_CONFIG_FILE", home.join("config"))
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
+            .output()
+            .expect("bash runs");
+        let out = text(&said.stdout);
+        out.lines()
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(offered("status --profile "), ["home", "work"]);
+    assert_eq!(offered("status --profile w"), ["work"]);
+    assert_eq!(
+        offered("status --destination eu-w"),
+        ["eu-west-1", "eu-west-2", "eu-west-3"]
+    );
+    assert_eq!(offered("status --objective "), [""; 0]);
+    assert_eq!(offered("audit --since "), [""; 0]);
+    assert_eq!(offered("audit --html a-f"), ["a-file"]);
+    assert_eq!(offered("man st"), ["status"]);
+    std::fs::remove_dir_all(&home).expect("removed");
+}
+
+/// The commands in a document: in a block of code, or between backticks in a sentence.
+fn commands_of(document: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut in_code = false;
+    for line in document.lines() {
+        if line.trim_start().starts_with("```") {
+            in_code = !in_code;
+        } else if in_code || line.starts_with("  snapferry ") {
+            found.push(line.trim().to_owned());
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    found.retain(|text| text.starts_with("snapferry ") && !text.starts_with("snapferry __"));
+    found
+}
+
+/// The arguments of a command as it is written, with something for each word in capitals.
+fn arguments_of(command: &str) -> Vec<String> {
+    let ends = [" #", " |", " >", " &&"];
+    let end = ends
+        .iter()
+        .filter_map(|end| command.find(end))
+        .min()
+        .unwrap_or(command.len());
+    let words = command[..end].split_whitespace();
+    let filled = words.map(|word| match word.trim_matches(['[', ']']) {
+        "TIME" | "WHEN" => "2026-11-24".to_owned(),
+        "REGION" => "eu-central-1".to_owned(),
+        "ID" => "acme".to_owned(),
+        "DATABASE" => "orders".to_owned(),
+        word => word.trim_matches(['<', '>']).to_owned(),
+    });
+    filled.collect()
+}
+
+/// N10, N29: a command that is written somewhere is one that the program understands.
+#[test]
+fn every_command_in_the_documents_and_in_the_help_can_be_typed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut commands = Vec::new();
+    for document in [
+        "README.md",
+        "SECURITY.md",
+        "docs/operations.md",
+        "docs/parameters.md",
+        "docs/support.md",
+    ] {
+        let text = std::fs::read_to_string(root.join(document)).expect(document);
+        commands.extend(commands_of(&text));
+    }
+    for command in Cli::command().get_subcommands() {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        commands.extend(commands_of(&help));
+    }
+    assert!(commands.len() > 60, "only {} commands", commands.len());
+    for command in commands {
+        if let Err(error) = Cli::try_parse_from(arguments_of(&command)) {
+            // A command may be named without what it needs.
+            let is_named_only = command.split_whitespace().count() == 2
+                && error.kind() == clap::error::ErrorKind::MissingRequiredArgument;
+            assert!(!error.use_stderr() || is_named_only, "{command}: {error}");
+        }
     }
 }

@@ -234,6 +234,36 @@ def test_what_needs_no_account_asks_none(snapferry):
     assert "ObjectiveHours" in snapferry("status", "--help", expect=0, **nobody).stdout
 
 
+def test_a_shell_gets_the_names_of_the_databases(seed, snapferry):
+    """N42."""
+    seed(FLEET)
+
+    def offered(*words: str) -> list[str]:
+        return snapferry("__names", "databases", "--", "snapferry", *words, expect=0).stdout.splitlines()
+
+    assert offered("run", "--only", "or") == ["orders"]
+    assert set(offered("run", "--only", "orders,")) == {
+        "orders,newborn",
+        "orders,orders",
+        "orders,stock-of-the-northern-warehouse",
+        "orders,cluster:billing",
+    }
+    assert offered("copies", *ON_THE_DAY, "cl") == ["cluster:billing"]
+    # Nobody is kept waiting, and nothing is said, where there is no answer.
+    assert offered("copies", "--stack", "nothing", "") == []
+
+
+def test_verbose_shows_the_calls_beside_the_results(seed, snapferry):
+    seed(WELL)
+    said = snapferry("status", "--verbose", "--json", expect=0)
+    json.loads(said.stdout)
+    calls = said.stderr.splitlines()
+    assert all(line.startswith("call: ") for line in calls), said.stderr
+    assert any(re.match(r"call: CloudFormation DescribeStacks at \S+: HTTP 200, \d+ ms", line) for line in calls)
+    assert any(line.startswith("call: RDS DescribeDBSnapshots at ") for line in calls)
+    assert snapferry("status", "--json", expect=0).stderr == ""
+
+
 # What is wrong is said
 
 
@@ -322,7 +352,7 @@ def test_a_user_of_the_account_needs_no_other_permission_to_write_than_to_start_
         for command in (["plan"], ["run"]):
             said = snapferry(*command, expect=1, **keys)
             assert "Step Functions in eu-west-1 does not let you: " in said.stderr, said.stderr
-            assert "You need states:StartExecution on the machine copy-fleet." in said.stderr
+            assert "You need states:StartExecution on the state machine copy-fleet." in said.stderr
     finally:
         cloud.simulator.set_callers(known)
         iam.delete_user_policy(UserName="operator", PolicyName="operator")

@@ -1,17 +1,21 @@
 //! The account as the operator's environment describes it: credentials, regions, endpoints, and the clock.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_config::default_provider::region::DefaultRegionChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileSet};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sfn::config::{AsyncSleep, ProvideCredentials};
+use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::service_config::ServiceConfigKey;
 use domain::region::why_unknown;
 use jiff::Timestamp;
 use rds::Rds;
 
+use crate::aws::call_log::CallLog;
 use crate::aws::stack::Stack;
 use crate::aws::step_functions::StepFunctions;
 use crate::error::CliError;
@@ -22,6 +26,8 @@ pub struct Account {
     config: SdkConfig,
     /// The profile that was chosen, if one was.
     profile: Option<String>,
+    /// What is shown of the calls, if they are shown.
+    call_log: Option<CallLog>,
 }
 
 impl Account {
@@ -51,15 +57,26 @@ impl Account {
     /// The account that this configuration reaches.
     #[must_use]
     pub fn new(config: SdkConfig) -> Self {
-        Self { config, profile: None }
+        Self {
+            config,
+            profile: None,
+            call_log: None,
+        }
     }
 
-    /// Fails early where there are no credentials, because the SDK's own message is hard to read.
+    /// The same, whose calls are shown.
+    #[must_use]
+    pub fn with_call_log(self, call_log: Option<CallLog>) -> Self {
+        Self { call_log, ..self }
+    }
+
+    /// Fails early where an endpoint is not one, or there are no credentials: the SDK's own messages are hard to read.
     pub(crate) async fn sign_in(&self) -> Result<(), CliError> {
-        let remedy = "Sign in (aws login, aws sso login, aws configure), or choose another profile with --profile or \
-                      AWS_PROFILE.";
+        let configured = |service: &str| configured_endpoint(&self.config, service);
+        check_endpoints(configured, |name| std::env::var(name).ok())?;
+        let profile = self.profile.as_deref();
         let Some(provider) = self.config.credentials_provider() else {
-            return Err(CliError::new("There are no AWS credentials.", remedy));
+            return Err(no_credentials(profile, ""));
         };
         let Err(error) = provider.provide_credentials().await else {
             return Ok(());
@@ -69,7 +86,13 @@ impl Account {
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        Err(no_credentials(self.profile.as_deref(), &cause.to_string()))
+        let known = profiles().await;
+        let missing = profile.filter(|profile| !known.iter().any(|name| name == profile));
+        let failed = match missing {
+            Some(profile) => no_profile(profile, &known),
+            None => no_credentials(profile, &cause.to_string()),
+        };
+        Err(failed.caused_by(&error))
     }
 
     /// The time, in tests a virtual one.
@@ -89,12 +112,20 @@ impl Account {
 
     /// RDS in a region.
     pub(crate) fn rds(&self, region: &str) -> Rds {
-        Rds::new(aws_sdk_rds::Client::new(&self.config_in(region)), region)
+        let mut config = aws_sdk_rds::config::Builder::from(&self.config_in(region));
+        if let Some(call_log) = &self.call_log {
+            config = config.interceptor(call_log.clone());
+        }
+        Rds::new(aws_sdk_rds::Client::from_conf(config.build()), region)
     }
 
     /// Step Functions in a region.
     pub(crate) fn step_functions(&self, region: &str) -> StepFunctions {
-        StepFunctions::new(aws_sdk_sfn::Client::new(&self.config_in(region)), region)
+        let mut config = aws_sdk_sfn::config::Builder::from(&self.config_in(region));
+        if let Some(call_log) = &self.call_log {
+            config = config.interceptor(call_log.clone());
+        }
+        StepFunctions::new(aws_sdk_sfn::Client::from_conf(config.build()), region)
     }
 
     /// The stack of this name in the region that the environment or `--region` names.
@@ -106,7 +137,11 @@ impl Account {
             ));
         };
         check_region(region.as_ref())?;
-        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let mut config = aws_sdk_cloudformation::config::Builder::from(&self.config);
+        if let Some(call_log) = &self.call_log {
+            config = config.interceptor(call_log.clone());
+        }
+        let client = aws_sdk_cloudformation::Client::from_conf(config.build());
         Stack::find(&client, region.as_ref(), name).await
     }
 
@@ -145,6 +180,90 @@ pub(crate) fn check_region(region: &str) -> Result<(), CliError> {
     }
 }
 
+/// The profiles of the AWS configuration, in order; none if its files cannot be read.
+#[expect(
+    clippy::default_trait_access,
+    reason = "the type has no name that is not deprecated in a crate that this one depends on"
+)]
+pub(crate) async fn profiles() -> Vec<String> {
+    let files = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None).await;
+    let names: BTreeSet<String> = files.iter().flat_map(ProfileSet::profiles).map(str::to_owned).collect();
+    names.into_iter().collect()
+}
+
+/// A profile was named, and there is none of that name.
+fn no_profile(profile: &str, known: &[String]) -> CliError {
+    let remedy = if known.is_empty() {
+        "It has none: aws configure, or aws configure sso, writes one.".to_owned()
+    } else {
+        format!(
+            "There are: {}. Name one with --profile or AWS_PROFILE.",
+            known.join(", ")
+        )
+    };
+    CliError::new(
+        format!(
+            "There is no profile {profile} in the AWS configuration (~/.aws/config, or the file of AWS_CONFIG_FILE)."
+        ),
+        remedy,
+    )
+}
+
+/// What is called here, each as the SDK calls it, with the variable that names its endpoint.
+const ENDPOINTS: [(&str, &str); 3] = [
+    ("CloudFormation", "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+    ("RDS", "AWS_ENDPOINT_URL_RDS"),
+    ("SFN", "AWS_ENDPOINT_URL_SFN"),
+];
+
+/// The variable that names the endpoint of every service.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
+/// The endpoint that a service is called at, if it is configured: by a variable or in the profile.
+fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env(ENDPOINT)
+        .profile("endpoint_url")
+        .build();
+    config.service_config()?.load_config(key.ok()?)
+}
+
+/// Refuses an endpoint that is not a URL, which the SDK would report with the whole request.
+fn check_endpoints(
+    configured: impl Fn(&str) -> Option<String>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<(), CliError> {
+    for (service, own) in ENDPOINTS {
+        let Some(url) = configured(service).filter(|url| !is_url(url)) else {
+            continue;
+        };
+        let mut places = [own, ENDPOINT].into_iter();
+        let place = places.find(|name| variable(name).as_ref() == Some(&url));
+        let place = place.unwrap_or("endpoint_url of the profile");
+        return Err(CliError::new(
+            format!("{place} is {url:?}, which is not the URL of an endpoint."),
+            "Write it as http://localhost:4566, or unset it to call AWS itself. Nothing was called.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a text is a URL that can be called: a scheme, a host, and a port if it has one.
+fn is_url(text: &str) -> bool {
+    let Some(("http" | "https", rest)) = text.split_once("://") else {
+        return false;
+    };
+    let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let (host, port) = match place.rsplit_once(':') {
+        // The colons of an IPv6 address are in brackets.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (place, None),
+    };
+    is_plain && !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
 /// Why there are no credentials, by the last cause that the SDK gives, and what to do about it.
 fn no_credentials(profile: Option<&str>, cause: &str) -> CliError {
     let of_profile = profile.map_or_else(String::new, |profile| format!(" for the profile {profile}"));
@@ -159,14 +278,19 @@ fn no_credentials(profile: Option<&str>, cause: &str) -> CliError {
             ),
         );
     }
+    let sign_in = format!(
+        "Sign in (aws login{option}, aws sso login{option}, aws configure{option}), or choose another profile with \
+         --profile or AWS_PROFILE."
+    );
+    // Every place was asked in vain. What the last of them said, or each of them, is beside the point.
+    if cause.is_empty() || cause.contains("credentials found in chain") || cause.contains("IMDS") {
+        return CliError::new(
+            format!("There are no AWS credentials{of_profile}."),
+            format!("{sign_in} --verbose shows where they were looked for."),
+        );
+    }
     let cause = cause.trim_end_matches('.');
-    CliError::new(
-        format!("There are no AWS credentials{of_profile}: {cause}."),
-        format!(
-            "Sign in (aws login{option}, aws sso login{option}, aws configure{option}), or choose another profile with \
-             --profile or AWS_PROFILE."
-        ),
-    )
+    CliError::new(format!("There are no AWS credentials{of_profile}: {cause}."), sign_in)
 }
 
 #[cfg(test)]
@@ -204,5 +328,65 @@ mod tests {
             said.starts_with("eusc-de-east-1 is in a partition that Snapferry does not know"),
             "{said}"
         );
+    }
+
+    /// N13: which places the SDK asks is beside the point; `--verbose` has them.
+    #[test]
+    fn where_no_place_has_credentials_one_sentence_says_so() {
+        for cause in [
+            "no credentials found in chain. Attempted:\n  Environment: not enabled",
+            "request forbidden: IMDS is disabled or the caller has insufficient permissions.",
+            "",
+        ] {
+            let said = no_credentials(Some("work"), cause).to_string();
+            assert!(
+                said.starts_with(
+                    "There are no AWS credentials for the profile work.\nSign in (aws login --profile work"
+                ),
+                "{said}"
+            );
+            assert_eq!(said.lines().count(), 2, "{said}");
+        }
+    }
+
+    /// N41.
+    #[test]
+    fn an_endpoint_that_is_not_a_url_is_named() {
+        // What the SDK found, and what the variable of this name holds.
+        let checked = |url: &str, variable: &str| {
+            let found = |name: &str| (name == variable).then(|| url.to_owned());
+            check_endpoints(|_| Some(url.to_owned()), found).map_err(|error| error.to_string())
+        };
+        for good in [
+            "http://localhost:4566",
+            "https://rds.example.com/path",
+            "http://[::1]:80",
+            "http://[::1]",
+        ] {
+            assert_eq!(checked(good, ENDPOINT), Ok(()), "{good}");
+        }
+        for bad in [
+            "notaurl",
+            "localhost:4566",
+            "ftp://x",
+            "http://",
+            "http://a b",
+            "http://a:port",
+            "http://:80",
+            "",
+        ] {
+            for (variable, named) in [
+                (ENDPOINT, ENDPOINT),
+                ("AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+                ("none", "endpoint_url of the profile"),
+            ] {
+                let said = checked(bad, variable).expect_err(bad);
+                assert!(
+                    said.starts_with(&format!("{named} is {bad:?}, which is not the URL")),
+                    "{said}"
+                );
+            }
+        }
+        assert_eq!(check_endpoints(|_| None, |_| None), Ok(()));
     }
 }

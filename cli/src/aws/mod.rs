@@ -1,5 +1,6 @@
 //! What AWS knows: the account, the stack, the runs.
 
 pub mod account;
+pub mod call_log;
 pub(crate) mod stack;
 pub mod step_functions;

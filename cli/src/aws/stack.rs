@@ -31,9 +31,9 @@ pub(crate) struct Stack {
     pub(crate) retention: StackRetention,
     /// Maximum age of the newest verified copy of a database (`ObjectiveHours`).
     pub(crate) objective: Option<SignedDuration>,
-    /// The machine that a run is an execution of.
+    /// The state machine that a run is an execution of.
     pub(crate) copy_fleet_arn: String,
-    /// The machine that the copy of one database is an execution of.
+    /// The state machine that the copy of one database is an execution of.
     pub(crate) copy_snapshot_arn: String,
 }
 

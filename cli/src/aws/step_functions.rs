@@ -201,7 +201,8 @@ impl StepFunctions {
             .map_err(|error| CliError::new(format!("The input cannot be written: {error}."), ""))?;
         let call = self.client.start_execution().state_machine_arn(machine_arn);
         let started = call.name(name).input(input).send().await;
-        let started = started.map_err(|error| self.error("states:StartExecution on the machine copy-fleet", &error))?;
+        let needs = "states:StartExecution on the state machine copy-fleet";
+        let started = started.map_err(|error| self.error(needs, &error))?;
         Ok(started.execution_arn)
     }
 
@@ -254,6 +255,7 @@ impl StepFunctions {
     fn error<E>(&self, needs: &str, error: &SdkError<E>) -> CliError
     where
         SdkError<E>: ProvideErrorMetadata,
+        E: std::error::Error + 'static,
     {
         CliError::from_call("Step Functions", &self.region, needs, error)
     }

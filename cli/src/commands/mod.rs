@@ -1,6 +1,7 @@
 //! The commands: each reads its options, collects facts, and writes them.
 
 pub(crate) mod audit;
+pub(crate) mod completion;
 pub(crate) mod copies;
 pub(crate) mod copy_source;
 pub(crate) mod documentation;
@@ -26,7 +27,7 @@ pub(crate) fn check(cli: &Cli) -> Result<(), CliError> {
         | Command::Plan(_)
         | Command::Audit(_)
         | Command::Completions { .. }
-        | Command::Man => Ok(()),
+        | Command::Man(_) => Ok(()),
     }
 }
 

@@ -93,12 +93,12 @@ fn answer(plan: &PlanFile) -> String {
 
 fn table(plan: &PlanFile) -> Table {
     let mut table = Table::new([
-        Column::new("DATABASE", 0).cut_to(12),
+        Column::new("DATABASE", 0).cut_last_to(12),
         Column::new("WOULD", 0),
         Column::new("DATA OF (UTC)", 2),
         Column::new("GIB", 3).flush_right(),
         Column::new("DELETES", 1).flush_right(),
-        Column::new("WHY", 0).cut_to(16),
+        Column::new("WHY", 0).wrapped(),
     ]);
     for planned in &plan.databases {
         let source = planned.source.as_ref();

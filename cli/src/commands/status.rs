@@ -13,7 +13,7 @@ use crate::commands::copy_source;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::CopySource;
 use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, FreshnessCounts, assess};
-use crate::format::{self, database_name, format_duration, format_size, format_utc, key_id, some_of};
+use crate::format::{self, database_name, format_age, format_duration, format_size, format_utc, key_id, some_of};
 use crate::output::table::{Cell, Column, Table};
 use crate::output::terminal::{Style, Terminal};
 
@@ -193,7 +193,7 @@ fn not_due(state: Freshness) -> &'static str {
 
 fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objective: SignedDuration) -> Table {
     let mut table = Table::new([
-        Column::new("DATABASE", 0).cut_to(16),
+        Column::new("DATABASE", 0).cut_last_to(16),
         Column::new("STATE", 0),
         Column::new("AGE", 0).flush_right(),
         Column::new("DATA OF (UTC)", 4),
@@ -208,7 +208,7 @@ fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objectiv
         table.row([
             Cell::from(database_name(database.kind, &database.database)),
             Cell::new(style, word),
-            Cell::new(style, age(database)),
+            Cell::new(style, database.age().map_or_else(|| "-".to_owned(), format_age)),
             Cell::from(database.captured_at.map(format_utc).unwrap_or_default()),
             Cell::from(copies(database)),
             last_run(database),

@@ -1,9 +1,11 @@
-//! Tables that fit the terminal: where there is no room, the least important columns go, then the longest text is cut.
+//! Tables that fit the terminal: where there is no room, texts get narrower, then the least important columns go. Names
+//! are cut in the middle, and where they are there to be pasted, only when nothing else is left to go. Sentences are never
+//! cut: they wrap, and where even that has no room, they stand below their row.
 
 use console::measure_text_width;
 
 use crate::output::printable::printable_line;
-use crate::output::terminal::{Style, Terminal};
+use crate::output::terminal::{Style, Terminal, wrap};
 
 /// A cell: its text, and what it means.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,14 +31,27 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
+/// How the texts of a column get narrower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Narrowing {
+    /// Not at all.
+    Never,
+    /// Cut in the middle, to this width at least.
+    Cut(usize),
+    /// The same, once no other column is left that could go.
+    CutLast(usize),
+    /// Wrapped at words.
+    Wrap,
+}
+
 /// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Column {
     title: &'static str,
     /// How important it is: 0 never goes, the largest goes first.
     rank: u8,
-    /// Whether its texts may be cut, in the middle, and to how many columns at least.
-    min_width: Option<usize>,
+    /// How its texts get narrower.
+    narrowing: Narrowing,
     /// Whether it is a number, written flush right.
     right: bool,
 }
@@ -47,7 +62,7 @@ impl Column {
         Self {
             title,
             rank,
-            min_width: None,
+            narrowing: Narrowing::Never,
             right: false,
         }
     }
@@ -55,7 +70,23 @@ impl Column {
     /// The same, whose texts may be cut to that many columns.
     pub(crate) const fn cut_to(self, min_width: usize) -> Self {
         Self {
-            min_width: Some(min_width),
+            narrowing: Narrowing::Cut(min_width),
+            ..self
+        }
+    }
+
+    /// The same for names that are there to be pasted: other columns go first.
+    pub(crate) const fn cut_last_to(self, min_width: usize) -> Self {
+        Self {
+            narrowing: Narrowing::CutLast(min_width),
+            ..self
+        }
+    }
+
+    /// The same for sentences: they wrap, or stand below the row.
+    pub(crate) const fn wrapped(self) -> Self {
+        Self {
+            narrowing: Narrowing::Wrap,
             ..self
         }
     }
@@ -76,6 +107,18 @@ pub(crate) struct Table {
 /// Between columns.
 const GAP: &str = "  ";
 
+/// In less room than that nobody reads a sentence.
+const MIN_SENTENCE: usize = 24;
+
+/// What is shown where.
+#[derive(Debug)]
+struct Layout {
+    /// Columns, each with its width.
+    shown: Vec<(usize, usize)>,
+    /// Columns whose texts stand below their rows.
+    below: Vec<usize>,
+}
+
 impl Table {
     /// A table of these columns.
     pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
@@ -93,12 +136,16 @@ impl Table {
     /// The table as text, no line longer than the terminal is wide unless even the columns that must stay are.
     pub(crate) fn render(&self, terminal: &Terminal<'_>) -> String {
         let natural: Vec<usize> = (0..self.columns.len()).map(|at| self.natural_width(at)).collect();
-        let fitted = self.fit(&natural, terminal.width().unwrap_or(usize::MAX));
+        let layout = self.fit(&natural, terminal.width().unwrap_or(usize::MAX));
         let mut text = String::new();
         let titles = self.columns.iter().map(|column| Cell::new(Style::Strong, column.title));
-        self.write(&mut text, &titles.collect::<Vec<_>>(), &fitted, terminal);
+        let titles: Vec<Cell> = titles.collect();
+        self.write(&mut text, &titles, &layout.shown, terminal);
         for row in &self.rows {
-            self.write(&mut text, row, &fitted, terminal);
+            self.write(&mut text, row, &layout.shown, terminal);
+            for at in &layout.below {
+                write_below(&mut text, row.get(*at), terminal);
+            }
         }
         text
     }
@@ -109,73 +156,119 @@ impl Table {
         widest.max(measure_text_width(self.columns[at].title))
     }
 
-    /// The columns that are shown, each with its width.
-    fn fit(&self, natural: &[usize], room: usize) -> Vec<(usize, usize)> {
+    /// The width that a column needs at least.
+    fn min_width(&self, at: usize, width: usize) -> usize {
+        let column = self.columns[at];
+        let min = match column.narrowing {
+            Narrowing::Never => return width,
+            Narrowing::Cut(min) | Narrowing::CutLast(min) => min,
+            Narrowing::Wrap => {
+                let cells = self.rows.iter().filter_map(|row| row.get(at));
+                let words = cells.flat_map(|cell| cell.text.split(' '));
+                words.map(measure_text_width).max().unwrap_or(0).max(MIN_SENTENCE)
+            }
+        };
+        min.max(measure_text_width(column.title)).min(width)
+    }
+
+    /// The columns that are shown, each with its width, and those that stand below their rows.
+    fn fit(&self, natural: &[usize], room: usize) -> Layout {
         // A column without content says nothing.
         let is_empty = |at: usize| {
             self.rows
                 .iter()
                 .all(|row| row.get(at).is_none_or(|cell| cell.text.is_empty()))
         };
-        let mut shown: Vec<(usize, usize)> = natural
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| self.columns[*at].rank == 0 || !is_empty(*at))
-            .map(|(at, width)| (at, *width))
-            .collect();
+        let shown = natural.iter().enumerate();
+        let shown = shown.filter(|(at, _)| self.columns[*at].rank == 0 || !is_empty(*at));
+        let mut layout = Layout {
+            shown: shown.map(|(at, width)| (at, *width)).collect(),
+            below: Vec::new(),
+        };
+        let is_last = |at: usize| matches!(self.columns[at].narrowing, Narrowing::CutLast(_));
+        let spare = |(at, width): &(usize, usize)| width - self.min_width(*at, *width);
         loop {
-            let needed = |shown: &[(usize, usize)]| {
-                let gaps = GAP.len() * shown.len().saturating_sub(1);
-                shown.iter().map(|(_, width)| width).sum::<usize>() + gaps
-            };
-            let excess = needed(&shown).saturating_sub(room);
-            let spare = |(at, width): &(usize, usize)| {
-                let column = self.columns[*at];
-                column
-                    .min_width
-                    .map_or(0, |min| width.saturating_sub(min.max(column.title.len())))
-            };
-            let spares: usize = shown.iter().map(spare).sum();
-            let least = (0..shown.len())
-                .filter(|at| self.columns[shown[*at].0].rank > 0)
-                .max_by_key(|at| self.columns[shown[*at].0].rank);
-            match least {
-                Some(least) if excess > spares => {
+            let shown = &mut layout.shown;
+            let gaps = GAP.len() * shown.len().saturating_sub(1);
+            let needed = shown.iter().map(|(_, width)| width).sum::<usize>() + gaps;
+            let excess = needed.saturating_sub(room);
+            let gladly = shown.iter().filter(|(at, _)| !is_last(*at)).map(spare).sum();
+            if excess > gladly {
+                let least = (0..shown.len())
+                    .filter(|place| self.columns[shown[*place].0].rank > 0)
+                    .max_by_key(|place| self.columns[shown[*place].0].rank);
+                if let Some(least) = least {
                     shown.remove(least);
+                    continue;
                 }
-                _ => {
-                    // What is too much comes off the column that has most to spare.
-                    for _ in 0..excess.min(spares) {
-                        if let Some(most) = shown.iter_mut().max_by_key(|column| spare(column)) {
-                            most.1 -= 1;
-                        }
-                    }
-                    return shown;
+                let sentence = shown
+                    .iter()
+                    .position(|(at, _)| self.columns[*at].narrowing == Narrowing::Wrap);
+                if let Some(sentence) = sentence {
+                    layout.below.push(shown.remove(sentence).0);
+                    continue;
                 }
             }
+            // What is too much comes off the column that has most to spare.
+            for _ in 0..excess {
+                let eligible = shown.iter_mut().filter(|(at, _)| excess > gladly || !is_last(*at));
+                match eligible.max_by_key(|column| spare(column)) {
+                    Some(most) if spare(most) > 0 => most.1 -= 1,
+                    _ => break,
+                }
+            }
+            return layout;
         }
     }
 
-    fn write(&self, text: &mut String, row: &[Cell], fitted: &[(usize, usize)], terminal: &Terminal<'_>) {
+    fn write(&self, text: &mut String, row: &[Cell], shown: &[(usize, usize)], terminal: &Terminal<'_>) {
         let nothing = Cell::default();
-        let mut line = String::new();
-        for (place, (at, width)) in fitted.iter().enumerate() {
+        let cells = shown.iter().map(|(at, width)| {
             let cell = row.get(*at).unwrap_or(&nothing);
-            let content = cut(&cell.text, *width);
-            let pad = " ".repeat(width.saturating_sub(measure_text_width(&content)));
-            let painted = terminal.paint(cell.style, &content);
-            if place > 0 {
-                line.push_str(GAP);
+            match self.columns[*at].narrowing {
+                Narrowing::Wrap => wrap(&cell.text, Some(*width)),
+                _ => vec![cut(&cell.text, *width)],
             }
-            if self.columns[*at].right {
-                line.push_str(&pad);
-                line.push_str(&painted);
-            } else {
-                line.push_str(&painted);
-                line.push_str(&pad);
+        });
+        let cells: Vec<Vec<String>> = cells.collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+        for at_line in 0..height {
+            let mut line = String::new();
+            for (place, (at, width)) in shown.iter().enumerate() {
+                let content = cells[place].get(at_line).map_or("", String::as_str);
+                let style = row.get(*at).unwrap_or(&nothing).style;
+                let pad = " ".repeat(width.saturating_sub(measure_text_width(content)));
+                let painted = if content.is_empty() {
+                    String::new()
+                } else {
+                    terminal.paint(style, content)
+                };
+                if place > 0 {
+                    line.push_str(GAP);
+                }
+                if self.columns[*at].right {
+                    line.push_str(&pad);
+                    line.push_str(&painted);
+                } else {
+                    line.push_str(&painted);
+                    line.push_str(&pad);
+                }
             }
+            text.push_str(line.trim_end());
+            text.push('\n');
         }
-        text.push_str(line.trim_end());
+    }
+}
+
+/// Writes a sentence below its row.
+fn write_below(text: &mut String, cell: Option<&Cell>, terminal: &Terminal<'_>) {
+    let Some(cell) = cell.filter(|cell| !cell.text.is_empty()) else {
+        return;
+    };
+    let width = terminal.width().map(|width| width.saturating_sub(GAP.len()));
+    for line in wrap(&cell.text, width) {
+        text.push_str(GAP);
+        text.push_str(&terminal.paint(cell.style, &line));
         text.push('\n');
     }
 }
@@ -247,6 +340,68 @@ mod tests {
         orde…ion   5 h
         a         12 h
         ");
+    }
+
+    fn explained(width: usize) -> String {
+        let mut table = Table::new([
+            Column::new("DATABASE", 0).cut_last_to(12),
+            Column::new("WOULD", 0),
+            Column::new("GIB", 2).flush_right(),
+            Column::new("WHY", 0).wrapped(),
+        ]);
+        let row = |cells: [&str; 4]| cells.map(Cell::from);
+        table.row(row([
+            "cluster:documents-of-the-north",
+            "unsupported",
+            "",
+            "RDS cannot copy its snapshots to another region",
+        ]));
+        table.row(row(["orders", "copy", "200", "it is new"]));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        table.render(&Terminal::new(&mut out, &mut err, Some(width), false))
+    }
+
+    /// N16: a sentence is never cut. N43: nor is a name, as long as something else can go.
+    #[test]
+    fn sentences_wrap_or_stand_below_and_names_are_cut_last() {
+        insta::assert_snapshot!(explained(80), @r"
+        DATABASE                        WOULD        GIB  WHY
+        cluster:documents-of-the-north  unsupported       RDS cannot copy its snapshots
+                                                          to another region
+        orders                          copy         200  it is new
+        ");
+        insta::assert_snapshot!(explained(72), @r"
+        DATABASE                        WOULD        WHY
+        cluster:documents-of-the-north  unsupported  RDS cannot copy its
+                                                     snapshots to another region
+        orders                          copy         it is new
+        ");
+        insta::assert_snapshot!(explained(50), @r"
+        DATABASE                        WOULD
+        cluster:documents-of-the-north  unsupported
+          RDS cannot copy its snapshots to another region
+        orders                          copy
+          it is new
+        ");
+        insta::assert_snapshot!(explained(40), @r"
+        DATABASE                     WOULD
+        cluster:docum…-of-the-north  unsupported
+          RDS cannot copy its snapshots to
+          another region
+        orders                       copy
+          it is new
+        ");
+        for width in 26..130 {
+            let text = explained(width);
+            assert!(
+                text.lines().all(|line| measure_text_width(line) <= width),
+                "{width}:\n{text}"
+            );
+            let words: Vec<&str> = text.split_whitespace().collect();
+            for word in "RDS cannot copy its snapshots to another region".split(' ') {
+                assert!(words.contains(&word), "{width}:\n{text}");
+            }
+        }
     }
 
     /// L4.

@@ -98,6 +98,12 @@ impl<'a> Terminal<'a> {
         }
     }
 
+    /// The same, where progress is lines and nothing is drawn in place.
+    #[must_use]
+    pub fn without_live_progress(self) -> Self {
+        Self { live: false, ..self }
+    }
+
     /// Columns; none in a pipe.
     pub(crate) fn width(&self) -> Option<usize> {
         self.width
@@ -164,7 +170,7 @@ impl<'a> Terminal<'a> {
 
 /// `text` in lines of at most `width` characters. A longer word stays whole, and so does a line that is indented, which
 /// is a command: they are there to be copied.
-fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else {
         return text.lines().map(str::to_owned).collect();
     };

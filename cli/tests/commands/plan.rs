@@ -42,7 +42,7 @@ fn account(fails: bool) -> Account {
             "retired": {"databases": 0, "copies": 0, "first": []}}),
         )
     };
-    let old = json!([{"id": "snap-orders-1", "reason": "number 4 of the verified copies, 3 are kept, and no other rule wants it"}]);
+    let old = json!([{"id": "snap-orders-1", "reason": "number 4 of the verified copies; only the 3 newest are kept, and no other rule keeps it"}]);
     let mut children = vec![
         decided("orders", "copy", "its newest snapshot has no copy yet", old),
         decided(

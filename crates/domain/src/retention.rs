@@ -437,8 +437,12 @@ fn verified_copy(copy: &OwnCopy, newer: Newer, rules: &PruneRules, now: Timestam
             return Decision::Keep(format!("the last of its {}, {count} of which are kept", period.name()));
         }
     }
+    let newest = match keep {
+        1 => "newest is".to_owned(),
+        keep => format!("{keep} newest are"),
+    };
     Decision::Delete(format!(
-        "number {number} of the verified copies, {keep} are kept, and no other rule wants it"
+        "number {number} of the verified copies; only the {newest} kept, and no other rule keeps it"
     ))
 }
 

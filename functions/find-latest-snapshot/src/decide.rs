@@ -130,8 +130,8 @@ pub(crate) fn decide<'a>(facts: &Facts<'a>) -> Result<Verdict<'a>, Error> {
         action: Action::Copy { attempt },
         reason: match attempts.len() {
             0 => format!("{} has no copy yet", source.id),
-            1 => format!("1 copy of {} failed, it is tried again", source.id),
-            failed => format!("{failed} copies of {} failed, it is tried again", source.id),
+            1 => format!("1 copy of {} failed; it is copied again", source.id),
+            failed => format!("{failed} copies of {} failed; it is copied again", source.id),
         },
     })
 }

@@ -192,6 +192,13 @@ fn the_documents_say_what_no_code_can_mend() {
             "RDS has not restored to magnetic storage",
         ),
         ("facts 2, 0.6", "docs/operations.md", "first backs itself up"),
+        // Only copies of the owner that are verified.
+        (
+            "N24",
+            "docs/operations.md",
+            "starts_with(DBSnapshotIdentifier, 'snapferry-') && TagList[?Key=='snapferry:verified' && Value!='mismatch']",
+        ),
+        ("N26", "README.md", "cargo run -p snapferry -- status"),
     ] {
         assert!(
             read(document).contains(said),
@@ -336,5 +343,198 @@ fn the_key_policy_of_the_documents_allows_what_the_roles_ask_of_the_key() {
             asked += 1;
         }
         assert!(asked > 0, "{function} asks nothing of the key");
+    }
+}
+
+/// N9: what it is for, and that it has not met AWS, before anything else; and no more words than
+/// are read in seven minutes before the part that is looked up.
+#[test]
+fn the_readme_begins_with_its_purpose_and_its_status_and_is_short() {
+    let readme = read("README.md");
+    let body = readme.strip_prefix("# Snapferry\n\n").expect("the title");
+    let (first, rest) = body.split_once("\n\n").expect("the first paragraph");
+    assert!(
+        first.split(". ").flat_map(|part| part.split(".\n")).count() <= 3,
+        "{first}"
+    );
+    for term in ["disaster recovery", "recovery point objective (RPO)"] {
+        assert!(first.contains(term), "the first three sentences do not say {term:?}");
+    }
+    assert!(rest.starts_with("**Status:**"), "{rest}");
+    let (told, _) = readme.split_once("\n## Reference\n").expect("the reference part");
+    let words = told.split_whitespace().count();
+    assert!(words <= 1600, "{words} words before the reference part");
+}
+
+/// The place that a heading is linked by.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter_map(|character| match character {
+        ' ' => Some('-'),
+        '-' | '_' => Some(character),
+        _ => character.is_alphanumeric().then(|| character.to_ascii_lowercase()),
+    });
+    kept.collect()
+}
+
+/// The lines of a document that are no code.
+fn prose(document: &str) -> impl Iterator<Item = &str> {
+    let mut in_code = false;
+    document.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        in_code ^= is_fence;
+        !in_code && !is_fence
+    })
+}
+
+const DOCUMENTS: [&str; 11] = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "RELEASING.md",
+    "SECURITY.md",
+    "docs/architecture.md",
+    "docs/operations.md",
+    "docs/parameters.md",
+    "docs/performance.md",
+    "docs/support.md",
+    "tests/README.md",
+];
+
+/// A section that is moved takes its links with it.
+#[test]
+fn every_link_leads_to_a_file_and_to_a_heading_that_exist() {
+    let mut links = 0;
+    for document in DOCUMENTS {
+        let text = read(document);
+        let folder = Path::new(document).parent().expect("a folder");
+        for link in prose(&text).flat_map(|line| line.split("](").skip(1)) {
+            let target = link.split(')').next().unwrap_or_default();
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            links += 1;
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() {
+                PathBuf::from(document)
+            } else {
+                folder.join(file)
+            };
+            let full = root().join(&path);
+            assert!(full.exists(), "{document} links to {target}");
+            if heading.is_empty() {
+                continue;
+            }
+            let linked = std::fs::read_to_string(&full).expect("text");
+            let headings = prose(&linked).filter(|line| line.starts_with('#'));
+            let anchors: BTreeSet<String> = headings.map(|line| anchor(line.trim_start_matches('#'))).collect();
+            assert!(anchors.contains(heading), "{document} links to {target}: {anchors:?}");
+        }
+    }
+    assert!(links > 50, "only {links} links");
+}
+
+/// N25: whoever reads on meets the same two regions, as in the demo.
+#[test]
+fn examples_copy_from_and_to_the_same_two_regions_everywhere() {
+    let mut examples = 0;
+    for document in DOCUMENTS.into_iter().chain(["cli/src/args.rs"]) {
+        let text = read(document);
+        // The tests of the command line take what they like.
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (option, allowed) in [
+            ("--destination ", &["eu-central-1", "REGION"][..]),
+            ("--region ", &["eu-west-1", "eu-central-1", "REGION"]),
+        ] {
+            for rest in text.split(option).skip(1) {
+                let end = |character: char| !(character.is_ascii_alphanumeric() || character == '-');
+                let region = rest.split(end).next().unwrap_or_default();
+                let is_code = region.bytes().any(|byte| byte.is_ascii_digit()) || region == "REGION";
+                if is_code {
+                    examples += 1;
+                    assert!(allowed.contains(&region), "{document}: {option}{region}");
+                }
+            }
+        }
+    }
+    assert!(examples > 10, "only {examples} examples");
+    let template = read("infra/template.yaml");
+    assert!(template.contains("The region that receives the copies, for example eu-central-1."));
+}
+
+/// The actions that a program names in its errors, `rds:DescribeDBInstances` and the like.
+fn named_actions(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            named_actions(&path, found);
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).expect("text");
+        for service in ["cloudformation:", "rds:", "states:"] {
+            for rest in code.split(service).skip(1) {
+                let end = |character: char| !character.is_ascii_alphanumeric();
+                let action = rest.split(end).next().unwrap_or_default();
+                if action.starts_with(|first: char| first.is_ascii_uppercase()) {
+                    found.insert(format!("{service}{action}"));
+                }
+            }
+        }
+    }
+}
+
+/// The operator's policy has what the errors of the command line ask for, and no more.
+#[test]
+fn the_policy_of_the_operator_is_what_the_command_line_needs() {
+    let handbook = read("docs/operations.md");
+    let section = handbook.split("\n## Permissions of the operator\n").nth(1);
+    let json = section
+        .and_then(|section| section.split("```json").nth(1))
+        .and_then(|rest| rest.split("```").next())
+        .expect("a policy");
+    let policy: Value = serde_json::from_str(json).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements").iter();
+    let actions = statements.flat_map(|statement| match &statement["Action"] {
+        Value::Array(actions) => actions.clone(),
+        action => vec![action.clone()],
+    });
+    let allowed: BTreeSet<String> = actions
+        .map(|action| action.as_str().expect("an action").to_owned())
+        .collect();
+    let mut named = BTreeSet::new();
+    named_actions(&root().join("cli/src"), &mut named);
+    // Without it a restore is not checked against what the region offers, and says so.
+    named.insert("rds:DescribeOrderableDBInstanceOptions".to_owned());
+    assert_eq!(allowed, named);
+}
+
+/// The notification of the handbook is the one that is sent.
+#[test]
+fn the_sample_of_a_notification_has_the_words_of_the_state_machine() {
+    let handbook = read("docs/operations.md");
+    let sample = handbook
+        .split("\n### A notification\n")
+        .nth(1)
+        .and_then(|section| section.split("```").nth(1))
+        .expect("a sample");
+    let machine = read("statemachine/copy-fleet.asl.json");
+    for (sent, shown) in [
+        ("'Snapferry: ' & $failed & ' of '", "Subject: Snapferry: 2 of 23"),
+        ("' databases not copied to ", " databases not copied to eu-central-1\n"),
+        (
+            " databases have no new copy in ",
+            "\n2 of 23 databases have no new copy in eu-central-1.",
+        ),
+        (
+            " Their older copies are untouched, and the next run tries again.",
+            " Their older copies are untouched, and the next run tries again.\n\n",
+        ),
+        ("'The run: '", "\nThe run: https://"),
+        (
+            "What each name means and what to do: docs/operations.md of Snapferry.",
+            "\nWhat each name means and what to do: docs/operations.md of Snapferry.\n",
+        ),
+    ] {
+        assert!(machine.contains(sent), "it does not send {sent:?}");
+        assert!(sample.contains(shown), "the sample lacks {shown:?}");
     }
 }

@@ -146,7 +146,7 @@ fn every_verdict_has_a_reason() {
     assert_eq!(
         reasons,
         [
-            "number 2 of the verified copies, 1 are kept, and no other rule wants it",
+            "number 2 of the verified copies; only the newest is kept, and no other rule keeps it",
             "the newest verified copy",
             "it failed, and there is no later verified copy yet",
         ]
@@ -674,9 +674,12 @@ fn by_definition<'a>(copy: &'a OwnCopy, copies: &[OwnCopy], rules: &PruneRules, 
                     format!("the last of its {}, {count} of which are kept", period.name()),
                 ),
                 None => {
-                    let text =
-                        format!("number {number} of the verified copies, {keep} are kept, and no other rule wants it");
-                    (true, text)
+                    let newest = match keep {
+                        1 => "newest is".to_owned(),
+                        keep => format!("{keep} newest are"),
+                    };
+                    let begin = format!("number {number} of the verified copies; only the {newest} kept");
+                    (true, format!("{begin}, and no other rule keeps it"))
                 }
             }
         }
