@@ -1,17 +1,45 @@
 //! How a run goes on: a bar for each copy where somebody watches, lines in a pipe.
+//!
+//! The live view is one text, drawn as a whole: a database is never on the screen twice, and nothing stays of it when it
+//! ends. What has ended is written above it, and stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::{Term, measure_text_width};
+use domain::payload::Outcome;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::facts::run_progress::{CopyPhase, RunItem, RunProgress};
+use crate::facts::run_progress::{CopyPhase, Ending, RunItem, RunProgress};
+use crate::format::{databases, format_part, format_remaining};
 use crate::output::printable::printable_line;
-use crate::output::terminal::Terminal;
+use crate::output::table::cut;
+use crate::output::terminal::{Style, Terminal};
 
-/// Most bars at once: a terminal has few lines.
-const MAX_BARS: usize = 20;
+/// Most bars at once, and most lines at once about what has ended.
+const MAX_LINES: usize = 20;
+
+/// Lines of the window that bars leave free: for the summary, and for what stands above it.
+const FREE_LINES: usize = 5;
+
+/// Columns of a bar, where there is room.
+const BAR: usize = 24;
+
+/// Columns of a bar in a narrow window.
+const SHORT_BAR: usize = 10;
+
+/// Columns that a name gets before there is a bar.
+const MIN_NAME: usize = 16;
+
+/// Between two pictures of the spinner: it moves while nothing else does.
+const TICK: Duration = Duration::from_millis(120);
+
+/// Pictures per second at most.
+const MAX_HZ: u8 = 20;
 
 /// Steps of a percentage that are worth a line.
 const STEP: i32 = 25;
@@ -20,12 +48,7 @@ const STEP: i32 = 25;
 #[derive(Debug)]
 pub(crate) enum ProgressBars {
     /// Drawn in place.
-    Live {
-        all: MultiProgress,
-        total: ProgressBar,
-        bars: BTreeMap<RunItem, ProgressBar>,
-        narrow: bool,
-    },
+    Live(LiveView),
     /// A line whenever something changes.
     Lines { shown: BTreeMap<RunItem, CopyPhase> },
     /// Nothing.
@@ -36,24 +59,17 @@ impl ProgressBars {
     /// Bars where somebody watches, or else lines.
     pub(crate) fn new(terminal: &Terminal<'_>) -> Self {
         if terminal.is_live() {
-            return Self::only_live(terminal);
+            return Self::Live(LiveView::new(Arc::new(Term::buffered_stderr()), true));
         }
         Self::Lines { shown: BTreeMap::new() }
     }
 
-    /// Bars where somebody watches, or else nothing.
+    /// Bars where somebody watches, or else nothing; and nothing that stays.
     pub(crate) fn only_live(terminal: &Terminal<'_>) -> Self {
         if !terminal.is_live() {
             return Self::Quiet;
         }
-        let all = MultiProgress::new();
-        let total = all.add(ProgressBar::new_spinner().with_style(style("{spinner} {msg}")));
-        Self::Live {
-            all,
-            total,
-            bars: BTreeMap::new(),
-            narrow: terminal.width().is_some_and(|width| width < 80),
-        }
+        Self::Live(LiveView::new(Arc::new(Term::buffered_stderr()), false))
     }
 
     /// Shows what has changed.
@@ -63,33 +79,20 @@ impl ProgressBars {
             Self::Lines { shown } => {
                 let clock = now.to_zoned(TimeZone::UTC).strftime("%H:%M:%S").to_string();
                 for (item, phase) in &progress.items {
-                    if shown.get(item).is_none_or(|before| is_news(*before, *phase)) {
+                    if shown.get(item).is_none_or(|before| is_news(before, phase)) {
                         terminal.eprintln(&format!("{clock} {item}: {phase}"));
-                        shown.insert(item.clone(), *phase);
+                        shown.insert(item.clone(), phase.clone());
                     }
                 }
             }
-            Self::Live {
-                all,
-                total,
-                bars,
-                narrow,
-            } => {
-                total.set_message(summary(progress));
-                total.tick();
-                for (item, phase) in &progress.items {
-                    draw(all, total, bars, *narrow, item, *phase);
-                }
-            }
+            Self::Live(view) => view.show(progress, terminal),
         }
     }
 
     /// Leaves the terminal as it was.
     pub(crate) fn end(&mut self) {
-        if let Self::Live { all, .. } = self {
-            let _ = all.clear();
-            // Else each bar draws the others once more as it goes.
-            all.set_draw_target(ProgressDrawTarget::hidden());
+        if let Self::Live(view) = self {
+            view.end();
         }
     }
 }
@@ -100,65 +103,253 @@ impl Drop for ProgressBars {
     }
 }
 
-fn draw(
-    all: &MultiProgress,
-    total: &ProgressBar,
-    bars: &mut BTreeMap<RunItem, ProgressBar>,
-    narrow: bool,
-    item: &RunItem,
-    phase: CopyPhase,
-) {
-    let CopyPhase::Copying { percent, .. } = phase else {
-        if let Some(bar) = bars.remove(item) {
-            bar.finish_and_clear();
-            all.remove(&bar);
+/// A spinner with a summary, and below it a bar for each copy.
+#[derive(Debug)]
+pub(crate) struct LiveView {
+    screen: Screen,
+    /// A spinner whose message is all that is drawn: it is changed and drawn as a whole.
+    spinner: ProgressBar,
+    /// What has ended and was written above the bars, where that is wanted.
+    written: Option<BTreeSet<RunItem>>,
+}
+
+impl LiveView {
+    fn new(screen: Arc<dyn TermLike>, writes_endings: bool) -> Self {
+        let screen = Screen(screen);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), MAX_HZ);
+        let spinner = ProgressBar::with_draw_target(None, target)
+            .with_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()))
+            .with_message("listing databases");
+        spinner.enable_steady_tick(TICK);
+        Self {
+            screen,
+            spinner,
+            written: writes_endings.then(BTreeSet::new),
         }
-        return;
-    };
-    if !bars.contains_key(item) {
-        if bars.len() >= MAX_BARS {
+    }
+
+    fn show(&mut self, progress: &RunProgress, terminal: &Terminal<'_>) {
+        let width = usize::from(self.screen.width()).saturating_sub(1);
+        let bars = MAX_LINES.min(usize::from(self.screen.height()).saturating_sub(FREE_LINES));
+        // Before the lines above, so that no picture has a database in both.
+        self.spinner.set_message(message(progress, width, bars, terminal));
+        let lines = self.endings(progress, width, terminal);
+        if !lines.is_empty() {
+            self.spinner.println(lines.join("\n"));
+        }
+    }
+
+    /// A line for each database that has ended since the last time; of many at once the first, and how many more.
+    fn endings(&mut self, progress: &RunProgress, width: usize, terminal: &Terminal<'_>) -> Vec<String> {
+        let Some(written) = &mut self.written else {
+            return Vec::new();
+        };
+        // What a redriven run starts again will end again.
+        written.retain(|item| matches!(progress.items.get(item), Some(CopyPhase::Ended(_))));
+        let ended = progress.items.iter().filter_map(|(item, phase)| match phase {
+            CopyPhase::Ended(ending) => Some((item, ending)),
+            _ => None,
+        });
+        let mut news: Vec<(&RunItem, &Ending)> = ended.filter(|(item, _)| written.insert((*item).clone())).collect();
+        news.sort_by_key(|(_, ending)| !ending.is_failure());
+        let mut lines: Vec<String> = news
+            .iter()
+            .take(MAX_LINES)
+            .map(|(item, ending)| ending_line(item, ending, width, terminal))
+            .collect();
+        if let Some(more) = news.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
+            lines.push(format!("  {} more", databases(more)));
+        }
+        lines
+    }
+
+    fn end(&mut self) {
+        if self.spinner.is_finished() {
             return;
         }
-        let template = if narrow {
-            "{prefix:16!} {bar:10} {wide_msg}"
-        } else {
-            "{prefix:24!} {bar:24} {wide_msg}"
-        };
-        let bar = ProgressBar::new(100).with_style(style(template));
-        bar.set_prefix(printable_line(&item.id).into_owned());
-        bars.insert(item.clone(), all.insert_before(total, bar));
-    }
-    if let Some(bar) = bars.get(item) {
-        bar.set_position(u64::try_from(percent).unwrap_or_default());
-        bar.set_message(phase.to_string().trim_start_matches("copying, ").to_owned());
+        // Else it would draw once more.
+        self.spinner.disable_steady_tick();
+        self.spinner.finish_and_clear();
     }
 }
 
-/// Where everything stands, in one line.
-fn summary(progress: &RunProgress) -> String {
-    let copying = progress.count(|phase| matches!(phase, CopyPhase::Copying { .. }));
-    let waiting = progress.count(|phase| matches!(phase, CopyPhase::Waiting));
-    let known = usize::try_from(progress.total.unwrap_or_default()).unwrap_or(usize::MAX);
-    let total = known.max(progress.items.len());
-    if total == 0 {
-        return "listing databases".to_owned();
+/// The terminal, with the cursor at the beginning of the last line whenever a picture is complete: at its end, the `^C`
+/// that the terminal writes would begin a new line, and the first of the view would stay.
+#[derive(Debug, Clone)]
+struct Screen(Arc<dyn TermLike>);
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        self.0.width()
     }
-    format!(
-        "{} of {total} databases done, {copying} copying, {waiting} waiting",
-        progress.count(|phase| matches!(phase, CopyPhase::Ended(_)))
-    )
+
+    fn height(&self) -> u16 {
+        self.0.height()
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_up(lines)
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_down(lines)
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_right(columns)
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_left(columns)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.write_str("\r")?;
+        self.0.flush()
+    }
+}
+
+/// How a database ended, with a mark that colours repeat.
+fn ending_line(item: &RunItem, ending: &Ending, width: usize, terminal: &Terminal<'_>) -> String {
+    let (mark, style) = match ending.outcome {
+        _ if ending.is_failure() => ("✗", Style::Bad),
+        // Nothing was copied, and nothing is wrong.
+        Some(Outcome::Nothing | Outcome::Unsupported | Outcome::NotReady | Outcome::UnderWay) => ("-", Style::Faint),
+        _ => ("✓", Style::Good),
+    };
+    let word = ending.word().map(|word| format!(" {word}")).unwrap_or_default();
+    let word = cut(&printable_line(&word), width.saturating_sub(2));
+    let room = width.saturating_sub(2 + measure_text_width(&word));
+    let name = cut(&printable_line(&item.name()), room);
+    let word_style = if ending.is_failure() { style } else { Style::Faint };
+    format!("{} {name}{}", terminal.paint(style, mark), terminal.paint(word_style, &word))
+}
+
+/// All that is drawn beside the spinner: the summary, and a line for each of the first copies under way.
+fn message(progress: &RunProgress, width: usize, bars: usize, terminal: &Terminal<'_>) -> String {
+    let names = progress.items.keys().map(|item| measure_text_width(&printable_line(&item.name())));
+    let longest = names.max().unwrap_or_default();
+    let copying: Vec<(String, i32, String)> = progress
+        .items
+        .iter()
+        .filter_map(|(item, phase)| {
+            let CopyPhase::Copying { percent, .. } = phase else {
+                return None;
+            };
+            let name = printable_line(&item.name()).into_owned();
+            Some((name, *percent, phase.to_string().trim_start_matches("copying, ").to_owned()))
+        })
+        .take(bars)
+        .collect();
+    let text = copying.iter().map(|(_, _, text)| measure_text_width(text)).max();
+    let (name_width, bar_width) = columns(width, longest, text.unwrap_or_default());
+    let bars = copying.iter().map(|(name, percent, text)| {
+        let name = cut(name, name_width);
+        let pad = " ".repeat(name_width.saturating_sub(measure_text_width(&name)));
+        // One space after the name, and one after the bar, if there is one.
+        let left = width.saturating_sub(name_width + 1 + if bar_width > 0 { bar_width + 1 } else { 0 });
+        format!("{name}{pad} {}{}", bar(*percent, bar_width, terminal), cut(text, left))
+    });
+    summary(progress, width, terminal).into_iter().chain(bars).collect::<Vec<_>>().join("\n")
+}
+
+/// Columns of the names and of the bars. Names are whole as long as there is room: bars get shorter first.
+fn columns(width: usize, longest: usize, text: usize) -> (usize, usize) {
+    for bar in [BAR, SHORT_BAR] {
+        if longest + bar + text + 2 <= width {
+            return (longest, bar);
+        }
+    }
+    let beside_bar = width.saturating_sub(SHORT_BAR + text + 2);
+    if beside_bar >= MIN_NAME {
+        return (beside_bar, SHORT_BAR);
+    }
+    (longest.min(width.saturating_sub(text + 1).max(MIN_NAME)).min(width), 0)
+}
+
+/// A bar, and the space after it.
+fn bar(percent: i32, width: usize, terminal: &Terminal<'_>) -> String {
+    if width == 0 {
+        return String::new();
+    }
+    let percent = usize::try_from(percent.clamp(0, 100)).unwrap_or_default();
+    let full = width * percent / 100;
+    let done = terminal.paint(Style::Good, &"█".repeat(full));
+    let left = terminal.paint(Style::Faint, &"░".repeat(width - full));
+    format!("{done}{left} ")
+}
+
+/// Where everything stands: in a line, or in two where it is too narrow.
+fn summary(progress: &RunProgress, width: usize, terminal: &Terminal<'_>) -> Vec<String> {
+    let total = progress.databases();
+    if total == 0 {
+        return vec!["listing databases".to_owned()];
+    }
+    let failed = progress.count(|phase| matches!(phase, CopyPhase::Ended(ending) if ending.is_failure()));
+    let done = progress.count(|phase| matches!(phase, CopyPhase::Ended(ending) if !ending.is_failure()));
+    let copying = progress.count(|phase| matches!(phase, CopyPhase::Copying { .. }));
+    let verifying = progress.count(|phase| matches!(phase, CopyPhase::Finishing));
+    let waiting = total.saturating_sub(failed + done + copying + verifying);
+    let counts = [
+        (done, "done", Style::Plain),
+        (failed, "failed", Style::Bad),
+        (copying, "copying", Style::Plain),
+        (verifying, "verifying", Style::Plain),
+        (waiting, "waiting", Style::Plain),
+    ];
+    let counts = counts.iter().filter(|(count, word, _)| *count > 0 || *word == "done");
+    let (plain, painted): (Vec<String>, Vec<String>) = counts
+        .map(|(count, word, style)| {
+            let text = format!("{count} {word}");
+            let painted = terminal.paint(*style, &text);
+            (text, painted)
+        })
+        .unzip();
+    let counted = format!("{}: {}", databases(total), painted.join(", "));
+    let taken = measure_text_width(&format!("{}: {}", databases(total), plain.join(", ")));
+    let Some(rest) = rest(progress) else {
+        return vec![counted];
+    };
+    // The spinner and a space are before it.
+    if 2 + taken + 2 + measure_text_width(&rest) <= width {
+        return vec![format!("{counted}; {rest}")];
+    }
+    vec![counted, cut(&format!("  {rest}"), width)]
+}
+
+/// How much is copied, and how long the rest takes: `1.4 of 2.1 TiB, about 40 s`.
+fn rest(progress: &RunProgress) -> Option<String> {
+    let volume = progress.volume()?;
+    let mut text = format_part(volume.done_gib, volume.total_gib);
+    if volume.is_estimate {
+        text = text.replacen(" of ", " of about ", 1);
+    }
+    if let Some(remaining) = progress.remaining() {
+        let remaining = format_remaining(remaining);
+        let about = if remaining.starts_with('<') { "" } else { "about " };
+        text = format!("{text}, {about}{remaining}");
+    }
+    Some(text)
 }
 
 /// Whether there is something to say that was not shown.
-fn is_news(before: CopyPhase, now: CopyPhase) -> bool {
+fn is_news(before: &CopyPhase, now: &CopyPhase) -> bool {
     match (before, now) {
         (CopyPhase::Copying { percent: before, .. }, CopyPhase::Copying { percent: now, .. }) => {
             before / STEP != now / STEP
         }
         (before, now) => before != now,
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
