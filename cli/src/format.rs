@@ -208,7 +208,13 @@ mod tests {
     /// N30.
     #[test]
     fn what_is_left_is_never_nothing_and_data_is_in_the_unit_of_the_whole() {
-        for (milliseconds, expected) in [(-5000, "<1 s"), (0, "<1 s"), (999, "<1 s"), (1000, "1 s"), (40_000, "40 s")] {
+        for (milliseconds, expected) in [
+            (-5000, "<1 s"),
+            (0, "<1 s"),
+            (999, "<1 s"),
+            (1000, "1 s"),
+            (40_000, "40 s"),
+        ] {
             assert_eq!(format_remaining(SignedDuration::from_millis(milliseconds)), expected);
         }
         assert_eq!(format_part(380.4, 420.0), "380 of 420 GiB");

@@ -81,6 +81,24 @@ impl Ending {
         }
     }
 
+    /// Of an execution that succeeded, for tests.
+    #[cfg(test)]
+    pub(crate) fn succeeded(outcome: Outcome) -> Self {
+        Self {
+            outcome: Some(outcome),
+            ..Self::from_status(ExecutionStatus::Succeeded)
+        }
+    }
+
+    /// Of an execution that failed, for tests.
+    #[cfg(test)]
+    pub(crate) fn failed(error: &str) -> Self {
+        Self {
+            error: Some(error.to_owned()),
+            ..Self::from_status(ExecutionStatus::Failed)
+        }
+    }
+
     /// Whether the database is neither copied nor left alone for a reason.
     pub(crate) fn is_failure(&self) -> bool {
         self.status != ExecutionStatus::Succeeded
@@ -358,14 +376,6 @@ impl<'a> Follower<'a> {
         }
         self.learn_endings(&children).await;
         let items = self.items(&children).await?;
-        for (item, phase) in &items {
-            if let CopyPhase::Copying {
-                size_gib: Some(size), ..
-            } = phase
-            {
-                self.sizes.insert(item.clone(), *size);
-            }
-        }
         let progress = RunProgress {
             total: self.total,
             items,
@@ -423,7 +433,7 @@ impl<'a> Follower<'a> {
     }
 
     /// What each execution does; of those that may be copying, their copies say more.
-    async fn items(&self, children: &[Execution]) -> Result<BTreeMap<RunItem, CopyPhase>, CliError> {
+    async fn items(&mut self, children: &[Execution]) -> Result<BTreeMap<RunItem, CopyPhase>, CliError> {
         let mut items = BTreeMap::new();
         let mut running: BTreeMap<DatabaseKind, Vec<String>> = BTreeMap::new();
         for child in children {
@@ -450,7 +460,16 @@ impl<'a> Follower<'a> {
         }
         for (kind, ids) in running {
             let copies = manual_snapshots(&self.destination, kind, &ids).await?;
-            items.extend(copies.into_iter().filter_map(|copy| self.phase_of_copy(copy)));
+            for copy in copies {
+                let size = copy.data_gib();
+                let Some((item, phase)) = self.phase_of_copy(copy) else {
+                    continue;
+                };
+                if let Some(size) = size {
+                    self.sizes.insert(item.clone(), size);
+                }
+                items.insert(item, phase);
+            }
         }
         Ok(items)
     }
@@ -501,6 +520,93 @@ fn pause(watched: SignedDuration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn item(id: &str) -> RunItem {
+        RunItem {
+            kind: DatabaseKind::Instance,
+            id: id.to_owned(),
+            retired: None,
+        }
+    }
+
+    fn copying(percent: i32, remaining: Option<i64>) -> CopyPhase {
+        CopyPhase::Copying {
+            percent,
+            size_gib: Some(100),
+            remaining: remaining.map(SignedDuration::from_secs),
+        }
+    }
+
+    /// N30.
+    #[test]
+    fn the_time_of_a_run_is_that_of_the_slowest_copy_and_of_the_data_that_waits() {
+        let run = |total: u32, phases: &[CopyPhase]| {
+            let names = ["a", "b", "c", "d"].map(item);
+            RunProgress {
+                total: Some(total),
+                items: names.iter().cloned().zip(phases.iter().cloned()).collect(),
+                sizes: names.iter().map(|name| (name.clone(), 100)).collect(),
+            }
+        };
+        let ended = |ending| CopyPhase::Ended(ending);
+        for (total, phases, volume, remaining) in [
+            (
+                2,
+                vec![copying(50, Some(60)), copying(10, Some(540))],
+                (60.0, 200.0),
+                Some(540),
+            ),
+            // Four that wait, of as much data as these two: at their speed, one GiB per second.
+            (
+                6,
+                vec![copying(50, Some(100)), copying(50, Some(100))],
+                (100.0, 600.0),
+                Some(500),
+            ),
+            (2, vec![copying(0, None), CopyPhase::Finishing], (100.0, 200.0), None),
+            (
+                2,
+                vec![copying(90, Some(0)), CopyPhase::Finishing],
+                (190.0, 200.0),
+                Some(0),
+            ),
+            (
+                3,
+                vec![
+                    ended(Ending::failed("CopyFailed")),
+                    ended(Ending::succeeded(Outcome::Copied)),
+                    copying(50, Some(7)),
+                ],
+                (150.0, 200.0),
+                Some(7),
+            ),
+        ] {
+            let run = run(total, &phases);
+            let found = run.volume().expect("sizes are known");
+            assert_eq!((found.done_gib.round(), found.total_gib.round()), volume, "{phases:?}");
+            assert_eq!(run.remaining().map(|time| time.as_secs()), remaining, "{phases:?}");
+            assert_eq!(
+                found.is_estimate,
+                usize::try_from(total).ok() > Some(phases.len()),
+                "{phases:?}"
+            );
+        }
+        assert_eq!(RunProgress::default().volume(), None);
+        assert_eq!(run(3, &[CopyPhase::Waiting]).volume(), None);
+    }
+
+    #[test]
+    fn an_ending_is_told_in_its_own_words() {
+        for (ending, expected) in [
+            (Ending::from_status(ExecutionStatus::Succeeded), "succeeded"),
+            (Ending::from_status(ExecutionStatus::TimedOut), "timed out"),
+            (Ending::succeeded(Outcome::Copied), "succeeded"),
+            (Ending::succeeded(Outcome::Nothing), "succeeded (nothing)"),
+            (Ending::failed("CopyFailed"), "failed (CopyFailed)"),
+        ] {
+            assert_eq!(ending.to_string(), expected);
+        }
+    }
 
     #[test]
     fn the_executions_of_a_runs_pages_are_its_own() {

@@ -118,7 +118,9 @@ impl LiveView {
         let screen = Screen(screen);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), MAX_HZ);
         let spinner = ProgressBar::with_draw_target(None, target)
-            .with_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()))
+            .with_style(
+                ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            )
             .with_message("listing databases");
         spinner.enable_steady_tick(TICK);
         Self {
@@ -234,12 +236,19 @@ fn ending_line(item: &RunItem, ending: &Ending, width: usize, terminal: &Termina
     let room = width.saturating_sub(2 + measure_text_width(&word));
     let name = cut(&printable_line(&item.name()), room);
     let word_style = if ending.is_failure() { style } else { Style::Faint };
-    format!("{} {name}{}", terminal.paint(style, mark), terminal.paint(word_style, &word))
+    format!(
+        "{} {name}{}",
+        terminal.paint(style, mark),
+        terminal.paint(word_style, &word)
+    )
 }
 
 /// All that is drawn beside the spinner: the summary, and a line for each of the first copies under way.
 fn message(progress: &RunProgress, width: usize, bars: usize, terminal: &Terminal<'_>) -> String {
-    let names = progress.items.keys().map(|item| measure_text_width(&printable_line(&item.name())));
+    let names = progress
+        .items
+        .keys()
+        .map(|item| measure_text_width(&printable_line(&item.name())));
     let longest = names.max().unwrap_or_default();
     let copying: Vec<(String, i32, String)> = progress
         .items
@@ -249,7 +258,11 @@ fn message(progress: &RunProgress, width: usize, bars: usize, terminal: &Termina
                 return None;
             };
             let name = printable_line(&item.name()).into_owned();
-            Some((name, *percent, phase.to_string().trim_start_matches("copying, ").to_owned()))
+            Some((
+                name,
+                *percent,
+                phase.to_string().trim_start_matches("copying, ").to_owned(),
+            ))
         })
         .take(bars)
         .collect();
@@ -262,7 +275,11 @@ fn message(progress: &RunProgress, width: usize, bars: usize, terminal: &Termina
         let left = width.saturating_sub(name_width + 1 + if bar_width > 0 { bar_width + 1 } else { 0 });
         format!("{name}{pad} {}{}", bar(*percent, bar_width, terminal), cut(text, left))
     });
-    summary(progress, width, terminal).into_iter().chain(bars).collect::<Vec<_>>().join("\n")
+    summary(progress, width, terminal)
+        .into_iter()
+        .chain(bars)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Columns of the names and of the bars. Names are whole as long as there is room: bars get shorter first.
@@ -351,5 +368,358 @@ fn is_news(before: &CopyPhase, now: &CopyPhase) -> bool {
             before / STEP != now / STEP
         }
         (before, now) => before != now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex, MutexGuard};
+
+    use domain::kind::DatabaseKind::{self, Cluster, Instance};
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    /// A screen that remembers each of its pictures.
+    #[derive(Debug, Clone)]
+    struct Paper {
+        columns: u16,
+        drawn: Arc<(Mutex<Drawn>, Condvar)>,
+    }
+
+    #[derive(Debug, Default)]
+    struct Drawn {
+        lines: Vec<Vec<char>>,
+        row: usize,
+        column: usize,
+        pictures: Vec<String>,
+    }
+
+    impl Drawn {
+        fn text(&self) -> String {
+            let lines = self.lines.iter().map(|line| line.iter().collect::<String>());
+            let lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
+            lines.join("\n").trim_end().to_owned()
+        }
+    }
+
+    impl Paper {
+        fn new(columns: u16) -> Self {
+            Self {
+                columns,
+                drawn: Arc::default(),
+            }
+        }
+
+        fn drawn(&self) -> MutexGuard<'_, Drawn> {
+            self.drawn.0.lock().expect("no test panics with it")
+        }
+
+        fn view(&self) -> LiveView {
+            LiveView::new(Arc::new(self.clone()), true)
+        }
+    }
+
+    impl TermLike for Paper {
+        fn width(&self) -> u16 {
+            self.columns
+        }
+
+        fn height(&self) -> u16 {
+            40
+        }
+
+        fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+            let mut drawn = self.drawn();
+            drawn.row = drawn.row.saturating_sub(lines);
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+            self.drawn().row += lines;
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+            self.drawn().column += columns;
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+            let mut drawn = self.drawn();
+            drawn.column = drawn.column.saturating_sub(columns);
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)?;
+            self.write_str("\n")
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            let mut drawn = self.drawn();
+            for character in text.chars() {
+                match character {
+                    '\r' => drawn.column = 0,
+                    '\n' => (drawn.row, drawn.column) = (drawn.row + 1, 0),
+                    _ => {
+                        // A full line goes on below it when the next character is written, and not before.
+                        if drawn.column == usize::from(self.columns) {
+                            (drawn.row, drawn.column) = (drawn.row + 1, 0);
+                        }
+                        let (row, column) = (drawn.row, drawn.column);
+                        if drawn.lines.len() <= row {
+                            drawn.lines.resize(row + 1, Vec::new());
+                        }
+                        let line = &mut drawn.lines[row];
+                        line.resize(line.len().max(column + 1), ' ');
+                        line[column] = character;
+                        drawn.column += 1;
+                    }
+                }
+            }
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            let mut drawn = self.drawn();
+            let row = drawn.row;
+            drawn.column = 0;
+            if let Some(line) = drawn.lines.get_mut(row) {
+                line.clear();
+            }
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            let mut drawn = self.drawn();
+            let text = drawn.text();
+            drawn.pictures.push(text);
+            self.drawn.1.notify_all();
+            Ok(())
+        }
+    }
+
+    fn item(kind: DatabaseKind, id: &str) -> RunItem {
+        RunItem {
+            kind,
+            id: id.to_owned(),
+            retired: None,
+        }
+    }
+
+    fn copying(percent: i32, size_gib: i32, seconds: i64) -> CopyPhase {
+        CopyPhase::Copying {
+            percent,
+            size_gib: Some(size_gib),
+            remaining: Some(SignedDuration::from_secs(seconds)),
+        }
+    }
+
+    fn progress<'a>(total: u32, items: impl IntoIterator<Item = (&'a RunItem, CopyPhase)>) -> RunProgress {
+        let items: BTreeMap<RunItem, CopyPhase> =
+            items.into_iter().map(|(item, phase)| (item.clone(), phase)).collect();
+        let sizes = items.iter().filter_map(|(item, phase)| match phase {
+            CopyPhase::Copying { size_gib, .. } => Some((item.clone(), (*size_gib)?)),
+            _ => None,
+        });
+        RunProgress {
+            total: Some(total),
+            sizes: sizes.collect(),
+            items,
+        }
+    }
+
+    fn on_terminal<T>(colour: bool, work: impl FnOnce(&Terminal<'_>) -> T) -> T {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        work(&Terminal::new(&mut out, &mut err, None, colour))
+    }
+
+    /// What shows a progress at once, drawn `columns` wide and without its spinner.
+    fn drawn(progress: &RunProgress, columns: usize) -> String {
+        on_terminal(false, |terminal| message(progress, columns - 1, MAX_LINES, terminal))
+    }
+
+    /// The names at the beginning of lines, whatever mark is before them.
+    fn named(picture: &str) -> Vec<&str> {
+        let lines = picture.lines().filter(|line| !line.contains("databases: "));
+        let names = lines.map(|line| line.trim_start_matches(['✓', '✗', '-', ' ']));
+        names
+            .filter_map(|line| line.split(' ').next())
+            .filter(|name| !name.is_empty())
+            .collect()
+    }
+
+    /// N1, N18, N44: a fleet in which databases begin and end, drawn step by step.
+    #[test]
+    fn each_database_is_on_the_screen_once_at_most_and_no_bar_stays() {
+        for columns in [100, 60, 30] {
+            let paper = Paper::new(columns);
+            let mut view = paper.view();
+            let fleet: Vec<RunItem> = (0..60)
+                .map(|at| item(if at % 3 == 0 { Cluster } else { Instance }, &format!("db-{}", at / 2)))
+                .collect();
+            for step in 0..14_i32 {
+                let phases = fleet.iter().enumerate().filter_map(|(at, item)| {
+                    let percent = (step * 25) - i32::try_from(at).ok()? * 5;
+                    let phase = match percent {
+                        ..-50 => return None,
+                        -50..0 => CopyPhase::Waiting,
+                        0..50 => copying(percent * 2, 100, 90),
+                        50..75 => CopyPhase::Finishing,
+                        _ if at % 5 == 0 => CopyPhase::Ended(Ending::failed("CopyFailed")),
+                        _ => CopyPhase::Ended(Ending::succeeded(Outcome::Copied)),
+                    };
+                    Some((item, phase))
+                });
+                let progress = progress(60, phases);
+                on_terminal(false, |terminal| view.show(&progress, terminal));
+            }
+            // The terminal writes this where the cursor is.
+            paper.write_str("^C").expect("written");
+            view.end();
+            let drawn = paper.drawn();
+            assert!(drawn.pictures.len() > 14, "{columns}: {}", drawn.pictures.len());
+            for picture in &drawn.pictures {
+                let mut names = named(picture);
+                let all = names.len();
+                names.sort_unstable();
+                names.dedup();
+                assert_eq!(names.len(), all, "{columns} columns:\n{picture}");
+                assert!(picture.matches("databases: ").count() <= 1, "{picture}");
+            }
+            assert!(drawn.pictures.iter().any(|picture| picture.contains("copying")));
+            let last = drawn.text();
+            assert!(!last.contains(['█', '░']) && !last.contains("databases: "), "{last}");
+            assert!(!last.contains("^C"), "{last}");
+            assert!(
+                last.contains("✓ db-1\n") && last.contains("✗ cluster:db-0 CopyFailed"),
+                "{last}"
+            );
+        }
+    }
+
+    /// N19.
+    #[test]
+    fn the_spinner_moves_while_nothing_changes() {
+        let paper = Paper::new(100);
+        let mut view = paper.view();
+        let orders = item(Instance, "orders");
+        on_terminal(false, |terminal| {
+            view.show(&progress(1, [(&orders, copying(40, 100, 60))]), terminal)
+        });
+        let (drawn, changed) = &*paper.drawn;
+        let spinners = |drawn: &Drawn| {
+            let still = drawn.pictures.iter().filter(|picture| picture.contains("1 copying"));
+            still
+                .filter_map(|picture| picture.chars().next())
+                .collect::<BTreeSet<char>>()
+                .len()
+        };
+        let waited = changed
+            .wait_timeout_while(drawn.lock().expect("no panic"), Duration::from_secs(20), |drawn| {
+                spinners(drawn) < 3
+            })
+            .expect("no panic");
+        assert!(spinners(&waited.0) >= 3, "{:?}", waited.0.pictures);
+    }
+
+    /// N18, N30, N47.
+    #[test]
+    fn the_view_counts_failures_tells_the_whole_and_names_clusters() {
+        let (billing, plain) = (item(Cluster, "billing"), item(Instance, "billing"));
+        let (ledger, orders, stock) = (
+            item(Instance, "ledger"),
+            item(Instance, "orders"),
+            item(Instance, "stock"),
+        );
+        let mut some = progress(
+            6,
+            [
+                (&billing, copying(25, 1024, 300)),
+                (&plain, copying(95, 400, 0)),
+                (&ledger, CopyPhase::Ended(Ending::failed("CopyFailed"))),
+                (&orders, CopyPhase::Ended(Ending::succeeded(Outcome::Copied))),
+                (&stock, CopyPhase::Finishing),
+            ],
+        );
+        some.sizes.insert(orders.clone(), 600);
+        insta::assert_snapshot!(drawn(&some, 100), @r"
+        ");
+        insta::assert_snapshot!(drawn(&some, 60), @r"
+        ");
+        let all = progress(1, [(&plain, copying(99, 400, 0))]);
+        insta::assert_snapshot!(drawn(&all, 100), @r"
+        ");
+        let unknown = progress(2, [(&plain, CopyPhase::Waiting)]);
+        assert_eq!(drawn(&unknown, 100), "2 databases: 0 done, 2 waiting");
+    }
+
+    /// N47: names are cut in the middle, and only where bars have no more room to give.
+    #[test]
+    fn names_are_whole_while_there_is_room() {
+        let long = "the-orders-of-the-northern-warehouse-of-the-second-division";
+        let (orders, cluster) = (item(Instance, long), item(Cluster, long));
+        let both = progress(2, [(&orders, copying(50, 420, 40)), (&cluster, copying(10, 420, 400))]);
+        for (columns, is_whole) in [(130, true), (110, true), (100, false), (80, false), (40, false)] {
+            let drawn = drawn(&both, columns);
+            assert_eq!(drawn.contains(&format!("cluster:{long} ")), is_whole, "{drawn}");
+            assert_eq!(drawn.contains('…'), !is_whole, "{drawn}");
+            assert!(drawn.lines().all(|line| measure_text_width(line) < columns), "{drawn}");
+            assert!(drawn.lines().any(|line| line.starts_with("cluster:")), "{drawn}");
+        }
+    }
+
+    /// N18.
+    #[test]
+    fn what_ended_is_written_in_its_own_words() {
+        let line = |ending: &Ending, colour| {
+            on_terminal(colour, |terminal| {
+                ending_line(&item(Instance, "orders"), ending, 99, terminal)
+            })
+        };
+        assert_eq!(line(&Ending::succeeded(Outcome::Copied), false), "✓ orders");
+        assert_eq!(line(&Ending::succeeded(Outcome::Current), false), "✓ orders current");
+        assert_eq!(
+            line(&Ending::succeeded(Outcome::Unsupported), false),
+            "- orders unsupported"
+        );
+        assert_eq!(line(&Ending::failed("CopyFailed"), false), "✗ orders CopyFailed");
+        assert_eq!(
+            line(&Ending::failed("CopyFailed"), true),
+            "\u{1b}[31m✗\u{1b}[0m orders\u{1b}[31m CopyFailed\u{1b}[0m"
+        );
+    }
+
+    /// N47: colours where the rest of the program has them, and nowhere else.
+    #[test]
+    fn bars_have_the_colours_of_the_program() {
+        let orders = item(Instance, "orders");
+        let some = progress(1, [(&orders, copying(50, 100, 60))]);
+        let painted = on_terminal(true, |terminal| message(&some, 99, MAX_LINES, terminal));
+        assert!(painted.contains("\u{1b}[32m████████████\u{1b}[0m"), "{painted:?}");
+        assert!(!drawn(&some, 100).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn of_many_endings_at_once_the_failures_are_written_and_a_number() {
+        let fleet: Vec<RunItem> = (100..200).map(|at| item(Instance, &format!("db-{at}"))).collect();
+        let ended = fleet.iter().enumerate().map(|(at, item)| {
+            let failed = (at == 77).then(|| Ending::failed("CopyFailed"));
+            let ending = failed.unwrap_or_else(|| Ending::succeeded(Outcome::Copied));
+            (item, CopyPhase::Ended(ending))
+        });
+        let progress = progress(100, ended);
+        let paper = Paper::new(100);
+        let mut view = paper.view();
+        let lines = on_terminal(false, |terminal| view.endings(&progress, 99, terminal));
+        assert_eq!(lines.len(), MAX_LINES + 1);
+        assert_eq!(
+            (lines[0].as_str(), lines[1].as_str()),
+            ("✗ db-177 CopyFailed", "✓ db-100")
+        );
+        assert_eq!(lines[MAX_LINES], "  80 databases more");
+        // And never again.
+        assert!(on_terminal(false, |terminal| view.endings(&progress, 99, terminal)).is_empty());
     }
 }
