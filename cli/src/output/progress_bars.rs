@@ -645,11 +645,21 @@ mod tests {
         );
         some.sizes.insert(orders.clone(), 600);
         insta::assert_snapshot!(drawn(&some, 100), @r"
+        6 databases: 1 done, 1 failed, 2 copying, 1 verifying, 1 waiting
+          1.2 of about 2.4 TiB, about 7 min
+        billing         ██████████████████████░░ 95 % of 400 GiB, <1 s to go
+        cluster:billing ██████░░░░░░░░░░░░░░░░░░ 25 % of 1024 GiB, 5 min to go
         ");
         insta::assert_snapshot!(drawn(&some, 60), @r"
+        6 databases: 1 done, 1 failed, 2 copying, 1 verifying, 1 waiting
+          1.2 of about 2.4 TiB, about 7 min
+        billing         █████████░ 95 % of 400 GiB, <1 s to go
+        cluster:billing ██░░░░░░░░ 25 % of 1024 GiB, 5 min to go
         ");
         let all = progress(1, [(&plain, copying(99, 400, 0))]);
         insta::assert_snapshot!(drawn(&all, 100), @r"
+        1 database: 0 done, 1 copying; 396 of 400 GiB, <1 s
+        billing ███████████████████████░ 99 % of 400 GiB, <1 s to go
         ");
         let unknown = progress(2, [(&plain, CopyPhase::Waiting)]);
         assert_eq!(drawn(&unknown, 100), "2 databases: 0 done, 2 waiting");
