@@ -192,7 +192,7 @@ pub(crate) struct RunProgress {
     pub(crate) total: Option<u32>,
     /// Those whose execution has begun.
     pub(crate) items: BTreeMap<RunItem, CopyPhase>,
-    /// GiB of those that were seen being copied, or that told so in the end.
+    /// GiB of those that were seen being copied, or that reported it in the end.
     pub(crate) sizes: BTreeMap<RunItem, i32>,
 }
 
@@ -596,7 +596,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_is_told_in_its_own_words() {
+    fn an_ending_has_a_word_of_its_own() {
         for (ending, expected) in [
             (Ending::from_status(ExecutionStatus::Succeeded), "succeeded"),
             (Ending::from_status(ExecutionStatus::TimedOut), "timed out"),

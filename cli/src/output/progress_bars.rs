@@ -106,7 +106,7 @@ impl Drop for ProgressBars {
 /// A spinner with a summary, and below it a bar for each copy.
 #[derive(Debug)]
 pub(crate) struct LiveView {
-    screen: Screen,
+    screen: DrawTarget,
     /// A spinner whose message is all that is drawn: it is changed and drawn as a whole.
     spinner: ProgressBar,
     /// What has ended and was written above the bars, where that is wanted.
@@ -115,7 +115,7 @@ pub(crate) struct LiveView {
 
 impl LiveView {
     fn new(screen: Arc<dyn TermLike>, writes_endings: bool) -> Self {
-        let screen = Screen(screen);
+        let screen = DrawTarget(screen);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), MAX_HZ);
         let spinner = ProgressBar::with_draw_target(None, target)
             .with_style(
@@ -178,9 +178,9 @@ impl LiveView {
 /// The terminal, with the cursor at the beginning of the last line whenever a picture is complete: at its end, the `^C`
 /// that the terminal writes would begin a new line, and the first of the view would stay.
 #[derive(Debug, Clone)]
-struct Screen(Arc<dyn TermLike>);
+struct DrawTarget(Arc<dyn TermLike>);
 
-impl TermLike for Screen {
+impl TermLike for DrawTarget {
     fn width(&self) -> u16 {
         self.0.width()
     }
