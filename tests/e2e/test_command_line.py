@@ -757,15 +757,15 @@ def test_the_live_view_leaves_no_ghosts_and_keeps_what_has_ended(seed, terminal,
     assert shown.is_as_it_was
 
 
-def test_the_live_view_has_no_colours_where_they_are_not_wanted(seed, terminal):
+@pytest.mark.parametrize(("arguments", "environment"), [(("--no-color",), {}), ((), {"NO_COLOR": "1"})])
+def test_the_live_view_has_no_colours_where_they_are_not_wanted(seed, terminal, arguments, environment):
     """N47."""
     seed(slow_fleet())
-    for arguments, environment in (("--no-color",), {}), ((), {"NO_COLOR": "1"}):
-        shown = terminal("run", "--follow", *arguments, **environment)
-        shown.wait_for("█")
-        shown.press_ctrl_c()
-        assert shown.end(10) == 130
-        assert not re.search(r"\x1b\[[0-9;]*m", shown.said)
+    shown = terminal("run", "--follow", *arguments, **environment)
+    shown.wait_for("█")
+    shown.press_ctrl_c()
+    assert shown.end(10) == 130
+    assert not re.search(r"\x1b\[[0-9;]*m", shown.said)
 
 
 # Ctrl-C, and worse

@@ -606,7 +606,7 @@ mod tests {
         let mut view = paper.view();
         let orders = item(Instance, "orders");
         on_terminal(false, |terminal| {
-            view.show(&progress(1, [(&orders, copying(40, 100, 60))]), terminal)
+            view.show(&progress(1, [(&orders, copying(40, 100, 60))]), terminal);
         });
         let (drawn, changed) = &*paper.drawn;
         let spinners = |drawn: &Drawn| {
