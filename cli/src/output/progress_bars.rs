@@ -24,7 +24,7 @@ use crate::output::terminal::{Style, Terminal};
 const MAX_LINES: usize = 20;
 
 /// Lines of the window that bars leave free: for the summary, and for what stands above it.
-const FREE_LINES: usize = 5;
+const FREE_LINES: usize = 6;
 
 /// Columns of a bar, where there is room.
 const BAR: usize = 24;
@@ -293,7 +293,12 @@ fn columns(width: usize, longest: usize, text: usize) -> (usize, usize) {
     if beside_bar >= MIN_NAME {
         return (beside_bar, SHORT_BAR);
     }
-    (longest.min(width.saturating_sub(text + 1).max(MIN_NAME)).min(width), 0)
+    (
+        longest
+            .min(width.saturating_sub(text + 1).max(MIN_NAME))
+            .min(width.saturating_sub(1)),
+        0,
+    )
 }
 
 /// A bar, and the space after it.
@@ -308,7 +313,7 @@ fn bar(percent: i32, width: usize, terminal: &Terminal<'_>) -> String {
     format!("{done}{left} ")
 }
 
-/// Where everything stands: in a line, or in two where it is too narrow.
+/// Where everything stands: in a line, or in more where it is too narrow.
 fn summary(progress: &RunProgress, width: usize, terminal: &Terminal<'_>) -> Vec<String> {
     let total = progress.databases();
     if total == 0 {
@@ -320,30 +325,47 @@ fn summary(progress: &RunProgress, width: usize, terminal: &Terminal<'_>) -> Vec
     let verifying = progress.count(|phase| matches!(phase, CopyPhase::Finishing));
     let waiting = total.saturating_sub(failed + done + copying + verifying);
     let counts = [
-        (done, "done", Style::Plain),
         (failed, "failed", Style::Bad),
         (copying, "copying", Style::Plain),
         (verifying, "verifying", Style::Plain),
         (waiting, "waiting", Style::Plain),
     ];
-    let counts = counts.iter().filter(|(count, word, _)| *count > 0 || *word == "done");
-    let (plain, painted): (Vec<String>, Vec<String>) = counts
-        .map(|(count, word, style)| {
-            let text = format!("{count} {word}");
-            let painted = terminal.paint(*style, &text);
-            (text, painted)
-        })
-        .unzip();
-    let counted = format!("{}: {}", databases(total), painted.join(", "));
-    let taken = measure_text_width(&format!("{}: {}", databases(total), plain.join(", ")));
-    let Some(rest) = rest(progress) else {
-        return vec![counted];
-    };
-    // The spinner and a space are before it.
-    if 2 + taken + 2 + measure_text_width(&rest) <= width {
-        return vec![format!("{counted}; {rest}")];
+    let mut pieces = vec![(
+        String::new(),
+        Style::Plain,
+        format!("{}: {done} done", databases(total)),
+    )];
+    for (count, word, style) in counts.into_iter().filter(|(count, ..)| *count > 0) {
+        pieces.push((", ".to_owned(), style, format!("{count} {word}")));
     }
-    vec![counted, cut(&format!("  {rest}"), width)]
+    if let Some(rest) = rest(progress) {
+        pieces.push(("; ".to_owned(), Style::Plain, rest));
+    }
+    join(&pieces, width, terminal)
+}
+
+/// Pieces of text, each after its separator, in lines that begin where the spinner leaves off.
+fn join(pieces: &[(String, Style, String)], width: usize, terminal: &Terminal<'_>) -> Vec<String> {
+    const INDENT: &str = "  ";
+    // A separator is left at the end of a line.
+    let room = width.saturating_sub(INDENT.len() + 1);
+    let (mut lines, mut line, mut taken) = (Vec::new(), String::new(), 0);
+    for (separator, style, text) in pieces {
+        let text = cut(text, room);
+        let needed = measure_text_width(&text);
+        if taken > 0 && taken + separator.len() + needed > room {
+            line.push_str(separator.trim_end());
+            lines.push(std::mem::replace(&mut line, INDENT.to_owned()));
+            taken = 0;
+        } else {
+            line.push_str(separator);
+            taken += separator.len();
+        }
+        line.push_str(&terminal.paint(*style, &text));
+        taken += needed;
+    }
+    lines.push(line);
+    lines
 }
 
 /// How much is copied, and how long the rest takes: `1.4 of 2.1 TiB, about 40 s`.
@@ -542,7 +564,9 @@ mod tests {
 
     /// The names at the beginning of lines, whatever mark is before them.
     fn named(picture: &str) -> Vec<&str> {
-        let lines = picture.lines().filter(|line| !line.contains("databases: "));
+        let lines = picture
+            .lines()
+            .filter(|line| !line.contains("databases: ") && !line.starts_with("  "));
         let names = lines.map(|line| line.trim_start_matches(['✓', '✗', '-', ' ']));
         names
             .filter_map(|line| line.split(' ').next())
@@ -645,17 +669,24 @@ mod tests {
         );
         some.sizes.insert(orders.clone(), 600);
         insta::assert_snapshot!(drawn(&some, 100), @r"
-        6 databases: 1 done, 1 failed, 2 copying, 1 verifying, 1 waiting
+        6 databases: 1 done, 1 failed, 2 copying, 1 verifying, 1 waiting;
           1.2 of about 2.4 TiB, about 7 min
         billing         ██████████████████████░░ 95 % of 400 GiB, <1 s to go
         cluster:billing ██████░░░░░░░░░░░░░░░░░░ 25 % of 1024 GiB, 5 min to go
         ");
         insta::assert_snapshot!(drawn(&some, 60), @r"
-        6 databases: 1 done, 1 failed, 2 copying, 1 verifying, 1 waiting
-          1.2 of about 2.4 TiB, about 7 min
+        6 databases: 1 done, 1 failed, 2 copying, 1 verifying,
+          1 waiting; 1.2 of about 2.4 TiB, about 7 min
         billing         █████████░ 95 % of 400 GiB, <1 s to go
         cluster:billing ██░░░░░░░░ 25 % of 1024 GiB, 5 min to go
         ");
+        for columns in 12..100 {
+            let drawn = drawn(&some, columns);
+            let begins = |at| if at == 0 { 2 } else { 0 };
+            for (at, line) in drawn.lines().enumerate() {
+                assert!(begins(at) + measure_text_width(line) < columns, "{columns}: {drawn}");
+            }
+        }
         let all = progress(1, [(&plain, copying(99, 400, 0))]);
         insta::assert_snapshot!(drawn(&all, 100), @r"
         1 database: 0 done, 1 copying; 396 of 400 GiB, <1 s
