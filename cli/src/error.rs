@@ -18,6 +18,8 @@ pub enum ExitStatus {
     Problem = 2,
     /// Ctrl-C ended it, as shells count that: 128 and the number of the signal.
     Interrupted = 130,
+    /// Somebody ended it by `SIGTERM`, likewise.
+    Terminated = 143,
 }
 
 impl ExitStatus {

@@ -46,6 +46,24 @@ pub(crate) fn format_age(age: SignedDuration) -> String {
     }
 }
 
+/// Time to go: as [`format_duration`] writes it, but never none, because it goes on.
+pub(crate) fn format_remaining(duration: SignedDuration) -> String {
+    if duration < SignedDuration::from_secs(1) {
+        return "<1 s".to_owned();
+    }
+    format_duration(duration)
+}
+
+/// `380 of 420 GiB`, `1.4 of 2.1 TiB`: a part of an amount of data, in the unit of the whole.
+pub(crate) fn format_part(done_gib: f64, total_gib: f64) -> String {
+    if total_gib < GIB_PER_TIB {
+        return format!("{done_gib:.0} of {total_gib:.0} GiB");
+    }
+    format!("{:.1} of {:.1} TiB", done_gib / GIB_PER_TIB, total_gib / GIB_PER_TIB)
+}
+
+const GIB_PER_TIB: f64 = 1024.0;
+
 /// `1 copy`, `3 copies`: the number with the word that goes with it.
 pub(crate) fn plural(number: usize, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
@@ -217,6 +235,22 @@ mod tests {
             assert_eq!(age, expected);
             assert!(age.len() <= 7, "{age}");
         }
+    }
+
+    /// N30.
+    #[test]
+    fn what_is_left_is_never_nothing_and_data_is_in_the_unit_of_the_whole() {
+        for (milliseconds, expected) in [
+            (-5000, "<1 s"),
+            (0, "<1 s"),
+            (999, "<1 s"),
+            (1000, "1 s"),
+            (40_000, "40 s"),
+        ] {
+            assert_eq!(format_remaining(SignedDuration::from_millis(milliseconds)), expected);
+        }
+        assert_eq!(format_part(380.4, 420.0), "380 of 420 GiB");
+        assert_eq!(format_part(1434.0, 2150.0), "1.4 of 2.1 TiB");
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub async fn run(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<ExitStatus, C
         biased;
         ended = run_until(&account, cli, &mut interrupt, terminal) => Some(ended),
         () = impatient => None,
+        // Nobody reads a hint then; what is drawn on the terminal goes with the command.
+        () = terminated() => return Ok(ExitStatus::Terminated),
     };
     ended.unwrap_or_else(|| {
         let command = global.command("audit");
@@ -81,6 +83,16 @@ async fn ctrl_c() {
         // Then it ends the program, as it always did.
         std::future::pending::<()>().await;
     }
+}
+
+/// `SIGTERM`.
+async fn terminated() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        terminated.recv().await;
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// The same in any account, where `interrupt` ends the following of a run. Of several stacks each gets a report of its own,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -14,11 +15,16 @@ import termios
 import time
 from pathlib import Path
 
+import pyte
+
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal:
-    """One program in a pseudo-terminal of its own, as the process that Ctrl-C is meant for."""
+    """One program in a pseudo-terminal of its own, as the process that Ctrl-C is meant for.
+
+    Beside what it says there is what an eye sees of it: a screen that obeys it, as a window does.
+    """
 
     def __init__(self, command: list[str], environment: dict[str, str], columns: int = 100, cwd: Path | None = None):
         self.keyboard, self.screen = pty.openpty()
@@ -26,6 +32,11 @@ class Terminal:
         self.modes_before = termios.tcgetattr(self.screen)
         self.modes_changed = False
         self.said = ""
+        self.pictures: list[list[str]] = []
+        """What was on the screen, line by line, and what had scrolled away, after each piece that the program said."""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._window = pyte.HistoryScreen(columns, 40, history=10_000, ratio=1)
+        self._stream = pyte.Stream(self._window)
         self.process = subprocess.Popen(
             command,
             env={"TERM": "xterm-256color", **environment},
@@ -48,8 +59,20 @@ class Terminal:
         while (left := deadline - time.monotonic()) > 0:
             # Often, because a mode could be set and taken back.
             if select.select([self.keyboard], [], [], min(left, 0.01))[0]:
-                self.said += os.read(self.keyboard, 65536).decode(errors="replace")
+                self._take_in(self._decoder.decode(os.read(self.keyboard, 65536)))
             self.modes_changed |= termios.tcgetattr(self.screen) != self.modes_before
+
+    def _take_in(self, said: str) -> None:
+        self.said += said
+        self._stream.feed(said)
+        if not self.pictures or self.lines != self.pictures[-1]:
+            self.pictures.append(self.lines)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is on the screen, and before it what has scrolled away; as wide as the window."""
+        gone = ["".join(line[at].data for at in range(self._window.columns)) for line in self._window.history.top]
+        return [line.rstrip() for line in [*gone, *self._window.display]]
 
     def wait_for(self, words: str, seconds: float = 60) -> None:
         """Reads until the program has said it."""

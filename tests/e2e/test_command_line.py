@@ -742,10 +742,67 @@ def test_without_rds_of_the_source_region_the_stack_still_leads_to_the_copies(se
     assert lost.refused
 
 
+# The live view of a run
+
+
+DRAWN = re.compile(r"[█░]|^. \d+ databases: ")
+"""What is drawn in place: a bar, or the summary beside the spinner."""
+
+
+def assert_no_ghosts(shown: Terminal, names: list[str]) -> None:
+    """At every moment each database stood on the screen once at most, and nothing is left that was drawn in place."""
+    assert any(DRAWN.search(line) for picture in shown.pictures for line in picture), shown.text
+    patterns = [re.compile(rf"^(?:[✓✗-] )?{re.escape(name)}(?: |$)") for name in names]
+    for picture in shown.pictures:
+        text = "\n".join(picture)
+        for pattern in patterns:
+            assert sum(bool(pattern.search(line)) for line in picture) <= 1, text
+        assert sum(bool(re.search(r"^. \d+ databases: ", line)) for line in picture) <= 1, text
+    assert not any(DRAWN.search(line) for line in shown.lines), "\n".join(shown.lines)
+
+
+@pytest.mark.parametrize("columns", [100, 60])
+def test_the_live_view_leaves_no_ghosts_and_keeps_what_has_ended(seed, terminal, columns):
+    """N1, N18, N19, N30, N47: as an eye sees it."""
+    slow = {"copies": {"durationSeconds": 900}, "allocatedStorage": 420}
+    names = [f"orders-{number}" for number in range(8)]
+    instances = [*(instance(name, **slow) for name in names), failing("ledger"), instance("newborn", snapshots=[])]
+    seed(fleet([*instances, instance("billing", **slow)], [cluster("billing", **slow)]))
+    shown = terminal("run", "--follow", columns=columns)
+    assert shown.end() == 2, shown.text
+    assert_no_ghosts(shown, [*names, "ledger", "newborn", "billing", "cluster:billing"])
+    ended = [line for line in shown.lines if line.startswith(("✓ ", "✗ ", "- "))]
+    assert sorted(ended) == sorted(
+        [*(f"✓ {name}" for name in (*names, "billing", "cluster:billing")), "✗ ledger CopyFailed", "- newborn nothing"]
+    )
+    seen = "\n".join(line for picture in shown.pictures for line in picture)
+    assert re.search(r"^. 12 databases: \d+ done, 1 failed, \d+ copying", seen, re.MULTILINE), seen
+    assert re.search(r"\d\.\d of (about )?\d\.\d TiB, (about \d+ |<1 )s", seen), seen
+    assert re.search(r"^cluster:billing +█*░* +\d+ %", seen, re.MULTILINE), seen
+    assert " 0 s to go" not in seen
+    spinners = {
+        line[0] for picture in shown.pictures for line in picture if DRAWN.search(line[:20]) and "█" not in line
+    }
+    assert len(spinners) > 4, spinners
+    assert "\x1b[32m█" in shown.said
+    assert shown.is_as_it_was
+
+
+@pytest.mark.parametrize(("arguments", "environment"), [(("--no-color",), {}), ((), {"NO_COLOR": "1"})])
+def test_the_live_view_has_no_colours_where_they_are_not_wanted(seed, terminal, arguments, environment):
+    """N47."""
+    seed(slow_fleet())
+    shown = terminal("run", "--follow", *arguments, **environment)
+    shown.wait_for("█")
+    shown.press_ctrl_c()
+    assert shown.end(10) == 130
+    assert not re.search(r"\x1b\[[0-9;]*m", shown.said)
+
+
 # Ctrl-C, and worse
 
 
-MOMENTS = ["Started ", " copying, ", "1 of 3 databases done"]
+MOMENTS = ["Started ", " copying", "1 done"]
 
 
 def slow_fleet() -> Any:
@@ -779,6 +836,9 @@ def test_ctrl_c_ends_the_following_and_not_the_run(seed, terminal, snapferry, ru
     assert shown.is_as_it_was
     # Bars are gone: what is left on the screen ends with that sentence.
     assert shown.text.rstrip().endswith(following[1])
+    # N44.
+    if moment != "Started ":
+        assert_no_ghosts(shown, ["orders", "newborn", "cluster:billing"])
     the_run_goes_on(runs, snapferry, following[1])
 
 
@@ -790,6 +850,19 @@ def test_a_program_that_is_killed_loses_no_run_and_breaks_no_terminal(seed, term
     shown.process.send_signal(signal.SIGKILL)
     assert shown.end() == -signal.SIGKILL
     # It never set a mode that somebody would have to take back.
+    assert shown.is_as_it_was
+    name = re.search(r"Started (\S+)\.", shown.text)[1]
+    the_run_goes_on(runs, snapferry, f"snapferry run --follow {name}")
+
+
+def test_a_program_that_is_terminated_leaves_no_bar(seed, terminal, snapferry, runs):
+    """N1: as `make demo` does when it is interrupted."""
+    seed(slow_fleet())
+    shown = terminal("run", "--follow")
+    shown.wait_for("█")
+    shown.process.send_signal(signal.SIGTERM)
+    assert shown.end(10) == 143
+    assert_no_ghosts(shown, ["orders", "newborn", "cluster:billing"])
     assert shown.is_as_it_was
     name = re.search(r"Started (\S+)\.", shown.text)[1]
     the_run_goes_on(runs, snapferry, f"snapferry run --follow {name}")

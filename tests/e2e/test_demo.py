@@ -13,7 +13,7 @@ from e2e.conftest import rules_stack
 from e2e.fleet import OTHER_KEY, fleet, instance, old_copy
 from local_cloud import command_line, layout, scenarios
 from local_cloud.build import progress
-from local_cloud.demo import duration, endings, show
+from local_cloud.demo import Destination, box, duration, endings, show, summary
 
 SCENARIO = layout.SCENARIOS / "demo.json"
 FIELDS = {"kind", "id", "outcome", "source", "copy", "reason", "startedAt", "finishedAt", "pruned"}
@@ -28,7 +28,7 @@ def perform(cloud, tmp_path):
         # The audit is of this fleet alone, whatever other tests have run on the same stack.
         cloud.forget_executions()
         printed = io.StringIO()
-        console = Console(file=printed, width=150, highlight=False, soft_wrap=True)
+        console = Console(file=printed, width=150, highlight=False)
         differences = show(console, cloud, scenario, expected, tmp_path / "audit.json", stack)
         return differences, json.loads((tmp_path / "audit.json").read_text()), printed.getvalue()
 
@@ -106,6 +106,11 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
         "The copy of instance identity is encrypted with another key than the others",
         "The copy of instance finance has the option group copies-tz",
         "5 hand-made snapshots survived",
+        # N21.
+        "20 databases copied and verified (1.8 TiB).",
+        "2 failed on purpose: ledger, payroll.",
+        "5 foreign snapshots untouched.",
+        "Everything was as expected.",
     ):
         assert expected in printed, printed
     assert "a fortnight" not in printed
@@ -169,13 +174,64 @@ def test_the_demo_notices_an_exit_code_that_does_not_say_what_happened():
     ]
 
 
+def test_the_demo_ends_with_six_lines_whose_words_are_whole():
+    """N21."""
+
+    def record(name, outcome, error=None, kind="instance"):
+        return {"kind": kind, "id": name, "outcome": outcome, "error": error, "copyArn": f"arn:{name}"}
+
+    def snapshot(owned, size):
+        return Destination("id", "alias", "instance", owned, "available", "key", "", size)
+
+    records = [
+        record("orders", "copied"),
+        record("billing", "copied", kind="cluster"),
+        record("ledger", "failed", "CopyFailed"),
+        record("tickets", "unsupported", kind="cluster"),
+        record("old-shop", "retired"),
+    ]
+    before = {"arn:old": snapshot(True, 5), "arn:theirs": snapshot(False, 5)}
+    after = {"arn:orders": snapshot(True, 1100), "arn:billing": snapshot(True, 900), "arn:theirs": snapshot(False, 5)}
+    expected = {"outcomes": {"instance:ledger": "failed"}}
+    lines = summary(records, expected, [], before, after, "target/demo/audit.html")
+    assert lines == [
+        "2 databases copied and verified (2.0 TiB).",
+        "1 failed on purpose: ledger.",
+        "1 not to be copied: cluster:tickets.",
+        "1 old copy pruned; 1 foreign snapshot untouched.",
+        "Everything was as expected.",
+        "Next: open target/demo/audit.html · make local-up · README.md, how to deploy.",
+    ]
+    wrong = summary(records, {"outcomes": {}}, ["It rains."], before, after, "audit.html")
+    assert wrong[1] == "1 failed: ledger."
+    assert wrong[4] == "1 thing was not as expected: see above."
+    for width in (100, 60, 40):
+        printed = io.StringIO()
+        box(Console(file=printed, width=width, highlight=False), lines, ok=True)
+        drawn = printed.getvalue().strip().splitlines()
+        assert len(drawn) == 8 or width < 100
+        assert all(len(line) <= width for line in drawn)
+        words = " ".join(line.strip("│ ") for line in drawn[1:-1]).split()
+        assert words == " ".join(lines).split()
+
+
+def test_nothing_in_the_demo_is_under_way_before_it_starts():
+    """N46: its time to go would be that of AWS, beside those of a clock that runs faster."""
+    for snapshot in scenarios.read(SCENARIO)["regions"][layout.DESTINATION_REGION]["snapshots"]:
+        assert snapshot.get("percent", 100) == 100 or snapshot.get("status") == "failed", snapshot
+
+
 def test_a_duration_is_never_60_seconds_and_some_minutes():
+    """N20."""
     assert [duration(seconds) for seconds in (59.6, 419.96, 420.4)] == ["60 s", "7 min 0 s", "7 min 0 s"]
 
 
 def test_a_build_tells_how_many_crates_are_done(tmp_path):
+    """N22."""
     log = tmp_path / "log"
     log.write_text("   Compiling a v1\n    Building [=>   ] 3/231: aws-sdk-rds, b(build.rs)\r{}\n   Compiling b v1\n")
     assert progress(log) == "crate 3 of 231, aws-sdk-rds"
+    log.write_text("    Building [===> ] 229/231: start-copy(bin), prune-old(bin)\r")
+    assert progress(log) == "crate 229 of 231, linking start-copy"
     log.write_text("sam: \n Uploading x\n")
     assert progress(log) == " Uploading x"

@@ -185,6 +185,11 @@ async fn follow(
         ProgressBars::new(terminal)
     };
     let run = Follower::new(account, stack, arn);
+    let run = if options.quiet {
+        run
+    } else {
+        run.asking_how_they_ended()
+    };
     let followed = run
         .follow(interrupt, |progress, now| bars.show(progress, now, terminal))
         .await;

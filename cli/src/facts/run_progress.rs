@@ -9,7 +9,9 @@ use std::time::Duration;
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::kind::DatabaseKind;
 use domain::ownership::Owner;
+use domain::payload::Outcome;
 use domain::snapshot::Snapshot;
+use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use rds::Rds;
 
@@ -21,7 +23,8 @@ use crate::aws::step_functions::{
 };
 use crate::error::CliError;
 use crate::facts::copies::{OwnedCopy, manual_snapshots};
-use crate::format::format_duration;
+use crate::facts::copy_result::CopyResult;
+use crate::format::{database_name, format_remaining, outcome_word};
 
 /// Ends when the operator has seen enough.
 pub(crate) type Interrupt<'a> = &'a mut (dyn Future<Output = ()> + Unpin);
@@ -35,8 +38,14 @@ const MAX_PAGES: u32 = 100;
 /// Polls in a row that may fail before following ends.
 const MAX_FAILED_POLLS: u32 = 4;
 
+/// Executions that are asked how they ended, per poll; of others only their status is known.
+const MAX_DESCRIBED: usize = 20;
+
+/// Calls at once.
+const CONCURRENCY: usize = 4;
+
 /// What a database's execution does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CopyPhase {
     /// Not copying yet: it looks for the snapshot, or waits for a slot.
     Waiting,
@@ -49,7 +58,71 @@ pub(crate) enum CopyPhase {
     /// The copy is complete: it is verified, then old ones are pruned.
     Finishing,
     /// It ended.
-    Ended(ExecutionStatus),
+    Ended(Ending),
+}
+
+/// How a database's execution ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    status: ExecutionStatus,
+    /// What came of the database, if that was asked.
+    pub(crate) outcome: Option<Outcome>,
+    /// The name of its error, if it has one and was asked.
+    error: Option<String>,
+}
+
+impl Ending {
+    /// Of an execution that was not asked.
+    fn from_status(status: ExecutionStatus) -> Self {
+        Self {
+            status,
+            outcome: None,
+            error: None,
+        }
+    }
+
+    /// Of an execution that succeeded, for tests.
+    #[cfg(test)]
+    pub(crate) fn succeeded(outcome: Outcome) -> Self {
+        Self {
+            outcome: Some(outcome),
+            ..Self::from_status(ExecutionStatus::Succeeded)
+        }
+    }
+
+    /// Of an execution that failed, for tests.
+    #[cfg(test)]
+    pub(crate) fn failed(error: &str) -> Self {
+        Self {
+            error: Some(error.to_owned()),
+            ..Self::from_status(ExecutionStatus::Failed)
+        }
+    }
+
+    /// Whether the database is neither copied nor left alone for a reason.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.status != ExecutionStatus::Succeeded
+    }
+
+    /// Its error or its outcome, or else its status; nothing where all went as usual, or where it succeeded and was not asked.
+    pub(crate) fn word(&self) -> Option<String> {
+        match (&self.error, self.outcome) {
+            (Some(error), _) => Some(error.clone()),
+            (None, Some(Outcome::Copied | Outcome::Retired)) => None,
+            (None, Some(outcome)) => Some(outcome_word(outcome).to_owned()),
+            (None, None) => self.is_failure().then(|| self.status.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.status.to_string();
+        match self.word() {
+            Some(word) if word != status => write!(f, "{status} ({word})"),
+            _ => f.write_str(&status),
+        }
+    }
 }
 
 impl fmt::Display for CopyPhase {
@@ -66,12 +139,12 @@ impl fmt::Display for CopyPhase {
                     write!(f, " of {size} GiB")?;
                 }
                 match remaining {
-                    Some(remaining) => write!(f, ", {} to go", format_duration(*remaining)),
+                    Some(remaining) => write!(f, ", {} to go", format_remaining(*remaining)),
                     None => Ok(()),
                 }
             }
             Self::Finishing => f.write_str("verifying and pruning"),
-            Self::Ended(status) => write!(f, "{status}"),
+            Self::Ended(ending) => write!(f, "{ending}"),
         }
     }
 }
@@ -79,16 +152,36 @@ impl fmt::Display for CopyPhase {
 /// A database of the run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RunItem {
-    kind: DatabaseKind,
+    pub(crate) kind: DatabaseKind,
     pub(crate) id: String,
     /// Tells it from others of that name, if it no longer exists.
-    retired: Option<String>,
+    pub(crate) retired: Option<String>,
+}
+
+impl RunItem {
+    /// By the name of its execution; nothing if somebody chose another name.
+    fn from_execution(name: &str) -> Option<Self> {
+        let ExecutionName { kind, id, retired, .. } = ExecutionName::parse(name)?;
+        Some(Self {
+            kind,
+            id: id.to_owned(),
+            retired: retired.map(str::to_owned),
+        })
+    }
+
+    /// The database as `--only` takes it, and whether it no longer exists: no two of a fleet have the same.
+    pub(crate) fn name(&self) -> String {
+        format!("{}{}", database_name(self.kind, &self.id), self.mark())
+    }
+
+    fn mark(&self) -> &'static str {
+        if self.retired.is_some() { " (retired)" } else { "" }
+    }
 }
 
 impl fmt::Display for RunItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let retired = if self.retired.is_some() { " (retired)" } else { "" };
-        write!(f, "{} {}{retired}", self.kind, self.id)
+        write!(f, "{} {}{}", self.kind, self.id, self.mark())
     }
 }
 
@@ -99,12 +192,91 @@ pub(crate) struct RunProgress {
     pub(crate) total: Option<u32>,
     /// Those whose execution has begun.
     pub(crate) items: BTreeMap<RunItem, CopyPhase>,
+    /// GiB of those that were seen being copied, or that reported it in the end.
+    pub(crate) sizes: BTreeMap<RunItem, i32>,
+}
+
+/// How much of a run's data is copied.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Volume {
+    pub(crate) done_gib: f64,
+    pub(crate) total_gib: f64,
+    /// Whether the total is estimated, because not every database has begun.
+    pub(crate) is_estimate: bool,
 }
 
 impl RunProgress {
     /// Number of databases in a phase.
     pub(crate) fn count(&self, wanted: fn(&CopyPhase) -> bool) -> usize {
         self.items.values().filter(|phase| wanted(phase)).count()
+    }
+
+    /// Number of databases: those that were listed, or those that have begun, if they are more.
+    pub(crate) fn databases(&self) -> usize {
+        let listed = usize::try_from(self.total.unwrap_or_default()).unwrap_or(usize::MAX);
+        listed.max(self.items.len())
+    }
+
+    /// How much is copied, of what RDS reports sizes of. A database that has not begun counts as much as the others do
+    /// on average, those with nothing to copy included. Nothing while no size is known.
+    pub(crate) fn volume(&self) -> Option<Volume> {
+        let (mut done_gib, mut total_gib, mut begun, mut waiting) = (0.0, 0.0, 0_u32, 0_u32);
+        for (item, phase) in &self.items {
+            let size = f64::from(self.sizes.get(item).copied().unwrap_or_default());
+            let percent = match phase {
+                CopyPhase::Waiting => {
+                    waiting += 1;
+                    continue;
+                }
+                // What failed will not be copied any more.
+                CopyPhase::Ended(ending) if ending.is_failure() => 0,
+                CopyPhase::Copying { percent, .. } => {
+                    total_gib += size;
+                    (*percent).clamp(0, 100)
+                }
+                CopyPhase::Finishing | CopyPhase::Ended(_) => {
+                    total_gib += size;
+                    100
+                }
+            };
+            begun += 1;
+            done_gib += size * f64::from(percent) / 100.0;
+        }
+        let unlisted = self.databases() - self.items.len();
+        let waiting = f64::from(waiting) + f64::from(u32::try_from(unlisted).unwrap_or(u32::MAX));
+        (total_gib > 0.0).then(|| Volume {
+            done_gib,
+            total_gib: total_gib + waiting * total_gib / f64::from(begun),
+            is_estimate: waiting > 0.0,
+        })
+    }
+
+    /// Time to go until the last copy is complete: at least as long as the slowest one takes, and as long as the data that
+    /// is left takes at the speed of the copies under way. Nothing while none of them promises anything.
+    pub(crate) fn remaining(&self) -> Option<SignedDuration> {
+        let mut gib_per_second = 0.0;
+        let mut slowest = None;
+        for (item, phase) in &self.items {
+            let CopyPhase::Copying {
+                percent,
+                remaining: Some(remaining),
+                ..
+            } = phase
+            else {
+                continue;
+            };
+            slowest = slowest.max(Some(*remaining));
+            let size = f64::from(self.sizes.get(item).copied().unwrap_or_default());
+            if remaining.is_positive() {
+                gib_per_second += size * f64::from(100 - percent) / 100.0 / remaining.as_secs_f64();
+            }
+        }
+        let left = self.volume().filter(|_| gib_per_second > 0.0);
+        let by_speed = left.and_then(|volume| {
+            let seconds = (volume.total_gib - volume.done_gib) / gib_per_second;
+            SignedDuration::try_from_secs_f64(seconds).ok()
+        });
+        slowest.map(|slowest| by_speed.unwrap_or_default().max(slowest))
     }
 }
 
@@ -128,6 +300,11 @@ pub(crate) struct Follower<'a> {
     arn: String,
     suffixes: BTreeSet<String>,
     total: Option<u32>,
+    /// Whether executions that have ended are asked how.
+    asks: bool,
+    /// How they ended, by ARN.
+    endings: BTreeMap<String, Ending>,
+    sizes: BTreeMap<RunItem, i32>,
 }
 
 impl<'a> Follower<'a> {
@@ -141,7 +318,15 @@ impl<'a> Follower<'a> {
             suffixes: suffixes(&stack.copy_fleet_arn, arn),
             arn: arn.to_owned(),
             total: None,
+            asks: false,
+            endings: BTreeMap::new(),
+            sizes: BTreeMap::new(),
         }
+    }
+
+    /// The same, which also asks the databases' executions how they ended: a call for each.
+    pub(crate) fn asking_how_they_ended(self) -> Self {
+        Self { asks: true, ..self }
     }
 
     /// Polls until the run ends, or `interrupt` does, and hands each state to `show`.
@@ -189,9 +374,12 @@ impl<'a> Follower<'a> {
         if self.total.is_none() {
             self.total = self.step_functions.databases_of_run(&self.arn).await?;
         }
+        self.learn_endings(&children).await;
+        let items = self.items(&children).await?;
         let progress = RunProgress {
             total: self.total,
-            items: self.items(&children).await?,
+            items,
+            sizes: self.sizes.clone(),
         };
         Ok((detail, children, progress))
     }
@@ -213,33 +401,75 @@ impl<'a> Follower<'a> {
         Ok(all)
     }
 
+    /// Asks those that have ended since the last poll how, first those that failed. What cannot be read has a status.
+    async fn learn_endings(&mut self, children: &[Execution]) {
+        let ended = children.iter().filter(|child| child.status != ExecutionStatus::Running);
+        let mut news: Vec<&Execution> = ended.filter(|child| !self.endings.contains_key(&child.arn)).collect();
+        news.sort_by_key(|child| child.status == ExecutionStatus::Succeeded);
+        for child in &news {
+            let ending = Ending::from_status(child.status);
+            self.endings.insert(child.arn.clone(), ending);
+        }
+        let asked = if self.asks { MAX_DESCRIBED } else { 0 };
+        let step_functions = &self.step_functions;
+        let details = stream::iter(news.into_iter().take(asked))
+            .map(async |child| (child, step_functions.detail(&child.arn).await));
+        let details: Vec<_> = details.buffered(CONCURRENCY).collect().await;
+        for (child, detail) in details {
+            let Ok(detail) = detail else { continue };
+            let result = CopyResult::from(&detail);
+            let ending = Ending {
+                status: child.status,
+                outcome: result.outcome,
+                error: detail.error,
+            };
+            let is_copied = matches!(result.outcome, Some(Outcome::Copied | Outcome::CopiedNotPruned));
+            let size = result.source.and_then(|source| source.data_gib());
+            if let (true, Some(size), Some(item)) = (is_copied, size, RunItem::from_execution(&child.name)) {
+                self.sizes.insert(item, size);
+            }
+            self.endings.insert(child.arn.clone(), ending);
+        }
+    }
+
     /// What each execution does; of those that may be copying, their copies say more.
-    async fn items(&self, children: &[Execution]) -> Result<BTreeMap<RunItem, CopyPhase>, CliError> {
+    async fn items(&mut self, children: &[Execution]) -> Result<BTreeMap<RunItem, CopyPhase>, CliError> {
         let mut items = BTreeMap::new();
         let mut running: BTreeMap<DatabaseKind, Vec<String>> = BTreeMap::new();
         for child in children {
-            let Some(ExecutionName { kind, id, retired, .. }) = ExecutionName::parse(&child.name) else {
+            let Some(item) = RunItem::from_execution(&child.name) else {
                 continue;
             };
+            // They are the newest first, and a run that is redriven starts some again.
+            if items.contains_key(&item) {
+                continue;
+            }
             let phase = match child.status {
                 // What is only pruned has no copy under way.
-                ExecutionStatus::Running if retired.is_some() => CopyPhase::Finishing,
+                ExecutionStatus::Running if item.retired.is_some() => CopyPhase::Finishing,
                 ExecutionStatus::Running => {
-                    running.entry(kind).or_default().push(id.to_owned());
+                    running.entry(item.kind).or_default().push(item.id.clone());
                     CopyPhase::Waiting
                 }
-                ended => CopyPhase::Ended(ended),
-            };
-            let item = RunItem {
-                kind,
-                id: id.to_owned(),
-                retired: retired.map(str::to_owned),
+                ended => {
+                    let known = self.endings.get(&child.arn).cloned();
+                    CopyPhase::Ended(known.unwrap_or_else(|| Ending::from_status(ended)))
+                }
             };
             items.insert(item, phase);
         }
         for (kind, ids) in running {
             let copies = manual_snapshots(&self.destination, kind, &ids).await?;
-            items.extend(copies.into_iter().filter_map(|copy| self.phase_of_copy(copy)));
+            for copy in copies {
+                let size = copy.data_gib();
+                let Some((item, phase)) = self.phase_of_copy(copy) else {
+                    continue;
+                };
+                if let Some(size) = size {
+                    self.sizes.insert(item.clone(), size);
+                }
+                items.insert(item, phase);
+            }
         }
         Ok(items)
     }
@@ -290,6 +520,93 @@ fn pause(watched: SignedDuration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn item(id: &str) -> RunItem {
+        RunItem {
+            kind: DatabaseKind::Instance,
+            id: id.to_owned(),
+            retired: None,
+        }
+    }
+
+    fn copying(percent: i32, remaining: Option<i64>) -> CopyPhase {
+        CopyPhase::Copying {
+            percent,
+            size_gib: Some(100),
+            remaining: remaining.map(SignedDuration::from_secs),
+        }
+    }
+
+    /// N30.
+    #[test]
+    fn the_time_of_a_run_is_that_of_the_slowest_copy_and_of_the_data_that_waits() {
+        let run = |total: u32, phases: &[CopyPhase]| {
+            let names = ["a", "b", "c", "d"].map(item);
+            RunProgress {
+                total: Some(total),
+                items: names.iter().cloned().zip(phases.iter().cloned()).collect(),
+                sizes: names.iter().map(|name| (name.clone(), 100)).collect(),
+            }
+        };
+        let ended = |ending| CopyPhase::Ended(ending);
+        for (total, phases, volume, remaining) in [
+            (
+                2,
+                vec![copying(50, Some(60)), copying(10, Some(540))],
+                (60.0, 200.0),
+                Some(540),
+            ),
+            // Four that wait, of as much data as these two: at their speed, one GiB per second.
+            (
+                6,
+                vec![copying(50, Some(100)), copying(50, Some(100))],
+                (100.0, 600.0),
+                Some(500),
+            ),
+            (2, vec![copying(0, None), CopyPhase::Finishing], (100.0, 200.0), None),
+            (
+                2,
+                vec![copying(90, Some(0)), CopyPhase::Finishing],
+                (190.0, 200.0),
+                Some(0),
+            ),
+            (
+                3,
+                vec![
+                    ended(Ending::failed("CopyFailed")),
+                    ended(Ending::succeeded(Outcome::Copied)),
+                    copying(50, Some(7)),
+                ],
+                (150.0, 200.0),
+                Some(7),
+            ),
+        ] {
+            let run = run(total, &phases);
+            let found = run.volume().expect("sizes are known");
+            assert_eq!((found.done_gib.round(), found.total_gib.round()), volume, "{phases:?}");
+            assert_eq!(run.remaining().map(|time| time.as_secs()), remaining, "{phases:?}");
+            assert_eq!(
+                found.is_estimate,
+                usize::try_from(total).ok() > Some(phases.len()),
+                "{phases:?}"
+            );
+        }
+        assert_eq!(RunProgress::default().volume(), None);
+        assert_eq!(run(3, &[CopyPhase::Waiting]).volume(), None);
+    }
+
+    #[test]
+    fn an_ending_has_a_word_of_its_own() {
+        for (ending, expected) in [
+            (Ending::from_status(ExecutionStatus::Succeeded), "succeeded"),
+            (Ending::from_status(ExecutionStatus::TimedOut), "timed out"),
+            (Ending::succeeded(Outcome::Copied), "succeeded"),
+            (Ending::succeeded(Outcome::Nothing), "succeeded (nothing)"),
+            (Ending::failed("CopyFailed"), "failed (CopyFailed)"),
+        ] {
+            assert_eq!(ending.to_string(), expected);
+        }
+    }
 
     #[test]
     fn the_executions_of_a_runs_pages_are_its_own() {

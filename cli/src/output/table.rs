@@ -274,7 +274,7 @@ fn write_below(text: &mut String, cell: Option<&Cell>, terminal: &Terminal<'_>) 
 }
 
 /// `text` in at most `width` columns: its begin and its end, which tell names of one kind apart.
-fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if measure_text_width(text) <= width {
         return text.to_owned();
     }

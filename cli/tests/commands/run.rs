@@ -77,6 +77,61 @@ async fn a_run_is_followed_to_its_end() {
     insta::assert_snapshot!(said.aside);
 }
 
+/// N18: each database's execution is asked once how it ended, and none where nothing is shown.
+#[tokio::test]
+async fn who_follows_a_run_sees_what_failed_and_why() {
+    let followed = async |options: &str| {
+        let account = account();
+        let now = account.now();
+        account.when_started(
+            Execution::run("", now, 0)
+                .lists(4, 0)
+                .takes(3)
+                .gives(json!({"counts": {"copied": 1}})),
+            [
+                Execution::copy("i-ledger-SUFFIX", now, 0)
+                    .takes(1)
+                    .fails("CopyFailed", "RDS reports that the copy failed."),
+                // Redriven: what counts is the later execution.
+                Execution::copy("i-stock-SUFFIX-r1", now + SignedDuration::from_secs(60), 0)
+                    .takes(1)
+                    .gives(json!({"outcome": "copied"})),
+                Execution::copy("i-stock-SUFFIX", now, 0)
+                    .takes(0)
+                    .fails("CopyFailed", "no"),
+                Execution::copy("i-newborn-SUFFIX", now, 0)
+                    .takes(1)
+                    .gives(json!({"outcome": "nothing"})),
+            ],
+        );
+        let said = account.say(&format!("run --follow {options}")).await;
+        assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
+        (said.aside, account.calls()[&format!("states.{SOURCE}")])
+    };
+    let (shown, calls) = followed("").await;
+    let ended: Vec<&str> = shown
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(_, line)| line)
+        .collect();
+    for line in [
+        "instance ledger: failed (CopyFailed)",
+        "instance newborn: succeeded (nothing)",
+        "instance stock: failed (CopyFailed)",
+        "instance stock: succeeded",
+    ] {
+        assert_eq!(
+            ended.iter().filter(|ended| **ended == line).count(),
+            1,
+            "{line}: {shown}"
+        );
+    }
+    assert_eq!(ended.last(), Some(&"instance stock: succeeded"), "{shown}");
+    let (nothing, quiet) = followed("--quiet").await;
+    assert_eq!(nothing, "");
+    assert_eq!(calls, quiet + 4, "the four executions");
+}
+
 #[tokio::test]
 async fn some_failures_are_exit_code_2_and_each_says_what_to_do() {
     let account = account();

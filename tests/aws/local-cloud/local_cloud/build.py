@@ -85,9 +85,10 @@ def progress(log: Path) -> str:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 20_000))
         said = file.read().decode(errors="replace")
-    if counted := re.findall(r"Building \[.*?\] (\d+)/(\d+)(?:: ([\w-]+))?", said):
-        done, all_of_them, at = counted[-1]
-        return f"crate {done} of {all_of_them}" + (f", {at}" if at else "")
+    if counted := re.findall(r"Building \[.*?\] (\d+)/(\d+)(?:: ([\w-]+)(\(bin\))?)?", said):
+        done, all_of_them, at, is_program = counted[-1]
+        # A program is the last thing that is built of it, and takes longest where it is optimised as a whole.
+        return f"crate {done} of {all_of_them}" + (f", {'linking ' * bool(is_program)}{at}" if at else "")
     return next((line for line in reversed(said.splitlines()) if line.startswith(" ")), "")
 
 

@@ -65,6 +65,11 @@ def show(cloud: LocalCloud, arguments: list[str], stream: IO[str], seconds: floa
     except subprocess.TimeoutExpired:
         raise CloudError(f"`{written(cloud.program, arguments)}` has not ended after {seconds:g} s") from None
     finally:
+        if process.poll() is None:
+            # So that it takes its bars off the screen.
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=2)
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL)
         process.wait()

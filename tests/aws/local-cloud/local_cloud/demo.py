@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
 
 from . import command_line, layout, scenarios
 from .audit import audit, plan
@@ -31,7 +33,7 @@ MAX_LINE_WIDTH = 120
 def demo(scenario: Path, scale: float, audit_file: Path) -> int:
     """Runs the demo in a local cloud of its own. Returns 0 if all went as the scenario expects, else 1."""
     fleet, expected = scenarios.read(scenario), scenarios.expectations(scenario)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 150  # A file or a pipe is as wide as it has to be.
     began = time.monotonic()
@@ -79,6 +81,8 @@ def show(
         f"The audit is in [bold]{_shown(audit_file)}[/], and as a page to look at and hand on in "
         f"[bold]{_shown(page)}[/]. Its links lead to the AWS console, where each execution of a real run can be opened."
     )
+    console.print()
+    box(console, summary(records, expected, differences, before, after, _shown(page)), ok=not differences)
     return differences
 
 
@@ -95,7 +99,8 @@ class Operator:
         stack = [] if self.stack == layout.STACK else ["--stack", self.stack]
         command = command_line.written(self.cloud.program, [*arguments, *stack])
         self.console.print()
-        self.console.print(f"$ {command}", style="bold", markup=False)
+        # In one piece, so that it can be copied.
+        self.console.print(f"$ {command}", style="bold", markup=False, soft_wrap=True)
         return command_line.show(self.cloud, [*arguments, *stack], self.console.file, MAX_RUN_SECONDS)
 
 
@@ -116,6 +121,8 @@ class Destination:
     """Id of the key that it is encrypted with, or nothing."""
     option_group: str
     """That of an instance snapshot; nothing for the default one."""
+    size_gib: int = 0
+    """Storage that was allocated; nothing where RDS reports none."""
 
 
 def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
@@ -145,6 +152,7 @@ def copies_by_arn(cloud: LocalCloud) -> dict[str, Destination]:
                     status=snapshot["Status"],
                     key=snapshot.get("KmsKeyId", "").rsplit("/", 1)[-1],
                     option_group=option_group if not option_group.startswith("default:") else "",
+                    size_gib=snapshot.get("AllocatedStorage", 0),
                 )
     return found
 
@@ -323,6 +331,52 @@ def report_checks(
             f"[green]As expected:[/] the {len(foreign)} hand-made snapshots survived, {len(gone)} old copies of ours "
             f"are gone, {len(after.keys() - before.keys())} new snapshots are there."
         )
+
+
+def summary(
+    records: list[Json],
+    expected: Json | None,
+    differences: list[str],
+    before: dict[str, Destination],
+    after: dict[str, Destination],
+    page: str,
+) -> list[str]:
+    """The whole demo in six lines."""
+
+    def number(count: int, one: str, more: str) -> str:
+        return f"{count} {one if count == 1 else more}"
+
+    def names(wanted: list[Json]) -> str:
+        return ", ".join(f"cluster:{one['id']}" if one["kind"] == "cluster" else one["id"] for one in wanted) or "none"
+
+    copied = [one for one in records if one["outcome"] == "copied"]
+    gib = sum(after[one["copyArn"]].size_gib for one in copied if one["copyArn"] in after)
+    failed = [one for one in records if one["error"]]
+    outcomes = (expected or {}).get("outcomes", {})
+    on_purpose = all(outcomes.get(f"{one['kind']}:{one['id']}") == "failed" for one in failed)
+    # Their copies were pruned, and nothing is wrong with them.
+    usual = ("copied", "current", "retired")
+    alone = [one for one in records if not one["error"] and one["outcome"] not in usual]
+    foreign = [arn for arn, one in before.items() if not one.owned and arn in after]
+    gone = [arn for arn in before if arn not in after]
+    size = f"{gib / 1024:.1f} TiB" if gib >= 1024 else f"{gib} GiB"
+    return [
+        f"{number(len(copied), 'database', 'databases')} copied and verified ({size}).",
+        f"{len(failed)} failed{' on purpose' if failed and on_purpose else ''}: {names(failed)}.",
+        f"{len(alone)} not to be copied: {names(alone)}.",
+        f"{number(len(gone), 'old copy', 'old copies')} pruned; "
+        f"{number(len(foreign), 'foreign snapshot', 'foreign snapshots')} untouched.",
+        f"{number(len(differences), 'thing was', 'things were')} not as expected: see above."
+        if differences
+        else "Everything was as expected.",
+        f"Next: open {page} · make local-up · README.md, how to deploy.",
+    ]
+
+
+def box(console: Console, lines: list[str], ok: bool) -> None:
+    """Prints lines in a frame, broken between words."""
+    text = "\n".join(map(escape, lines))
+    console.print(Panel(text, title="The demo in short", border_style="green" if ok else "red", expand=False))
 
 
 def _shown(file: Path) -> str:
