@@ -75,7 +75,10 @@ impl Stack {
 
     /// The account that it is in.
     pub(crate) fn account(&self) -> Option<&str> {
-        self.copy_fleet_arn.split(':').nth(4).filter(|account| !account.is_empty())
+        self.copy_fleet_arn
+            .split(':')
+            .nth(4)
+            .filter(|account| !account.is_empty())
     }
 
     fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {

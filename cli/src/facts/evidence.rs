@@ -61,9 +61,10 @@ fn expected(result: &CopyResult, field: &str) -> Option<String> {
             let verification = &result.verification;
             // The key is compared where the copy has to be encrypted with it.
             let mut fields = verification.agree.iter().chain(&verification.not_reported);
-            let encryption = match fields.any(|field| field == "key") {
-                true => Encryption::Kms,
-                false => source.encryption,
+            let encryption = if fields.any(|field| field == "key") {
+                Encryption::Kms
+            } else {
+                source.encryption
             };
             Some(encryption.name().to_owned())
         }
@@ -95,7 +96,15 @@ mod tests {
     /// N8: a field alone is no evidence.
     #[test]
     fn each_field_has_the_value_that_was_expected_and_the_one_that_was_found() {
-        let fields = ["source", "engine", "engine version", "encryption", "key", "size", "data size"];
+        let fields = [
+            "source",
+            "engine",
+            "engine version",
+            "encryption",
+            "key",
+            "size",
+            "data size",
+        ];
         let found = compared(Some("arn:key"), &fields);
         let values: Vec<Option<&str>> = found.iter().map(|one| one.found.as_deref()).collect();
         let arn = "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:orders-1";

@@ -124,7 +124,11 @@ fn of_copies(database: &DatabaseCopies, fleet: Option<&Fleet>, usual: Option<&st
         Exception {
             kind,
             database: Some(name.clone()),
-            text: if text.is_empty() { number } else { format!("{number}: {text}") },
+            text: if text.is_empty() {
+                number
+            } else {
+                format!("{number}: {text}")
+            },
         }
     });
     found.collect()

@@ -25,7 +25,7 @@ use crate::facts::exceptions::{Exception, exceptions, usual_key};
 use crate::facts::fleet::Fleet;
 use crate::facts::freshness::{Assessment, DatabaseFreshness, assess};
 use crate::facts::last_executions::resource_id;
-use crate::facts::run_origins::{self, Run};
+use crate::facts::run_origins::{self, Run, Trigger};
 use crate::format::{counted, database_name, format_utc, outcome_word};
 
 /// Most executions that are read.
@@ -250,7 +250,11 @@ impl History {
             generator: env!("SNAPFERRY_VERSION"),
             account: account_of(&source, &owned),
             source_regions: source_regions(&source, &owned),
-            policy: source.stack.as_ref().map(|stack| stack.policy.clone()).unwrap_or_default(),
+            policy: source
+                .stack
+                .as_ref()
+                .map(|stack| stack.policy.clone())
+                .unwrap_or_default(),
             usual_key: usual_key(&owned),
             copies,
             exceptions,
@@ -283,6 +287,12 @@ impl History {
         self.timeline.iter().map(|at| &self.entries[*at]).collect()
     }
 
+    /// What started the run of each entry.
+    pub(crate) fn triggers(&self) -> Triggers<'_> {
+        let runs = self.runs.iter();
+        Triggers(runs.map(|run| (run.name.as_str(), run.started_by)).collect())
+    }
+
     /// Whether the last stretch of work has more executions than the timeline shows.
     pub(crate) fn is_timeline_cut(&self) -> bool {
         self.timeline.len() == MAX_BARS
@@ -291,6 +301,17 @@ impl History {
     /// Maximum age of the newest verified copy of a database.
     pub(crate) fn objective(&self) -> SignedDuration {
         SignedDuration::from_secs(self.objective_seconds)
+    }
+}
+
+/// What started each run, by its name.
+pub(crate) struct Triggers<'a>(BTreeMap<&'a str, Trigger>);
+
+impl Triggers<'_> {
+    /// In a few words; nothing if it is not known.
+    pub(crate) fn of(&self, entry: &HistoryEntry) -> &'static str {
+        let run = entry.run.as_deref().and_then(|run| self.0.get(run));
+        run.map_or("", |trigger| trigger.words())
     }
 }
 
@@ -307,7 +328,11 @@ impl HistoryEntry {
         let result = CopyResult::from(detail);
         let outcome = EntryOutcome::new(execution.status, &result);
         let shortfall = shortfall(outcome, &result);
-        let evidence = if outcome.is_copied() { comparisons(&result) } else { Vec::new() };
+        let evidence = if outcome.is_copied() {
+            comparisons(&result)
+        } else {
+            Vec::new()
+        };
         let refused = result.pruned.refused.iter().map(|refused| PruneDecision {
             id: refused.id.clone(),
             reason: format!("RDS refused to delete it: {}", refused.reason),
@@ -549,8 +574,13 @@ fn last_warnings(entries: &[HistoryEntry]) -> Vec<(Option<String>, String)> {
     let last = entries
         .iter()
         .filter(|entry| seen.insert((&entry.database, entry.kind, entry.retired)));
-    last.flat_map(|entry| entry.warnings.iter().map(|warning| (Some(entry.name()), warning.clone())))
-        .collect()
+    last.flat_map(|entry| {
+        entry
+            .warnings
+            .iter()
+            .map(|warning| (Some(entry.name()), warning.clone()))
+    })
+    .collect()
 }
 
 /// The account of the stack, or of the copies.
@@ -567,7 +597,11 @@ fn source_regions(source: &CopySource, copies: &OwnedCopies) -> Vec<String> {
     if let Some(stack) = &source.stack {
         return vec![stack.region.clone()];
     }
-    let regions: BTreeSet<&String> = copies.databases.iter().map(|database| &database.source_region).collect();
+    let regions: BTreeSet<&String> = copies
+        .databases
+        .iter()
+        .map(|database| &database.source_region)
+        .collect();
     regions.into_iter().cloned().collect()
 }
 

@@ -39,6 +39,20 @@ pub(crate) enum Trigger {
     NotAsked,
 }
 
+impl Trigger {
+    /// In a few words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Schedule => "the schedule",
+            Self::RdsEvent => "an RDS event",
+            Self::Snapferry => "a person, with snapferry run",
+            Self::AnotherRun => "the run before it, for the next page",
+            Self::Other => "by hand, or another program",
+            Self::NotAsked => "not looked up",
+        }
+    }
+}
+
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +89,9 @@ pub(crate) async fn read(
     let begin = since
         .checked_sub(SignedDuration::from_hours(LONGEST_HOURS))
         .unwrap_or(Timestamp::MIN);
-    let found = step_functions.executions(&stack.copy_fleet_arn, begin, MAX_RUNS).await?;
+    let found = step_functions
+        .executions(&stack.copy_fleet_arn, begin, MAX_RUNS)
+        .await?;
     let mut runs = BTreeMap::new();
     let mut unclear = Vec::new();
     for run in found.found {
