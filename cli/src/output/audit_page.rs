@@ -36,7 +36,10 @@ const FAILED_PERCENT: f64 = 2.0;
 const MAX_RUNS: usize = 100;
 const MAX_EVENT_RUNS: usize = 20;
 
-/// Most executions of a page that prints unfolded.
+/// Most executions that are all links: the address of one is as long as all else that is said of it.
+const MAX_LINKED: usize = 1000;
+
+/// Most executions and copies of a page that prints unfolded.
 const MAX_PRINTED: usize = 300;
 
 /// The page. Nothing that a tag or a message says becomes markup: the template escapes what it shows.
@@ -48,8 +51,9 @@ struct AuditPage<'a> {
     objective: String,
     living: usize,
     missed: usize,
-    /// The age that the longest bars stand for.
+    /// The age that the longest bars stand for, and where in them the RPO objective is, in percent.
     longest: String,
+    mark: f64,
     facts: Vec<(&'static str, String)>,
     failures: Vec<Failure<'a>>,
     rows: Vec<DatabaseRow<'a>>,
@@ -61,6 +65,7 @@ struct AuditPage<'a> {
     counted: String,
     /// What the links to executions and runs begin with.
     prefixes: BTreeSet<&'a str>,
+    links_all: bool,
     prints_unfolded: bool,
 }
 
@@ -83,15 +88,19 @@ struct Failure<'a> {
 struct DatabaseRow<'a> {
     name: String,
     class: &'static str,
-    bars: Vec<Bar>,
+    /// The class and the length of its bar, in percent.
+    bar: Option<(&'static str, f64)>,
     value: String,
     held: String,
     /// Why it is in this state, and what helps.
     reason: Option<String>,
     copies: Vec<CopyItem<'a>>,
     evidence: Vec<Evidence>,
+    /// Those that failed, go on, or left something undone.
     executions: Vec<ExecutionItem<'a>>,
-    uneventful: Vec<Uneventful>,
+    copied: Vec<ExecutionItem<'a>>,
+    uneventful: Vec<Group>,
+    deleted: Vec<Group>,
 }
 
 /// A copy that is held.
@@ -107,22 +116,36 @@ struct Evidence {
     fields: Vec<String>,
 }
 
-/// An execution that did something, or failed.
+/// An execution.
 struct ExecutionItem<'a> {
-    entry: &'a HistoryEntry,
+    started: String,
     /// The execution, or without it the copy.
     name: &'a str,
+    link: Option<&'a str>,
     word: String,
     class: &'static str,
     text: String,
-    deleted: String,
+    cause: Option<&'a str>,
 }
 
-/// Executions that had nothing to do, all for the same reason.
-struct Uneventful {
+/// What happened more than once for the same reason.
+struct Group {
     word: &'static str,
     reason: String,
-    times: Vec<String>,
+    /// Times, or names of copies.
+    items: Vec<String>,
+}
+
+/// Adds to the group of this reason.
+fn add(groups: &mut Vec<Group>, word: &'static str, reason: &str, item: String) {
+    match groups.iter_mut().find(|one| one.word == word && one.reason == reason) {
+        Some(known) => known.items.push(item),
+        None => groups.push(Group {
+            word,
+            reason: reason.to_owned(),
+            items: vec![item],
+        }),
+    }
 }
 
 /// What the last stretch of work did when.
@@ -190,6 +213,7 @@ pub(crate) fn audit_page(history: &History, sha256: &str) -> Result<String, CliE
         living,
         missed,
         longest: format_duration(SignedDuration::from_secs(scale)),
+        mark: percent(limit, scale),
         facts: facts(history),
         failures: failures(history),
         rows,
@@ -200,6 +224,7 @@ pub(crate) fn audit_page(history: &History, sha256: &str) -> Result<String, CliE
         hidden_runs,
         counted: history.counted(),
         prefixes: prefixes(history),
+        links_all: history.entries.len() <= MAX_LINKED,
         prints_unfolded: history.entries.len() + history.copies.len() <= MAX_PRINTED,
     };
     match page.render() {
@@ -419,15 +444,11 @@ impl<'a> Rows<'a> {
         };
         // Without an age there is nothing to draw (N48), and nobody waits for copies of what is gone.
         let age = database.age_seconds.filter(|_| database.state != Freshness::Retired);
-        let bars = age.map_or_else(Vec::new, |age| {
-            let width = percent(age.min(self.scale), self.scale);
-            let mark = Bar::new("mark", percent(self.limit, self.scale), 0.3);
-            vec![Bar::new(bar, 0.0, width), mark]
-        });
+        let bar = age.map(|age| (bar, percent(age.min(self.scale), self.scale)));
         let reasons = [&database.reason, &database.remedy];
         let reasons: Vec<&str> = reasons.into_iter().flatten().map(String::as_str).collect();
         let row = DatabaseRow {
-            bars,
+            bar,
             value,
             reason: Some(reasons.join(". ")).filter(|reason| !reason.is_empty()),
             ..DatabaseRow::new(database_name(database.kind, &database.database), class)
@@ -440,7 +461,7 @@ impl<'a> Rows<'a> {
     fn with_executions(
         &self,
         row: DatabaseRow<'a>,
-        copies: Vec<&'a CopyLine>,
+        held_copies: Vec<&'a CopyLine>,
         entries: &[&'a HistoryEntry],
     ) -> DatabaseRow<'a> {
         let failed = entries
@@ -451,42 +472,41 @@ impl<'a> Rows<'a> {
             Some(_) => plural(entries.len(), "execution", "executions"),
             None => format!("{} of the period", entries.len()),
         };
-        let held = format!("{}, {unit}", crate::format::copies(copies.len()));
+        let held = format!("{}, {unit}", copies(held_copies.len()));
         let held = match failed {
             0 => held,
             failed => format!("{held}, {failed} failed"),
         };
-        let mut executions = Vec::new();
-        let mut uneventful: Vec<Uneventful> = Vec::new();
+        let (mut executions, mut copied) = (Vec::new(), Vec::new());
+        let (mut uneventful, mut deleted) = (Vec::new(), Vec::new());
+        let links_all = self.history.entries.len() <= MAX_LINKED;
         for entry in entries {
+            for copy in &entry.deleted {
+                add(&mut deleted, "", &copy.reason, copy.id.clone());
+            }
             let word = match entry.outcome {
-                EntryOutcome::Ended(outcome) if entry.deleted.is_empty() => uneventful_word(outcome),
-                _ => None,
+                EntryOutcome::Ended(outcome) => uneventful_word(outcome),
+                EntryOutcome::Running | EntryOutcome::Failed => None,
             };
-            let Some(word) = word else {
-                executions.push(execution_item(entry));
-                continue;
-            };
-            let reason = entry.cause.clone().unwrap_or_default();
             let time = format_utc(entry.started_at);
-            match uneventful
-                .iter_mut()
-                .find(|one| one.word == word && one.reason == reason)
-            {
-                Some(known) => known.times.push(time),
-                None => uneventful.push(Uneventful {
-                    word,
-                    reason,
-                    times: vec![time],
-                }),
+            if let Some(word) = word {
+                let reason = entry.cause.as_deref().unwrap_or_default();
+                add(&mut uneventful, word, reason, time);
+            } else if entry.outcome == EntryOutcome::COPIED {
+                let is_linked = links_all || copied.is_empty();
+                copied.push(execution_item(entry, is_linked));
+            } else {
+                executions.push(execution_item(entry, true));
             }
         }
         DatabaseRow {
             held,
-            copies: copies.into_iter().map(|line| self.copy(line)).collect(),
+            copies: held_copies.into_iter().map(|line| self.copy(line)).collect(),
             evidence: evidence(entries, &self.history.region),
             executions,
+            copied,
             uneventful,
+            deleted,
             ..row
         }
     }
@@ -503,13 +523,15 @@ impl<'a> Rows<'a> {
         parts.push(match (line.encryption, &line.kms_key_arn) {
             ("none", _) => "not encrypted".to_owned(),
             ("sse-rds", _) => "encrypted with a key that AWS owns".to_owned(),
-            (_, Some(key)) if Some(key) == self.history.usual_key.as_ref() => "encrypted with the usual key".to_owned(),
+            // The header names it once for all.
+            (_, Some(key)) if Some(key) == self.history.usual_key.as_ref() => String::new(),
             (_, Some(key)) => format!("encrypted with {}", key_id(key, &self.history.region)),
             (encryption, None) => format!("encrypted ({encryption})"),
         });
         if line.hold {
             parts.push("held by a person".to_owned());
         }
+        parts.retain(|part| !part.is_empty());
         let text = parts.join(", ");
         let text = match &line.retention {
             Some(reason) => format!("{text}. Retention: {reason}"),
@@ -524,60 +546,63 @@ impl DatabaseRow<'_> {
         Self {
             name,
             class,
-            bars: Vec::new(),
+            bar: None,
             value: String::new(),
             held: String::new(),
             reason: None,
             copies: Vec::new(),
             evidence: Vec::new(),
             executions: Vec::new(),
+            copied: Vec::new(),
             uneventful: Vec::new(),
+            deleted: Vec::new(),
         }
     }
 }
 
 /// An execution, with what it did.
-fn execution_item(entry: &HistoryEntry) -> ExecutionItem<'_> {
+fn execution_item(entry: &HistoryEntry, is_linked: bool) -> ExecutionItem<'_> {
     let arn = entry.execution.as_deref();
     let name = arn.and_then(|arn| arn.rsplit(':').next()).or(entry.copy.as_deref());
     let word = match (entry.outcome, entry.percent) {
         (EntryOutcome::Failed, Some(percent)) => format!("{} at {percent} %", entry.ended()),
         _ => entry.ended(),
     };
+    let copy = entry.copy.as_deref().filter(|_| arn.is_some());
     let mut parts = Vec::new();
-    if let Some(took) = entry.took() {
-        parts.push(format!("took {}", format_duration(took)));
-    }
-    if let Some(source) = &entry.source {
-        parts.push(format!("source {source}"));
-    }
-    if let Some(copy) = entry.copy.as_deref().filter(|_| entry.execution.is_some()) {
-        parts.push(format!("copy {copy}"));
-    }
-    // The row of the copy has it, and where it was compared the evidence too.
+    parts.extend(match (&entry.source, copy) {
+        (Some(source), Some(copy)) => Some(format!("{source} \u{2192} {copy}")),
+        (Some(source), None) => Some(source.clone()),
+        (None, copy) => copy.map(str::to_owned),
+    });
+    // Where it was compared, the evidence has it.
     if entry.evidence.is_empty() {
         parts.extend(entry.engine.clone());
         parts.extend(entry.size_gib.map(|size| format!("{size} GiB")));
     }
-    if let Some(time) = entry.captured_at {
-        parts.push(format!("recovery point {}", format_utc(time)));
-    }
+    parts.extend(
+        entry
+            .captured_at
+            .map(|time| format!("recovery point {}", format_utc(time))),
+    );
     if let Some(time) = entry.verified_at {
-        parts.push(format!("verified {}", format_utc(time)));
+        let (day, minute) = (format_utc(entry.started_at), format_utc(time));
+        // The day is said once.
+        let same_day = day.split(' ').next() == minute.split(' ').next();
+        let text = minute.split(' ').next_back().filter(|_| same_day).unwrap_or(&minute);
+        parts.push(format!("verified {text}"));
     }
-    let deleted = entry.deleted.iter();
-    let deleted: Vec<String> = deleted.map(|copy| format!("{} ({})", copy.id, copy.reason)).collect();
-    let deleted = match deleted.len() {
-        0 => String::new(),
-        number => format!("Deleted {number}: {}", deleted.join("; ")),
-    };
+    if entry.outcome != EntryOutcome::COPIED {
+        parts.extend(entry.took().map(|took| format!("took {}", format_duration(took))));
+    }
     ExecutionItem {
-        entry,
+        started: format_utc(entry.started_at),
         name: name.unwrap_or("execution"),
+        link: is_linked.then_some(entry.link.as_str()),
         word,
         class: outcome_class(entry.outcome),
         text: parts.join(", "),
-        deleted,
+        cause: entry.cause.as_deref(),
     }
 }
 
@@ -587,7 +612,7 @@ fn uneventful_word(outcome: Outcome) -> Option<&'static str> {
         Outcome::Current => Some("up to date"),
         Outcome::Nothing => Some("no snapshot to copy"),
         Outcome::Unsupported => Some("not supported by AWS"),
-        Outcome::Retired => Some("source deleted, nothing to prune"),
+        Outcome::Retired => Some("source deleted, copies pruned"),
         Outcome::UnderWay => Some("already in progress"),
         Outcome::Pending | Outcome::Planned => Some("not finished"),
         Outcome::Copied | Outcome::CopiedNotPruned | Outcome::NotReady => None,
