@@ -20,8 +20,8 @@ use crate::facts::history::{EntryOutcome, History, HistoryEntry, MAX_BARS};
 use crate::facts::run_origins::{Run, Trigger};
 use crate::format::{copies, database_name, databases, format_duration, format_utc, key_id, plural};
 
-/// What every page has near its beginning, and nothing else does.
-pub(crate) const MARK: &str = "<meta name=\"generator\" content=\"snapferry ";
+/// What every page has near its beginning, those of earlier commits too, and nothing else does.
+pub(crate) const MARK: &str = "<title>Database copies in ";
 
 /// Ages beyond this many objectives are drawn alike, or one of them would hide the differences of all others.
 const MAX_OBJECTIVES: i64 = 3;
@@ -30,7 +30,7 @@ const MAX_OBJECTIVES: i64 = 3;
 const MIN_PERCENT: f64 = 0.4;
 
 /// The end of a failed bar, in percent of the timeline.
-const FAILED_PERCENT: f64 = 2.0;
+const FAILED_PERCENT: f64 = 2.5;
 
 /// Most runs that are listed, and most of those that events started: there is one for each snapshot.
 const MAX_RUNS: usize = 100;

@@ -196,10 +196,10 @@ async fn a_copy_that_was_not_pruned_and_a_snapshot_that_was_not_ready_are_shown_
     for part in [
         "2 copied (not pruned), 1 not ready.",
         "<b class=\"soon\">copied, not pruned</b>",
-        "<span class=\"why soon\">snap-orders-0: RDS refused: it is shared</span>",
-        "<span class=\"why soon\">PruneOld: RdsUnavailable</span>",
+        "<span class=\"why\">snap-orders-0: RDS refused: it is shared</span>",
+        "<span class=\"why\">PruneOld: RdsUnavailable</span>",
         "<b class=\"soon\">not ready</b>",
-        "<span class=\"why soon\">The snapshot was not available within an hour.</span>",
+        "<span class=\"why\">The snapshot was not available within an hour.</span>",
         "10 min, not pruned",
     ] {
         assert!(page.contains(part), "{part} is missing in {page}");
