@@ -241,7 +241,11 @@ impl History {
             notes,
             fleet,
         } = assessment;
-        let said = warnings.iter().map(|warning| (None, warning.clone()));
+        let of_run = match &source.stack {
+            Some(stack) => run_origins::last_warnings(&account.step_functions(&stack.region), &runs).await,
+            None => Vec::new(),
+        };
+        let said = warnings.iter().chain(&of_run).map(|warning| (None, warning.clone()));
         let exceptions = exceptions(&owned, fleet.as_ref(), said.chain(last_warnings(&entries)));
         Ok(Self {
             version: 2,

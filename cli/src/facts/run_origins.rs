@@ -11,7 +11,7 @@ use crate::aws::step_functions::{
     Execution, ExecutionDetail, ExecutionStatus, StepFunctions, execution_console_url, suffix_of_run,
 };
 use crate::error::CliError;
-use crate::facts::run_summary::{Purpose, says_dry};
+use crate::facts::run_summary::{Purpose, RunSummary, says_dry};
 
 /// Most runs that are listed: events start a run for each snapshot.
 const MAX_RUNS: usize = 20_000;
@@ -138,6 +138,20 @@ fn new(region: &str, run: Execution, started_by: Trigger, executions: usize) -> 
         name: run.name,
         arn: run.arn,
     }
+}
+
+/// What the last run of all databases warned of; of other runs only if there was none.
+pub(crate) async fn last_warnings(step_functions: &StepFunctions, runs: &[Run]) -> Vec<String> {
+    let is_whole = |run: &&Run| !matches!(run.started_by, Trigger::RdsEvent | Trigger::AnotherRun);
+    // The latest first.
+    let mut whole = runs.iter().filter(is_whole).filter(|run| run.ended_at.is_some());
+    let scheduled = whole.clone().find(|run| run.started_by == Trigger::Schedule);
+    let Some(run) = scheduled.or_else(|| whole.next()) else {
+        return Vec::new();
+    };
+    let detail = step_functions.detail(&run.arn).await.ok();
+    let summary = detail.and_then(|detail| RunSummary::from_detail(&detail).ok());
+    summary.map(|summary| summary.warnings).unwrap_or_default()
 }
 
 /// What started a run, by its input.

@@ -20,6 +20,9 @@ use crate::audit::{page, page_file, sha256_of_data};
 
 const OTHER_KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/22222222-2222-4222-8222-222222222222";
 
+/// What list-targets says of a tag that it cannot read.
+const KEEP_DAYS_WARNING: &str = "instance mistaken: the tag snapferry:keep-days is not a whole number from 1 to 3650";
+
 /// What the parameters of a stack are by default, and one rule more.
 const POLICY: [(&str, &str); 9] = [
     ("ObjectiveHours", "26"),
@@ -213,7 +216,9 @@ fn nights(account: &Account) {
         ..Execution::run(name, now, hours_ago)
     };
     account.executions([
-        scheduled("nightly", 7).takes(180).fails("CopiesFailed", "{}"),
+        scheduled("nightly", 7)
+            .takes(180)
+            .fails("CopiesFailed", &json!({"warnings": [KEEP_DAYS_WARNING]}).to_string()),
         scheduled("nightly-1", 31),
         Execution {
             input: json!({"only": ["orders"]}),
