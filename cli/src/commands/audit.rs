@@ -119,7 +119,10 @@ fn table_for_spreadsheets(history: &History) -> String {
     let triggers = history.triggers();
     csv(
         &heading,
-        history.entries.iter().map(|entry| cells(entry, triggers.of(entry))),
+        history
+            .entries
+            .iter()
+            .map(|entry| cells(entry, triggers.trigger_of(entry))),
     )
 }
 

@@ -313,7 +313,7 @@ pub(crate) struct Triggers<'a>(BTreeMap<&'a str, Trigger>);
 
 impl Triggers<'_> {
     /// In a few words; nothing if it is not known.
-    pub(crate) fn of(&self, entry: &HistoryEntry) -> &'static str {
+    pub(crate) fn trigger_of(&self, entry: &HistoryEntry) -> &'static str {
         let run = entry.run.as_deref().and_then(|run| self.0.get(run));
         run.map_or("", |trigger| trigger.words())
     }

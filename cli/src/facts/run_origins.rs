@@ -20,7 +20,7 @@ const MAX_RUNS: usize = 20_000;
 const MAX_ASKED: usize = 100;
 
 /// A run may begin this long before its last execution does.
-const LONGEST_HOURS: i64 = 48;
+const MAX_HOURS: i64 = 48;
 
 /// What started a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,7 +87,7 @@ pub(crate) async fn read(
         .map(|(suffix, _)| suffix.as_str())
         .collect();
     let begin = since
-        .checked_sub(SignedDuration::from_hours(LONGEST_HOURS))
+        .checked_sub(SignedDuration::from_hours(MAX_HOURS))
         .unwrap_or(Timestamp::MIN);
     let found = step_functions
         .executions(&stack.copy_fleet_arn, begin, MAX_RUNS)

@@ -316,3 +316,23 @@ async fn an_audit_of_the_future_is_refused() {
         "{refused}"
     );
 }
+
+/// N39: RDS says 1 GiB of every Aurora snapshot, which is no size.
+#[tokio::test]
+async fn a_cluster_has_no_size_in_any_json() {
+    let account = account();
+    for (command, list) in [
+        ("status --json", "databases"),
+        ("copies --json", "copies"),
+        ("audit --json", "databases"),
+        ("audit --json", "copies"),
+    ] {
+        let said = account.say(command).await.json();
+        let lines = said[list].as_array().expect("a list").iter();
+        let sizes: Vec<_> = lines
+            .filter(|line| line["database"] == "billing")
+            .map(|line| line["sizeGib"].clone())
+            .collect();
+        assert_eq!(sizes, [json!(null)], "{command}, {list}");
+    }
+}
