@@ -98,7 +98,7 @@ def test_it_is_all_there_without_javascript(visit, page_file):
         "Recovery point age of each database",
         "Source deleted",
         "Exceptions",
-        "The last work",
+        "Last activity",
         "Runs",
     ]
     facts = page.locator(".facts").inner_text()

@@ -277,9 +277,14 @@ impl History {
 
     /// Number of entries per outcome, the most frequent first: `3 copied, 1 failed`.
     pub(crate) fn counted(&self) -> String {
+        self.counted_as(|entry| entry.outcome.to_string())
+    }
+
+    /// The same in other words.
+    pub(crate) fn counted_as(&self, word: impl Fn(&HistoryEntry) -> String) -> String {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for entry in &self.entries {
-            *counts.entry(entry.outcome.to_string()).or_default() += 1;
+            *counts.entry(word(entry)).or_default() += 1;
         }
         let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -18,7 +18,7 @@ use crate::facts::freshness::{DatabaseFreshness, Freshness, living_and_missed};
 use crate::facts::history::{EntryOutcome, History, HistoryEntry};
 use crate::facts::run_origins::{Run, Trigger};
 use crate::format::{copies, databases, format_duration, format_utc};
-use crate::output::audit_page::rows::{DatabaseRow, MAX_LINKED, Rows};
+use crate::output::audit_page::rows::{DatabaseRow, MAX_LINKED, Rows, uneventful_word};
 use crate::output::audit_page::timeline::{Timeline, timeline};
 
 /// What every page has near its beginning, those of earlier commits too, and nothing else does.
@@ -114,7 +114,13 @@ pub(crate) fn audit_page(history: &History, sha256: &str) -> Result<String, CliE
         timeline: timeline(history),
         runs,
         hidden_runs,
-        counted: history.counted(),
+        counted: history.counted_as(|entry| {
+            match entry.outcome {
+                EntryOutcome::Ended(outcome) => uneventful_word(outcome).map(str::to_owned),
+                EntryOutcome::Running | EntryOutcome::Failed => None,
+            }
+            .unwrap_or_else(|| entry.outcome.to_string())
+        }),
         prefixes: prefixes(history),
         links_all: history.entries.len() <= MAX_LINKED,
         prints_unfolded: history.entries.len() + history.copies.len() <= MAX_PRINTED,
@@ -133,7 +139,11 @@ fn facts(history: &History) -> Vec<(&'static str, String)> {
         let of: BTreeSet<_> = history.copies.iter().map(|copy| &copy.resource_id).collect();
         let verified = history.copies.iter().filter(|copy| copy.verified_at.is_some()).count();
         let (all, of) = (copies(history.copies.len()), databases(of.len()));
-        format!("{all} of {of}, {verified} of them verified")
+        if verified == history.copies.len() {
+            format!("{all} of {of}, all verified")
+        } else {
+            format!("{all} of {of}, {verified} of them verified")
+        }
     };
     let key = policy("DestinationKmsKey").map(|key| match &history.usual_key {
         Some(usual) if *usual != key => format!("{key}; most copies: {usual}"),

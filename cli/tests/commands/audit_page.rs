@@ -251,7 +251,7 @@ async fn the_page_has_what_an_auditor_asks_for() {
         "data-label=\"Started by\">an RDS event<",
         "data-label=\"Started by\">by hand, or another program<",
         // Each copy: where it is from, and what was compared.
-        " \u{2192} snapferry-orders-2026-11-22-03-30-1a2b3c4d5e6f, recovery point 2026-11-22 03:30, verified 05:",
+        " \u{2192} snapferry-orders-2026-11-22-03-30-1a2b3c4d5e6f, recovery point 2026-11-22 03:30, verified 06:",
         "engine: postgres = postgres; engine version: 16.3 = 16.3; encryption: sse-kms = sse-kms; key: \
          11111111-1111-4111-8111-111111111111 = 11111111-1111-4111-8111-111111111111; size: 200 GiB = 200 GiB",
         // Reasons where nothing was copied.
@@ -286,7 +286,7 @@ async fn the_page_has_what_an_auditor_asks_for() {
         listed.contains("CopyFailed") && listed.contains("OptionGroupMissing"),
         "{listed}"
     );
-    assert!(!listed.contains("copied since"), "{listed}");
+    assert!(!listed.contains("a verified copy since"), "{listed}");
 }
 
 /// N48: what has no age has no bar, and what is gone has a list of its own.
@@ -317,11 +317,11 @@ async fn a_failure_is_no_colour_alone() {
     let page = page(&fleet(), "").await;
     let begin = page.find("id=\"timeline\"").expect("a timeline");
     let timeline = page[begin..].split("</section>").next().expect("a section");
-    let failed = timeline.find("class=\"failed\" x=").expect("a failed bar");
-    let row = &timeline[..failed];
-    let row = &row[row.rfind("<li>").expect("a row")..];
-    assert!(row.contains("class=\"copying\""), "{row}");
-    assert!(timeline.contains("CopyFailed at 55 %"), "{timeline}");
+    let mut rows = timeline.split("<li>");
+    let ledger = rows.find(|row| row.contains(">ledger</a>")).expect("a row");
+    for part in ["class=\"copying\"", "class=\"failed\"", "CopyFailed at 55 %"] {
+        assert!(ledger.contains(part), "{part} is missing in {ledger}");
+    }
     assert!(page.contains(".failed { fill: url(#hatch); }"));
     assert!(timeline.contains("executions that copied or failed"), "{timeline}");
     assert!(timeline.contains(" after 6 h"), "{timeline}");
@@ -464,6 +464,7 @@ async fn a_large_fleet_is_a_page_of_less_than_2_mb() {
         i64::try_from(listed),
         Ok(i64::try_from(DATABASES).expect("few") * DAYS - 1)
     );
+    assert!(page.contains("a verified copy since"), "the night found one");
     assert!(page.contains("3480 more are not shown here"));
     assert!(page.contains("the last 60 executions that copied or failed"));
 }

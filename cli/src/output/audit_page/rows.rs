@@ -140,12 +140,14 @@ impl<'a> Rows<'a> {
             }
         }
         // Of what no copy is left, and what is left out now.
-        for (_, entries) in std::mem::take(&mut self.entries) {
+        for ((_, id), entries) in std::mem::take(&mut self.entries) {
             let Some(latest) = entries.first() else { continue };
             let (is_retired, name) = (latest.retired, latest.name());
             let row = self.with_executions(
                 DatabaseRow {
                     value: "no copy held".to_owned(),
+                    // It may have had the name of one that exists.
+                    reason: (id != latest.database).then(|| format!("Its resource id was {id}.")),
                     ..DatabaseRow::new(name, "faint")
                 },
                 Vec::new(),
@@ -350,7 +352,7 @@ fn execution_item(entry: &HistoryEntry, is_linked: bool) -> ExecutionItem<'_> {
 }
 
 /// The word for an execution that had nothing to do; nothing if it had.
-fn uneventful_word(outcome: Outcome) -> Option<&'static str> {
+pub(super) fn uneventful_word(outcome: Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Current => Some("up to date"),
         Outcome::Nothing => Some("no snapshot to copy"),
