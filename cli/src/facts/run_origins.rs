@@ -69,6 +69,17 @@ pub(crate) struct Run {
     pub(crate) arn: String,
 }
 
+impl Run {
+    /// Whether it did not end well.
+    pub(crate) fn has_failed(&self) -> bool {
+        has_failed(self.status)
+    }
+}
+
+fn has_failed(status: ExecutionStatus) -> bool {
+    !matches!(status, ExecutionStatus::Running | ExecutionStatus::Succeeded)
+}
+
 /// The runs since then, by the end of the names of their executions. `worked` has that of each execution, and whether it
 /// says that an event started its run.
 pub(crate) async fn read(
@@ -98,8 +109,7 @@ pub(crate) async fn read(
         let suffix = suffix_of_run(&run.arn);
         let count = executions.get(suffix.as_str()).copied().unwrap_or_default();
         // One that began no execution is of interest if it failed: nothing else tells of it.
-        let has_failed = !matches!(run.status, ExecutionStatus::Running | ExecutionStatus::Succeeded);
-        let is_of_period = count > 0 || has_failed && run.started >= since;
+        let is_of_period = count > 0 || has_failed(run.status) && run.started >= since;
         if !is_of_period || Purpose::is_name_of_dry_run(&run.name) {
             continue;
         }

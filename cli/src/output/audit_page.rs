@@ -18,7 +18,7 @@ use crate::facts::freshness::{DatabaseFreshness, Freshness, living_and_missed};
 use crate::facts::history::{EntryOutcome, History, HistoryEntry};
 use crate::facts::run_origins::{Run, Trigger};
 use crate::format::{copies, databases, format_duration, format_utc};
-use crate::output::audit_page::rows::{DatabaseRow, MAX_LINKED, Rows, uneventful_word};
+use crate::output::audit_page::rows::{DatabaseRow, MAX_LINKED, Rows, link_text, percent, uneventful_word};
 use crate::output::audit_page::timeline::{Timeline, timeline};
 
 /// What every page has near its beginning, those of earlier commits too, and nothing else does.
@@ -70,6 +70,7 @@ impl AuditPage<'_> {
 /// Executions of a database that failed in the same way.
 struct Failure<'a> {
     latest: &'a HistoryEntry,
+    link_text: &'a str,
     name: String,
     number: usize,
     /// Whether a later execution copied the database.
@@ -229,6 +230,7 @@ fn failures(history: &History) -> Vec<Failure<'_>> {
             Some(known) => known.number += 1,
             None => failures.push(Failure {
                 latest: entry,
+                link_text: link_text(entry),
                 number: 1,
                 is_made_good: copied.contains(&name),
                 name,
@@ -266,17 +268,16 @@ fn runs(history: &History) -> (Vec<RunRow<'_>>, usize) {
 }
 
 fn run_row(run: &Run) -> RunRow<'_> {
-    use crate::aws::step_functions::ExecutionStatus::{Failed, Running, Stopped, Succeeded, TimedOut};
     let took = run
         .ended_at
         .map(|ended| format_duration(ended.duration_since(run.started_at)));
     RunRow {
         run,
         status: run.status.to_string(),
-        class: match run.status {
-            Succeeded => "good",
-            Running => "soon",
-            Failed | Stopped | TimedOut => "bad",
+        class: match (run.has_failed(), run.ended_at) {
+            (true, _) => "bad",
+            (false, Some(_)) => "good",
+            (false, None) => "soon",
         },
         took: took.unwrap_or_default(),
         databases: databases(run.executions),
@@ -289,11 +290,6 @@ fn prefixes(history: &History) -> BTreeSet<&str> {
     let all = of_entries.chain(history.runs.iter().map(|run| run.link.as_str()));
     let name_begins = |link: &str| link.rfind(['=', ':']).map_or(link.len(), |at| at + 1);
     all.map(|link| &link[..name_begins(link)]).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of a few years are exact")]
-fn percent(part: i64, whole: i64) -> f64 {
-    part as f64 * 100.0 / whole.max(1) as f64
 }
 
 #[cfg(test)]

@@ -324,7 +324,7 @@ async fn a_failure_is_no_colour_alone() {
     }
     assert!(page.contains(".failed { fill: url(#hatch); }"));
     assert!(timeline.contains("executions that copied or failed"), "{timeline}");
-    assert!(timeline.contains(" after 6 h"), "{timeline}");
+    assert!(timeline.contains(" after 4 h 30 min"), "{timeline}");
     let first = timeline.find("class=\"value bad\"").expect("a failure");
     assert!(
         first < timeline.find("class=\"value \"").expect("a copy"),

@@ -6,7 +6,6 @@ use domain::kind::DatabaseKind;
 use domain::payload::Outcome;
 use jiff::SignedDuration;
 
-use super::percent;
 use crate::facts::copy_list::CopyLine;
 use crate::facts::evidence::{Comparison, ComparisonResult};
 use crate::facts::freshness::{DatabaseFreshness, Freshness};
@@ -305,15 +304,19 @@ impl DatabaseRow<'_> {
     }
 }
 
+/// The name of the execution, or without it that of the copy: on paper it is all that is left of the link.
+pub(super) fn link_text(entry: &HistoryEntry) -> &str {
+    let of_execution = entry.execution.as_deref().and_then(|arn| arn.rsplit(':').next());
+    of_execution.or(entry.copy.as_deref()).unwrap_or("execution")
+}
+
 /// An execution, with what it did.
 fn execution_item(entry: &HistoryEntry, is_linked: bool) -> ExecutionItem<'_> {
-    let arn = entry.execution.as_deref();
-    let name = arn.and_then(|arn| arn.rsplit(':').next()).or(entry.copy.as_deref());
     let word = match (entry.outcome, entry.percent) {
         (EntryOutcome::Failed, Some(percent)) => format!("{} at {percent} %", entry.ended()),
         _ => entry.ended(),
     };
-    let copy = entry.copy.as_deref().filter(|_| arn.is_some());
+    let copy = entry.copy.as_deref().filter(|_| entry.execution.is_some());
     let mut parts = Vec::new();
     parts.extend(match (&entry.source, copy) {
         (Some(source), Some(copy)) => Some(format!("{source} \u{2192} {copy}")),
@@ -342,7 +345,7 @@ fn execution_item(entry: &HistoryEntry, is_linked: bool) -> ExecutionItem<'_> {
     }
     ExecutionItem {
         started: format_utc(entry.started_at),
-        name: name.unwrap_or("execution"),
+        name: link_text(entry),
         link: is_linked.then_some(entry.link.as_str()),
         word,
         class: outcome_class(entry.outcome),
@@ -408,4 +411,10 @@ fn outcome_class(outcome: EntryOutcome) -> &'static str {
         EntryOutcome::Failed => "bad",
         EntryOutcome::Ended(_) => "faint",
     }
+}
+
+/// How much of the whole a part is.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a few years are exact")]
+pub(super) fn percent(part: i64, whole: i64) -> f64 {
+    part as f64 * 100.0 / whole.max(1) as f64
 }

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::percent;
 use crate::facts::history::{EntryOutcome, History, HistoryEntry, MAX_BARS};
 use crate::format::{copies, format_duration, format_utc, plural};
+use crate::output::audit_page::rows::percent;
 
 /// Nothing that happened is too short to be seen: percent of the timeline.
 const MIN_PERCENT: f64 = 0.4;
