@@ -212,10 +212,11 @@ Exit codes: 0 there is a verified copy, 1 error or there is none.")]
 Examples:
   snapferry audit
   snapferry audit --since 2026-11-01 --html audit.html
-  snapferry audit --since 36h --json
+  snapferry audit --html audit.html --json > audit.json    # the page has the SHA-256 of this JSON
+  snapferry audit --since 36h --csv > audit.csv
   snapferry audit --destination eu-central-1    # the source region is lost: only what the tags of the copies show
 
-The page is a single file without scripts; it needs no network.
+The page is a single file without scripts; it needs no network. A file that is not an audit page is not overwritten.
 
 Exit codes: 0 written, 1 error.")]
     Audit(Audit),
@@ -338,9 +339,12 @@ pub struct Audit {
     /// Write an HTML report to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
-    /// Write JSON
+    /// Write JSON. With --html of the same call the page shows the SHA-256 of it
     #[arg(long)]
     pub json: bool,
+    /// Write CSV: a line per execution
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
     /// Maximum age of the data in a database's newest verified copy, for the page
     #[arg(long, help = objective_help(", for the page"), value_parser = parse_duration, value_name = "DURATION",
         value_hint = ValueHint::Other)]

@@ -30,7 +30,7 @@ impl ExitStatus {
             Self::Success => 0,
             Self::Problem => 1,
             Self::Error => 2,
-            Self::Interrupted => 3,
+            Self::Interrupted | Self::Terminated => 3,
         };
         if severity(other) > severity(self) { other } else { self }
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -194,9 +195,14 @@ def test_audit_and_restore_command_end_with_0_or_1(seed, snapferry, tmp_path):
     assert re.search(r"^\S+ \S+ +orders +copied", said.stdout, re.MULTILINE), said.stdout
     said = snapferry("audit", "--html", str(tmp_path / "audit.html"), expect=0)
     assert said.stdout == ""
-    assert said.stderr == f"Wrote {tmp_path}/audit.html.\n"
+    digest = hashlib.sha256((tmp_path / "audit.html").read_bytes()).hexdigest()
+    assert said.stderr == f"Wrote {tmp_path}/audit.html, SHA-256 {digest}.\n"
     assert (tmp_path / "audit.html").read_text().startswith("<!doctype html>")
     snapferry("audit", "--html", str(tmp_path / "no" / "audit.html"), expect=1)
+    # N38: what is not a page stays.
+    (tmp_path / "notes.txt").write_text("mine")
+    snapferry("audit", "--html", str(tmp_path / "notes.txt"), expect=1)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
     snapferry("audit", "--since", "yesterday", expect=1)
 
     said = snapferry("restore-command", "cluster:billing", "--as", "billing-drill", expect=0)
@@ -215,7 +221,7 @@ def test_a_database_that_is_gone_stands_in_the_audit(seed, snapferry, cloud, run
     assert "instance gone (retired): succeeded" in said.stderr
     entries = json.loads(snapferry("audit", "--stack", stack, "--since", "1h", "--json", expect=0).stdout)["entries"]
     gone = [entry for entry in entries if entry["database"] == "gone"]
-    assert [(one["retired"], one["outcome"], one["deleted"]) for one in gone] == [
+    assert [(one["retired"], one["outcome"], [copy["id"] for copy in one["deleted"]]) for one in gone] == [
         (True, "retired", [copies["acme-gone-1072h-old"]])
     ]
 
@@ -436,9 +442,19 @@ ENTRY = record(
         "sizeGib": or_null(NUMBER),
         "copy": or_null(TEXT),
         "kmsKeyArn": or_null(TEXT),
-        "verifiedFields": every(TEXT),
-        "deleted": every(TEXT),
+        "evidence": every(
+            record(
+                {
+                    "field": TEXT,
+                    "expected": or_null(TEXT),
+                    "found": or_null(TEXT),
+                    "result": one_of("equal", "not-reported"),
+                }
+            )
+        ),
+        "deleted": REASONED,
         "kept": NUMBER,
+        "warnings": every(TEXT),
         "link": {"type": "string", "pattern": "^https://"},
     },
     resourceId=TEXT,
@@ -446,17 +462,79 @@ ENTRY = record(
     error=TEXT,
     cause=TEXT,
     execution=TEXT,
+    run=TEXT,
+    percent=NUMBER,
+)
+HELD = record(
+    {
+        "database": TEXT,
+        "kind": KIND,
+        "resourceId": TEXT,
+        "retired": TRUTH,
+        "copy": TEXT,
+        "state": one_of("verified", "in progress", "not verified", "failed", "different", "being deleted"),
+        "percent": or_null(NUMBER),
+        "capturedAt": TIME,
+        "ageSeconds": NUMBER,
+        "requestedAt": TIME,
+        "verifiedAt": or_null(TIME),
+        "sizeGib": or_null(NUMBER),
+        "kmsKeyArn": or_null(TEXT),
+        "encryption": one_of("none", "sse-kms", "sse-rds"),
+        "engine": TEXT,
+        "engineVersion": TEXT,
+        "optionGroup": or_null(TEXT),
+        "hold": TRUTH,
+        "source": TEXT,
+    },
+    retention=TEXT,
+)
+EXCEPTION = record(
+    {
+        "kind": one_of(
+            "not-encrypted",
+            "aws-owned-key",
+            "other-key",
+            "other-option-group",
+            "unsupported",
+            "left-out",
+            "no-snapshots",
+            "warning",
+        ),
+        "text": TEXT,
+    },
+    database=TEXT,
+)
+RUN = record(
+    {
+        "name": TEXT,
+        "startedBy": one_of("schedule", "rds-event", "snapferry", "another-run", "other", "not-asked"),
+        "startedAt": TIME,
+        "endedAt": or_null(TIME),
+        "status": STAGE,
+        "executions": NUMBER,
+        "link": {"type": "string", "pattern": "^https://"},
+    }
 )
 AUDIT = record(
     {
         **WHERE,
+        "version": one_of(2),
         "since": TIME,
+        "generator": TEXT,
+        "sourceRegions": every(TEXT),
+        "policy": {"type": "object", "additionalProperties": TEXT},
         "databases": every(DATABASE),
+        "copies": every(HELD),
+        "exceptions": every(EXCEPTION),
+        "runs": every(RUN),
         "entries": every(ENTRY),
         "complete": TRUTH,
         "notes": every(TEXT),
     },
     stack=TEXT,
+    account=TEXT,
+    usualKey=TEXT,
 )
 PLANNED = record(
     {
@@ -565,7 +643,9 @@ def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
     for entry in reversed(audit["entries"]):
         latest[entry["database"]] = entry
     assert latest["ledger"]["error"] == "CopyFailed"
-    assert latest["orders"]["verifiedFields"]
+    assert {one["result"] for one in latest["orders"]["evidence"]} <= {"equal", "not-reported"}
+    assert "engine" in {one["field"] for one in latest["orders"]["evidence"]}
+    assert {"snapferry"} <= {run["startedBy"] for run in audit["runs"]}
     assert latest["billing"]["kind"] == "cluster"
     by_copies = read(AUDIT, "audit", *ON_THE_DAY)
     assert all("execution" not in entry for entry in by_copies["entries"])

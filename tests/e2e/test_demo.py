@@ -120,7 +120,8 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
     # The program's audit and that of the demo, which reads the executions on its own, say the same.
     latest = {}
     for entry in reversed(json.loads(snapferry_audit(cloud))["entries"]):
-        latest[entry["kind"], entry["database"]] = (entry["outcome"], entry.get("error"), sorted(entry["deleted"]))
+        deleted = sorted(copy["id"] for copy in entry["deleted"])
+        latest[entry["kind"], entry["database"]] = (entry["outcome"], entry.get("error"), deleted)
     assert latest == {
         (record["kind"], record["id"]): (record["outcome"], record["error"], sorted(record["pruned"]))
         for record in audit

@@ -13,6 +13,22 @@ use jiff::SignedDuration;
 
 use crate::error::CliError;
 
+/// Parameters that are a policy: what an auditor asks for. The address for e-mail is not among them.
+const POLICY: [&str; 12] = [
+    "DestinationKmsKey",
+    "KeepCopies",
+    "KeepDaily",
+    "KeepDays",
+    "KeepMonthly",
+    "KeepWeekly",
+    "KeepYearly",
+    "MaxDeletesPerRun",
+    "ObjectiveHours",
+    "RetiredKeepDays",
+    "ScheduleExpression",
+    "Selection",
+];
+
 const NEEDS: &str = "cloudformation:DescribeStacks on the stack";
 
 /// The stack.
@@ -31,6 +47,8 @@ pub(crate) struct Stack {
     pub(crate) retention: StackRetention,
     /// Maximum age of the newest verified copy of a database (`ObjectiveHours`).
     pub(crate) objective: Option<SignedDuration>,
+    /// The parameters that say what is kept, when runs start and which key encrypts, as far as CloudFormation reports them.
+    pub(crate) policy: BTreeMap<&'static str, String>,
     /// The state machine that a run is an execution of.
     pub(crate) copy_fleet_arn: String,
     /// The state machine that the copy of one database is an execution of.
@@ -57,6 +75,14 @@ impl Stack {
         })?;
         let found = answer.stacks().first().ok_or_else(missing)?;
         Self::read(found, region, name)
+    }
+
+    /// The account that it is in.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.copy_fleet_arn
+            .split(':')
+            .nth(4)
+            .filter(|account| !account.is_empty())
     }
 
     fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {
@@ -107,6 +133,10 @@ impl Stack {
                 copy_deadline_hours: number("CopyDeadlineHours"),
             },
             objective: parameters.get("ObjectiveHours").and_then(|hours| parse_hours(hours)),
+            policy: POLICY
+                .into_iter()
+                .filter_map(|name| Some((name, (*parameters.get(name)?).to_owned())))
+                .collect(),
             copy_fleet_arn: take(&outputs, "CopyFleetStateMachineArn", "output")?,
             copy_snapshot_arn: take(&outputs, "CopySnapshotStateMachineArn", "output")?,
         })

@@ -1,17 +1,27 @@
 //! `snapferry audit`: what was copied, when, under which key, how it was verified and what was deleted, as a table, as
-//! JSON or as a page.
+//! JSON, as CSV or as a page.
 
+use std::borrow::Cow;
+use std::io::Read;
 use std::path::Path;
+
+use domain::hash::hex_prefix;
+use jiff::Timestamp;
 
 use crate::args::{Audit, Global};
 use crate::aws::account::Account;
 use crate::commands::copy_source;
 use crate::error::{CliError, ExitStatus};
-use crate::facts::history::{EntryOutcome, History};
+use crate::facts::evidence::{Comparison, ComparisonResult};
+use crate::facts::history::{EntryOutcome, History, HistoryEntry};
 use crate::format::{copies, format_duration, format_size, format_utc, plural, unless_zero};
-use crate::output::audit_page::audit_page;
+use crate::output::audit_page::{MARK, audit_page};
+use crate::output::csv::csv;
 use crate::output::table::{Cell, Column, Table};
-use crate::output::terminal::{Style, Terminal};
+use crate::output::terminal::{Style, Terminal, json_text};
+
+/// Most of a file that is read to see whether it is a page of this program.
+const BEGINNING: u64 = 4096;
 
 /// Collects what happened, and writes it.
 pub(crate) async fn run(
@@ -27,19 +37,48 @@ pub(crate) async fn run(
             "Give a time before now with --since: a duration (7d, 36h) or a day.",
         ));
     }
+    if let Some(file) = &options.html {
+        check_file(file)?;
+    }
     let source = copy_source::find(account, global, &options.copies).await?;
     let objective = source.objective(options.objective);
     let history = History::collect(account, source, since, objective, options.html.is_some()).await?;
     if let Some(file) = &options.html {
-        write(file, &audit_page(&history)?)?;
-        terminal.eprintln(&format!("Wrote {}.", file.display()));
+        // The hash is that of what `--json` writes of the same facts.
+        let page = audit_page(&history, &sha256(&json_text(&history)))?;
+        write(file, &page)?;
+        terminal.eprintln(&format!("Wrote {}, SHA-256 {}.", file.display(), sha256(&page)));
     }
     if options.json {
         terminal.print_json(&history);
+    } else if options.csv {
+        terminal.print(&table_for_spreadsheets(&history));
     } else if options.html.is_none() {
         show(&history, terminal);
     }
     Ok(ExitStatus::Success)
+}
+
+/// As `sha256sum` prints it.
+fn sha256(text: &str) -> String {
+    hex_prefix(text, 64)
+}
+
+/// Refuses to replace a file that is not a page of this program (N38): the name may be a slip of the finger.
+fn check_file(file: &Path) -> Result<(), CliError> {
+    // What is no file (a pipe, a terminal) has nothing to lose, and what cannot be read is an error when it is written.
+    let is_file = std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file());
+    let opened = is_file.then(|| std::fs::File::open(file).ok()).flatten();
+    let Some(opened) = opened else { return Ok(()) };
+    let mut beginning = Vec::new();
+    let is_read = opened.take(BEGINNING).read_to_end(&mut beginning).is_ok();
+    if is_read && (beginning.is_empty() || String::from_utf8_lossy(&beginning).contains(MARK)) {
+        return Ok(());
+    }
+    Err(CliError::new(
+        format!("{} exists and is not an audit page.", file.display()),
+        "Delete it, or give another file with --html.",
+    ))
 }
 
 fn write(file: &Path, page: &str) -> Result<(), CliError> {
@@ -49,6 +88,86 @@ fn write(file: &Path, page: &str) -> Result<(), CliError> {
             "Give another file with --html.",
         )
     })
+}
+
+/// A line per execution.
+fn table_for_spreadsheets(history: &History) -> String {
+    let heading = [
+        "database",
+        "kind",
+        "resourceId",
+        "outcome",
+        "error",
+        "cause",
+        "startedAt",
+        "endedAt",
+        "requestedAt",
+        "verifiedAt",
+        "recoveryPoint",
+        "source",
+        "engine",
+        "sizeGib",
+        "copy",
+        "kmsKeyArn",
+        "evidence",
+        "deleted",
+        "warnings",
+        "run",
+        "startedBy",
+        "execution",
+    ];
+    let triggers = history.triggers();
+    csv(
+        &heading,
+        history
+            .entries
+            .iter()
+            .map(|entry| cells(entry, triggers.trigger_of(entry))),
+    )
+}
+
+fn cells<'a>(entry: &'a HistoryEntry, started_by: &'static str) -> Vec<Cow<'a, str>> {
+    let text = |text: &'a Option<String>| Cow::Borrowed(text.as_deref().unwrap_or_default());
+    let time = |time: Option<Timestamp>| Cow::Owned(time.map(|time| time.to_string()).unwrap_or_default());
+    let deleted = entry.deleted.iter();
+    let deleted: Vec<String> = deleted.map(|copy| format!("{} ({})", copy.id, copy.reason)).collect();
+    let evidence: Vec<String> = entry.evidence.iter().map(comparison).collect();
+    vec![
+        Cow::Borrowed(&entry.database),
+        Cow::Owned(entry.kind.to_string()),
+        text(&entry.resource_id),
+        Cow::Owned(entry.outcome.to_string()),
+        text(&entry.error),
+        text(&entry.cause),
+        time(Some(entry.started_at)),
+        time(entry.ended_at),
+        time(entry.requested_at),
+        time(entry.verified_at),
+        time(entry.captured_at),
+        text(&entry.source),
+        text(&entry.engine),
+        Cow::Owned(format_size(entry.size_gib)),
+        text(&entry.copy),
+        text(&entry.kms_key_arn),
+        Cow::Owned(evidence.join("; ")),
+        Cow::Owned(deleted.join("; ")),
+        Cow::Owned(entry.warnings.join("; ")),
+        text(&entry.run),
+        Cow::Borrowed(started_by),
+        text(&entry.execution),
+    ]
+}
+
+/// `engine: expected postgres, found postgres`.
+fn comparison(one: &Comparison) -> String {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not recorded)".to_owned());
+    match one.result {
+        ComparisonResult::Equal => {
+            let (expected, found) = (value(&one.expected), value(&one.found));
+            format!("{}: expected {expected}, found {found}", one.field)
+        }
+        ComparisonResult::NotReported => format!("{}: expected {}, not reported", one.field, value(&one.expected)),
+    }
 }
 
 fn show(history: &History, terminal: &mut Terminal<'_>) {

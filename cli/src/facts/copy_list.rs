@@ -28,9 +28,9 @@ const MAX_ASKED: usize = 50;
 pub(crate) struct CopyLine {
     pub(crate) database: String,
     pub(crate) kind: DatabaseKind,
-    resource_id: String,
+    pub(crate) resource_id: String,
     /// Whether the database no longer exists, as far as the source region was asked.
-    retired: bool,
+    pub(crate) retired: bool,
     pub(crate) copy: String,
     pub(crate) state: &'static str,
     pub(crate) percent: Option<i32>,
@@ -41,9 +41,14 @@ pub(crate) struct CopyLine {
     pub(crate) verified_at: Option<Timestamp>,
     pub(crate) size_gib: Option<i32>,
     pub(crate) kms_key_arn: Option<String>,
+    /// How RDS says that it is encrypted: `none`, `sse-kms`, or `sse-rds` with a key that AWS owns.
+    pub(crate) encryption: &'static str,
+    pub(crate) engine: String,
+    pub(crate) engine_version: String,
+    pub(crate) option_group: Option<String>,
     /// Whether a person keeps it.
-    hold: bool,
-    source: String,
+    pub(crate) hold: bool,
+    pub(crate) source: String,
     /// Why it stays, or that it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retention: Option<String>,
@@ -74,6 +79,10 @@ impl CopyLine {
                 verified_at: copy.verified_at(),
                 size_gib: copy.snapshot.data_gib(),
                 kms_key_arn: copy.own.kms_key_arn.clone(),
+                encryption: copy.snapshot.encryption.name(),
+                engine: copy.snapshot.engine.clone(),
+                engine_version: copy.snapshot.engine_version.clone(),
+                option_group: copy.snapshot.option_group.clone(),
                 hold: copy.own.hold,
                 source: copy.own.source_arn.clone(),
                 retention: None,

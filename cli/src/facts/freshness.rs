@@ -134,7 +134,7 @@ pub(crate) struct DatabaseFreshness {
     pub(crate) database: String,
     pub(crate) kind: DatabaseKind,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resource_id: Option<String>,
+    pub(crate) resource_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_region: Option<String>,
     pub(crate) state: Freshness,

@@ -1,12 +1,12 @@
 //! What happened: one entry per execution of copy-snapshot, or, with the source region lost, per copy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use domain::copy_tags::CopyStatus;
 use domain::kind::DatabaseKind;
-use domain::payload::{Outcome, Source};
+use domain::payload::{Outcome, PruneDecision, Source};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
@@ -18,17 +18,21 @@ use crate::aws::step_functions::{
 };
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies, OwnedCopy};
+use crate::facts::copy_list::{CopyLine, add_retention, retention};
 use crate::facts::copy_result::CopyResult;
+use crate::facts::evidence::{Comparison, comparisons};
+use crate::facts::exceptions::{Exception, exceptions, usual_key};
 use crate::facts::fleet::Fleet;
-use crate::facts::freshness::{DatabaseFreshness, assess};
+use crate::facts::freshness::{Assessment, DatabaseFreshness, assess};
 use crate::facts::last_executions::resource_id;
+use crate::facts::run_origins::{self, Run, Trigger};
 use crate::format::{counted, database_name, format_utc, outcome_word};
 
 /// Most executions that are read.
 const MAX_EXECUTIONS: usize = 20_000;
 
 /// Bars of the timeline.
-const MAX_BARS: usize = 60;
+pub(crate) const MAX_BARS: usize = 60;
 
 /// Hours without any execution that end a stretch of the timeline.
 const GAP_HOURS: i64 = 6;
@@ -45,8 +49,9 @@ impl EntryOutcome {
     pub(crate) const COPIED: Self = Self::Ended(Outcome::Copied);
     pub(crate) const COPIED_NOT_PRUNED: Self = Self::Ended(Outcome::CopiedNotPruned);
     pub(crate) const NOT_READY: Self = Self::Ended(Outcome::NotReady);
+    pub(crate) const CURRENT: Self = Self::Ended(Outcome::Current);
     const PENDING: Self = Self::Ended(Outcome::Pending);
-    const RETIRED: Self = Self::Ended(Outcome::Retired);
+    pub(crate) const RETIRED: Self = Self::Ended(Outcome::Retired);
 
     /// Whether the execution made a copy and verified it, whatever came after.
     pub(crate) fn is_copied(self) -> bool {
@@ -83,20 +88,20 @@ impl Serialize for EntryOutcome {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HistoryEntry {
     /// Its present name, if it exists; otherwise the one that it had then.
-    database: String,
-    kind: DatabaseKind,
+    pub(crate) database: String,
+    pub(crate) kind: DatabaseKind,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resource_id: Option<String>,
+    pub(crate) resource_id: Option<String>,
     /// The name that it had then, if that is another.
     #[serde(skip_serializing_if = "Option::is_none")]
-    former_name: Option<String>,
+    pub(crate) former_name: Option<String>,
     /// Whether it no longer existed.
-    retired: bool,
+    pub(crate) retired: bool,
     pub(crate) outcome: EntryOutcome,
     /// The error's name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    /// What the error says, or else what was not done and why.
+    pub(crate) error: Option<String>,
+    /// What the error says, or else why nothing was copied, or what was not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,
     pub(crate) started_at: Timestamp,
@@ -104,22 +109,40 @@ pub(crate) struct HistoryEntry {
     pub(crate) requested_at: Option<Timestamp>,
     pub(crate) verified_at: Option<Timestamp>,
     pub(crate) captured_at: Option<Timestamp>,
-    source: Option<String>,
-    engine: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) engine: Option<String>,
     pub(crate) size_gib: Option<i32>,
     pub(crate) copy: Option<String>,
     pub(crate) kms_key_arn: Option<String>,
-    /// Fields that were compared with the source and agree.
-    pub(crate) verified_fields: Vec<String>,
-    pub(crate) deleted: Vec<String>,
+    /// What was compared when it was verified.
+    pub(crate) evidence: Vec<Comparison>,
+    /// What was deleted, and by which rule.
+    pub(crate) deleted: Vec<PruneDecision>,
     kept: usize,
+    /// What was said beside the result.
+    pub(crate) warnings: Vec<String>,
+    /// The run that it belongs to, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    execution: Option<String>,
+    pub(crate) run: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) execution: Option<String>,
     /// The execution, or without it the copy, in the console.
     pub(crate) link: String,
     /// When the last check and the pruning began.
     #[serde(skip)]
     pub(crate) phases: Phases,
+    /// How far a failed copy was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) percent: Option<i32>,
+    /// Copies that RDS did not let go.
+    #[serde(skip)]
+    refused: Vec<PruneDecision>,
+    /// What its run gave its name.
+    #[serde(skip)]
+    suffix: String,
+    /// Whether an RDS event started its run.
+    #[serde(skip)]
+    is_of_event: bool,
 }
 
 /// When the last steps of an execution began, where that was asked for.
@@ -136,12 +159,28 @@ pub(crate) struct History {
     version: u32,
     pub(crate) now: Timestamp,
     pub(crate) since: Timestamp,
+    /// The program that wrote it, with its commit.
+    pub(crate) generator: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stack: Option<String>,
+    /// Regions of the databases.
+    pub(crate) source_regions: Vec<String>,
     pub(crate) region: String,
     pub(crate) owner: String,
     objective_seconds: i64,
+    /// The stack's parameters that say what is kept, when runs start and which key encrypts.
+    pub(crate) policy: BTreeMap<&'static str, String>,
+    /// The key that most verified copies are encrypted with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) usual_key: Option<String>,
     pub(crate) databases: Vec<DatabaseFreshness>,
+    /// Every copy that is held, the newest data of each database first.
+    pub(crate) copies: Vec<CopyLine>,
+    pub(crate) exceptions: Vec<Exception>,
+    /// The latest first.
+    pub(crate) runs: Vec<Run>,
     /// The latest first.
     pub(crate) entries: Vec<HistoryEntry>,
     /// Whether that is everything that happened since then.
@@ -179,32 +218,73 @@ impl History {
             rename(&mut entries, fleet);
         }
         join_running(&mut entries, &assessment.copies);
+        join_failed(&mut entries, &assessment.copies);
         entries.sort_by(|a, b| (b.started_at, &a.database).cmp(&(a.started_at, &b.database)));
+        let runs = match &source.stack {
+            Some(stack) => read_runs(account, stack, since, &mut entries).await,
+            None => Ok(Vec::new()),
+        };
+        let runs = runs.unwrap_or_else(|error| {
+            let note = format!("Which runs there were is not known. {error}");
+            assessment.notes.push(note.replace('\n', " "));
+            Vec::new()
+        });
         let timeline = last_stretch(&entries, now);
         if let Some(stack) = source.stack.as_ref().filter(|_| with_phases) {
             look_up_phases(&account.step_functions(&stack.region), &mut entries, &timeline).await;
         }
+        let copies = inventory(&assessment, source.stack.as_ref(), &entries, now);
+        let Assessment {
+            copies: owned,
+            databases,
+            warnings,
+            notes,
+            fleet,
+        } = assessment;
+        let of_run = match &source.stack {
+            Some(stack) => run_origins::last_warnings(&account.step_functions(&stack.region), &runs).await,
+            None => Vec::new(),
+        };
+        let said = warnings.iter().chain(&of_run).map(|warning| (None, warning.clone()));
+        let exceptions = exceptions(&owned, fleet.as_ref(), said.chain(last_warnings(&entries)));
         Ok(Self {
-            version: 1,
+            version: 2,
             now,
             since,
+            generator: env!("SNAPFERRY_VERSION"),
+            account: account_of(&source, &owned),
+            source_regions: source_regions(&source, &owned),
+            policy: source
+                .stack
+                .as_ref()
+                .map(|stack| stack.policy.clone())
+                .unwrap_or_default(),
+            usual_key: usual_key(&owned),
+            copies,
+            exceptions,
+            runs,
             stack: source.stack.map(|stack| stack.name),
             region: source.region,
             owner: source.owner_id,
             objective_seconds: objective.as_secs(),
-            databases: assessment.databases,
+            databases,
             entries,
             complete,
             timeline,
-            notes: assessment.warnings.into_iter().chain(assessment.notes).collect(),
+            notes: warnings.into_iter().chain(notes).collect(),
         })
     }
 
     /// Number of entries per outcome, the most frequent first: `3 copied, 1 failed`.
     pub(crate) fn counted(&self) -> String {
+        self.counted_as(|entry| entry.outcome.to_string())
+    }
+
+    /// The same in other words.
+    pub(crate) fn counted_as(&self, word: impl Fn(&HistoryEntry) -> String) -> String {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for entry in &self.entries {
-            *counts.entry(entry.outcome.to_string()).or_default() += 1;
+            *counts.entry(word(entry)).or_default() += 1;
         }
         let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -216,9 +296,31 @@ impl History {
         self.timeline.iter().map(|at| &self.entries[*at]).collect()
     }
 
+    /// What started the run of each entry.
+    pub(crate) fn triggers(&self) -> Triggers<'_> {
+        let runs = self.runs.iter();
+        Triggers(runs.map(|run| (run.name.as_str(), run.started_by)).collect())
+    }
+
+    /// Whether the last stretch of work has more executions than the timeline shows.
+    pub(crate) fn is_timeline_cut(&self) -> bool {
+        self.timeline.len() == MAX_BARS
+    }
+
     /// Maximum age of the newest verified copy of a database.
     pub(crate) fn objective(&self) -> SignedDuration {
         SignedDuration::from_secs(self.objective_seconds)
+    }
+}
+
+/// What started each run, by its name.
+pub(crate) struct Triggers<'a>(BTreeMap<&'a str, Trigger>);
+
+impl Triggers<'_> {
+    /// In a few words; nothing if it is not known.
+    pub(crate) fn trigger_of(&self, entry: &HistoryEntry) -> &'static str {
+        let run = entry.run.as_deref().and_then(|run| self.0.get(run));
+        run.map_or("", |trigger| trigger.words())
     }
 }
 
@@ -226,10 +328,25 @@ impl HistoryEntry {
     /// The entry of an execution whose name says what it is of.
     fn from_execution(region: &str, detail: &ExecutionDetail) -> Option<Self> {
         let execution = &detail.execution;
-        let ExecutionName { kind, id, retired, .. } = ExecutionName::parse(&execution.name)?;
+        let ExecutionName {
+            kind,
+            id,
+            suffix,
+            retired,
+        } = ExecutionName::parse(&execution.name)?;
         let result = CopyResult::from(detail);
         let outcome = EntryOutcome::new(execution.status, &result);
         let shortfall = shortfall(outcome, &result);
+        let evidence = if outcome.is_copied() {
+            comparisons(&result)
+        } else {
+            Vec::new()
+        };
+        let refused = result.pruned.refused.iter().map(|refused| PruneDecision {
+            id: refused.id.clone(),
+            reason: format!("RDS refused to delete it: {}", refused.reason),
+        });
+        let refused = refused.collect();
         // A copy that was there already is not this execution's.
         let copy = result.copy.filter(|_| outcome.is_copied());
         let finished = result.status.and_then(|status| status.finished_at);
@@ -255,12 +372,18 @@ impl HistoryEntry {
             size_gib: source.and_then(Source::data_gib),
             kms_key_arn: copy.as_ref().and_then(|copy| copy.kms_key_arn.clone()),
             copy: copy.map(|copy| copy.id),
-            verified_fields: result.verification.agree,
-            deleted: result.pruned.deleted.into_iter().map(|deleted| deleted.id).collect(),
+            evidence,
+            deleted: result.pruned.deleted,
             kept: result.pruned.kept.len(),
+            warnings: result.warnings,
+            run: None,
             link: execution_console_url(region, &execution.arn),
             execution: Some(execution.arn.clone()),
             phases: Phases::default(),
+            percent: None,
+            refused,
+            suffix: suffix.to_owned(),
+            is_of_event: is_of_event(detail),
         })
     }
 
@@ -294,12 +417,18 @@ impl HistoryEntry {
             size_gib: snapshot.data_gib(),
             copy: Some(own.id.clone()),
             kms_key_arn: own.kms_key_arn.clone(),
-            verified_fields: Vec::new(),
+            evidence: Vec::new(),
             deleted: Vec::new(),
             kept: 0,
+            warnings: Vec::new(),
+            run: None,
             execution: None,
             link: copy_console_url(region, database.kind, &own.id),
             phases: Phases::default(),
+            percent: (outcome == EntryOutcome::Failed).then_some(snapshot.percent),
+            refused: Vec::new(),
+            suffix: String::new(),
+            is_of_event: false,
         }
     }
 
@@ -332,17 +461,18 @@ impl HistoryEntry {
     }
 }
 
-/// Why an execution that did not fail did not do all that it should have.
+/// Why an execution that did not fail copied nothing, or did not do all that it should have.
 fn shortfall(outcome: EntryOutcome, result: &CopyResult) -> Option<String> {
     let reasons: Vec<String> = match outcome {
-        EntryOutcome::NOT_READY => vec![result.reason.clone()],
+        EntryOutcome::Running | EntryOutcome::Failed | EntryOutcome::COPIED => Vec::new(),
         EntryOutcome::COPIED_NOT_PRUNED => {
             let refused = result.pruned.refused.iter();
             let refused = refused.map(|refused| format!("{}: {}", refused.id, refused.reason));
             refused.chain(result.warnings.iter().cloned()).collect()
         }
-        _ => Vec::new(),
+        EntryOutcome::Ended(_) => vec![result.reason.clone()],
     };
+    let reasons: Vec<String> = reasons.into_iter().filter(|reason| !reason.is_empty()).collect();
     let reasons = reasons.join("; ");
     (!reasons.is_empty()).then_some(reasons)
 }
@@ -396,6 +526,133 @@ async fn patiently(account: &Account, step_functions: &StepFunctions, arn: &str)
             (Err(error), Some(seconds)) if error.is_throttled() => account.sleep(Duration::from_secs(seconds)).await,
             (detail, _) => return detail,
         }
+    }
+}
+
+/// The run of each entry, and all runs, the latest first.
+async fn read_runs(
+    account: &Account,
+    stack: &Stack,
+    since: Timestamp,
+    entries: &mut [HistoryEntry],
+) -> Result<Vec<Run>, CliError> {
+    let worked: Vec<(String, bool)> = entries
+        .iter()
+        .map(|entry| (entry.suffix.clone(), entry.is_of_event))
+        .collect();
+    let runs = run_origins::read(&account.step_functions(&stack.region), stack, since, &worked).await?;
+    for entry in entries {
+        entry.run = runs.get(&entry.suffix).map(|run| run.name.clone());
+    }
+    let mut runs: Vec<Run> = runs.into_values().collect();
+    runs.sort_by(|a, b| (b.started_at, &a.name).cmp(&(a.started_at, &b.name)));
+    Ok(runs)
+}
+
+/// Whether the input says that an RDS event started the run: then it names the snapshot.
+fn is_of_event(detail: &ExecutionDetail) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Input {
+        snapshot: Option<String>,
+    }
+    detail.input::<Input>().unwrap_or_default().snapshot.is_some()
+}
+
+/// Every copy that is held, with what retention says of it; that is not known without the stack.
+fn inventory(
+    assessment: &Assessment,
+    stack: Option<&Stack>,
+    entries: &[HistoryEntry],
+    now: Timestamp,
+) -> Vec<CopyLine> {
+    let fleet = assessment.fleet.as_ref();
+    let databases = &assessment.copies.databases;
+    let mut lines: Vec<CopyLine> = databases
+        .iter()
+        .flat_map(|database| CopyLine::from_database(database, fleet, now))
+        .collect();
+    lines.sort_by(|a, b| a.order().cmp(&b.order()));
+    if let Some(stack) = stack {
+        let found = databases
+            .iter()
+            .map(|database| retention(&stack.retention, database, fleet, now));
+        add_retention(&mut lines, found.flatten().collect());
+    }
+    // The latest first: what a later one said counts.
+    let mut refused: BTreeMap<&str, &str> = BTreeMap::new();
+    for copy in entries.iter().flat_map(|entry| &entry.refused) {
+        refused.entry(&copy.id).or_insert(&copy.reason);
+    }
+    for line in lines.iter_mut().filter(|line| line.is_to_go(now)) {
+        if let Some(reason) = refused.get(line.copy.as_str()) {
+            line.retention = Some((*reason).to_owned());
+        }
+    }
+    lines
+}
+
+/// What the last execution of each database warned of.
+fn last_warnings(entries: &[HistoryEntry]) -> Vec<(Option<String>, String)> {
+    let mut seen = BTreeSet::new();
+    let last = entries
+        .iter()
+        .filter(|entry| seen.insert((&entry.database, entry.kind, entry.retired)));
+    last.flat_map(|entry| {
+        entry
+            .warnings
+            .iter()
+            .map(|warning| (Some(entry.name()), warning.clone()))
+    })
+    .collect()
+}
+
+/// The account of the stack, or of the copies.
+fn account_of(source: &CopySource, copies: &OwnedCopies) -> Option<String> {
+    if let Some(stack) = &source.stack {
+        return stack.account().map(str::to_owned);
+    }
+    let arn = copies.databases.iter().flat_map(|database| &database.copies).next()?;
+    arn.own.arn.split(':').nth(4).map(str::to_owned)
+}
+
+/// The regions of the databases.
+fn source_regions(source: &CopySource, copies: &OwnedCopies) -> Vec<String> {
+    if let Some(stack) = &source.stack {
+        return vec![stack.region.clone()];
+    }
+    let regions: BTreeSet<&String> = copies
+        .databases
+        .iter()
+        .map(|database| &database.source_region)
+        .collect();
+    regions.into_iter().cloned().collect()
+}
+
+/// Completes the entries of executions whose copy failed, by what is left of it: when it was asked for, and how far it was.
+fn join_failed(entries: &mut [HistoryEntry], copies: &OwnedCopies) {
+    let failed = entries
+        .iter_mut()
+        .filter(|entry| entry.outcome == EntryOutcome::Failed && !entry.retired && entry.copy.is_none());
+    for entry in failed {
+        let databases = copies.databases.iter().filter(|database| database.kind == entry.kind);
+        let same = databases.filter(|database| match &entry.resource_id {
+            Some(id) => database.resource_id == *id,
+            None => database.id == entry.database,
+        });
+        let period = entry.started_at..=entry.ended_at.unwrap_or(entry.started_at);
+        let mut made = same.flat_map(|database| &database.copies).filter(|copy| {
+            let has_failed = matches!(copy.own.status, CopyStatus::Failed | CopyStatus::Mismatched);
+            has_failed && period.contains(&copy.own.requested)
+        });
+        let Some(copy) = made.next() else { continue };
+        entry.requested_at = Some(copy.own.requested);
+        entry.captured_at = Some(copy.captured_at());
+        entry.source = copy.own.source_arn.splitn(7, ':').last().map(str::to_owned);
+        entry.size_gib = copy.snapshot.data_gib();
+        entry.copy = Some(copy.own.id.clone());
+        entry.kms_key_arn.clone_from(&copy.own.kms_key_arn);
+        entry.percent = Some(copy.snapshot.percent);
     }
 }
 

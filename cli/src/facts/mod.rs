@@ -3,11 +3,14 @@
 pub(crate) mod copies;
 pub(crate) mod copy_list;
 pub(crate) mod copy_result;
+pub(crate) mod evidence;
+pub(crate) mod exceptions;
 pub(crate) mod fleet;
 pub(crate) mod freshness;
 pub(crate) mod history;
 pub(crate) mod last_executions;
 pub(crate) mod plan_file;
+pub(crate) mod run_origins;
 pub(crate) mod run_progress;
 pub(crate) mod run_summary;
 pub(crate) mod source_snapshots;

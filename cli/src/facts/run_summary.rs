@@ -26,12 +26,19 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
+    /// Whether this program gave a run its name, and it writes.
+    pub(crate) fn is_name_of_run(name: &str) -> bool {
+        let stamp = name.strip_prefix("run-").unwrap_or_default();
+        let digits = stamp.split('-').next().unwrap_or_default();
+        digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
     fn is_dry(self) -> bool {
         self != Self::Run
     }
 
     /// Whether this program gave a run its name, and it writes nothing.
-    fn is_name_of_dry_run(name: &str) -> bool {
+    pub(crate) fn is_name_of_dry_run(name: &str) -> bool {
         [Self::DryRun, Self::Plan].into_iter().any(|purpose| {
             let rest = name.strip_prefix(<&str>::from(purpose));
             rest.is_some_and(|rest| rest.starts_with('-'))
@@ -49,7 +56,7 @@ pub(crate) async fn is_dry_run(step_functions: &StepFunctions, run: &Execution) 
 }
 
 /// Whether an execution says that it writes nothing: in what it returned or failed with, or else in its input.
-fn says_dry(detail: &ExecutionDetail) -> bool {
+pub(crate) fn says_dry(detail: &ExecutionDetail) -> bool {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     struct DryRun {
@@ -267,6 +274,8 @@ mod tests {
         assert!(name.starts_with("dry-run-20261122-143100-"), "{name}");
         assert!(Purpose::is_name_of_dry_run(&name));
         assert!(!Purpose::is_name_of_dry_run(&run_name(Purpose::Run, now)));
+        assert!(Purpose::is_name_of_run(&run_name(Purpose::Run, now)));
+        assert!(!Purpose::is_name_of_run(&name) && !Purpose::is_name_of_run("run-of-the-mill"));
         let later = now + jiff::SignedDuration::from_millis(1);
         assert_ne!(name, run_name(Purpose::DryRun, later));
     }

@@ -1,101 +1,97 @@
 //! The audit as a page: one file, no scripts, no network. Its text is in `templates/audit_page.html`, in the folder that
-//! askama reads by default; here are the lengths of its bars.
+//! askama reads by default; here is what it shows, and the lengths of its bars.
 //!
-//! The charts are lists whose texts say what the bars show, so that they read on any screen and aloud.
+//! The charts are lists whose texts say what the bars show, so that they read on any screen, on paper and aloud. There is
+//! one row per database, and what happened to it is folded under it: a page of 500 databases and a week stays short.
+
+mod rows;
+mod timeline;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::CliError;
+use crate::facts::exceptions::Exception;
 use crate::facts::freshness::{DatabaseFreshness, Freshness, FreshnessCounts};
 use crate::facts::history::{EntryOutcome, History, HistoryEntry};
-use crate::format::{copies, database_name, format_duration, format_utc, plural};
+use crate::facts::run_origins::{Run, Trigger};
+use crate::format::{copies, databases, format_duration, format_utc};
+use crate::output::audit_page::rows::{DatabaseRow, MAX_LINKED, Rows, link_text, percent, uneventful_word};
+use crate::output::audit_page::timeline::{Timeline, timeline};
+
+/// What every page has near its beginning, those of earlier commits too, and nothing else does.
+pub(crate) const MARK: &str = "<title>Database copies in ";
 
 /// Ages beyond this many objectives are drawn alike, or one of them would hide the differences of all others.
 const MAX_OBJECTIVES: i64 = 3;
 
-/// Nothing that happened is too short to be seen: percent of the timeline.
-const MIN_PERCENT: f64 = 0.4;
+/// Most runs that are listed, and most of those that events started: there is one for each snapshot.
+const MAX_RUNS: usize = 100;
+const MAX_EVENT_RUNS: usize = 20;
+
+/// Most executions and copies of a page that prints unfolded.
+const MAX_PRINTED: usize = 300;
 
 /// The page. Nothing that a tag or a message says becomes markup: the template escapes what it shows.
 #[derive(Template)]
 #[template(path = "audit_page.html")]
 struct AuditPage<'a> {
     history: &'a History,
-    version: &'static str,
+    sha256: &'a str,
     objective: String,
     living: usize,
     missed: usize,
-    /// The age that the longest bars stand for.
+    /// The age that the longest bars stand for, and where in them the RPO objective is, in percent.
     longest: String,
-    ages: Vec<ChartRow<'a>>,
+    mark: f64,
+    facts: Vec<(&'static str, String)>,
+    failures: Vec<Failure<'a>>,
+    rows: Vec<DatabaseRow<'a>>,
+    retired: Vec<DatabaseRow<'a>>,
+    exceptions: Vec<(String, Vec<&'a Exception>)>,
     timeline: Option<Timeline<'a>>,
+    runs: Vec<RunRow<'a>>,
+    hidden_runs: usize,
     counted: String,
+    /// What the links to executions and runs begin with.
+    prefixes: BTreeSet<&'a str>,
+    links_all: bool,
+    prints_unfolded: bool,
 }
 
 impl AuditPage<'_> {
     fn utc(time: &Timestamp) -> String {
         format_utc(*time)
     }
-
-    fn duration(duration: &SignedDuration) -> String {
-        format_duration(*duration)
-    }
-
-    fn outcome_class(outcome: EntryOutcome) -> &'static str {
-        match outcome {
-            EntryOutcome::COPIED => "good",
-            EntryOutcome::COPIED_NOT_PRUNED | EntryOutcome::NOT_READY | EntryOutcome::Running => "soon",
-            EntryOutcome::Failed => "bad",
-            EntryOutcome::Ended(_) => "faint",
-        }
-    }
 }
 
-/// What the last stretch of work did when.
-struct Timeline<'a> {
-    count: String,
-    begins: Timestamp,
-    ends: Timestamp,
-    rows: Vec<ChartRow<'a>>,
-}
-
-/// A row of a chart.
-struct ChartRow<'a> {
+/// Executions of a database that failed in the same way.
+struct Failure<'a> {
+    latest: &'a HistoryEntry,
+    link_text: &'a str,
     name: String,
-    link: Option<&'a str>,
-    bars: Vec<Bar>,
-    value: String,
+    number: usize,
+    /// Whether a later execution copied the database.
+    is_made_good: bool,
+}
+
+/// A run.
+struct RunRow<'a> {
+    run: &'a Run,
+    status: String,
     class: &'static str,
+    took: String,
+    databases: String,
 }
 
-/// A part of a bar: where it begins and how long it is, in percent.
-struct Bar {
-    class: &'static str,
-    from: f64,
-    width: f64,
-}
-
-impl Bar {
-    /// A part that can be seen and does not go beyond its row.
-    fn new(class: &'static str, from: f64, width: f64) -> Self {
-        let from = from.clamp(0.0, 100.0 - MIN_PERCENT);
-        Self {
-            class,
-            from,
-            width: width.min(100.0 - from),
-        }
-    }
-}
-
-/// The page as HTML.
-pub(crate) fn audit_page(history: &History) -> Result<String, CliError> {
+/// The page as HTML. `sha256` is that of the same facts as JSON.
+pub(crate) fn audit_page(history: &History, sha256: &str) -> Result<String, CliError> {
     let limit = history.objective().as_secs();
-    let oldest = history
-        .databases
-        .iter()
-        .filter_map(|database| database.age_seconds)
-        .max();
+    let is_alive = |database: &&DatabaseFreshness| database.state != Freshness::SourceDeleted;
+    let oldest = history.databases.iter().filter(is_alive);
+    let oldest = oldest.filter_map(|database| database.age_seconds).max();
     let scale = oldest
         .unwrap_or_default()
         .min(limit * MAX_OBJECTIVES)
@@ -103,17 +99,34 @@ pub(crate) fn audit_page(history: &History) -> Result<String, CliError> {
     let FreshnessCounts {
         due: living, missed, ..
     } = FreshnessCounts::new(&history.databases);
-    let ages = history.databases.iter().map(|database| age_row(database, limit, scale));
+    let (rows, retired) = Rows::new(history, limit, scale).build();
+    let (runs, hidden_runs) = runs(history);
     let page = AuditPage {
         history,
-        version: env!("CARGO_PKG_VERSION"),
+        sha256,
         objective: format_duration(history.objective()),
         living,
         missed,
         longest: format_duration(SignedDuration::from_secs(scale)),
-        ages: ages.collect(),
+        mark: percent(limit, scale),
+        facts: facts(history),
+        failures: failures(history),
+        rows,
+        retired,
+        exceptions: exceptions(history),
         timeline: timeline(history),
-        counted: history.counted(),
+        runs,
+        hidden_runs,
+        counted: history.counted_as(|entry| {
+            match entry.outcome {
+                EntryOutcome::Ended(outcome) => uneventful_word(outcome).map(str::to_owned),
+                EntryOutcome::Running | EntryOutcome::Failed => None,
+            }
+            .unwrap_or_else(|| entry.outcome.to_string())
+        }),
+        prefixes: prefixes(history),
+        links_all: history.entries.len() <= MAX_LINKED,
+        prints_unfolded: history.entries.len() + history.copies.len() <= MAX_PRINTED,
     };
     match page.render() {
         Ok(html) => Ok(html + "\n"),
@@ -121,103 +134,164 @@ pub(crate) fn audit_page(history: &History) -> Result<String, CliError> {
     }
 }
 
-/// How old a database's newest verified copy is, beside the RPO objective.
-fn age_row(database: &DatabaseFreshness, limit: i64, scale: i64) -> ChartRow<'static> {
-    let nearly_late = database.is_nearly_late(SignedDuration::from_secs(limit));
-    let (word, bar, class) = match database.state {
-        Freshness::NoCopy | Freshness::Late => (", late", "is-bad", "bad"),
-        Freshness::Good if nearly_late => ("", "is-soon", "soon"),
-        Freshness::Good => ("", "is-good", "good"),
-        Freshness::FirstCopyPending => (", first copy pending", "is-soon", "soon"),
-        Freshness::NoSnapshotYet => (", no snapshot yet", "is-soon", "soon"),
-        Freshness::NoSnapshots => (", makes no snapshots", "queued", "queued"),
-        Freshness::Unsupported => (", unsupported", "queued", "queued"),
-        Freshness::Excluded => (", excluded", "queued", "queued"),
-        Freshness::SourceDeleted => (", source deleted", "queued", "queued"),
+/// What is reported of, and the policy in force.
+fn facts(history: &History) -> Vec<(&'static str, String)> {
+    let policy = |name: &str| history.policy.get(name).cloned();
+    let period = format!("{} to {} UTC", format_utc(history.since), format_utc(history.now));
+    let held = {
+        let of: BTreeSet<_> = history.copies.iter().map(|copy| &copy.resource_id).collect();
+        let verified = history.copies.iter().filter(|copy| copy.verified_at.is_some()).count();
+        let (all, of) = (copies(history.copies.len()), databases(of.len()));
+        if verified == history.copies.len() {
+            format!("{all} of {of}, all verified")
+        } else {
+            format!("{all} of {of}, {verified} of them verified")
+        }
     };
-    let value = database.age().map(|age| format!("{}{word}", format_duration(age)));
-    let width = database.age_seconds.map_or(100.0, |age| percent(age.min(scale), scale));
-    ChartRow {
-        name: database_name(database.kind, &database.database),
-        link: None,
-        bars: vec![Bar::new(bar, 0.0, width), Bar::new("mark", percent(limit, scale), 0.3)],
-        value: value.unwrap_or_else(|| match database.state {
-            Freshness::FirstCopyPending
-            | Freshness::NoSnapshotYet
-            | Freshness::NoSnapshots
-            | Freshness::Unsupported
-            | Freshness::Excluded => word.trim_start_matches(", ").to_owned(),
-            _ => "no verified copy".to_owned(),
-        }),
-        class,
-    }
-}
-
-fn timeline(history: &History) -> Option<Timeline<'_>> {
-    let shown = history.timeline();
-    let end = |entry: &HistoryEntry| entry.ended_at.unwrap_or(history.now);
-    let begins = shown.iter().map(|entry| entry.started_at).min()?;
-    let ends = shown.iter().map(|entry| end(entry)).max()?;
-    let rows = shown.iter().map(|entry| timeline_row(entry, end(entry), begins, ends));
-    Some(Timeline {
-        count: match &history.stack {
-            Some(_) => plural(shown.len(), "execution", "executions"),
-            None => copies(shown.len()),
-        },
-        begins,
-        ends,
-        rows: rows.collect(),
-    })
-}
-
-fn timeline_row(entry: &HistoryEntry, end: Timestamp, begins: Timestamp, ends: Timestamp) -> ChartRow<'_> {
-    let whole = milliseconds(ends.duration_since(begins));
-    let bars = spans(entry, end).into_iter().map(|(class, from, to)| {
-        let start = percent(milliseconds(from.duration_since(begins)), whole);
-        let width = percent(milliseconds(to.duration_since(from)), whole);
-        Bar::new(class, start, width.max(MIN_PERCENT))
+    let key = policy("DestinationKmsKey").map(|key| match &history.usual_key {
+        Some(usual) if *usual != key => format!("{key}; most copies: {usual}"),
+        _ => key,
     });
-    let took = format_duration(end.duration_since(entry.started_at));
-    let (value, class) = match entry.outcome {
-        EntryOutcome::COPIED => (took, ""),
-        EntryOutcome::COPIED_NOT_PRUNED => (format!("{took}, not pruned"), "soon"),
-        EntryOutcome::Running => (format!("{took}, running"), "soon"),
-        _ => (entry.ended(), "bad"),
-    };
-    ChartRow {
-        name: entry.name(),
-        link: Some(&entry.link),
-        bars: bars.collect(),
-        value,
-        class,
-    }
-}
-
-/// What an execution did from when to when.
-fn spans(entry: &HistoryEntry, end: Timestamp) -> Vec<(&'static str, Timestamp, Timestamp)> {
-    if entry.outcome == EntryOutcome::Failed {
-        return vec![("failed", entry.started_at, end)];
-    }
-    let copying = entry.requested_at.unwrap_or(end).clamp(entry.started_at, end);
-    let verified = entry.verified_at.unwrap_or(end).clamp(copying, end);
-    let verifying = entry.phases.verifying.unwrap_or(verified).clamp(copying, end);
-    let pruning = entry.phases.pruning.unwrap_or(verified).clamp(verifying, end);
     let all = [
-        ("queued", entry.started_at, copying),
-        ("copying", copying, verifying),
-        ("verifying", verifying, pruning),
-        ("pruning", pruning, end),
+        ("AWS account", history.account.clone()),
+        ("Source region", Some(history.source_regions.join(", "))),
+        ("Destination region", Some(history.region.clone())),
+        ("Stack", history.stack.clone()),
+        ("Owner of the copies", Some(history.owner.clone())),
+        ("Period", Some(period)),
+        ("RPO objective", Some(format_duration(history.objective()))),
+        ("Retention", retention(&history.policy)),
+        ("Schedule", policy("ScheduleExpression")),
+        ("Selection", policy("Selection")),
+        ("KMS key of the copies", key.or_else(|| history.usual_key.clone())),
+        ("Copies held", Some(held)),
+        ("Written by", Some(format!("snapferry {}", history.generator))),
     ];
-    all.into_iter().filter(|(_, from, to)| from < to).collect()
+    let all = all.into_iter();
+    all.filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+        .collect()
 }
 
-fn milliseconds(duration: SignedDuration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+/// The retention that the stack's parameters ask for, in a sentence; tags of a database may ask for more.
+fn retention(policy: &BTreeMap<&'static str, String>) -> Option<String> {
+    let number = |name: &str| policy.get(name).filter(|value| *value != "0");
+    let mut kept: Vec<String> = Vec::new();
+    if let Some(copies) = number("KeepCopies") {
+        kept.push(format!("the newest {copies} verified copies of each database"));
+    }
+    if let Some(days) = number("KeepDays") {
+        kept.push(format!("every verified copy of the last {days} days"));
+    }
+    for (name, period) in [
+        ("KeepDaily", "days"),
+        ("KeepWeekly", "weeks"),
+        ("KeepMonthly", "months"),
+        ("KeepYearly", "years"),
+    ] {
+        if let Some(number) = number(name) {
+            kept.push(format!("the last of each of {number} {period}"));
+        }
+    }
+    if kept.is_empty() {
+        return None;
+    }
+    let mut parts = vec![format!("Kept are {}", kept.join(", "))];
+    if policy.contains_key("RetiredKeepDays") {
+        parts.push(match number("RetiredKeepDays") {
+            Some(days) => format!(
+                "of deleted databases every copy for {days} days, then by the same rules, and the newest verified one for ever"
+            ),
+            None => "of deleted databases every copy for ever".to_owned(),
+        });
+    }
+    if let Some(number) = number("MaxDeletesPerRun") {
+        parts.push(format!(
+            "at most {number} verified copies of a database are deleted per execution"
+        ));
+    }
+    Some(format!("{}. Tags of a database may ask for more.", parts.join("; ")))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of a few years are exact")]
-fn percent(part: i64, whole: i64) -> f64 {
-    part as f64 * 100.0 / whole.max(1) as f64
+/// What failed, the latest first: one line per database and error.
+fn failures(history: &History) -> Vec<Failure<'_>> {
+    let mut failures: Vec<Failure<'_>> = Vec::new();
+    let mut places: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut copied: BTreeSet<String> = BTreeSet::new();
+    // The latest first.
+    for entry in &history.entries {
+        let name = entry.name();
+        if entry.outcome.is_copied() || entry.outcome == EntryOutcome::CURRENT {
+            copied.insert(name);
+            continue;
+        }
+        if entry.outcome != EntryOutcome::Failed {
+            continue;
+        }
+        let place = places.entry((name.clone(), entry.ended())).or_insert(failures.len());
+        match failures.get_mut(*place) {
+            Some(known) => known.number += 1,
+            None => failures.push(Failure {
+                latest: entry,
+                link_text: link_text(entry),
+                number: 1,
+                is_made_good: copied.contains(&name),
+                name,
+            }),
+        }
+    }
+    failures.sort_by_key(|failure| failure.is_made_good);
+    failures
+}
+
+/// Exceptions by kind, with the kind's words and number.
+fn exceptions(history: &History) -> Vec<(String, Vec<&Exception>)> {
+    let mut groups: Vec<(String, Vec<&Exception>)> = Vec::new();
+    // They come in the order of their kinds.
+    for exception in &history.exceptions {
+        let title = exception.kind.to_string();
+        match groups.last_mut().filter(|(known, _)| *known == title) {
+            Some((_, group)) => group.push(exception),
+            None => groups.push((title, vec![exception])),
+        }
+    }
+    groups
+}
+
+/// The runs, the latest first, and how many more there are.
+fn runs(history: &History) -> (Vec<RunRow<'_>>, usize) {
+    let mut of_events = 0;
+    let shown = history.runs.iter().filter(|run| {
+        of_events += usize::from(run.started_by == Trigger::RdsEvent);
+        run.started_by != Trigger::RdsEvent || of_events <= MAX_EVENT_RUNS
+    });
+    let rows: Vec<RunRow<'_>> = shown.take(MAX_RUNS).map(run_row).collect();
+    let hidden = history.runs.len() - rows.len();
+    (rows, hidden)
+}
+
+fn run_row(run: &Run) -> RunRow<'_> {
+    let took = run
+        .ended_at
+        .map(|ended| format_duration(ended.duration_since(run.started_at)));
+    RunRow {
+        run,
+        status: run.status.to_string(),
+        class: match (run.has_failed(), run.ended_at) {
+            (true, _) => "bad",
+            (false, Some(_)) => "good",
+            (false, None) => "soon",
+        },
+        took: took.unwrap_or_default(),
+        databases: databases(run.executions),
+    }
+}
+
+/// What the links of executions and runs begin with, so that paper has them too.
+fn prefixes(history: &History) -> BTreeSet<&str> {
+    let of_entries = history.entries.iter().map(|entry| entry.link.as_str());
+    let all = of_entries.chain(history.runs.iter().map(|run| run.link.as_str()));
+    let name_begins = |link: &str| link.rfind(['=', ':']).map_or(link.len(), |at| at + 1);
+    all.map(|link| &link[..name_begins(link)]).collect()
 }
 
 #[cfg(test)]
@@ -238,6 +312,28 @@ mod tests {
         assert_eq!(
             text.render().as_deref().ok(),
             Some("&#60;script&#62;alert(&#34;it&#39;s &#38; so&#34;)&#60;/script&#62;")
+        );
+    }
+
+    #[test]
+    fn the_retention_in_force_is_a_sentence() {
+        let policy = |pairs: &[(&'static str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| (*name, (*value).to_owned()));
+            retention(&pairs.collect())
+        };
+        assert_eq!(policy(&[]), None);
+        let said = policy(&[
+            ("KeepCopies", "3"),
+            ("KeepDays", "0"),
+            ("KeepWeekly", "4"),
+            ("RetiredKeepDays", "0"),
+        ]);
+        assert_eq!(
+            said.as_deref(),
+            Some(
+                "Kept are the newest 3 verified copies of each database, the last of each of 4 weeks; of deleted databases \
+                 every copy for ever. Tags of a database may ask for more."
+            )
         );
     }
 }

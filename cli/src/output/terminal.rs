@@ -163,9 +163,14 @@ impl<'a> Terminal<'a> {
 
     /// Writes a value as JSON.
     pub(crate) fn print_json(&mut self, value: &impl serde::Serialize) {
-        let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"));
-        self.print(&(printable_json(&text) + "\n"));
+        self.print(&json_text(value));
     }
+}
+
+/// A value as [`Terminal::print_json`] writes it, byte for byte.
+pub(crate) fn json_text(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"));
+    printable_json(&text).into_owned() + "\n"
 }
 
 /// `text` in lines of at most `width` characters. A longer word stays whole, and so does a line that is indented, which

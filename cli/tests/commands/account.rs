@@ -417,11 +417,10 @@ impl Account {
         }
         let request: Value = serde_json::from_str(body).expect("JSON");
         let text = |field: &str| request[field].as_str().unwrap_or_default().to_owned();
+        // The name first: it costs less, and there may be thousands.
         let found = |arn: &str| {
-            inside
-                .executions
-                .iter()
-                .find(|execution| execution.arn() == arn)
+            let mut all = inside.executions.iter();
+            all.find(|execution| arn.ends_with(&execution.name) && execution.arn() == arn)
                 .cloned()
         };
         let missing = || {
@@ -641,12 +640,42 @@ pub(crate) fn copy_id(kind: DatabaseKind, database: &str, data_age_hours: f64) -
     copy.id.expect("a copy has an identifier")
 }
 
+/// A verified copy under another key, or without any.
+pub(crate) fn copy_under(
+    key: Option<&str>,
+    kind: DatabaseKind,
+    database: &str,
+    data_age_hours: f64,
+) -> scenario::Snapshot {
+    let resource_id = resource_id(kind, database);
+    copy_with(
+        kind,
+        database,
+        &resource_id,
+        data_age_hours,
+        RestoreHints::default(),
+        key,
+    )
+    .tag(tags::VERIFIED, "2026-11-22T11:00:00Z")
+}
+
 fn copy_of(
     kind: DatabaseKind,
     database: &str,
     resource_id: &str,
     data_age_hours: f64,
     restore: RestoreHints,
+) -> scenario::Snapshot {
+    copy_with(kind, database, resource_id, data_age_hours, restore, Some(KEY))
+}
+
+fn copy_with(
+    kind: DatabaseKind,
+    database: &str,
+    resource_id: &str,
+    data_age_hours: f64,
+    restore: RestoreHints,
+    key: Option<&str>,
 ) -> scenario::Snapshot {
     let (noun, number, engine) = match kind {
         DatabaseKind::Instance => ("snapshot", Kind::Instance, "postgres"),
@@ -661,7 +690,7 @@ fn copy_of(
         source_created,
         requested: source_created + SignedDuration::from_mins(30),
         attempt: 0,
-        kms_key_arn: Some(KEY.to_owned()),
+        kms_key_arn: key.map(str::to_owned),
         stack: Some("snapferry".to_owned()),
         retention: RetentionRules::default(),
         unread: false,
@@ -669,9 +698,9 @@ fn copy_of(
     };
     let owner = Owner::new(SOURCE, "snap");
     let id = tags.copy_id(&owner);
-    let mut snapshot = scenario::Snapshot::copy_of(&tags.source_arn, number, &id, data_age_hours - 0.5)
-        .taken_of(number, database)
-        .encrypted_with(KEY);
+    let mut snapshot =
+        scenario::Snapshot::copy_of(&tags.source_arn, number, &id, data_age_hours - 0.5).taken_of(number, database);
+    snapshot.kms_key = key.map(str::to_owned);
     snapshot.original_age_hours = Some(data_age_hours);
     snapshot.engine = Some(engine.to_owned());
     let tags = tags.to_tags(&owner).into_iter();
