@@ -155,8 +155,10 @@ pub(crate) fn retention(
     let rules = PruneRules::new(stack, &target, source, &copies);
     let is_copied = living.flatten().is_some_and(|living| living.reason.is_none());
     let days = forecast(&copies, &rules, is_copied, now);
+    // That one in progress stays goes without saying.
     let verdicts = plan(&copies, &rules, now).into_iter();
     verdicts
+        .filter(|verdict| verdict.copy.status != CopyStatus::InProgress)
         .map(|verdict| {
             let id = verdict.copy.id.clone();
             let goes_about = days.get(&id);

@@ -274,7 +274,7 @@ fn identifier_of(kind: Kind) -> &'static str {
     }
 }
 
-/// The identifier of a database that is to be made.
+/// The identifier of a new database.
 fn new_database(request: &Request, parameter: &str) -> Result<String, ApiError> {
     let id = request.required(parameter)?;
     identifier::check(id, 63).map_err(|reason| {
