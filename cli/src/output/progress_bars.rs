@@ -590,7 +590,7 @@ mod tests {
                         ..-50 => return None,
                         -50..0 => CopyPhase::Waiting,
                         0..50 => copying(percent * 2, 100, 90),
-                        50..75 => CopyPhase::Finishing,
+                        50..75 if at % 4 != 0 => CopyPhase::Finishing,
                         _ if at % 5 == 0 => CopyPhase::Ended(Ending::failed("CopyFailed")),
                         _ => CopyPhase::Ended(Ending::succeeded(Outcome::Copied)),
                     };
