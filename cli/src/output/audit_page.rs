@@ -40,6 +40,8 @@ const MAX_PRINTED: usize = 300;
 struct AuditPage<'a> {
     history: &'a History,
     sha256: &'a str,
+    /// What could not be found out. Warnings of single databases are exceptions.
+    notes: Vec<&'a String>,
     objective: String,
     living: usize,
     missed: usize,
@@ -104,6 +106,10 @@ pub(crate) fn audit_page(history: &History, sha256: &str) -> Result<String, CliE
     let page = AuditPage {
         history,
         sha256,
+        notes: {
+            let is_exception = |note: &&String| history.exceptions.iter().any(|one| one.text == **note);
+            history.notes.iter().filter(|note| !is_exception(note)).collect()
+        },
         objective: format_duration(history.objective()),
         living,
         missed,
