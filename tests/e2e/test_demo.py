@@ -116,7 +116,7 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
     assert "a fortnight" not in printed
     page = (tmp_path / "audit.html").read_text()
     assert "3 of 24 databases have no verified copy of data younger than 26 h." in page
-    assert f"as a page to look at and hand on in {tmp_path}/audit.html" in printed
+    assert f"as a shareable page in {tmp_path}/audit.html" in printed
     # The program's audit and that of the demo, which reads the executions on its own, say the same.
     latest = {}
     for entry in reversed(json.loads(snapferry_audit(cloud))["entries"]):

@@ -78,7 +78,7 @@ def show(
     differences += always_true(records, before, after) + endings(codes, records)
     report_checks(console, differences, before, after)
     console.print(
-        f"The audit is in [bold]{_shown(audit_file)}[/], and as a page to look at and hand on in "
+        f"The audit is in [bold]{_shown(audit_file)}[/], and as a shareable page in "
         f"[bold]{_shown(page)}[/]. Its links lead to the AWS console, where each execution of a real run can be opened."
     )
     console.print()
