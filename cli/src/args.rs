@@ -149,21 +149,23 @@ pub enum Command {
 Examples:
   snapferry status
   snapferry status --objective 2h || page-somebody
-  snapferry status --json | jq -r '.databases[] | select(.state != \"good\") | .database'
+  snapferry status --json | jq -r '.databases[] | select(.state | IN(\"no-copy\", \"late\")) | .name'
+  snapferry status --stack to-frankfurt --stack to-paris
   snapferry status --destination eu-central-1    # the source region is lost
 
 With --destination, deleted databases cannot be told apart and are listed as late.
 
 Exit codes: 0 every database meets the RPO objective, 1 error, 2 at least one does not.")]
     Status(Status),
-    /// List every copy that is held: how old, verified or not, and why it is kept
+    /// List every copy that is held: how old, verified or not, why it is kept, and when it goes
     #[command(after_help = "\
 Examples:
   snapferry copies orders
   snapferry copies cluster:billing --destination eu-central-1    # the source region is lost
   snapferry copies --json | jq -r '.copies[] | select(.state == \"verified\") | .copy'
 
-Why a copy is kept is what the last run of its database said; without the source region that is not known.
+Why a copy is kept, and when it goes, follows from the stack's parameters and the tags; without the source region that
+is not known.
 
 Exit codes: 0 there are copies, 1 error or there are none.")]
     Copies(Copies),

@@ -91,7 +91,7 @@ def test_it_is_all_there_without_javascript(visit, page_file):
     opened = visit(java_script_enabled=False)
     page = opened.page
     assert page.get_by_role("heading", level=1).inner_text() == "Database copies in eu-central-1"
-    assert "databases have no verified copy of data younger than 26 h" in page.locator(".answer").inner_text()
+    assert "databases miss the RPO of 26 h: no verified copy of data that young" in page.locator(".answer").inner_text()
     titles = page.get_by_role("heading", level=2).all_inner_texts()
     assert titles == [
         "Failures in the period",

@@ -401,6 +401,7 @@ REASONED = every(record({"id": TEXT, "reason": TEXT}))
 
 DATABASE = record(
     {
+        "name": TEXT,
         "database": TEXT,
         "kind": KIND,
         "state": one_of(

@@ -115,7 +115,7 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
         assert expected in printed, printed
     assert "a fortnight" not in printed
     page = (tmp_path / "audit.html").read_text()
-    assert "3 of 24 databases have no verified copy of data younger than 26 h." in page
+    assert "2 of 23 databases miss the RPO of 26 h: no verified copy of data that young." in page
     assert f"as a shareable page in {tmp_path}/audit.html" in printed
     # The program's audit and that of the demo, which reads the executions on its own, say the same.
     latest = {}

@@ -21,7 +21,7 @@ use crate::facts::copy_result::CopyResult;
 use crate::facts::fleet::{DatabaseKey, Fleet, LivingDatabase};
 use crate::facts::last_executions::{LastExecutions, by_name};
 use crate::facts::source_snapshots::SourceSnapshots;
-use crate::format::{format_utc, outcome_word};
+use crate::format::{database_name, format_utc, outcome_word};
 
 /// Most executions that are looked into for the name of their error or their outcome.
 const MAX_DETAILS: usize = 10;
@@ -131,6 +131,8 @@ impl From<&DatabaseCopies> for CopyCounts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DatabaseFreshness {
+    /// As it is written in the command line: with its kind, where that is not an instance.
+    name: String,
     pub(crate) database: String,
     pub(crate) kind: DatabaseKind,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,6 +169,7 @@ pub(crate) struct DatabaseFreshness {
 impl DatabaseFreshness {
     fn without_copies(kind: DatabaseKind, id: &str) -> Self {
         Self {
+            name: database_name(kind, id),
             database: id.to_owned(),
             kind,
             resource_id: None,
@@ -387,6 +390,7 @@ fn compare(databases: &mut Vec<DatabaseFreshness>, fleet: &Fleet) {
             continue;
         };
         database.database.clone_from(&living.database.id);
+        database.name = database_name(database.kind, &database.database);
         if let Some(reason) = &living.reason {
             // One that has a fresh copy all the same, of a snapshot that was made before, is as good as any.
             if reason.is_left_out() || database.state != Freshness::Good {

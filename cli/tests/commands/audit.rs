@@ -231,7 +231,7 @@ async fn the_page_says_who_is_in_danger_and_links_each_copy_to_its_execution() {
     let page = page(&account(), "--since 10d").await;
     for part in [
         "<html lang=\"en\">",
-        "3 of 5 databases have no verified copy of data younger than 26 h.",
+        "3 of 5 databases miss the RPO of 26 h: no verified copy of data that young.",
         "executions/details/arn:aws:states:us-east-1:123456789012:execution:snapferry-copy-snapshot:i-orders-11111111",
         "class=\"verifying\"",
         "class=\"pruning\"",
