@@ -489,6 +489,7 @@ HELD = record(
         "source": TEXT,
     },
     retention=TEXT,
+    goesAbout=TIME,
 )
 EXCEPTION = record(
     {
