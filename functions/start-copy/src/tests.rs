@@ -703,14 +703,18 @@ async fn a_database_that_cannot_be_read_is_copied_without_hints() {
     }
 }
 
+/// Its snapshots have no tags, so that copies inherit its own.
+fn untagged() -> Seeded {
+    Seeded {
+        copy_tags_to_snapshot: Some(false),
+        ..orders().tag("team", "shop")
+    }
+}
+
 /// What the first try read is not lost with what a later one cannot read.
 #[tokio::test]
 async fn a_database_that_a_later_try_cannot_read_costs_the_copy_its_tags_alone() {
-    let untagged = Seeded {
-        copy_tags_to_snapshot: Some(false),
-        ..orders().tag("team", "shop")
-    };
-    let world = world(|region| region.instance(untagged));
+    let world = world(|region| region.instance(untagged()));
     let deployment = deployment(&world);
     fill_slots(&world);
     let first = wait(&deployment, found_orders(&world), world.now()).await;
@@ -739,11 +743,7 @@ async fn a_database_that_a_later_try_cannot_read_costs_the_copy_its_tags_alone()
 /// m15, and two calls a try wherever the tags come from.
 #[tokio::test]
 async fn a_snapshot_without_tags_is_copied_with_those_of_its_database_after_a_wait_too() {
-    let untagged = Seeded {
-        copy_tags_to_snapshot: Some(false),
-        ..orders().tag("team", "shop")
-    };
-    let world = world(|region| region.instance(untagged));
+    let world = world(|region| region.instance(untagged()));
     let deployment = deployment(&world);
     fill_slots(&world);
     let first = wait(&deployment, found_orders(&world), world.now()).await;

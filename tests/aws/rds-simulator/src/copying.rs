@@ -10,17 +10,9 @@ use crate::simulator::Simulator;
 /// Seconds by which two times count as the same: progress is summed up in floating point.
 const NEGLIGIBLE: f64 = 1e-6;
 
-/// Where a snapshot at work is.
+/// Where a snapshot or a database at work is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AtWork {
-    pub(crate) region: String,
-    pub(crate) kind: Kind,
-    pub(crate) id: String,
-}
-
-/// Where a database is that is not available yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DatabaseAtWork {
     pub(crate) region: String,
     pub(crate) kind: Kind,
     pub(crate) id: String,

@@ -17,7 +17,8 @@
 //! `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBSnapshots`, `DescribeDBClusterSnapshots`,
 //! `CopyDBSnapshot`, `CopyDBClusterSnapshot`, `CreateDBSnapshot`, `CreateDBClusterSnapshot`, `DeleteDBSnapshot`,
 //! `DeleteDBClusterSnapshot`, `RestoreDBInstanceFromDBSnapshot`, `RestoreDBClusterFromSnapshot`, `CreateDBInstance` (of
-//! members of clusters), `ModifyDBInstance`, `ModifyDBCluster`, `AddTagsToResource`, `RemoveTagsFromResource`, `ListTagsForResource`,
+//! members of clusters), `ModifyDBInstance`, `ModifyDBCluster`, `AddTagsToResource`, `RemoveTagsFromResource`,
+//! `ListTagsForResource`,
 //! `DescribeAccountAttributes`, `DescribeOptionGroups`, `DescribeGlobalClusters`, `DescribeOrderableDBInstanceOptions`; and
 //! of KMS, which is what a call with the header `X-Amz-Target` is for, `DescribeKey`. The region of a call is that of its
 //! signature; the signature itself is not verified. A parameter that the operation does not have is refused

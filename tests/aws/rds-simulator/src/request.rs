@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
+use crate::identifier;
 
 /// The services of which the simulator plays a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +143,15 @@ impl Request {
             ))),
             Some(value) => Ok(value),
         }
+    }
+
+    /// The identifier of something new, in small letters.
+    pub(crate) fn new_identifier(&self, name: &str, longest: usize) -> Result<String, ApiError> {
+        let id = self.required(name)?;
+        identifier::check(id, longest).map_err(|reason| {
+            ApiError::invalid_value(format!("The parameter {name} is not a valid identifier: {reason}."))
+        })?;
+        Ok(id.to_ascii_lowercase())
     }
 
     pub(crate) fn boolean(&self, name: &str) -> Result<bool, ApiError> {

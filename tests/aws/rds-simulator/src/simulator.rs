@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::authorization::{Caller, CallerTable, Callers, Rights};
-use crate::copying::{AtWork, DatabaseAtWork};
+use crate::copying::AtWork;
 use crate::counters::{CopyCounters, Counters, Records, Write};
 use crate::error::{ApiError, Refusal};
 use crate::faults::{Action, Calls, Fault, Faults, Hold, Holds, ListingTrouble, Refuse};
@@ -30,7 +30,7 @@ pub struct Simulator {
     /// Snapshots that a call has deleted and that are still listed.
     pub(crate) deleting: Vec<AtWork>,
     /// Databases that are not available yet.
-    pub(crate) databases_at_work: Vec<DatabaseAtWork>,
+    pub(crate) databases_at_work: Vec<AtWork>,
     /// Until when time has passed.
     pub(crate) clock: Timestamp,
     /// Simulated seconds of copying in a second of time.

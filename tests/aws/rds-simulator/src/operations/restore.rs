@@ -1,11 +1,10 @@
 //! Databases made of snapshots, members of clusters, and changed settings: what a restore needs.
 
 use crate::authorization::Question;
-use crate::copying::DatabaseAtWork;
+use crate::copying::AtWork;
 use crate::details::Details;
 use crate::error::ApiError;
 use crate::hash;
-use crate::identifier;
 use crate::lifecycle::restored_database;
 use crate::model::{Database, Key, Kind, Member, RdsArn, Snapshot, Stage, Tags};
 use crate::operations::{tags, write};
@@ -15,6 +14,8 @@ use crate::seed::{member_instance, prefix};
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
+/// Most characters of a database's identifier.
+const MAX_IDENTIFIER: usize = 63;
 /// Simulated seconds from a restore until an instance or a cluster can be used, and until a member can.
 const RESTORE_SECONDS: f64 = 900.0;
 const MEMBER_SECONDS: f64 = 600.0;
@@ -31,7 +32,7 @@ impl Simulator {
             Kind::Instance => ("DBInstanceIdentifier", "DBSnapshotIdentifier"),
             Kind::Cluster => ("DBClusterIdentifier", "SnapshotIdentifier"),
         };
-        let id = new_database(request, id_name)?;
+        let id = request.new_identifier(id_name, MAX_IDENTIFIER)?;
         let snapshot_id = request.required(snapshot_name)?;
         let given = tags::checked(request)?;
         self.region(&request.region);
@@ -93,11 +94,7 @@ impl Simulator {
                     snapshot.engine
                 )));
             }
-            if retention(request) == Some(0) {
-                return Err(ApiError::invalid_value(
-                    "Invalid backup retention period: 0. Valid values are 1 to 35.",
-                ));
-            }
+            check_retention(request, kind)?;
         }
         if let Some(class) = request.get("DBInstanceClass")
             && region
@@ -134,7 +131,7 @@ impl Simulator {
     /// `CreateDBInstance`, of a member of a cluster only.
     pub(crate) fn create_member(&mut self, call: &Call<'_>) -> Result<Xml, ApiError> {
         let request = call.request;
-        let id = new_database(request, "DBInstanceIdentifier")?;
+        let id = request.new_identifier("DBInstanceIdentifier", MAX_IDENTIFIER)?;
         let class = request.required("DBInstanceClass")?;
         let engine = request.required("Engine")?;
         let cluster_id = request.get("DBClusterIdentifier").ok_or_else(|| {
@@ -199,11 +196,7 @@ impl Simulator {
                 format!("{id} is not in the available state: {}", database.status),
             ));
         }
-        if kind == Kind::Cluster && retention(request) == Some(0) {
-            return Err(ApiError::invalid_value(
-                "Invalid backup retention period: 0. Valid values are 1 to 35.",
-            ));
-        }
+        check_retention(request, kind)?;
         if let Some(days) = retention(request) {
             database.details.retention_days = days;
         }
@@ -241,7 +234,7 @@ impl Simulator {
     }
 
     fn begin_work(&mut self, region: &str, kind: Kind, id: &str, stages: Vec<Stage>) {
-        let place = DatabaseAtWork {
+        let place = AtWork {
             region: region.to_owned(),
             kind,
             id: id.to_owned(),
@@ -274,19 +267,18 @@ fn identifier_of(kind: Kind) -> &'static str {
     }
 }
 
-/// The identifier of a new database.
-fn new_database(request: &Request, parameter: &str) -> Result<String, ApiError> {
-    let id = request.required(parameter)?;
-    identifier::check(id, 63).map_err(|reason| {
-        ApiError::invalid_value(format!(
-            "The parameter {parameter} is not a valid identifier: {reason}."
-        ))
-    })?;
-    Ok(id.to_ascii_lowercase())
-}
-
 fn number(request: &Request, parameter: &str) -> Option<u32> {
     request.get(parameter)?.parse().ok()
+}
+
+/// A cluster always keeps backups.
+fn check_retention(request: &Request, kind: Kind) -> Result<(), ApiError> {
+    if kind == Kind::Cluster && retention(request) == Some(0) {
+        return Err(ApiError::invalid_value(
+            "Invalid backup retention period: 0. Valid values are 1 to 35.",
+        ));
+    }
+    Ok(())
 }
 
 fn retention(request: &Request) -> Option<u32> {

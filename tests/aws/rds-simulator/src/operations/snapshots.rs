@@ -5,7 +5,6 @@ use jiff::SignedDuration;
 use crate::authorization::Question;
 use crate::copying::AtWork;
 use crate::error::ApiError;
-use crate::identifier;
 use crate::model::{Ending, Job, Kind, RdsArn, Snapshot};
 use crate::operations::copy::one_snapshot;
 use crate::operations::tags;
@@ -24,12 +23,8 @@ impl Simulator {
             Kind::Instance => ("DBSnapshotIdentifier", "DBInstanceIdentifier"),
             Kind::Cluster => ("DBClusterSnapshotIdentifier", "DBClusterIdentifier"),
         };
-        let id = request.required(id_name)?;
+        let id = request.new_identifier(id_name, kind.longest_snapshot_id())?;
         let database_id = request.required(database_name)?.to_ascii_lowercase();
-        identifier::check(id, kind.longest_snapshot_id()).map_err(|reason| {
-            ApiError::invalid_value(format!("The parameter {id_name} is not a valid identifier: {reason}."))
-        })?;
-        let id = id.to_ascii_lowercase();
         let tags = tags::checked(request)?;
         let name = request.region.as_str();
         let region = &*self.region(name);
