@@ -432,7 +432,10 @@ ENTRY = record(
         "database": TEXT,
         "kind": KIND,
         "retired": TRUTH,
-        "outcome": one_of("copied", "current", "nothing", "unsupported", "retired", "failed", "running"),
+        "outcome": one_of(
+            *("copied", "copied, not pruned", "current", "planned", "nothing", "not ready", "under way"),
+            *("unsupported", "retired", "pending", "failed", "running"),
+        ),
         "startedAt": TIME,
         "endedAt": or_null(TIME),
         "requestedAt": or_null(TIME),
