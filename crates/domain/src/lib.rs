@@ -22,6 +22,7 @@ pub mod progress;
 pub mod rds_rules;
 pub mod region;
 pub mod restore_settings;
+pub mod restored_status;
 pub mod retention;
 pub mod retention_rules;
 pub mod selection;

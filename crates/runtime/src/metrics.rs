@@ -64,6 +64,18 @@ metrics! {
     DATABASES_WITHOUT_SNAPSHOTS = "DatabasesWithoutSnapshots" in "Count";
     /// Manual snapshots of the destination region, as a part of what it may hold.
     SNAPSHOT_QUOTA_USE = "SnapshotQuotaUse" in "Percent";
+    /// Marked drill databases that exist.
+    DRILL_DATABASES = "DrillDatabases" in "Count";
+    /// Those of them that should have been gone before the last sweep.
+    DRILL_DATABASES_OVERDUE = "DrillDatabasesOverdue" in "Count";
+    /// Databases that are named like a drill's and have no mark, so that nobody deletes them.
+    UNMARKED_DRILL_DATABASES = "UnmarkedDrillDatabases" in "Count";
+    /// Last snapshots that AWS made of drill clusters, and nobody deletes.
+    RETAINED_DRILL_SNAPSHOTS = "RetainedDrillSnapshots" in "Count";
+    /// Drills that proved that a copy could not be restored.
+    DRILLS_FAILED = "DrillsFailed" in "Count";
+    /// Minutes from the request of a restore until the database could be used.
+    RESTORE_MINUTES = "RestoreMinutes" in "None";
 }
 
 /// A duration in the unit of the ages.
