@@ -167,6 +167,18 @@ impl Error {
         self.into()
     }
 
+    /// What AWS said, without what our own message adds: nothing is tried again for what is only said.
+    #[must_use]
+    pub fn said(&self) -> String {
+        match self {
+            Self::Throttled { refusal } | Self::AccessDenied { refusal } | Self::RdsError { refusal } => {
+                refusal.to_string()
+            }
+            Self::RdsUnavailable { reason } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// A field of the input is wrong: which one, in what way, and what would be right. A path that begins with a number
     /// is in an input that is a list.
     #[must_use]

@@ -10,7 +10,6 @@ use domain::settings::{KmsKey, Settings};
 use domain::snapshot::Database;
 use domain::tags;
 
-use crate::inventory::why;
 use crate::policy::wish;
 
 /// KMS in the destination region.
@@ -142,7 +141,7 @@ impl Keys {
                 warning: Some(format!(
                     "the key {arn} could not be checked before the copies: {}. Let its policy admit the role of \
                      list-targets (kms:DescribeKey)",
-                    why(&error)
+                    error.said()
                 )),
                 arn: Some(arn),
                 ..Checked::default()
@@ -152,7 +151,7 @@ impl Keys {
                 problem: Some(match error {
                     denied @ Error::AccessDenied { .. } => denied,
                     other => Error::KeyNotUsable {
-                        reason: format!("which key {name} stands for could not be found out: {}", why(&other)),
+                        reason: format!("which key {name} stands for could not be found out: {}", other.said()),
                     },
                 }),
                 ..Checked::default()

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use domain::kind::DatabaseKind;
 use domain::payload::{Problem, RunRules, Target};
+use domain::quota::Quota;
 use domain::rds_rules::takes_key;
 use domain::settings::Settings;
 use domain::snapshot::Database;
-use rds::Quota;
 use runtime::deployment::Deployment;
 
 use crate::destination_copies::DestinationCopies;
