@@ -28,4 +28,6 @@ pub mod settings;
 pub mod snapshot;
 pub mod tag_spelling;
 pub mod tags;
+mod variables;
 pub mod waiting;
+pub mod watch_settings;
