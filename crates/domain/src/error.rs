@@ -217,4 +217,16 @@ mod tests {
         assert_eq!(error.to_string(), "only[0]: no such database. Check the name.");
         assert!(Error::NAMES.contains(&"BadInput"));
     }
+
+    #[test]
+    fn what_aws_said_is_repeated_without_the_promise_of_another_try() {
+        let throttled = Error::Throttled {
+            refusal: Refusal::without_code("Rate exceeded"),
+        };
+        assert_eq!(throttled.said(), "Rate exceeded");
+        let down = Error::RdsUnavailable {
+            reason: "the call timed out".to_owned(),
+        };
+        assert_eq!(down.said(), "the call timed out");
+    }
 }

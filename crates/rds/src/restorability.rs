@@ -48,9 +48,8 @@ impl Rds {
         let keys: BTreeSet<&str> = needs.iter().filter_map(|needs| needs.kms_key_arn.as_deref()).collect();
         let is_any = |is: &dyn Fn(&RestoreNeeds) -> bool| needs.iter().any(is);
         let of_kind = |needs: &RestoreNeeds, kind| needs.kind == kind && needs.parameter_group.is_some();
-        let with_groups = is_any(&|needs| {
-            of_kind(needs, DatabaseKind::Instance) || needs.member_parameter_group.is_some()
-        });
+        let with_groups =
+            is_any(&|needs| of_kind(needs, DatabaseKind::Instance) || needs.member_parameter_group.is_some());
         let with_cluster_groups = is_any(&|needs| of_kind(needs, DatabaseKind::Cluster));
         let with_options = is_any(&|needs| needs.option_group.is_some() || needs.source_option_group.is_some());
 
@@ -282,7 +281,13 @@ mod tests {
 
     #[test]
     fn a_quota_that_rds_does_not_report_is_none_and_not_one_of_nothing() {
-        let quota = |name: &str, used, max| AccountQuota::builder().account_quota_name(name).used(used).max(max).build();
+        let quota = |name: &str, used, max| {
+            AccountQuota::builder()
+                .account_quota_name(name)
+                .used(used)
+                .max(max)
+                .build()
+        };
         let found = quotas(&[quota("DBInstances", 3, 40), quota("ManualSnapshots", 7, 100)]);
         assert_eq!(found.instances, Some(Quota { used: 3, max: 40 }));
         assert_eq!((found.clusters, found.storage_gib), (None, None));
@@ -303,7 +308,13 @@ mod tests {
             .subnets(subnet("eu-west-1b"))
             .build();
         let group = subnets(found).expect("a group");
-        assert_eq!(group.zones.into_iter().collect::<Vec<_>>(), ["eu-west-1a", "eu-west-1b"]);
-        assert_eq!((group.status.as_str(), group.vpc.as_deref()), ("Complete", Some("vpc-1")));
+        assert_eq!(
+            group.zones.into_iter().collect::<Vec<_>>(),
+            ["eu-west-1a", "eu-west-1b"]
+        );
+        assert_eq!(
+            (group.status.as_str(), group.vpc.as_deref()),
+            ("Complete", Some("vpc-1"))
+        );
     }
 }
