@@ -694,6 +694,7 @@ fn copy_with(
         stack: Some("snapferry".to_owned()),
         retention: RetentionRules::default(),
         unread: false,
+        drill_every: None,
         restore,
     };
     let owner = Owner::new(SOURCE, "snap");

@@ -6,6 +6,9 @@
 
 pub mod authorize;
 pub mod copy_tags;
+pub mod drill;
+pub mod drill_database;
+pub mod drill_proof;
 pub mod error;
 #[cfg(test)]
 mod examples;

@@ -1,9 +1,22 @@
 //! The gateway to RDS in one region: the only place that knows SDK types and how each kind is spelled.
 
+/// Lists all pages of a call, each item converted on arrival, so that one page at a time is held.
+macro_rules! collect_pages {
+    ($call:expr, $convert:expr) => {{
+        let mut items = $call.into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(item) = items.next().await {
+            found.extend($convert(item.map_err(codes::error)?));
+        }
+        found
+    }};
+}
+
 pub mod codes;
 pub mod convert;
 pub mod presign;
 pub mod restorability;
+pub mod restore;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -123,18 +136,6 @@ fn each_once(found: Vec<Snapshot>) -> Vec<Snapshot> {
     by_arn.into_values().collect()
 }
 
-/// Lists all pages of a call, each item converted on arrival, so that one page at a time is held.
-macro_rules! collect_pages {
-    ($call:expr, $convert:expr) => {{
-        let mut items = $call.into_paginator().items().send();
-        let mut found = Vec::new();
-        while let Some(item) = items.next().await {
-            found.extend($convert(item.map_err(codes::error)?));
-        }
-        found
-    }};
-}
-
 impl Rds {
     /// RDS in `region`, through `client`, which must be of that region.
     #[must_use]
@@ -203,14 +204,7 @@ impl Rds {
                 DatabaseKind::Cluster => collect_pages!(self.client.describe_db_clusters().filters(filter), cluster),
             })
         };
-        match found().await {
-            Err(Error::RdsError { refusal })
-                if matches!(refusal.code.as_str(), "DBInstanceNotFound" | "DBClusterNotFoundFault") =>
-            {
-                Ok(Vec::new())
-            }
-            found => found,
-        }
+        empty_if_none(found().await)
     }
 
     /// The members of a cluster, by name.
@@ -342,10 +336,6 @@ impl Rds {
             Some(presigner) if request.presigned => Some(presigner.url(request, &self.region, now.into()).await?),
             _ => None,
         };
-        let tags = request
-            .tags
-            .iter()
-            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let copy = match request.kind {
             DatabaseKind::Instance => self
                 .client
@@ -354,7 +344,7 @@ impl Rds {
                 .target_db_snapshot_identifier(&request.id)
                 .set_kms_key_id(request.kms_key_arn.clone())
                 .set_option_group_name(request.option_group.clone())
-                .set_tags(Some(tags.collect()))
+                .set_tags(Some(sdk_tags(&request.tags)))
                 .copy_tags(false)
                 .set_pre_signed_url(presigned_url)
                 .send()
@@ -368,7 +358,7 @@ impl Rds {
                 .source_db_cluster_snapshot_identifier(&request.source_arn)
                 .target_db_cluster_snapshot_identifier(&request.id)
                 .set_kms_key_id(request.kms_key_arn.clone())
-                .set_tags(Some(tags.collect()))
+                .set_tags(Some(sdk_tags(&request.tags)))
                 .copy_tags(false)
                 .set_pre_signed_url(presigned_url)
                 .send()
@@ -475,6 +465,21 @@ where
         };
     }
     codes::error(error)
+}
+
+/// Nothing, where RDS says that there is none: whether it answers a filter that none passes with an empty list or with an
+/// error is documented nowhere.
+fn empty_if_none<T>(found: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+    match found {
+        Err(error) if codes::is_no_database(&error) => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
 }
 
 fn filter<T: Into<String>>(name: &str, values: impl IntoIterator<Item = T>) -> Filter {
