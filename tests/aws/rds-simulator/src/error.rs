@@ -121,6 +121,14 @@ impl ApiError {
         )
     }
 
+    pub(crate) fn backup_not_found(kind: Kind) -> Self {
+        let code = match kind {
+            Kind::Instance => "DBInstanceAutomatedBackupNotFound",
+            Kind::Cluster => "DBClusterAutomatedBackupNotFoundFault",
+        };
+        Self::new(404, code, "There is no such automated backup.")
+    }
+
     pub(crate) fn snapshot_state(kind: Kind, message: impl Into<String>) -> Self {
         let code = match kind {
             Kind::Instance => "InvalidDBSnapshotState",

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::details::{Details, OwnDetails};
+use crate::life::{Life, Stage};
+use crate::operations::automated_backups::RetainedBackup;
 use crate::option_groups::OptionGroup;
 use crate::scenario::{Becomes, CopyBehaviour};
 
@@ -259,44 +261,9 @@ pub(crate) struct Database {
     /// Members that RDS leaves out of its snapshots and their copies.
     pub(crate) omits: BTreeSet<String>,
     pub(crate) copies: CopyBehaviour,
-    /// What it goes through before it is available.
+    /// What it goes through before it is available, or gone.
     pub(crate) stages: VecDeque<Stage>,
-}
-
-/// A status that a database has for a while.
-#[derive(Clone, Debug)]
-pub(crate) struct Stage {
-    status: &'static str,
-    /// Simulated seconds that are left of it.
-    seconds: f64,
-}
-
-impl Stage {
-    pub(crate) fn new(status: &'static str, seconds: f64) -> Self {
-        Self { status, seconds }
-    }
-}
-
-impl Database {
-    /// Its status follows from the stage that it is in.
-    pub(crate) fn follow_stages(&mut self) {
-        let status = self.stages.front().map_or("available", |stage| stage.status);
-        status.clone_into(&mut self.status);
-    }
-
-    /// Lets simulated seconds pass. Says whether a stage is left.
-    pub(crate) fn progress(&mut self, mut seconds: f64) -> bool {
-        while let Some(stage) = self.stages.front_mut() {
-            stage.seconds -= seconds;
-            if stage.seconds > 0.0 {
-                break;
-            }
-            seconds = -stage.seconds;
-            self.stages.pop_front();
-        }
-        self.follow_stages();
-        !self.stages.is_empty()
-    }
+    pub(crate) life: Life,
 }
 
 #[derive(Clone, Debug)]
@@ -411,6 +378,8 @@ pub(crate) struct Region {
     pub(crate) offers: Option<Vec<String>>,
     pub(crate) databases: PerKind<BTreeMap<String, Database>>,
     pub(crate) snapshots: PerKind<BTreeMap<String, Snapshot>>,
+    /// Of databases that are gone.
+    pub(crate) retained_backups: Vec<RetainedBackup>,
 }
 
 impl Region {
@@ -432,6 +401,7 @@ impl Region {
             offers: None,
             databases: PerKind::default(),
             snapshots: PerKind::default(),
+            retained_backups: Vec::new(),
         };
         // Every region has the key that AWS manages for RDS.
         let arn = region.key_arn(&format!("{:032x}", crate::hash::fnv1a(&["aws/rds", name])));

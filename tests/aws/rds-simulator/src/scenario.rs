@@ -39,6 +39,8 @@
 //! - A snapshot in a region's own list takes what it does not say from the database that it names, or else
 //!   from the snapshot that its `sourceArn` names.
 
+mod databases;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -46,6 +48,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorization::CallerTable;
 use crate::model::{Kind, PerKind, Tags};
+
+pub use databases::DatabaseSettings;
 
 /// Something is wrong with a scenario; the text names the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +112,8 @@ pub struct Settings {
     /// Seconds for which a new copy is missing from listings, though it is found by its identifier: RDS is eventually
     /// consistent.
     pub listing_lag_seconds: u32,
+    /// How databases are restored, changed and deleted.
+    pub databases: DatabaseSettings,
     /// How the snapshots of an engine are reported, by its name; `*` stands for all engines.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub engines: BTreeMap<String, EngineBehaviour>,
@@ -162,6 +168,7 @@ impl Default for Settings {
             docdb_needs_presigned_url: false,
             delete_seconds: 5,
             listing_lag_seconds: 0,
+            databases: DatabaseSettings::default(),
             engines: BTreeMap::new(),
         }
     }

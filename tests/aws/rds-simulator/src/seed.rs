@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::details::{Details, OwnDetails};
 use crate::hash;
 use crate::identifier;
+use crate::life::Life;
 use crate::model::{
     Database, Encryption, Ending, Job, KEY_STATES, Key, Kind, Member, RdsArn, Region, Snapshot, Tags, partition,
 };
@@ -712,6 +713,7 @@ fn resolve_database(
         omits: seed.omits.clone(),
         copies: seed.copies.clone(),
         stages: VecDeque::new(),
+        life: Life::default(),
         engine,
         engine_version,
         id,
@@ -732,6 +734,7 @@ pub(crate) fn member_instance(region: &Region, cluster: &Database, id: &str) -> 
             ..cluster.details.clone()
         },
         own: OwnDetails::default(),
+        life: Life::default(),
         cluster: Some(cluster.id.clone()),
         members: Vec::new(),
         ..cluster.clone()

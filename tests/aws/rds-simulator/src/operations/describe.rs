@@ -13,7 +13,7 @@ use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
 /// A filter: its name and the values that it lets through.
-type Filter = (String, Vec<String>);
+pub(super) type Filter = (String, Vec<String>);
 
 /// Most records that a call gives at once.
 const MAX_RECORDS: usize = 100;

@@ -1,6 +1,8 @@
 //! The operations of the API, one file for each thing that they are about.
 
+pub(crate) mod automated_backups;
 mod copy;
+mod delete;
 mod describe;
 mod keys;
 mod offers;
@@ -27,6 +29,8 @@ pub(crate) enum Operation {
     RestoreSnapshot(Kind),
     CreateMember,
     ModifyDatabase(Kind),
+    DeleteDatabase(Kind),
+    DescribeAutomatedBackups(Kind),
     AddTags,
     RemoveTags,
     ListTags,
@@ -39,13 +43,13 @@ pub(crate) enum Operation {
 
 use Kind::{Cluster, Instance};
 use Operation::{
-    AddTags, CopySnapshot, CreateMember, CreateSnapshot, DeleteSnapshot, DescribeAccountAttributes, DescribeDatabases,
-    DescribeGlobalClusters, DescribeKey, DescribeOptionGroups, DescribeOrderableOptions, DescribeSnapshots, ListTags,
-    ModifyDatabase, RemoveTags, RestoreSnapshot,
+    AddTags, CopySnapshot, CreateMember, CreateSnapshot, DeleteDatabase, DeleteSnapshot, DescribeAccountAttributes,
+    DescribeAutomatedBackups, DescribeDatabases, DescribeGlobalClusters, DescribeKey, DescribeOptionGroups,
+    DescribeOrderableOptions, DescribeSnapshots, ListTags, ModifyDatabase, RemoveTags, RestoreSnapshot,
 };
 
 impl Operation {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 27] = [
         DescribeDatabases(Instance),
         DescribeDatabases(Cluster),
         DescribeSnapshots(Instance),
@@ -61,6 +65,10 @@ impl Operation {
         CreateMember,
         ModifyDatabase(Instance),
         ModifyDatabase(Cluster),
+        DeleteDatabase(Instance),
+        DeleteDatabase(Cluster),
+        DescribeAutomatedBackups(Instance),
+        DescribeAutomatedBackups(Cluster),
         AddTags,
         RemoveTags,
         ListTags,
@@ -101,6 +109,10 @@ impl Operation {
             CreateMember => "CreateDBInstance",
             ModifyDatabase(Instance) => "ModifyDBInstance",
             ModifyDatabase(Cluster) => "ModifyDBCluster",
+            DeleteDatabase(Instance) => "DeleteDBInstance",
+            DeleteDatabase(Cluster) => "DeleteDBCluster",
+            DescribeAutomatedBackups(Instance) => "DescribeDBInstanceAutomatedBackups",
+            DescribeAutomatedBackups(Cluster) => "DescribeDBClusterAutomatedBackups",
             AddTags => "AddTagsToResource",
             RemoveTags => "RemoveTagsFromResource",
             ListTags => "ListTagsForResource",
@@ -126,6 +138,7 @@ impl Operation {
                 | RestoreSnapshot(_)
                 | CreateMember
                 | ModifyDatabase(_)
+                | DeleteDatabase(_)
                 | AddTags
                 | RemoveTags
         )
@@ -143,8 +156,8 @@ impl Operation {
             CreateSnapshot(Cluster) | DeleteSnapshot(Cluster) => ("DBClusterSnapshotIdentifier", None),
             RestoreSnapshot(Instance) => ("DBInstanceIdentifier", Some("DBSnapshotIdentifier")),
             RestoreSnapshot(Cluster) => ("DBClusterIdentifier", Some("SnapshotIdentifier")),
-            CreateMember | ModifyDatabase(Instance) => ("DBInstanceIdentifier", None),
-            ModifyDatabase(Cluster) => ("DBClusterIdentifier", None),
+            CreateMember | ModifyDatabase(Instance) | DeleteDatabase(Instance) => ("DBInstanceIdentifier", None),
+            ModifyDatabase(Cluster) | DeleteDatabase(Cluster) => ("DBClusterIdentifier", None),
             _ => ("ResourceName", None),
         };
         (
@@ -216,6 +229,23 @@ impl Operation {
             CreateMember => restore_parameters::MEMBER,
             ModifyDatabase(Instance) => restore_parameters::INSTANCE_CHANGE,
             ModifyDatabase(Cluster) => restore_parameters::CLUSTER_CHANGE,
+            DeleteDatabase(Instance) => delete::INSTANCE,
+            DeleteDatabase(Cluster) => delete::CLUSTER,
+            DescribeAutomatedBackups(Instance) => &[
+                "DbiResourceId",
+                "DBInstanceIdentifier",
+                "Filters.",
+                "MaxRecords",
+                "Marker",
+                "DBInstanceAutomatedBackupsArn",
+            ],
+            DescribeAutomatedBackups(Cluster) => &[
+                "DbClusterResourceId",
+                "DBClusterIdentifier",
+                "Filters.",
+                "MaxRecords",
+                "Marker",
+            ],
             AddTags => &["ResourceName", "Tags."],
             RemoveTags => &["ResourceName", "TagKeys."],
             ListTags => &["ResourceName", "Filters."],
@@ -284,6 +314,8 @@ pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Outp
         RestoreSnapshot(kind) => simulator.restore_snapshot(call, kind),
         CreateMember => simulator.create_member(call),
         ModifyDatabase(kind) => simulator.modify_database(call, kind),
+        DeleteDatabase(kind) => simulator.delete_database(call, kind),
+        DescribeAutomatedBackups(kind) => simulator.describe_automated_backups(call, kind),
         AddTags => simulator.add_tags(call),
         RemoveTags => simulator.remove_tags(call),
         ListTags => simulator.list_tags(call),

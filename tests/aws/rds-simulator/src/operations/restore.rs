@@ -1,12 +1,12 @@
 //! Databases made of snapshots, members of clusters, and changed settings: what a restore needs.
 
 use crate::authorization::Question;
-use crate::copying::AtWork;
 use crate::details::Details;
 use crate::error::ApiError;
 use crate::hash;
+use crate::life::Stage;
 use crate::lifecycle::restored_database;
-use crate::model::{Database, Key, Kind, Member, RdsArn, Snapshot, Stage, Tags};
+use crate::model::{Database, Key, Kind, Member, RdsArn, Snapshot, Tags};
 use crate::operations::{tags, write};
 use crate::request::Request;
 use crate::scenario::{self, Members, ServerlessV2Scaling};
@@ -16,13 +16,6 @@ use crate::xml::Xml;
 
 /// Most characters of a database's identifier.
 const MAX_IDENTIFIER: usize = 63;
-/// Simulated seconds from a restore until an instance or a cluster can be used, and until a member can.
-const RESTORE_SECONDS: f64 = 900.0;
-const MEMBER_SECONDS: f64 = 600.0;
-/// Simulated seconds of the first backup of a restored instance that keeps backups.
-const BACKUP_SECONDS: f64 = 300.0;
-/// Simulated seconds that a change of settings takes.
-const CHANGE_SECONDS: f64 = 60.0;
 
 impl Simulator {
     /// `RestoreDBInstanceFromDBSnapshot`, `RestoreDBClusterFromSnapshot`. The latter makes no instance.
@@ -76,9 +69,9 @@ impl Simulator {
         .map_err(|error| ApiError::invalid_value(error.to_string()))?;
         self.restores += 1;
         let keeps_backups = kind == Kind::Instance && retention(request).unwrap_or(details.retention_days) > 0;
-        let mut stages = vec![Stage::new("creating", RESTORE_SECONDS)];
+        let mut stages = vec![Stage::new("creating", self.settings.databases.restore_seconds)];
         if keeps_backups {
-            stages.push(Stage::new("backing-up", BACKUP_SECONDS));
+            stages.push(Stage::new("backing-up", self.settings.databases.backup_seconds));
         }
         self.begin_work(&request.region, kind, &id, stages);
         Ok(self.one_database(call, kind, &id))
@@ -172,7 +165,7 @@ impl Simulator {
             cluster.members.push(Member { id: id.clone(), writer });
         }
         region.databases[Kind::Instance].insert(id.clone(), member);
-        let stages = vec![Stage::new("creating", MEMBER_SECONDS)];
+        let stages = vec![Stage::new("creating", self.settings.databases.member_seconds)];
         self.begin_work(&request.region, Kind::Instance, &id, stages);
         Ok(self.one_database(call, Kind::Instance, &id))
     }
@@ -209,7 +202,7 @@ impl Simulator {
         if let Some(seconds) = number(request, "MonitoringInterval") {
             database.own.monitoring_interval = Some(seconds);
         }
-        let stages = vec![Stage::new("modifying", CHANGE_SECONDS)];
+        let stages = vec![Stage::new("modifying", self.settings.databases.change_seconds)];
         self.begin_work(&request.region, kind, &id, stages);
         Ok(self.one_database(call, kind, &id))
     }
@@ -233,20 +226,7 @@ impl Simulator {
         })
     }
 
-    fn begin_work(&mut self, region: &str, kind: Kind, id: &str, stages: Vec<Stage>) {
-        let place = AtWork {
-            region: region.to_owned(),
-            kind,
-            id: id.to_owned(),
-        };
-        if let Some(database) = self.region(region).databases[kind].get_mut(id) {
-            database.stages = stages.into();
-            database.follow_stages();
-        }
-        self.databases_at_work.push(place);
-    }
-
-    fn one_database(&self, call: &Call<'_>, kind: Kind, id: &str) -> Xml {
+    pub(super) fn one_database(&self, call: &Call<'_>, kind: Kind, id: &str) -> Xml {
         let region = &self.regions[&call.request.region];
         let member = match kind {
             Kind::Instance => "DBInstance",
@@ -260,7 +240,7 @@ impl Simulator {
     }
 }
 
-fn identifier_of(kind: Kind) -> &'static str {
+pub(super) fn identifier_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Instance => "DBInstanceIdentifier",
         Kind::Cluster => "DBClusterIdentifier",

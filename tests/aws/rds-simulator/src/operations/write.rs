@@ -11,7 +11,7 @@ use crate::scenario::Settings;
 use crate::xml::Xml;
 
 /// `2026-11-22T13:00:00.000Z`.
-fn time(time: Timestamp) -> String {
+pub(super) fn time(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
