@@ -164,6 +164,22 @@ impl ApiError {
         .refused(Refusal::Quota)
     }
 
+    pub(crate) fn subnet_group_not_found(name: &str) -> Self {
+        Self::new(
+            404,
+            "DBSubnetGroupNotFoundFault",
+            format!("DB subnet group '{name}' does not exist."),
+        )
+    }
+
+    pub(crate) fn parameter_group_not_found(kind: Kind, name: &str) -> Self {
+        let code = match kind {
+            Kind::Instance => "DBParameterGroupNotFound",
+            Kind::Cluster => "DBClusterParameterGroupNotFound",
+        };
+        Self::new(404, code, format!("DBParameterGroup not found: {name}"))
+    }
+
     pub(crate) fn option_group_not_found(name: &str) -> Self {
         Self::new(
             404,

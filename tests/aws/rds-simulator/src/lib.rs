@@ -131,6 +131,7 @@ mod life;
 mod lifecycle;
 mod model;
 mod naming;
+mod network;
 mod operations;
 mod option_groups;
 mod request;

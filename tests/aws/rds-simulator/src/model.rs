@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::details::{Details, OwnDetails};
 use crate::life::{Life, Stage};
+use crate::network::Network;
 use crate::operations::automated_backups::RetainedBackup;
 use crate::option_groups::OptionGroup;
-use crate::scenario::{Becomes, CopyBehaviour};
+use crate::scenario::{Becomes, CopyBehaviour, DatabaseQuota, NotOffered, ParameterGroup, RestoreFate, SubnetGroup};
 
 /// Tags, by key.
 pub type Tags = BTreeMap<String, String>;
@@ -264,6 +265,8 @@ pub(crate) struct Database {
     /// What it goes through before it is available, or gone.
     pub(crate) stages: VecDeque<Stage>,
     pub(crate) life: Life,
+    /// Known of those that a call has made.
+    pub(crate) network: Option<Network>,
 }
 
 #[derive(Clone, Debug)]
@@ -376,6 +379,13 @@ pub(crate) struct Region {
     pub(crate) requests_per_second: Option<f64>,
     /// Instance classes on offer, where they are not the usual ones.
     pub(crate) offers: Option<Vec<String>>,
+    pub(crate) not_offered: Vec<NotOffered>,
+    pub(crate) offer_zones: Option<Vec<String>>,
+    /// By name, where the scenario lists any; likewise below.
+    pub(crate) subnet_groups: Option<BTreeMap<String, SubnetGroup>>,
+    pub(crate) parameter_groups: Option<Vec<ParameterGroup>>,
+    pub(crate) database_quota: DatabaseQuota,
+    pub(crate) restore_fates: Vec<RestoreFate>,
     pub(crate) databases: PerKind<BTreeMap<String, Database>>,
     pub(crate) snapshots: PerKind<BTreeMap<String, Snapshot>>,
     /// Of databases that are gone.
@@ -399,6 +409,12 @@ impl Region {
             },
             requests_per_second: None,
             offers: None,
+            not_offered: Vec::new(),
+            offer_zones: None,
+            subnet_groups: None,
+            parameter_groups: None,
+            database_quota: DatabaseQuota::default(),
+            restore_fates: Vec::new(),
             databases: PerKind::default(),
             snapshots: PerKind::default(),
             retained_backups: Vec::new(),

@@ -6,10 +6,14 @@ mod delete;
 mod describe;
 mod keys;
 mod offers;
+mod parameter_groups;
 mod presigned;
+mod quotas;
 mod restore;
 mod restore_parameters;
+mod restore_rights;
 mod snapshots;
+mod subnet_groups;
 mod tags;
 mod write;
 
@@ -31,6 +35,8 @@ pub(crate) enum Operation {
     ModifyDatabase(Kind),
     DeleteDatabase(Kind),
     DescribeAutomatedBackups(Kind),
+    DescribeSubnetGroups,
+    DescribeParameterGroups(Kind),
     AddTags,
     RemoveTags,
     ListTags,
@@ -45,11 +51,12 @@ use Kind::{Cluster, Instance};
 use Operation::{
     AddTags, CopySnapshot, CreateMember, CreateSnapshot, DeleteDatabase, DeleteSnapshot, DescribeAccountAttributes,
     DescribeAutomatedBackups, DescribeDatabases, DescribeGlobalClusters, DescribeKey, DescribeOptionGroups,
-    DescribeOrderableOptions, DescribeSnapshots, ListTags, ModifyDatabase, RemoveTags, RestoreSnapshot,
+    DescribeOrderableOptions, DescribeParameterGroups, DescribeSnapshots, DescribeSubnetGroups, ListTags,
+    ModifyDatabase, RemoveTags, RestoreSnapshot,
 };
 
 impl Operation {
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 30] = [
         DescribeDatabases(Instance),
         DescribeDatabases(Cluster),
         DescribeSnapshots(Instance),
@@ -69,6 +76,9 @@ impl Operation {
         DeleteDatabase(Cluster),
         DescribeAutomatedBackups(Instance),
         DescribeAutomatedBackups(Cluster),
+        DescribeSubnetGroups,
+        DescribeParameterGroups(Instance),
+        DescribeParameterGroups(Cluster),
         AddTags,
         RemoveTags,
         ListTags,
@@ -113,6 +123,9 @@ impl Operation {
             DeleteDatabase(Cluster) => "DeleteDBCluster",
             DescribeAutomatedBackups(Instance) => "DescribeDBInstanceAutomatedBackups",
             DescribeAutomatedBackups(Cluster) => "DescribeDBClusterAutomatedBackups",
+            DescribeSubnetGroups => "DescribeDBSubnetGroups",
+            DescribeParameterGroups(Instance) => "DescribeDBParameterGroups",
+            DescribeParameterGroups(Cluster) => "DescribeDBClusterParameterGroups",
             AddTags => "AddTagsToResource",
             RemoveTags => "RemoveTagsFromResource",
             ListTags => "ListTagsForResource",
@@ -246,6 +259,9 @@ impl Operation {
                 "MaxRecords",
                 "Marker",
             ],
+            DescribeSubnetGroups => &["DBSubnetGroupName", "Filters.", "MaxRecords", "Marker"],
+            DescribeParameterGroups(Instance) => &["DBParameterGroupName", "Filters.", "MaxRecords", "Marker"],
+            DescribeParameterGroups(Cluster) => &["DBClusterParameterGroupName", "Filters.", "MaxRecords", "Marker"],
             AddTags => &["ResourceName", "Tags."],
             RemoveTags => &["ResourceName", "TagKeys."],
             ListTags => &["ResourceName", "Filters."],
@@ -316,6 +332,8 @@ pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Outp
         ModifyDatabase(kind) => simulator.modify_database(call, kind),
         DeleteDatabase(kind) => simulator.delete_database(call, kind),
         DescribeAutomatedBackups(kind) => simulator.describe_automated_backups(call, kind),
+        DescribeSubnetGroups => simulator.describe_subnet_groups(call),
+        DescribeParameterGroups(kind) => simulator.describe_parameter_groups(call, kind),
         AddTags => simulator.add_tags(call),
         RemoveTags => simulator.remove_tags(call),
         ListTags => simulator.list_tags(call),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Kind;
+
 /// How databases are restored, changed and deleted. Seconds are simulated ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -52,5 +54,189 @@ impl Default for DatabaseSettings {
             unknown_backup_is_an_error: false,
             final_snapshot_type: "manual".to_owned(),
         }
+    }
+}
+
+/// A subnet group: what ties databases to a VPC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubnetGroup {
+    /// The name.
+    pub name: String,
+    /// `vpc-default` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc: Option<String>,
+    /// The zones of its subnets: three zones of the region when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability_zones: Option<Vec<String>>,
+    /// `Complete` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
+impl SubnetGroup {
+    /// A group of the default VPC, with a subnet in each zone.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the VPC.
+    #[must_use]
+    pub fn vpc(mut self, vpc: &str) -> Self {
+        self.vpc = Some(vpc.to_owned());
+        self
+    }
+
+    /// Sets the zones of its subnets.
+    #[must_use]
+    pub fn zones<'a>(mut self, zones: impl IntoIterator<Item = &'a str>) -> Self {
+        self.availability_zones = Some(zones.into_iter().map(str::to_owned).collect());
+        self
+    }
+}
+
+/// A parameter group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ParameterGroup {
+    /// Whether it is for instances or for clusters.
+    pub kind: Kind,
+    /// The name.
+    pub name: String,
+    /// `postgres17`, `aurora-postgresql17` …
+    pub family: String,
+}
+
+impl ParameterGroup {
+    /// A parameter group of a family.
+    #[must_use]
+    pub fn new(kind: Kind, name: &str, family: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            family: family.to_owned(),
+        }
+    }
+}
+
+/// How many databases there may be in a region, members of clusters and read replicas included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DatabaseQuota {
+    /// DB instances.
+    pub instances: u32,
+    /// DB clusters.
+    pub clusters: u32,
+    /// GiB of all instances.
+    pub allocated_storage_gib: u32,
+}
+
+impl Default for DatabaseQuota {
+    fn default() -> Self {
+        Self {
+            instances: 40,
+            clusters: 40,
+            allocated_storage_gib: 100_000,
+        }
+    }
+}
+
+/// What cannot be made in a region any more, or not yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NotOffered {
+    /// The engine.
+    pub engine: String,
+    /// The version; `*` takes the place of any text. Every version when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<String>,
+    /// The licence; every licence when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license_model: Option<String>,
+}
+
+impl NotOffered {
+    /// A version of an engine, `*` standing for any text.
+    #[must_use]
+    pub fn version(engine: &str, version: &str) -> Self {
+        Self {
+            engine: engine.to_owned(),
+            engine_version: Some(version.to_owned()),
+            license_model: None,
+        }
+    }
+
+    pub(crate) fn covers(&self, engine: &str, version: &str, license: &str) -> bool {
+        self.engine == engine
+            && self
+                .engine_version
+                .as_ref()
+                .is_none_or(|pattern| iam_rs::Arn::wildcard_match(version, pattern))
+            && self.license_model.as_deref().is_none_or(|wanted| wanted == license)
+    }
+}
+
+/// How restores in a region end. The first entry that fits a new database is used, and members of clusters are databases
+/// too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestoreFate {
+    /// The new database's identifier; `*` takes the place of any text, here and below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The identifier of the snapshot; a member of a cluster has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// How many restores it is for; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// The status that it ends in and keeps (`incompatible-restore`, `restore-error`, or one that nobody knows);
+    /// `available` when absent. An Aurora cluster that ends as `upgrade-failed` leaves a final snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Simulated seconds for which it is `creating`; the usual ones when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creating_seconds: Option<u32>,
+    /// Simulated seconds for which it will be `deleting`; the usual ones when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleting_seconds: Option<u32>,
+}
+
+impl RestoreFate {
+    /// Every database whose identifier fits ends in this status.
+    #[must_use]
+    pub fn ends_as(database: &str, status: &str) -> Self {
+        Self {
+            database: Some(database.to_owned()),
+            status: Some(status.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Only so many of them.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Only those of this snapshot.
+    #[must_use]
+    pub fn of_snapshot(mut self, snapshot: &str) -> Self {
+        self.snapshot = Some(snapshot.to_owned());
+        self
+    }
+
+    pub(crate) fn fits(&self, database: &str, snapshot: Option<&str>) -> bool {
+        let fits = |pattern: &Option<String>, text: Option<&str>| {
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| text.is_some_and(|text| iam_rs::Arn::wildcard_match(text, pattern)))
+        };
+        self.times != Some(0) && fits(&self.database, Some(database)) && fits(&self.snapshot, snapshot)
     }
 }

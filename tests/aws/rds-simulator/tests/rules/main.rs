@@ -17,6 +17,8 @@ mod offers;
 mod option_groups;
 mod presigning;
 mod properties;
+mod restore_rights;
+mod restored_databases;
 mod restoring;
 mod seeding;
 mod tagging;
