@@ -118,12 +118,14 @@
 //! groups, zones, and snapshots of one kind that become databases of the other.
 
 mod authorization;
+mod billing;
 mod control;
 mod copying;
 mod counters;
 mod database_work;
 mod details;
 mod error;
+mod events;
 mod faults;
 mod hash;
 mod identifier;
@@ -143,6 +145,7 @@ mod view;
 mod xml;
 
 pub use authorization::{Caller, CallerTable};
+pub use billing::Bill;
 pub use control::control;
 pub use counters::{CopyCounters, Counters, Refusals, Write};
 pub use faults::{Action, Calls, Fault, Hold, InjectedError};

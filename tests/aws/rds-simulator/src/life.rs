@@ -83,8 +83,6 @@ impl Timer {
 pub(crate) struct Passed {
     /// The statuses that it had, in order, and for how long.
     pub(crate) spent: Vec<(String, f64)>,
-    /// The status that it has come to, if that is another one.
-    pub(crate) became: Option<String>,
     /// Whether anything is left that passes with time.
     pub(crate) is_at_work: bool,
     /// Whether its deletion is over.
@@ -103,7 +101,6 @@ impl Database {
 
     /// Lets simulated seconds pass.
     pub(crate) fn progress(&mut self, seconds: f64) -> Passed {
-        let before = self.status.clone();
         let had_stages = !self.stages.is_empty();
         let mut spent = Vec::new();
         let mut left = seconds;
@@ -137,7 +134,6 @@ impl Database {
         let timers = [self.life.storage, self.life.secret];
         Passed {
             spent,
-            became: (before != self.status).then(|| self.status.clone()),
             is_at_work: !self.stages.is_empty() || timers.into_iter().flatten().any(|timer| !timer.is_over()),
             is_gone,
         }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::details::{Details, OwnDetails};
+use crate::events::Event;
 use crate::life::{Life, Stage};
 use crate::network::Network;
 use crate::operations::automated_backups::RetainedBackup;
@@ -388,6 +389,7 @@ pub(crate) struct Region {
     pub(crate) restore_fates: Vec<RestoreFate>,
     pub(crate) databases: PerKind<BTreeMap<String, Database>>,
     pub(crate) snapshots: PerKind<BTreeMap<String, Snapshot>>,
+    pub(crate) events: VecDeque<Event>,
     /// Of databases that are gone.
     pub(crate) retained_backups: Vec<RetainedBackup>,
 }
@@ -417,6 +419,7 @@ impl Region {
             restore_fates: Vec::new(),
             databases: PerKind::default(),
             snapshots: PerKind::default(),
+            events: VecDeque::new(),
             retained_backups: Vec::new(),
         };
         // Every region has the key that AWS manages for RDS.

@@ -4,6 +4,7 @@ pub(crate) mod automated_backups;
 mod copy;
 mod delete;
 mod describe;
+mod describe_events;
 mod keys;
 mod offers;
 mod parameter_groups;
@@ -37,6 +38,7 @@ pub(crate) enum Operation {
     DescribeAutomatedBackups(Kind),
     DescribeSubnetGroups,
     DescribeParameterGroups(Kind),
+    DescribeEvents,
     AddTags,
     RemoveTags,
     ListTags,
@@ -50,13 +52,13 @@ pub(crate) enum Operation {
 use Kind::{Cluster, Instance};
 use Operation::{
     AddTags, CopySnapshot, CreateMember, CreateSnapshot, DeleteDatabase, DeleteSnapshot, DescribeAccountAttributes,
-    DescribeAutomatedBackups, DescribeDatabases, DescribeGlobalClusters, DescribeKey, DescribeOptionGroups,
-    DescribeOrderableOptions, DescribeParameterGroups, DescribeSnapshots, DescribeSubnetGroups, ListTags,
-    ModifyDatabase, RemoveTags, RestoreSnapshot,
+    DescribeAutomatedBackups, DescribeDatabases, DescribeEvents, DescribeGlobalClusters, DescribeKey,
+    DescribeOptionGroups, DescribeOrderableOptions, DescribeParameterGroups, DescribeSnapshots, DescribeSubnetGroups,
+    ListTags, ModifyDatabase, RemoveTags, RestoreSnapshot,
 };
 
 impl Operation {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         DescribeDatabases(Instance),
         DescribeDatabases(Cluster),
         DescribeSnapshots(Instance),
@@ -79,6 +81,7 @@ impl Operation {
         DescribeSubnetGroups,
         DescribeParameterGroups(Instance),
         DescribeParameterGroups(Cluster),
+        DescribeEvents,
         AddTags,
         RemoveTags,
         ListTags,
@@ -126,6 +129,7 @@ impl Operation {
             DescribeSubnetGroups => "DescribeDBSubnetGroups",
             DescribeParameterGroups(Instance) => "DescribeDBParameterGroups",
             DescribeParameterGroups(Cluster) => "DescribeDBClusterParameterGroups",
+            DescribeEvents => "DescribeEvents",
             AddTags => "AddTagsToResource",
             RemoveTags => "RemoveTagsFromResource",
             ListTags => "ListTagsForResource",
@@ -262,6 +266,17 @@ impl Operation {
             DescribeSubnetGroups => &["DBSubnetGroupName", "Filters.", "MaxRecords", "Marker"],
             DescribeParameterGroups(Instance) => &["DBParameterGroupName", "Filters.", "MaxRecords", "Marker"],
             DescribeParameterGroups(Cluster) => &["DBClusterParameterGroupName", "Filters.", "MaxRecords", "Marker"],
+            DescribeEvents => &[
+                "SourceIdentifier",
+                "SourceType",
+                "StartTime",
+                "EndTime",
+                "Duration",
+                "EventCategories.",
+                "Filters.",
+                "MaxRecords",
+                "Marker",
+            ],
             AddTags => &["ResourceName", "Tags."],
             RemoveTags => &["ResourceName", "TagKeys."],
             ListTags => &["ResourceName", "Filters."],
@@ -334,6 +349,7 @@ pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Outp
         DescribeAutomatedBackups(kind) => simulator.describe_automated_backups(call, kind),
         DescribeSubnetGroups => simulator.describe_subnet_groups(call),
         DescribeParameterGroups(kind) => simulator.describe_parameter_groups(call, kind),
+        DescribeEvents => simulator.describe_events(call),
         AddTags => simulator.add_tags(call),
         RemoveTags => simulator.remove_tags(call),
         ListTags => simulator.list_tags(call),

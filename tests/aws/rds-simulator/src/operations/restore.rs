@@ -83,6 +83,7 @@ impl Simulator {
                 ..Life::default()
             };
         }
+        self.begin_bill(&request.region, kind, &id);
         self.begin_work(&request.region, kind, &id, stages);
         Ok(self.one_database(call, kind, &id))
     }
@@ -252,6 +253,7 @@ impl Simulator {
                 ..Life::default()
             };
         }
+        self.begin_bill(&request.region, Kind::Instance, &id);
         self.begin_work(&request.region, Kind::Instance, &id, stages);
         Ok(self.one_database(call, Kind::Instance, &id))
     }

@@ -17,6 +17,7 @@ mod offers;
 mod option_groups;
 mod presigning;
 mod properties;
+mod restore_fates;
 mod restore_rights;
 mod restored_databases;
 mod restoring;
