@@ -62,6 +62,13 @@ metrics! {
     /// Databases that make no snapshots which could be copied, or have another one copied in their place: nobody is
     /// alarmed about them.
     DATABASES_WITHOUT_SNAPSHOTS = "DatabasesWithoutSnapshots" in "Count";
+    /// Databases that have had no new copy for a fortnight while others have: what the destination region can know of
+    /// those that no longer exist.
+    DATABASES_LEFT_BEHIND = "DatabasesLeftBehind" in "Count";
+    /// Newest verified copies that could not be restored in the region that they are in.
+    UNRESTORABLE_COPIES = "UnrestorableCopies" in "Count";
+    /// Newest verified copies of which that could not be found out.
+    RESTORABILITY_UNKNOWN = "RestorabilityUnknown" in "Count";
     /// Manual snapshots of the destination region, as a part of what it may hold.
     SNAPSHOT_QUOTA_USE = "SnapshotQuotaUse" in "Percent";
     /// Marked drill databases that exist.

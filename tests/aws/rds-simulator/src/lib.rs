@@ -118,17 +118,22 @@
 //! groups, zones, and snapshots of one kind that become databases of the other.
 
 mod authorization;
+mod billing;
 mod control;
 mod copying;
 mod counters;
+mod database_work;
 mod details;
 mod error;
+mod events;
 mod faults;
 mod hash;
 mod identifier;
+mod life;
 mod lifecycle;
 mod model;
 mod naming;
+mod network;
 mod operations;
 mod option_groups;
 mod request;
@@ -140,6 +145,7 @@ mod view;
 mod xml;
 
 pub use authorization::{Caller, CallerTable};
+pub use billing::Bill;
 pub use control::control;
 pub use counters::{CopyCounters, Counters, Refusals, Write};
 pub use faults::{Action, Calls, Fault, Hold, InjectedError};

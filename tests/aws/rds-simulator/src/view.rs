@@ -42,6 +42,9 @@ pub struct RegionState {
     /// Snapshots that are `deleting`: RDS still lists them.
     #[serde(default)]
     pub deleting: Vec<SnapshotState>,
+    /// Databases that are gone, and of which automated backups were kept.
+    #[serde(default)]
+    pub retained_backups: Vec<String>,
 }
 
 /// A KMS key.
@@ -101,6 +104,12 @@ pub struct DatabaseState {
     pub option_group: Option<String>,
     /// The cluster that it is a member of.
     pub cluster: Option<String>,
+    /// When it was made.
+    #[serde(default)]
+    pub created_at: Timestamp,
+    /// Whether there is a secret with its master password.
+    #[serde(default)]
+    pub has_secret: bool,
     /// The tags.
     pub tags: Tags,
 }
@@ -228,11 +237,18 @@ impl State {
                             kms_key: database.encryption.key().map(str::to_owned),
                             option_group: database.option_group.clone(),
                             cluster: database.cluster.clone(),
+                            created_at: database.created,
+                            has_secret: database.life.secret.is_some(),
                             tags: database.tags.clone(),
                         })
                         .collect(),
                     snapshots,
                     deleting,
+                    retained_backups: region
+                        .retained_backups
+                        .iter()
+                        .map(|retained| retained.database.id.clone())
+                        .collect(),
                 };
                 (region.name.clone(), state)
             })
