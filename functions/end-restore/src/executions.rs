@@ -28,9 +28,9 @@ impl Runs for Executions {
         match self.0.describe_execution().execution_arn(arn).send().await {
             Ok(execution) => Ok(*execution.status() == ExecutionStatus::Running),
             Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(aws_sdk_sfn::operation::describe_execution::DescribeExecutionError::is_execution_does_not_exist) =>
+                if error.as_service_error().is_some_and(
+                    aws_sdk_sfn::operation::describe_execution::DescribeExecutionError::is_execution_does_not_exist,
+                ) =>
             {
                 Ok(false)
             }

@@ -64,7 +64,9 @@ pub(crate) async fn sweep(watch: &Watch, runs: &impl Runs, now: Timestamp) -> Re
             Ok(true) => end(watch, database, &mut swept).await,
             Err(error) => {
                 swept.in_use += 1;
-                swept.warnings.push(format!("the execution of {} is not known: {error}", database.id));
+                swept
+                    .warnings
+                    .push(format!("the execution of {} is not known: {error}", database.id));
             }
         }
     }
@@ -87,7 +89,9 @@ async fn is_due(watch: &Watch, runs: &impl Runs, database: &Restored, now: Times
     if is_overdue(watch, database, now) {
         return Ok(true);
     }
-    let Some(arn) = execution_arn(watch, database) else { return Ok(false) };
+    let Some(arn) = execution_arn(watch, database) else {
+        return Ok(false);
+    };
     runs.is_running(&arn).await.map(|running| !running)
 }
 
@@ -99,9 +103,13 @@ fn is_overdue(watch: &Watch, database: &Restored, now: Timestamp) -> bool {
 fn execution_arn(watch: &Watch, database: &Restored) -> Option<String> {
     let mark = marked(database);
     let parts: Vec<&str> = mark.copy_arn()?.splitn(6, ':').collect();
-    let [_, partition, _, region, account, _] = parts[..] else { return None };
+    let [_, partition, _, region, account, _] = parts[..] else {
+        return None;
+    };
     let (machine, run) = (&watch.settings.drills.machine, mark.run()?);
-    Some(format!("arn:{partition}:states:{region}:{account}:execution:{machine}:{run}"))
+    Some(format!(
+        "arn:{partition}:states:{region}:{account}:execution:{machine}:{run}"
+    ))
 }
 
 /// Deletes one database, as RDS describes it now. A refusal stops nothing but itself.

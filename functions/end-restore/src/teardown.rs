@@ -113,7 +113,9 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
 
 /// Deletes a database as RDS has just described it, if it is ours and is not being deleted yet.
 pub(crate) async fn delete(watch: &Watch, found: Option<&Restored>) -> Result<Deletion, Error> {
-    let Some(database) = found else { return Ok(Deletion::Gone) };
+    let Some(database) = found else {
+        return Ok(Deletion::Gone);
+    };
     let Restored { kind, id, .. } = database;
     if !marked(database).is_ours(&watch.owner) {
         return Ok(Deletion::Kept);
@@ -159,7 +161,10 @@ async fn release(watch: &Watch, drill: &Drill, now: Timestamp) -> Vec<String> {
     };
     note(watch.rds.untag(arn, tags::DRILLING).await);
     let minutes = drill.restore.as_ref().and_then(|restore| restore.minutes);
-    let passed = drill.verdict.as_ref().filter(|verdict| verdict.outcome == DrillOutcome::Passed);
+    let passed = drill
+        .verdict
+        .as_ref()
+        .filter(|verdict| verdict.outcome == DrillOutcome::Passed);
     if let (Some(_), Some(minutes)) = (passed, minutes) {
         note(watch.rds.tag(arn, tags::DRILLED, &now.to_string()).await);
         note(watch.rds.tag(arn, tags::DRILL_MINUTES, &minutes.to_string()).await);
@@ -176,6 +181,9 @@ fn measure(watch: &Watch, drill: &Drill, now: Timestamp) {
     if let Some(minutes) = minutes.and_then(|minutes| u32::try_from(minutes).ok()) {
         values.push((Metric::RESTORE_MINUTES, f64::from(minutes)));
     }
-    let about = [("Database", drill.id.as_str()), ("Outcome", &verdict.outcome.to_string())];
+    let about = [
+        ("Database", drill.id.as_str()),
+        ("Outcome", &verdict.outcome.to_string()),
+    ];
     watch.meter.stack(now, &values, &about);
 }
