@@ -15,6 +15,7 @@ mod examples;
 pub mod first_copy;
 pub mod hash;
 pub mod kind;
+pub mod newest_copies;
 pub mod option_groups;
 pub mod ownership;
 pub mod payload;

@@ -10,14 +10,12 @@
 
 #![forbid(unsafe_code)]
 
-mod newest;
-
 use domain::error::Error;
 use domain::kind::DatabaseKind;
+use domain::newest_copies::{Databases, NewestCopy};
 use domain::restorability::{Restorability, RestoreNeeds, Verdict};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 pub use kms::Keys;
-use newest::{Databases, NewestCopy};
 use rds::restorability::Questions;
 use runtime::metrics::{Metric, hours};
 use runtime::watch::Watch;
@@ -76,8 +74,7 @@ pub struct Finding {
 
 /// Lists the copies, looks up what a restore of the newest needs, and measures both.
 pub async fn handle(watch: &Watch, keys: &Keys, Input {}: Input, now: Timestamp) -> Result<Report, Error> {
-    let objective = SignedDuration::from_hours(i64::from(watch.settings.objective_hours));
-    let databases = Databases::read(watch, now, objective).await?;
+    let databases = watch.databases(now).await?;
     let needs: Vec<RestoreNeeds> = databases.current.iter().map(|copy| copy.needs.clone()).collect();
     let questions = Questions {
         needs: &needs,
