@@ -14,8 +14,10 @@ use domain::hash::hex_prefix;
 use domain::kind::{DatabaseKind, DatabaseName};
 use jiff::Timestamp;
 use pick::{Budget, Candidate, Scope};
+use runtime::input::parse;
 use runtime::watch::Watch;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use ssm::ReadProofs;
 
 /// Most databases that an input may name.
@@ -28,18 +30,16 @@ const MAX_LISTED: usize = 50;
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// The input of the execution, by hand or from the schedule.
-    request: Request,
+    request: Value,
     /// The execution.
     run: Run,
 }
 
 /// What a person asks for: `{}` drills what is due, `{"only": ["orders", "cluster:billing"]}` these databases.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Request {
     only: Option<Vec<String>>,
-    #[serde(flatten)]
-    rest: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
 }
 
 /// The execution that drills.
@@ -80,7 +80,7 @@ pub struct PassedOver {
 
 /// Lists the copies and the proofs, and picks.
 pub async fn handle(watch: &Watch, proofs: &impl ReadProofs, input: Input, now: Timestamp) -> Result<Plan, Error> {
-    let scope = scope(&input.request)?;
+    let scope = scope(parse(input.request)?)?;
     let databases = watch.databases(now).await?;
     let mut proofs = proofs.all(&watch.owner).await?;
     let mut warnings = Vec::new();
@@ -127,19 +127,9 @@ pub async fn handle(watch: &Watch, proofs: &impl ReadProofs, input: Input, now: 
     })
 }
 
-/// What a person, or the schedule, asks for. A field that is not known is refused by name.
-fn scope(request: &Request) -> Result<Scope, Error> {
-    let unknown = request.rest.keys().find(|name| !is_of_starter(name));
-    if let Some(unknown) = unknown {
-        return Err(Error::bad_input(
-            unknown,
-            "is not known",
-            "Give {} for what is due, or {\"only\": [...]} with the names of databases.",
-        ));
-    }
-    let Some(only) = &request.only else {
-        return Ok(Scope::Due);
-    };
+/// What a person, or the schedule, asks for.
+fn scope(Request { only }: Request) -> Result<Scope, Error> {
+    let Some(only) = only else { return Ok(Scope::Due) };
     if only.is_empty() || only.len() > MAX_NAMES {
         return Err(Error::bad_input(
             "only",
@@ -157,11 +147,6 @@ fn scope(request: &Request) -> Result<Scope, Error> {
         })
     });
     names.collect::<Result<_, _>>().map(Scope::Only)
-}
-
-/// What the console, Step Functions and the schedule add to an input.
-fn is_of_starter(field: &str) -> bool {
-    field == "Comment" || field.starts_with("AWS_STEP_FUNCTIONS_")
 }
 
 /// Refuses a name of which there is no verified copy, before anything is restored.
