@@ -64,6 +64,22 @@ metrics! {
     DATABASES_WITHOUT_SNAPSHOTS = "DatabasesWithoutSnapshots" in "Count";
     /// Manual snapshots of the destination region, as a part of what it may hold.
     SNAPSHOT_QUOTA_USE = "SnapshotQuotaUse" in "Percent";
+    /// Databases whose newest verified copy could not be restored in its region, or of which that is not known.
+    UNRESTORABLE_COPIES = "UnrestorableCopies" in "Count";
+    /// Drill databases that exist.
+    DRILL_DATABASES = "DrillDatabases" in "Count";
+    /// Those of them that are past their time, or whose drill has ended.
+    DRILL_DATABASES_OVERDUE = "DrillDatabasesOverdue" in "Count";
+    /// Databases that are named like drill databases and have not their mark.
+    UNMARKED_DRILL_DATABASES = "UnmarkedDrillDatabases" in "Count";
+    /// Snapshots that Aurora made of drill databases on its own.
+    RETAINED_DRILL_SNAPSHOTS = "RetainedDrillSnapshots" in "Count";
+    /// From the request of a restore until the database was available, in minutes.
+    RESTORE_MINUTES = "RestoreMinutes" in "None";
+    /// Days since the last passed drill of a database, of the one for which they are the most.
+    DRILL_AGE_DAYS = "DrillAgeDays" in "None";
+    /// Databases whose last drill failed.
+    DRILLS_FAILED = "DrillsFailed" in "Count";
 }
 
 /// A duration in the unit of the ages.
