@@ -79,10 +79,14 @@ metrics! {
     UNMARKED_DRILL_DATABASES = "UnmarkedDrillDatabases" in "Count";
     /// Last snapshots that AWS made of drill clusters, and nobody deletes.
     RETAINED_DRILL_SNAPSHOTS = "RetainedDrillSnapshots" in "Count";
-    /// Drills that proved that a copy could not be restored.
+    /// Databases whose last drill failed: the copy could not be restored, or was not what it should be.
     DRILLS_FAILED = "DrillsFailed" in "Count";
-    /// Minutes from the request of a restore until the database could be used.
+    /// The longest of the last drills of all databases, in minutes from the request until the database could be used.
     RESTORE_MINUTES = "RestoreMinutes" in "None";
+    /// Days since the last drill that passed, of the database for which they are the most.
+    DRILL_AGE_DAYS = "DrillAgeDays" in "None";
+    /// Databases of which no drill has ever passed.
+    DATABASES_NOT_DRILLED = "DatabasesNotDrilled" in "Count";
 }
 
 /// A duration in the unit of the ages.

@@ -9,7 +9,6 @@ use domain::tags;
 use jiff::Timestamp;
 use rds::codes::{DatabaseRefusal, database_refusal};
 use rds::restore::Restored;
-use runtime::metrics::Metric;
 use runtime::watch::Watch;
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +95,6 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     ended.gone = ended.unseen >= TIMES_UNSEEN;
     if ended.gone {
         ended.warnings = release(watch, drill, now).await;
-        measure(watch, drill, now);
     } else {
         let reason = match later.as_slice() {
             [] if ended.deleting.is_empty() => "nothing was there; it has to be so twice".to_owned(),
@@ -170,20 +168,4 @@ async fn release(watch: &Watch, drill: &Drill, now: Timestamp) -> Vec<String> {
         note(watch.rds.tag(arn, tags::DRILL_MINUTES, &minutes.to_string()).await);
     }
     warnings
-}
-
-/// Measures a drill that has a verdict: the teardown after it has none.
-fn measure(watch: &Watch, drill: &Drill, now: Timestamp) {
-    let Some(verdict) = &drill.verdict else { return };
-    let failed = f64::from(u8::from(verdict.outcome == DrillOutcome::Failed));
-    let mut values = vec![(Metric::DRILLS_FAILED, failed)];
-    let minutes = drill.restore.as_ref().and_then(|restore| restore.minutes);
-    if let Some(minutes) = minutes.and_then(|minutes| u32::try_from(minutes).ok()) {
-        values.push((Metric::RESTORE_MINUTES, f64::from(minutes)));
-    }
-    let about = [
-        ("Database", drill.id.as_str()),
-        ("Outcome", &verdict.outcome.to_string()),
-    ];
-    watch.meter.stack(now, &values, &about);
 }
