@@ -79,11 +79,15 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
         let secret = found.as_ref().and_then(|database| database.secret.as_ref());
         ended.secret_arn = secret.map(|secret| secret.arn.clone()).or(ended.secret_arn);
         match delete(watch, found.as_ref()).await? {
-            Deletion::Gone => {
-                if watch.rds.keeps_backups(kind, &id).await? {
-                    later.push(format!("automated backups of {id} are still kept"));
-                }
-            }
+            Deletion::Gone => match watch.rds.keeps_backups(kind, &id).await {
+                Ok(false) => {}
+                Ok(true) => later.push(format!("automated backups of {id} are still kept")),
+                Err(error @ (Error::Throttled { .. } | Error::RdsUnavailable { .. })) => return Err(error),
+                // The deletion asked for none to be kept: that it cannot be proved is no reason to go on for ever.
+                Err(error) => ended
+                    .warnings
+                    .push(format!("automated backups of {id} are not known: {error}")),
+            },
             Deletion::Begun => ended.deleting.push(id),
             Deletion::Kept => ended.kept.push(id),
             Deletion::Later(why) => later.push(why),
@@ -94,7 +98,7 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     }
     ended.gone = ended.unseen >= TIMES_UNSEEN;
     if ended.gone {
-        ended.warnings = release(watch, drill, now).await;
+        ended.warnings.extend(release(watch, drill, now).await);
     } else {
         let reason = match later.as_slice() {
             [] if ended.deleting.is_empty() => "nothing was there; it has to be so twice".to_owned(),

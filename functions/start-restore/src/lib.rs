@@ -100,11 +100,12 @@ async fn begin(watch: &Watch, drill: &Drill, now: Timestamp) -> Result<Restore, 
     };
     let copy = copy(watch, drill).await?;
     let until = now + SignedDuration::from_hours(i64::from(drills.hours));
+    let needs = RestoreNeeds::new(&copy);
     let there = watch.rds.restored_named(&prefix(&watch.owner)).await?;
     if let Some(database) = room::among(watch, drill, &there)? {
-        return restore_of(watch, drill, &copy, joined_until(database, until), None, now).await;
+        let class = class_of(watch, drill, &copy, &needs).await?;
+        return restore_of(watch, drill, &copy, joined_until(database, until), class, now).await;
     }
-    let needs = RestoreNeeds::new(&copy);
     room::in_quotas(watch, drill.kind, &needs).await?;
     let class = class_of(watch, drill, &copy, &needs).await?;
     // Pruning leaves the copy alone from here on.
