@@ -10,6 +10,19 @@ use crate::request::Request;
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
+/// Its parameters; lists end in a dot.
+pub(super) const PARAMETERS: &[&str] = &[
+    "SourceIdentifier",
+    "SourceType",
+    "StartTime",
+    "EndTime",
+    "Duration",
+    "EventCategories.",
+    "Filters.",
+    "MaxRecords",
+    "Marker",
+];
+
 /// Minutes of two weeks, for which RDS keeps events.
 const LONGEST_MINUTES: i64 = 14 * 24 * 60;
 const USUAL_MINUTES: i64 = 60;

@@ -6,6 +6,19 @@ use crate::operations::describe::{filters, page, paged, require};
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
+/// The parameters of `DescribeOrderableDBInstanceOptions`; lists end in a dot.
+pub(super) const PARAMETERS: &[&str] = &[
+    "Engine",
+    "EngineVersion",
+    "DBInstanceClass",
+    "LicenseModel",
+    "AvailabilityZoneGroup",
+    "Vpc",
+    "Filters.",
+    "MaxRecords",
+    "Marker",
+];
+
 /// Most records that this call gives at once; every other one gives 100.
 const MAX_RECORDS: usize = 10_000;
 

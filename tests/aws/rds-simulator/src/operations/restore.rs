@@ -7,7 +7,7 @@ use crate::life::{Life, Stage, Timer};
 use crate::lifecycle::restored_database;
 use crate::model::{Database, Kind, Member, RdsArn, Region, Snapshot, Tags};
 use crate::network::{Network, asked_public};
-use crate::operations::restore_rights::Wanted;
+use crate::operations::restore_rights::{Wanted, authorize_use};
 use crate::operations::subnet_groups::check_network;
 use crate::operations::{tags, write};
 use crate::option_groups;
@@ -132,7 +132,7 @@ impl Simulator {
             },
         )?;
         let arn = region.snapshot_arn(kind, snapshot_id);
-        self.authorize_use(call, &arn, snapshot.map(|snapshot| &snapshot.tags), given)
+        authorize_use(call, &arn, snapshot.map(|snapshot| &snapshot.tags), given)
     }
 
     fn check_restore(
@@ -282,7 +282,7 @@ impl Simulator {
             },
         )?;
         let arn = region.arn(Kind::Cluster.database_type(), cluster_id);
-        self.authorize_use(call, &arn, cluster.map(|cluster| &cluster.tags), given)
+        authorize_use(call, &arn, cluster.map(|cluster| &cluster.tags), given)
     }
 
     /// `ModifyDBInstance`, `ModifyDBCluster`: the settings that the simulator reports.
