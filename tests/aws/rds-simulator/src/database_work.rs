@@ -29,7 +29,7 @@ impl Simulator {
         }
     }
 
-    /// How much time passes until a database comes to another status, if one will.
+    /// How much time passes until the status of a database changes, if one will.
     pub fn until_next_status(&mut self, now: Timestamp) -> Option<Duration> {
         self.settle(now);
         self.databases_at_work
@@ -86,7 +86,7 @@ impl Simulator {
         }
     }
 
-    /// The time when so many simulated seconds have passed from now on.
+    /// The time when this many simulated seconds have passed from now on.
     fn after_simulated(&self, seconds: f64) -> Timestamp {
         let real = SignedDuration::try_from_secs_f64(seconds / self.scale).unwrap_or_default();
         milliseconds(self.clock.checked_add(real).unwrap_or(self.clock))

@@ -24,7 +24,7 @@ pub(super) const PARAMETERS: &[&str] = &[
 ];
 
 /// Minutes of two weeks, for which RDS keeps events.
-const LONGEST_MINUTES: i64 = 14 * 24 * 60;
+const MAX_MINUTES: i64 = 14 * 24 * 60;
 const USUAL_MINUTES: i64 = 60;
 
 const SOURCE_TYPES: [&str; 11] = [
@@ -109,7 +109,7 @@ fn window(request: &Request, now: Timestamp) -> Result<(Timestamp, Timestamp), A
         Some(text) => text
             .parse()
             .ok()
-            .filter(|minutes| (1..=LONGEST_MINUTES).contains(minutes))
+            .filter(|minutes| (1..=MAX_MINUTES).contains(minutes))
             .ok_or_else(|| ApiError::invalid_value(format!("Invalid value {text} for Duration.")))?,
     };
     let until = time("EndTime")?.unwrap_or(now);

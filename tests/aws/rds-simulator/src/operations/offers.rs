@@ -110,7 +110,7 @@ impl Simulator {
                 xml.value("Vpc", true);
                 xml.value("SupportsStorageEncryption", true);
                 xml.value("StorageType", offer.storage);
-                // Aurora's storage grows by itself.
+                // Aurora's storage grows on its own.
                 if !is_aurora {
                     xml.value("MinStorageSize", 20);
                     xml.value("MaxStorageSize", 65_536);

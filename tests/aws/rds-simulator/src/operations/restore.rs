@@ -31,7 +31,7 @@ impl Simulator {
         let id = request.new_identifier(id_name, MAX_IDENTIFIER)?;
         let snapshot_id = request.required(snapshot_name)?;
         let given = tags::checked(request)?;
-        let network = Network::of_request(request)?;
+        let network = Network::from_request(request)?;
         self.region(&request.region);
         let region = &self.regions[&request.region];
         let snapshot_id = RdsArn::parse(snapshot_id)
@@ -234,7 +234,7 @@ impl Simulator {
             network,
             ..member_instance(region, cluster, &id)
         };
-        // A member that is made anew is another one.
+        // A member of an earlier name is another one.
         member.resource_id = hash::resource_id("db-", &["created", &region.name, &id, &restores.to_string()]);
         let writer = cluster.members.is_empty();
         if let Some(cluster) = region.databases[Kind::Cluster].get_mut(&cluster_id) {
@@ -267,7 +267,7 @@ impl Simulator {
     ) -> Result<(), ApiError> {
         let region = &self.regions[&call.request.region];
         let cluster = region.databases[Kind::Cluster].get(cluster_id);
-        let asked = Network::of_request(call.request)?;
+        let asked = Network::from_request(call.request)?;
         let lower = |parameter| call.request.get(parameter).map(str::to_ascii_lowercase);
         let option_group = |cluster: &Database| option_groups::default_name(&cluster.engine, &cluster.engine_version);
         self.authorize_new(

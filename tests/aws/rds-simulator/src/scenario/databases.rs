@@ -17,7 +17,7 @@ pub struct DatabaseSettings {
     pub backup_seconds: u32,
     /// Seconds that a change of settings takes.
     pub change_seconds: u32,
-    /// Seconds for which the storage of a restored instance initialises after it was made; 0: nothing is told of it.
+    /// Seconds for which the storage of a restored instance initialises after it was made; 0: it reports none of that.
     pub initializing_seconds: u32,
     /// Seconds until the secret of a managed master password is `active`.
     pub secret_seconds: u32,
@@ -217,7 +217,7 @@ impl RestoreFate {
         }
     }
 
-    /// Only so many of them.
+    /// Only this many of them.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
@@ -226,7 +226,7 @@ impl RestoreFate {
 
     /// Only those of this snapshot.
     #[must_use]
-    pub fn of_snapshot(mut self, snapshot: &str) -> Self {
+    pub fn restored_from(mut self, snapshot: &str) -> Self {
         self.snapshot = Some(snapshot.to_owned());
         self
     }
