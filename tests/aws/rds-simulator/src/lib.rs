@@ -113,7 +113,7 @@
 //!   deletion takes two ([`scenario::DatabaseSettings`]).
 //! - Whether a database can be deleted while it is `creating`; whether the deletion of a cluster asks for the right to its
 //!   final snapshot; which rights on the key a restore needs; whether a call for automated backups that are not there is
-//!   refused; the type of an `rds-final` snapshot (all [`scenario::DatabaseSettings`]).
+//!   refused; the type of an `rds-final` snapshot; which tags a restored database inherits (all [`scenario::DatabaseSettings`]).
 //! - A stopped cluster, and one with members, are refused as `InvalidDBClusterStateFault`; a protected database as
 //!   `InvalidParameterCombination`. A member of a cluster needs `SkipFinalSnapshot` like any other instance.
 //! - A restore of a version that is not on offer is refused as `InvalidParameterCombination`. Databases that are being deleted
