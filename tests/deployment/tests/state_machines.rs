@@ -379,7 +379,7 @@ fn only_errors_that_mean_something_are_caught_apart_from_everything_else() {
             ),
             // An answer that is too large is an answer.
             "RunCheck" => assert_eq!(named, ["States.DataLimitExceeded", "States.ALL"], "{place}"),
-            // That it is not found is what is to be shown.
+            // That it is not found is the proof.
             "ProveSecretGone" => assert_eq!(
                 named,
                 ["SecretsManager.ResourceNotFoundException", "States.ALL"],

@@ -9,14 +9,14 @@ use serde_json::Value;
 use step_functions::entries;
 
 /// A string or a list of strings as a list.
-pub fn list(value: &Value) -> Vec<&str> {
+pub(crate) fn list(value: &Value) -> Vec<&str> {
     value.as_str().map_or_else(
         || entries(value).iter().filter_map(Value::as_str).collect(),
         |one| vec![one],
     )
 }
 
-pub fn statements(policies: &Value) -> Vec<&Value> {
+pub(crate) fn statements(policies: &Value) -> Vec<&Value> {
     entries(&policies["policies"])
         .iter()
         .flat_map(|policy| entries(&policy["Statement"]))
@@ -24,7 +24,7 @@ pub fn statements(policies: &Value) -> Vec<&Value> {
 }
 
 /// The statements of a role that allow `action` on `resource`, as its list of resources spells it.
-pub fn allowing<'a>(policies: &'a Value, action: &str, resource: &str) -> Vec<&'a Value> {
+pub(crate) fn allowing<'a>(policies: &'a Value, action: &str, resource: &str) -> Vec<&'a Value> {
     statements(policies)
         .into_iter()
         .filter(|statement| list(&statement["Action"]).contains(&action))
@@ -33,7 +33,7 @@ pub fn allowing<'a>(policies: &'a Value, action: &str, resource: &str) -> Vec<&'
 }
 
 /// The directory of what is rendered with other parameters than `make render` gives, or what is said against them.
-pub fn render_with(arguments: &[&str]) -> Result<PathBuf, String> {
+pub(crate) fn render_with(arguments: &[&str]) -> Result<PathBuf, String> {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     // Some runners give each test a process of its own.
     let number = format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
@@ -53,7 +53,7 @@ pub fn render_with(arguments: &[&str]) -> Result<PathBuf, String> {
 }
 
 /// Policies and template with other parameters.
-pub fn rendered_with(arguments: &[&str]) -> Result<(Value, Value), String> {
+pub(crate) fn rendered_with(arguments: &[&str]) -> Result<(Value, Value), String> {
     let directory = render_with(arguments)?;
     let read = |name: &str| {
         let text = std::fs::read_to_string(directory.join(name)).expect(name);
