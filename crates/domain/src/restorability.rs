@@ -456,6 +456,20 @@ impl Serialize for Missing {
 }
 
 impl Missing {
+    /// What it is, in a word or two.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::EngineVersion { .. } => "engine version",
+            Self::License { .. } => "licence model",
+            Self::Encryption { .. } => "encryption",
+            Self::Key { .. } => "key",
+            Self::OptionGroup { .. } => "option group",
+            Self::SubnetGroup { .. } | Self::SubnetGroupState { .. } | Self::Zone { .. } => "subnet group",
+            Self::Quota { .. } => "quota",
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> String {
