@@ -19,6 +19,10 @@ use rendering::{allowing, list, render_with, rendered_with, statements};
 const RDS: &str = "arn:aws:rds:eu-west-1:123456789012";
 const MARK: &str = "snapferry:drill-owner";
 const OURS: &str = "us-east-1/snapferry";
+const IN_REQUEST: &str = "aws:RequestTag/snapferry:drill-owner";
+const MARKED: &str = "aws:ResourceTag/snapferry:drill-owner";
+const OWNED: &str = "aws:ResourceTag/snapferry:owner";
+const PROOFS: &str = "arn:aws:ssm:eu-west-1:123456789012:parameter/snapferry/snapferry/us-east-1/drills";
 
 /// Whether policies allow this.
 fn allows(documents: &[Value], action: &str, resource: &str, context: &Value) -> bool {
@@ -141,44 +145,77 @@ const ALL: &[&str] = &[
     "EndRestore",
 ];
 
-fn cases() -> Vec<Case> {
-    let in_request = format!("aws:RequestTag/{MARK}");
-    let marked = format!("aws:ResourceTag/{MARK}");
-    let owned = "aws:ResourceTag/snapferry:owner";
-    let foreign_copies = rds(&[
+fn foreign_copies() -> Vec<String> {
+    rds(&[
         "snapshot:by-hand",
         "cluster-snapshot:rds:billing-2026",
         "snapshot:snapferry2-orders",
-    ]);
-    let foreign_databases = rds(&[
+    ])
+}
+
+fn foreign_databases() -> Vec<String> {
+    rds(&[
         "db:orders",
         "cluster:billing",
         "db:snapferry-orders",
         "db:snapferry2-drill-orders",
-    ]);
-    let copies = rds(&["snapshot:snapferry-orders-1", "cluster-snapshot:snapferry-billing-1"]);
-    let drills = rds(&[
+    ])
+}
+
+fn copies() -> Vec<String> {
+    rds(&["snapshot:snapferry-orders-1", "cluster-snapshot:snapferry-billing-1"])
+}
+
+fn drills() -> Vec<String> {
+    rds(&[
         "db:snapferry-drill-0a1b2c3d-orders",
         "cluster:snapferry-drill-0a1b2c3d-billing",
-    ]);
-    let region = json!({ "aws:RequestedRegion": "eu-west-1" });
-    let key = "arn:aws:kms:eu-west-1:999999999999:key/1111".to_owned();
-    let via_rds = json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com" });
-    let keys = |keys: &[&str], owner: &str| json!({ owned: owner, "aws:TagKeys": keys });
-    let proofs = "arn:aws:ssm:eu-west-1:123456789012:parameter/snapferry/snapferry/us-east-1/drills";
-    let tagging = |sid: &'static str, role: &'static [&'static str], actions: &'static [&'static str], key: &str| {
-        case(role, sid, actions, copies.clone())
-            .with(keys(&[key], OURS))
-            .not_on(&foreign_copies)
-            .not_on(&drills)
-            .not_with(other_tags(owned))
-            .not_with([
-                keys(&["snapferry:owner"], OURS),
-                keys(&[key, "snapferry:hold"], OURS),
-                keys(&["snapferry:verified"], OURS),
-                json!({ "aws:TagKeys": null }),
-            ])
-    };
+    ])
+}
+
+fn region() -> Value {
+    json!({ "aws:RequestedRegion": "eu-west-1" })
+}
+
+fn key() -> String {
+    "arn:aws:kms:eu-west-1:999999999999:key/1111".to_owned()
+}
+
+/// One that writes this tag on copies, or takes it away.
+fn tagging(
+    sid: &'static str,
+    roles: &'static [&'static str],
+    actions: &'static [&'static str],
+    key: &'static str,
+) -> Case {
+    let keys = |keys: &[&str]| json!({ OWNED: OURS, "aws:TagKeys": keys });
+    case(roles, sid, actions, copies())
+        .with(keys(&[key]))
+        .not_on(&foreign_copies())
+        .not_on(&drills())
+        .not_with(other_tags(OWNED))
+        .not_with([
+            keys(&["snapferry:owner"]),
+            keys(&[key, "snapferry:hold"]),
+            keys(&["snapferry:verified"]),
+            json!({ "aws:TagKeys": null }),
+        ])
+}
+
+fn cases() -> impl Iterator<Item = Case> {
+    let all = [
+        reading(),
+        restoring(),
+        keys_and_passwords(),
+        ending(),
+        of_drill_copy(),
+        of_drill_fleet(),
+    ];
+    all.into_iter().flatten()
+}
+
+/// What only reads.
+fn reading() -> Vec<Case> {
     vec![
         case(
             ALL,
@@ -217,15 +254,15 @@ fn cases() -> Vec<Case> {
             ],
             vec![],
         )
-        .with(region.clone())
+        .with(region())
         .not_with([json!({ "aws:RequestedRegion": "us-east-1" })]),
         case(
             &["MeasureCopies", "PlanDrills"],
             "ReadKeys",
             &["kms:DescribeKey"],
-            vec![key.clone()],
+            vec![key()],
         )
-        .not_on(&[key
+        .not_on(&[key()
             .replace("999999999999", "123456789012")
             .replace("eu-west-1", "us-east-1")])
         .of_any_account(),
@@ -233,22 +270,47 @@ fn cases() -> Vec<Case> {
             &["MeasureCopies", "PlanDrills"],
             "ReadProofs",
             &["ssm:GetParametersByPath"],
-            vec![proofs.to_owned()],
+            vec![PROOFS.to_owned()],
         )
         .not_on(&[
-            proofs.replace("/snapferry/us-east-1", "/other/us-east-1"),
-            proofs.replace("us-east-1", "us-west-2"),
+            PROOFS.replace("/snapferry/us-east-1", "/other/us-east-1"),
+            PROOFS.replace("us-east-1", "us-west-2"),
             "arn:aws:ssm:eu-west-1:123456789012:parameter/snapferry".to_owned(),
         ]),
+        case(&["CheckRestore"], "ReadEvents", &["rds:DescribeEvents"], vec![])
+            .with(region())
+            .not_with([json!({ "aws:RequestedRegion": "us-east-1" })]),
+        case(
+            &["EndRestore"],
+            "ReadAutomatedBackups",
+            &[
+                "rds:DescribeDBInstanceAutomatedBackups",
+                "rds:DescribeDBClusterAutomatedBackups",
+            ],
+            rds(&["auto-backup:*", "cluster-auto-backup:*", "db:*", "cluster:*"]),
+        ),
+        case(
+            &["EndRestore"],
+            "SeeWhichDrillsRun",
+            &["states:DescribeExecution"],
+            vec!["arn:aws:states:eu-west-1:123456789012:execution:snapferry-drill-copy:i-orders-0a1b2c3d".to_owned()],
+        )
+        .not_on(&["arn:aws:states:eu-west-1:123456789012:execution:snapferry-drill-fleet:weekly".to_owned()]),
+    ]
+}
+
+/// What makes databases.
+fn restoring() -> Vec<Case> {
+    vec![
         case(
             &["StartRestore"],
             "MakeMarkedInstances",
             &["rds:RestoreDBInstanceFromDBSnapshot", "rds:CreateDBInstance"],
-            drills[..1].to_vec(),
+            drills()[..1].to_vec(),
         )
-        .with(json!({ &in_request: OURS, "rds:PubliclyAccessible": false }))
-        .not_on(&foreign_databases)
-        .not_with(other_tags(&in_request))
+        .with(json!({ IN_REQUEST: OURS, "rds:PubliclyAccessible": false }))
+        .not_on(&foreign_databases())
+        .not_with(other_tags(IN_REQUEST))
         .not_with([
             json!({ "rds:PubliclyAccessible": true }),
             json!({ "rds:PubliclyAccessible": null }),
@@ -257,11 +319,11 @@ fn cases() -> Vec<Case> {
             &["StartRestore"],
             "MakeMarkedClusters",
             &["rds:RestoreDBClusterFromSnapshot"],
-            drills[1..].to_vec(),
+            drills()[1..].to_vec(),
         )
-        .with(json!({ &in_request: OURS }))
-        .not_on(&foreign_databases)
-        .not_with(other_tags(&in_request)),
+        .with(json!({ IN_REQUEST: OURS }))
+        .not_on(&foreign_databases())
+        .not_with(other_tags(IN_REQUEST)),
         case(
             &["StartRestore"],
             "FromOwnedCopies",
@@ -269,11 +331,11 @@ fn cases() -> Vec<Case> {
                 "rds:RestoreDBInstanceFromDBSnapshot",
                 "rds:RestoreDBClusterFromSnapshot",
             ],
-            copies.clone(),
+            copies(),
         )
-        .with(json!({ owned: OURS }))
-        .not_on(&foreign_copies)
-        .not_with(other_tags(owned)),
+        .with(json!({ OWNED: OURS }))
+        .not_on(&foreign_copies())
+        .not_with(other_tags(OWNED)),
         case(
             &["StartRestore"],
             "WithTheseGroups",
@@ -289,27 +351,27 @@ fn cases() -> Vec<Case> {
             &["StartRestore"],
             "IntoDrillClusters",
             &["rds:CreateDBInstance"],
-            drills[1..].to_vec(),
+            drills()[1..].to_vec(),
         )
         .not_on(&rds(&["cluster:billing", "cluster:snapferry2-drill-billing"])),
         case(
             &["StartRestore"],
             "TagDrillDatabases",
             &["rds:AddTagsToResource"],
-            drills.clone(),
+            drills(),
         )
-        .with(json!({ &in_request: OURS, "aws:TagKeys": [MARK, "snapferry:drill-until"] }))
-        .not_on(&foreign_databases)
-        .not_on(&copies)
-        .not_with(other_tags(&in_request))
+        .with(json!({ IN_REQUEST: OURS, "aws:TagKeys": [MARK, "snapferry:drill-until"] }))
+        .not_on(&foreign_databases())
+        .not_on(&copies())
+        .not_with(other_tags(IN_REQUEST))
         // One that is another owner's does not become ours.
-        .not_with([json!({ &marked: "us-west-2/snapferry" })]),
-        tagging(
-            "MarkCopiesAsDrilling",
-            &["StartRestore"],
-            &["rds:AddTagsToResource"],
-            "snapferry:drilling",
-        ),
+        .not_with([json!({ MARKED: "us-west-2/snapferry" })]),
+    ]
+}
+
+/// What decrypts copies, and gives a password to the check function.
+fn keys_and_passwords() -> Vec<Case> {
+    vec![
         case(
             &["StartRestore"],
             "DecryptCopies",
@@ -319,10 +381,10 @@ fn cases() -> Vec<Case> {
                 "kms:GenerateDataKey",
                 "kms:GenerateDataKeyWithoutPlaintext",
             ],
-            vec![key.clone()],
+            vec![key()],
         )
         .of_any_account()
-        .with(via_rds.clone())
+        .with(json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com" }))
         .not_with([
             json!({ "kms:ViaService": null }),
             json!({ "kms:ViaService": "ec2.eu-west-1.amazonaws.com" }),
@@ -332,7 +394,7 @@ fn cases() -> Vec<Case> {
             &["StartRestore"],
             "LetRdsDecryptCopies",
             &["kms:CreateGrant"],
-            vec![key],
+            vec![key()],
         )
         .of_any_account()
         .with(json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com", "kms:GrantIsForAWSResource": true }))
@@ -341,18 +403,15 @@ fn cases() -> Vec<Case> {
             json!({ "kms:GrantIsForAWSResource": false }),
             json!({ "kms:GrantIsForAWSResource": null }),
         ]),
-        case(&["CheckRestore"], "ReadEvents", &["rds:DescribeEvents"], vec![])
-            .with(region.clone())
-            .not_with([json!({ "aws:RequestedRegion": "us-east-1" })]),
         case(
             &["CheckRestore"],
             "GivePasswordToDrillDatabases",
             &["rds:ModifyDBInstance", "rds:ModifyDBCluster"],
-            drills.clone(),
+            drills(),
         )
-        .with(json!({ &marked: OURS, "rds:ManageMasterUserPassword": true }))
-        .not_on(&foreign_databases)
-        .not_with(other_tags(&marked))
+        .with(json!({ MARKED: OURS, "rds:ManageMasterUserPassword": true }))
+        .not_on(&foreign_databases())
+        .not_with(other_tags(MARKED))
         .not_with([
             json!({ "rds:ManageMasterUserPassword": false }),
             json!({ "rds:ManageMasterUserPassword": null }),
@@ -370,14 +429,17 @@ fn cases() -> Vec<Case> {
             &["kms:DescribeKey"],
             vec!["arn:aws:kms:eu-west-1:123456789012:key/1111".to_owned()],
         ),
-        case(
-            &["EndRestore"],
-            "ReadAutomatedBackups",
-            &[
-                "rds:DescribeDBInstanceAutomatedBackups",
-                "rds:DescribeDBClusterAutomatedBackups",
-            ],
-            rds(&["auto-backup:*", "cluster-auto-backup:*", "db:*", "cluster:*"]),
+    ]
+}
+
+/// What deletes drill databases, and marks copies.
+fn ending() -> Vec<Case> {
+    vec![
+        tagging(
+            "MarkCopiesAsDrilling",
+            &["StartRestore"],
+            &["rds:AddTagsToResource"],
+            "snapferry:drilling",
         ),
         case(
             &["EndRestore"],
@@ -388,12 +450,12 @@ fn cases() -> Vec<Case> {
                 "rds:ModifyDBInstance",
                 "rds:ModifyDBCluster",
             ],
-            drills.clone(),
+            drills(),
         )
-        .with(json!({ &marked: OURS }))
-        .not_on(&foreign_databases)
-        .not_on(&copies)
-        .not_with(other_tags(&marked)),
+        .with(json!({ MARKED: OURS }))
+        .not_on(&foreign_databases())
+        .not_on(&copies())
+        .not_with(other_tags(MARKED)),
         case(
             &["EndRestore"],
             "DeleteClustersWithoutSnapshot",
@@ -413,22 +475,21 @@ fn cases() -> Vec<Case> {
             &["rds:RemoveTagsFromResource"],
             "snapferry:drilling",
         ),
-        case(
-            &["EndRestore"],
-            "SeeWhichDrillsRun",
-            &["states:DescribeExecution"],
-            vec!["arn:aws:states:eu-west-1:123456789012:execution:snapferry-drill-copy:i-orders-0a1b2c3d".to_owned()],
-        )
-        .not_on(&["arn:aws:states:eu-west-1:123456789012:execution:snapferry-drill-fleet:weekly".to_owned()]),
+    ]
+}
+
+/// What the machine of one drill may.
+fn of_drill_copy() -> Vec<Case> {
+    vec![
         case(
             &["DrillCopy"],
             "WriteProof",
             &["ssm:PutParameter"],
-            vec![format!("{proofs}/instance-db-ORDERS")],
+            vec![format!("{PROOFS}/instance-db-ORDERS")],
         )
         .not_on(&[
-            proofs.to_owned(),
-            format!("{}/instance-db-ORDERS", proofs.replace("us-east-1", "us-west-2")),
+            PROOFS.to_owned(),
+            format!("{}/instance-db-ORDERS", PROOFS.replace("us-east-1", "us-west-2")),
             "arn:aws:ssm:eu-west-1:123456789012:parameter/database/password".to_owned(),
         ]),
         case(
@@ -452,6 +513,12 @@ fn cases() -> Vec<Case> {
             ["start-restore", "check-restore", "end-restore"].map(function).to_vec(),
         )
         .not_on(&[function("plan-drills")]),
+    ]
+}
+
+/// What the machine of a run may.
+fn of_drill_fleet() -> Vec<Case> {
+    vec![
         case(
             &["DrillFleet"],
             "InvokeFunctions",
@@ -489,7 +556,7 @@ fn cases() -> Vec<Case> {
             &["ec2:DescribeSecurityGroups"],
             vec![],
         )
-        .with(region)
+        .with(region())
         .not_with([json!({ "aws:RequestedRegion": "us-east-1" })]),
         case(
             &["DrillFleet"],
