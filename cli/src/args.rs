@@ -209,6 +209,20 @@ Replace the values in CAPITALS: subnet groups and security groups belong to a re
 
 Exit codes: 0 there is a verified copy, 1 error or there is none.")]
     RestoreCommand(RestoreCommand),
+    /// Plan the restore of a whole region: what there is, what is missing for it, and a script that restores in waves
+    #[command(after_help = "\
+Examples:
+  snapferry restore-plan --destination eu-central-1    # the source region is lost
+  snapferry restore-plan --destination eu-central-1 --max-age 3d --subnet-group private --script restore.sh
+  snapferry restore-plan orders cluster:billing --script restore.sh    # these two, in this order
+  snapferry restore-plan --json | jq -r '.missing[] | .problem'
+
+All databases that have copies are planned, the smallest first; deleted ones, too, while they have copies: --max-age
+leaves them out. What is missing is counted for all of them together. The script leaves a database alone whose name is
+taken, and waits for each wave before the next.
+
+Exit codes: 0 everything can be restored, 1 error, 2 something is missing or not known.")]
+    RestorePlan(RestorePlan),
     /// Show what was copied, verified and deleted, as a table or as a shareable HTML report
     #[command(after_help = "\
 Examples:
@@ -259,6 +273,7 @@ impl Command {
             Self::Status(options) => options.json,
             Self::Copies(options) => options.json,
             Self::Audit(options) => options.json,
+            Self::RestorePlan(options) => options.json,
             _ => false,
         }
     }
@@ -270,6 +285,7 @@ impl Command {
             Self::Copies(options) => &options.copies,
             Self::Audit(options) => &options.copies,
             Self::RestoreCommand(options) => &options.copies,
+            Self::RestorePlan(options) => &options.copies,
             Self::Plan(_) | Self::Run(_) | Self::Completions { .. } | Self::Man(_) => return None,
         };
         copies.destination.as_deref()
@@ -397,7 +413,7 @@ pub struct Run {
 #[derive(Debug, Clone, Args)]
 pub struct Man {
     /// Command whose page to write [default: the page of the program]
-    #[arg(value_parser = ["status", "copies", "plan", "run", "restore-command", "audit", "completions", "man"])]
+    #[arg(value_parser = ["status", "copies", "plan", "run", "restore-command", "restore-plan", "audit", "completions", "man"])]
     pub command: Option<String>,
     /// Write every page to a file of its own in this folder
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "command")]
@@ -429,6 +445,37 @@ pub struct RestoreCommand {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=16),
         value_hint = ValueHint::Other)]
     pub members: Option<u32>,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `restore-plan`.
+#[derive(Debug, Clone, Args)]
+pub struct RestorePlan {
+    /// Identifiers of databases, or their resource ids, in the order of their restore [default: all databases, the
+    /// smallest first]
+    #[arg(value_name = "DATABASE", value_hint = ValueHint::Other, value_parser = database)]
+    pub databases: Vec<String>,
+    /// All databases; the same as to name none
+    #[arg(long, conflicts_with = "databases")]
+    pub all: bool,
+    /// Which copies to read.
+    #[command(flatten)]
+    pub copies: CopyOptions,
+    /// Leave out databases whose newest verified copy has older data
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION", value_hint = ValueHint::Other)]
+    pub max_age: Option<SignedDuration>,
+    /// DB subnet group of the restored databases, which is then checked as well
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub subnet_group: Option<String>,
+    /// Write a shell script to this file, which restores the databases
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub script: Option<PathBuf>,
+    /// Number of databases that the script restores at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=40),
+        value_hint = ValueHint::Other)]
+    pub wave: u32,
     /// Write JSON
     #[arg(long)]
     pub json: bool,

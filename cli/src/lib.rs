@@ -22,7 +22,9 @@ use futures_util::FutureExt;
 use crate::args::{Cli, Command, Global};
 use crate::aws::account::Account;
 use crate::aws::call_log::CallLog;
-use crate::commands::{audit, completion, copies, documentation, plan, restore_command, run as run_command, status};
+use crate::commands::{
+    audit, completion, copies, documentation, plan, restore_command, restore_plan, run as run_command, status,
+};
 use crate::error::{CliError, ExitStatus};
 use crate::output::printable::printable_line;
 use crate::output::terminal::{Style, Terminal};
@@ -137,6 +139,7 @@ async fn run_one(
         Command::Run(options) => run_command::run(account, global, options, interrupt, terminal).await,
         Command::Audit(options) => audit::run(account, global, options, terminal).await,
         Command::RestoreCommand(options) => restore_command::run(account, global, options, terminal).await,
+        Command::RestorePlan(options) => restore_plan::run(account, global, options, terminal).await,
         Command::Completions { shell } => Ok(completion::write(*shell, terminal)),
         Command::Man(options) => documentation::manual(options, terminal),
     }

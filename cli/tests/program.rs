@@ -83,7 +83,15 @@ fn completions_and_the_manual_name_every_command() {
     let manual = text(&snapferry(&["man"]).stdout).replace("\\-", "-");
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = text(&snapferry(&["completions", shell]).stdout);
-        for command in ["status", "copies", "plan", "run", "audit", "restore-command"] {
+        for command in [
+            "status",
+            "copies",
+            "plan",
+            "run",
+            "audit",
+            "restore-command",
+            "restore-plan",
+        ] {
             assert!(script.contains(command), "{command} in {shell}");
             assert!(
                 manual.contains(&format!("snapferry-{command}(1)")),

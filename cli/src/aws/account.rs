@@ -13,6 +13,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 use domain::region::why_unknown;
 use jiff::Timestamp;
+use kms::Keys;
 use rds::Rds;
 
 use crate::aws::call_log::CallLog;
@@ -119,6 +120,15 @@ impl Account {
         Rds::new(aws_sdk_rds::Client::from_conf(config.build()), region)
     }
 
+    /// The keys of a region.
+    pub(crate) fn keys(&self, region: &str) -> Keys {
+        let mut config = aws_sdk_kms::config::Builder::from(&self.config_in(region));
+        if let Some(call_log) = &self.call_log {
+            config = config.interceptor(call_log.clone());
+        }
+        Keys::new(aws_sdk_kms::Client::from_conf(config.build()))
+    }
+
     /// Step Functions in a region.
     pub(crate) fn step_functions(&self, region: &str) -> StepFunctions {
         let mut config = aws_sdk_sfn::config::Builder::from(&self.config_in(region));
@@ -210,8 +220,9 @@ fn no_profile(profile: &str, known: &[String]) -> CliError {
 }
 
 /// What is called here, each as the SDK calls it, with the variable that names its endpoint.
-const ENDPOINTS: [(&str, &str); 3] = [
+const ENDPOINTS: [(&str, &str); 4] = [
     ("CloudFormation", "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+    ("KMS", "AWS_ENDPOINT_URL_KMS"),
     ("RDS", "AWS_ENDPOINT_URL_RDS"),
     ("SFN", "AWS_ENDPOINT_URL_SFN"),
 ];

@@ -52,7 +52,11 @@ fn with_names(script: &str, line: impl Fn(&str) -> String) -> String {
 fn zsh_line(line: &str) -> String {
     let kind = match line.trim_start() {
         text if text.starts_with("'--profile=") => "profiles",
-        text if text.starts_with("'*--only=") || text.starts_with("'::database") || text.starts_with("':database") => {
+        text if text.starts_with("'*--only=")
+            || text.starts_with("'::database")
+            || text.starts_with("'*::databases")
+            || text.starts_with("':database") =>
+        {
             "databases"
         }
         _ => return line.to_owned(),
@@ -80,7 +84,7 @@ fn fish_line(line: &str) -> String {
 }
 
 fn fish_positionals() -> String {
-    let commands = ["copies", "restore-command"].map(|command| {
+    let commands = ["copies", "restore-command", "restore-plan"].map(|command| {
         let ask = fish_ask("databases");
         format!("complete -c snapferry -n \"__fish_snapferry_using_subcommand {command}\" -f{ask}\n")
     });
@@ -260,7 +264,7 @@ mod tests {
         let zsh = script(Shell::Zsh);
         assert!(zsh.starts_with("#compdef snapferry\n"), "{zsh}");
         let asking = zsh.lines().filter(|line| line.contains(":_snapferry_databases'"));
-        // `plan --only`, `run --only`, and the databases of `copies` and `restore-command`.
-        assert_eq!(asking.count(), 4, "{zsh}");
+        // `plan --only`, `run --only`, and the databases of `copies`, `restore-command` and `restore-plan`.
+        assert_eq!(asking.count(), 5, "{zsh}");
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod documentation;
 pub(crate) mod plan;
 pub(crate) mod remarks;
 pub(crate) mod restore_command;
+pub(crate) mod restore_plan;
 pub(crate) mod run;
 pub(crate) mod status;
 
@@ -26,6 +27,7 @@ pub(crate) fn check(cli: &Cli) -> Result<(), CliError> {
         | Command::Copies(_)
         | Command::Plan(_)
         | Command::Audit(_)
+        | Command::RestorePlan(_)
         | Command::Completions { .. }
         | Command::Man(_) => Ok(()),
     }
@@ -63,6 +65,7 @@ mod tests {
             ("plan", only),
             ("run", only),
             ("restore-command orders", only),
+            ("restore-plan", only),
             ("audit --html page.html", "An audit page is of one stack."),
             (
                 "status --destination eu-west-1",

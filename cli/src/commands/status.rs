@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use domain::restorability::{Verdict, Warning};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ use crate::commands::copy_source;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::CopySource;
 use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, FreshnessCounts, assess};
+use crate::facts::restorability;
 use crate::format::{self, database_name, format_age, format_duration, format_size, format_utc, key_id, some_of};
 use crate::output::table::{Cell, Column, Table};
 use crate::output::terminal::{Style, Terminal};
@@ -45,11 +47,17 @@ pub(crate) async fn run(
     let source = copy_source::find(account, global, &options.copies).await?;
     let (now, objective) = (account.now(), source.objective(options.objective));
     let Assessment {
-        databases,
+        copies,
+        mut databases,
         warnings,
-        notes,
+        mut notes,
         ..
     } = assess(account, &source, now, objective).await?;
+    let mut judged = restorability::judge(account, &copies).await;
+    notes.extend(restorability::denied(judged.values()));
+    for database in &mut databases {
+        database.restorable = database.key().and_then(|key| judged.remove(&key));
+    }
     let counts = FreshnessCounts::new(&databases);
     if options.json {
         terminal.print_json(&Report {
@@ -69,6 +77,7 @@ pub(crate) async fn run(
         let table = table(&databases, &source.region, now, objective).render(terminal);
         terminal.print(&table);
         show_reasons(&databases, terminal);
+        show_restorability(&databases, &source.region, terminal);
         for warning in &warnings {
             terminal.println_wrapped(Style::Warning, &format!("warning: {warning}"));
         }
@@ -200,6 +209,7 @@ fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objectiv
         Column::new("COPIES", 2),
         Column::new("LAST RUN", 1),
         Column::new("ENDED", 3),
+        Column::new("RESTORABLE", 2),
         Column::new("KEY", 5),
         Column::new("GIB", 6).flush_right(),
     ]);
@@ -213,6 +223,7 @@ fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objectiv
             Cell::from(copies(database)),
             last_run(database),
             Cell::from(ended(database, now)),
+            restorable(database),
             Cell::from(key(database, region)),
             Cell::from(format_size(database.size_gib)),
         ]);
@@ -244,6 +255,47 @@ fn state_word(state: Freshness) -> &'static str {
         Freshness::Unsupported => "unsupported",
         Freshness::Excluded => "excluded",
         Freshness::SourceDeleted => "source deleted",
+    }
+}
+
+/// What is wrong; nothing where nothing is.
+fn restorable(database: &DatabaseFreshness) -> Cell {
+    let Some(judged) = &database.restorable else {
+        return Cell::default();
+    };
+    let style = match judged.verdict {
+        Verdict::No => Style::Bad,
+        Verdict::Unknown => Style::Warning,
+        Verdict::Yes => Style::Plain,
+    };
+    Cell::new(style, restorability::summary(judged))
+}
+
+/// What is missing here for a restore, and what could not be found out, each sentence with the databases that it is about.
+fn show_restorability(databases: &[DatabaseFreshness], region: &str, terminal: &mut Terminal<'_>) {
+    // What is missing comes before what is not known.
+    let mut about: BTreeMap<(bool, String), Vec<String>> = BTreeMap::new();
+    for database in databases {
+        let Some(judged) = &database.restorable else { continue };
+        let name = database_name(database.kind, &database.database);
+        for missing in &judged.missing {
+            let sentence = format!("{missing} {}", missing.remedy());
+            about.entry((false, sentence)).or_default().push(name.clone());
+        }
+        for warning in judged.warnings.iter().filter(|_| judged.verdict == Verdict::Unknown) {
+            if matches!(warning, Warning::Unknown { .. }) {
+                about.entry((true, warning.to_string())).or_default().push(name.clone());
+            }
+        }
+    }
+    if about.is_empty() {
+        return;
+    }
+    terminal.println("");
+    terminal.println_wrapped(Style::Plain, &format!("What a restore in {region} lacks:"));
+    for ((is_unknown, sentence), names) in about.into_iter().take(MAX_EXPLAINED) {
+        let style = if is_unknown { Style::Warning } else { Style::Bad };
+        terminal.println_wrapped(style, &format!("{}: {sentence}", some_of(&names)));
     }
 }
 

@@ -7,6 +7,7 @@ use domain::copy_tags::CopyStatus;
 use domain::first_copy;
 use domain::kind::DatabaseKind;
 use domain::payload::Outcome;
+use domain::restorability::Restorability;
 use domain::selection::{self, Reason};
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -159,6 +160,9 @@ pub(crate) struct DatabaseFreshness {
     pub(crate) kms_key_arn: Option<String>,
     pub(crate) size_gib: Option<i32>,
     pub(crate) copies: CopyCounts,
+    /// Whether the newest verified copy could be restored where it is, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) restorable: Option<Restorability>,
     /// Of a copy that is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) percent: Option<i32>,
@@ -186,6 +190,7 @@ impl DatabaseFreshness {
             kms_key_arn: None,
             size_gib: None,
             copies: CopyCounts::default(),
+            restorable: None,
             percent: None,
             last: None,
         }
@@ -223,7 +228,7 @@ impl DatabaseFreshness {
     }
 
     /// What it is known by, if more of it is known than its name.
-    fn key(&self) -> Option<DatabaseKey> {
+    pub(crate) fn key(&self) -> Option<DatabaseKey> {
         Some((self.kind, self.resource_id.clone()?))
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod freshness;
 pub(crate) mod history;
 pub(crate) mod last_executions;
 pub(crate) mod plan_file;
+pub(crate) mod restorability;
 pub(crate) mod run_origins;
 pub(crate) mod run_progress;
 pub(crate) mod run_summary;

@@ -317,18 +317,16 @@ impl Account {
         self.inside().offers = Some(offers);
     }
 
-    /// As RDS answers `DescribeOrderableDBInstanceOptions`: what a test says is on offer, or a refusal.
-    fn orderable(&self, body: &str) -> (u16, String) {
+    /// As RDS answers `DescribeOrderableDBInstanceOptions`: what a test says is on offer, or a refusal; nothing, if the
+    /// simulator is to answer.
+    fn orderable(&self, body: &str) -> Option<(u16, String)> {
         let field = |name: &str| {
             let mut pairs = body.split('&').filter_map(|pair| pair.split_once('='));
             pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
         };
         let asked = field("DBInstanceClass");
         let offers: Vec<(String, String)> = match &self.inside().offers {
-            None => {
-                let class = asked.clone().unwrap_or_else(|| "db.r6g.large".to_owned());
-                vec![(class, String::new())]
-            }
+            None => return None,
             Some(Ok(offers)) => {
                 let offers = offers
                     .iter()
@@ -340,7 +338,7 @@ impl Account {
             Some(Err(code)) => {
                 let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error>");
                 let xml = format!("<ErrorResponse xmlns=\"{RDS}\">{error}</ErrorResponse>");
-                return (403, xml);
+                return Some((403, xml));
             }
         };
         let (engine, version) = (
@@ -351,7 +349,7 @@ impl Account {
             format!(
                 "{all}<OrderableDBInstanceOption><Engine>{engine}</Engine><EngineVersion>{version}</EngineVersion>\
                  <DBInstanceClass>{class}</DBInstanceClass><StorageType>{storage}</StorageType>\
-                 </OrderableDBInstanceOption>"
+                 <SupportsStorageEncryption>true</SupportsStorageEncryption></OrderableDBInstanceOption>"
             )
         });
         let xml = format!(
@@ -359,7 +357,7 @@ impl Account {
              <OrderableDBInstanceOptions>{options}</OrderableDBInstanceOptions>\
              </DescribeOrderableDBInstanceOptionsResult></DescribeOrderableDBInstanceOptionsResponse>"
         );
-        (200, xml)
+        Some((200, xml))
     }
 
     /// Calls of all services, those of RDS by the simulator's own count.
@@ -535,7 +533,8 @@ impl HttpConnector for Wire {
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         let is_offer = body.contains("Action=DescribeOrderableDBInstanceOptions&");
-        if service == "rds" && !is_offer {
+        let offered = is_offer.then(|| self.account.orderable(&body)).flatten();
+        if ["kms", "rds"].contains(&service.as_str()) && offered.is_none() {
             let rewritten = self.account.inside().rewritten.clone();
             let answer = self.rds.call(request);
             return HttpConnectorFuture::new(async move {
@@ -547,10 +546,7 @@ impl HttpConnector for Wire {
                 Ok(rewritten)
             });
         }
-        let (status, body) = match service.as_str() {
-            "rds" => self.account.orderable(&body),
-            _ => self.account.answer(&service, &target, &body),
-        };
+        let (status, body) = offered.unwrap_or_else(|| self.account.answer(&service, &target, &body));
         let status = status.try_into().expect("a status");
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
     }
@@ -694,6 +690,7 @@ fn copy_with(
         stack: Some("snapferry".to_owned()),
         retention: RetentionRules::default(),
         unread: false,
+        drill_every: None,
         restore,
     };
     let owner = Owner::new(SOURCE, "snap");

@@ -7,5 +7,6 @@ mod copies;
 mod fleet;
 mod plan;
 mod restore;
+mod restore_plan;
 mod run;
 mod status;

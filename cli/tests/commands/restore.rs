@@ -265,7 +265,7 @@ async fn a_class_that_is_not_offered_there_is_named_with_those_that_are() {
     let said = account.say(&line).await;
     assert!(
         said.out.contains(
-            "# db.r6g.large is not offered for postgres 16.3 in eu-west-1; offered: db.r7g.large, db.r7g.xlarge.\n"
+            "# db.r6g.large is not offered for postgres 17.6 in eu-west-1; offered: db.r7g.large, db.r7g.xlarge.\n"
         ),
         "{}",
         said.out
@@ -281,7 +281,9 @@ async fn a_class_that_is_not_offered_there_is_named_with_those_that_are() {
     account.offers(Ok(Vec::new()));
     let said = account.say(&line).await;
     assert!(
-        said.out.contains("# postgres 16.3 is not offered in eu-west-1, "),
+        said.out.contains(
+            "# postgres 17.6 is not offered in eu-west-1, so the copy cannot be restored there as it is. `aws rds "
+        ),
         "{}",
         said.out
     );
@@ -297,8 +299,9 @@ async fn what_the_region_offers_is_no_condition_of_the_answer() {
     let said = account.say(&format!("restore-command orders {place}")).await;
     assert_eq!(said.ending, Ok(ExitStatus::Success));
     assert!(
-        said.out
-            .contains("# It could not be checked that class and version are offered in eu-west-1 ("),
+        said.out.contains(
+            "# Whether postgres 17.6 is offered in eu-west-1 is not known: AccessDenied: no. `aws rds describe-"
+        ),
         "{}",
         said.out
     );

@@ -1,6 +1,6 @@
 //! `snapferry status`.
 
-use crate::account::{Account, DESTINATION, Execution, SOURCE, copy, database, run_arn, unverified};
+use crate::account::{Account, DESTINATION, Execution, KEY, SOURCE, copy, database, run_arn, unverified};
 use domain::kind::DatabaseKind::{Cluster, Instance};
 use domain::tags;
 use serde_json::json;
@@ -130,7 +130,7 @@ async fn with_the_source_region_lost_the_copies_alone_answer() {
     // Nobody was even asked.
     assert_eq!(
         account.calls().keys().collect::<Vec<_>>(),
-        [&format!("rds.{DESTINATION}")]
+        [&format!("kms.{DESTINATION}"), &format!("rds.{DESTINATION}")]
     );
 
     let through_the_stack = account.say("status").await;
@@ -250,7 +250,75 @@ async fn a_thousand_databases_cost_at_most_two_calls_per_hundred_snapshots() {
     let said = account.say("status").await;
     assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
     let calls: u64 = account.calls().values().sum();
-    assert!(calls <= 60, "{:?}", account.calls());
+    // Of the region five things more, each once: two versions, the quotas and the key.
+    assert!(calls <= 65, "{:?}", account.calls());
+}
+
+/// The table says what is wrong and nothing else, and JSON says it in sentences.
+#[tokio::test]
+async fn a_copy_that_cannot_be_restored_where_it_is_is_named_with_what_is_missing() {
+    let account = Account::new(
+        |source| {
+            source
+                .instance(database(Instance, "orders"))
+                .cluster(database(Cluster, "billing"))
+        },
+        |destination| {
+            destination
+                .snapshot(copy(Instance, "orders", 5.0))
+                .snapshot(copy(Cluster, "billing", 5.0))
+        },
+    );
+    let good = account.say("status").await;
+    assert!(!good.out.contains("RESTORABLE"), "{}", good.out);
+
+    account.world.disable_key(DESTINATION, KEY);
+    let said = account.say("status").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "the RPO is met");
+    assert!(
+        said.out.contains("RESTORABLE") && said.out.contains("no: key"),
+        "{}",
+        said.out
+    );
+    let sentence = format!("The key of the copy cannot be used: {KEY} is Disabled.");
+    let line = format!("cluster:billing, orders: {sentence} Enable the key");
+    assert!(said.out.replace('\n', " ").contains(&line), "{}", said.out);
+    let place = format!("--destination {DESTINATION} --owner snap");
+    let json = account.say(&format!("status --json {place}")).await.json();
+    for database in json["databases"].as_array().expect("databases") {
+        assert_eq!(
+            database["restorable"],
+            json!({"verdict": "no", "missing": [sentence], "warnings": []})
+        );
+    }
+}
+
+/// What is not known is never shown as good.
+#[tokio::test]
+async fn what_the_operator_may_not_look_up_is_unknown_and_the_note_says_what_it_needs() {
+    let account = Account::new(
+        |source| source.instance(database(Instance, "orders")),
+        |destination| destination.snapshot(copy(Instance, "orders", 5.0)),
+    );
+    account.offers(Err("AccessDenied"));
+    let said = account.say("status").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success));
+    assert!(said.out.contains("unknown"), "{}", said.out);
+    assert!(
+        said.out
+            .contains("orders: Whether postgres 17.6 is offered in eu-west-1 is not known: AccessDenied: no."),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.aside.contains("rds:DescribeOrderableDBInstanceOptions, "),
+        "{}",
+        said.aside
+    );
+    assert_eq!(
+        account.say("status --json").await.json()["databases"][0]["restorable"]["verdict"],
+        "unknown"
+    );
 }
 
 /// Several stacks, each with a report; the worst decides how it ends, and one that is missing hides no other.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::drill::DrillEvery;
 use crate::ownership::{CopyIdentity, Format, Owner};
 use crate::payload::{CopyRef, Source};
 use crate::restore_settings::RestoreHints;
@@ -40,6 +41,8 @@ pub struct CopyTags {
     pub retention: RetentionRules,
     /// Whether a tag of the database that asks for retention could not be read.
     pub unread: bool,
+    /// How often the database's tags ask for a drill.
+    pub drill_every: Option<DrillEvery>,
     /// What a restore needs.
     pub restore: RestoreHints,
 }
@@ -81,6 +84,10 @@ impl CopyTags {
         let optional = [
             (tags::STACK, self.stack.clone()),
             (tags::UNREAD, self.unread.then(|| true.to_string())),
+            (
+                tags::SOURCE_DRILL_EVERY,
+                self.drill_every.map(|every| every.to_string()),
+            ),
             (tags::ENGINE_VERSION, restore.engine_version.clone()),
             (tags::CLASS, restore.class.clone()),
             (tags::PARAMETER_GROUP, restore.parameter_group.clone()),
@@ -173,6 +180,10 @@ pub struct OwnCopy {
     pub unread: bool,
     /// Whether a person keeps it.
     pub hold: bool,
+    /// Until when a drill restores it, if its tag says so.
+    pub drilling_until: Option<Timestamp>,
+    /// How often the database's tags asked for a drill when it was made.
+    pub drill_every: Option<DrillEvery>,
     /// How far it is.
     pub status: CopyStatus,
 }
@@ -219,6 +230,8 @@ impl OwnCopy {
             retention,
             unread: !unreadable.is_empty() || snapshot.tags.keys().any(|key| is_meant_for(key, tags::UNREAD)),
             hold: snapshot.tags.keys().any(|key| is_meant_for(key, tags::HOLD)),
+            drilling_until: tag(tags::DRILLING).and_then(|until| until.parse().ok()),
+            drill_every: tag(tags::SOURCE_DRILL_EVERY).and_then(|every| every.parse().ok()),
             status: match (snapshot.completion(), verified) {
                 (Completion::Going, _) => CopyStatus::Going,
                 (Completion::Failed, _) => CopyStatus::Failed,

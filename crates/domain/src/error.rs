@@ -167,6 +167,18 @@ impl Error {
         self.into()
     }
 
+    /// What AWS said, without what our own message adds: nothing is tried again for what is only said.
+    #[must_use]
+    pub fn said(&self) -> String {
+        match self {
+            Self::Throttled { refusal } | Self::AccessDenied { refusal } | Self::RdsError { refusal } => {
+                refusal.to_string()
+            }
+            Self::RdsUnavailable { reason } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// A field of the input is wrong: which one, in what way, and what would be right. A path that begins with a number
     /// is in an input that is a list.
     #[must_use]
@@ -204,5 +216,17 @@ mod tests {
         assert_eq!(error.name(), "BadInput");
         assert_eq!(error.to_string(), "only[0]: no such database. Check the name.");
         assert!(Error::NAMES.contains(&"BadInput"));
+    }
+
+    #[test]
+    fn what_aws_said_is_repeated_without_the_promise_of_another_try() {
+        let throttled = Error::Throttled {
+            refusal: Refusal::without_code("Rate exceeded"),
+        };
+        assert_eq!(throttled.said(), "Rate exceeded");
+        let down = Error::RdsUnavailable {
+            reason: "the call timed out".to_owned(),
+        };
+        assert_eq!(down.said(), "the call timed out");
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::drill::DrillEvery;
 use crate::error::Error;
 use crate::hash::spread;
 use crate::kind::DatabaseKind;
@@ -501,6 +502,9 @@ pub struct DatabaseFacts {
     pub retention: RetentionRules,
     /// Whether one of those tags could not be read; nothing if the database itself is gone, or could not be read.
     pub unread: Option<bool>,
+    /// How often its tags ask for a drill.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill_every: Option<DrillEvery>,
     /// The snapshot's own option group.
     pub snapshot_option_group: Option<String>,
     /// Whether the copy inherits the tags of the database, because the snapshot has none.

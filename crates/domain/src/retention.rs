@@ -12,6 +12,7 @@ use crate::payload::Target;
 use crate::retention_rules::{RetentionRules, unreadable_retention};
 use crate::settings::Settings;
 use crate::snapshot::Database;
+use crate::watch_settings::DrillSettings;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -282,7 +283,7 @@ pub fn plan<'a>(copies: &'a [OwnCopy], rules: &PruneRules, now: Timestamp) -> Ve
                 CopyStatus::InProgress | CopyStatus::Going => Decision::Keep("in progress".to_owned()),
             };
             decision
-                .unless_held(copy, in_progress, rules, &others)
+                .unless_held(copy, in_progress, rules, &others, now)
                 .into_verdict(copy)
         })
         .collect()
@@ -322,6 +323,7 @@ pub fn forecast(
                 requested: newest.requested + later,
                 status: CopyStatus::Verified,
                 hold: false,
+                drilling_until: None,
                 stack: Some(rules.stack.clone()),
                 ..newest.clone()
             });
@@ -353,6 +355,14 @@ fn is_under_way(copy: &OwnCopy, rules: &PruneRules, now: Timestamp) -> bool {
     copy.status == CopyStatus::InProgress && now.duration_since(copy.requested) <= rules.deadline
 }
 
+/// Whether a drill restores a copy: what RDS does when it is deleted meanwhile is documented nowhere. A tag that names a
+/// time further away than any drill lasts is no drill's.
+fn is_drilled(copy: &OwnCopy, now: Timestamp) -> bool {
+    let longest = SignedDuration::from_hours(i64::from(DrillSettings::MAX_HOURS));
+    copy.drilling_until
+        .is_some_and(|until| now < until && until.duration_since(now) <= longest)
+}
+
 /// What is to be done with a copy, and the rule that decided, as a sentence.
 #[derive(Debug)]
 enum Decision {
@@ -368,6 +378,7 @@ impl Decision {
         in_progress: Option<&OwnCopy>,
         rules: &PruneRules,
         others: &BTreeSet<&str>,
+        now: Timestamp,
     ) -> Self {
         if matches!(self, Self::Keep(_)) {
             return self;
@@ -375,6 +386,8 @@ impl Decision {
         let other = copy.stack.as_deref().filter(|stack| others.contains(stack));
         if copy.hold {
             Self::Keep("a person keeps it (tag snapferry:hold)".to_owned())
+        } else if is_drilled(copy, now) {
+            Self::Keep("a drill restores it (tag snapferry:drilling)".to_owned())
         } else if let Some(hold) = rules.hold {
             Self::Keep(hold.reason().to_owned())
         } else if let Some(stack) = other {

@@ -1,13 +1,12 @@
 //! What the stack configures, read once at start-up.
 
-use std::ops::RangeInclusive;
-
 use crate::error::Error;
 use crate::option_groups::OptionGroups;
 use crate::rds_rules::why_impossible;
 use crate::region::{is_region, why_unknown};
 use crate::retention_rules::RetentionRules;
 use crate::tags;
+use crate::variables::{bad, flag, number, present};
 
 /// Hours of the recovery point objective where nobody sets one: a nightly snapshot and its copy, and two hours of grace.
 /// The template's parameter `ObjectiveHours` has the same default.
@@ -122,11 +121,7 @@ impl Settings {
     ///
     /// The error names the variable, what is wrong with it and what would be right.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let text = |name: &str| {
-            variable(name)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
+        let text = |name: &str| present(variable(name));
         let required = |name: &str, remedy: &str| text(name).ok_or_else(|| bad(name, "is not set", remedy));
 
         let source_region = required("AWS_REGION", "Lambda sets it to the region of the function.")?;
@@ -168,14 +163,7 @@ impl Settings {
                 number(rule.variable, value.as_deref(), default, least..=rule.most)?,
             );
         }
-        let owner_id = required("OWNER_ID", "Set the parameter OwnerId, for example snapferry.")?;
-        if !is_owner_id(&owner_id) {
-            return Err(bad(
-                "OWNER_ID",
-                &format!("{owner_id:?} cannot begin a copy's name"),
-                "Take 2 to 12 lower-case letters and digits, beginning with a letter.",
-            ));
-        }
+        let owner_id = owner_id(text("OWNER_ID"))?;
 
         Ok(Self {
             source_region,
@@ -241,33 +229,6 @@ fn check_regions(source: &str, destination: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn bad(name: &str, problem: &str, remedy: &str) -> Error {
-    Error::BadSettings {
-        variable: name.to_owned(),
-        problem: problem.to_owned(),
-        remedy: remedy.to_owned(),
-    }
-}
-
-fn number<T>(name: &str, value: Option<&str>, default: T, range: RangeInclusive<T>) -> Result<T, Error>
-where
-    T: std::str::FromStr + PartialOrd + std::fmt::Display,
-{
-    let Some(value) = value else { return Ok(default) };
-    match value.parse() {
-        Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(bad(
-            name,
-            &format!(
-                "{value:?} is not a whole number from {} to {}",
-                range.start(),
-                range.end()
-            ),
-            &format!("Set a number in that range, or leave it out for {default}."),
-        )),
-    }
-}
-
 fn selection(name: &str, value: Option<&str>) -> Result<Selection, Error> {
     match value {
         None | Some("opt-out") => Ok(Selection::OptOut),
@@ -281,16 +242,23 @@ fn selection(name: &str, value: Option<&str>) -> Result<Selection, Error> {
     }
 }
 
-fn flag(name: &str, value: Option<&str>) -> Result<bool, Error> {
-    match value {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(other) => Err(bad(
-            name,
-            &format!("{other:?} is neither true nor false"),
-            "Set true or false.",
-        )),
+/// Reads the variable `OWNER_ID`.
+pub(crate) fn owner_id(value: Option<String>) -> Result<String, Error> {
+    let id = value.ok_or_else(|| {
+        bad(
+            "OWNER_ID",
+            "is not set",
+            "Set the parameter OwnerId, for example snapferry.",
+        )
+    })?;
+    if is_owner_id(&id) {
+        return Ok(id);
     }
+    Err(bad(
+        "OWNER_ID",
+        &format!("{id:?} cannot begin a copy's name"),
+        "Take 2 to 12 lower-case letters and digits, beginning with a letter.",
+    ))
 }
 
 /// Rule 1 of the names: `[a-z][a-z0-9]{1,11}`, so that no owner's prefix begins another's.

@@ -88,6 +88,7 @@ pub const WISHES: &[&str] = &[
     KEEP_YEARLY,
     KMS_KEY,
     OPTION_GROUP,
+    DRILL_EVERY,
 ];
 /// The wishes that ask for retention.
 pub const RETENTION: &[&str] = &[KEEP, KEEP_DAYS, KEEP_DAILY, KEEP_WEEKLY, KEEP_MONTHLY, KEEP_YEARLY];
@@ -99,6 +100,22 @@ pub const MORE_SETTINGS: &str = "snapferry:settings-2";
 /// On a database: the copy that it was restored from, by `snapferry restore-command`. It is a record and asks for
 /// nothing.
 pub const RESTORED_FROM: &str = "snapferry:restored-from";
+/// On a database: how often a restore of its copies is drilled. See [`crate::drill::DrillEvery`].
+pub const DRILL_EVERY: &str = "snapferry:drill-every";
+/// On a copy: what [`DRILL_EVERY`] asked for when it was made.
+pub const SOURCE_DRILL_EVERY: &str = "snapferry:source-drill-every";
+/// On a copy: until when, RFC 3339, a drill restores it, so that nobody deletes it meanwhile.
+pub const DRILLING: &str = "snapferry:drilling";
+/// On a copy: when, RFC 3339, a drill last proved that it can be restored.
+pub const DRILLED: &str = "snapferry:drilled";
+/// On a copy: whole minutes that the restore of that drill took.
+pub const DRILL_MINUTES: &str = "snapferry:drill-minutes";
+/// On a drill database: `<source region>/<OwnerId>`, the mark without which nobody deletes it.
+pub const DRILL_OWNER: &str = "snapferry:drill-owner";
+/// On a drill database: name of the execution that made it.
+pub const DRILL_RUN: &str = "snapferry:drill-run";
+/// On a drill database: when, RFC 3339, it is deleted, whatever it is doing.
+pub const DRILL_UNTIL: &str = "snapferry:drill-until";
 /// Every tag there is. A database that was restored from a copy may carry those of copies.
 pub const ALL: &[&str] = &[
     COPY,
@@ -137,20 +154,21 @@ pub const ALL: &[&str] = &[
     SETTINGS,
     MORE_SETTINGS,
     RESTORED_FROM,
+    DRILL_EVERY,
+    SOURCE_DRILL_EVERY,
+    DRILLING,
+    DRILLED,
+    DRILL_MINUTES,
+    DRILL_OWNER,
+    DRILL_RUN,
+    DRILL_UNTIL,
 ];
 /// Value of [`VERIFIED`] on a copy that is not what was asked for.
 pub const MISMATCH: &str = "mismatch";
 /// Tags that are written on a copy after it was made, by us or by a person, each of which needs a place then.
 ///
 /// A snapshot may have 50 tags ([`MAX_TAGS`]), so that many less are written with the copy.
-pub const RESERVED: &[&str] = &[
-    VERIFIED,
-    "snapferry:drilling",
-    "snapferry:drilled",
-    "snapferry:drill-minutes",
-    HOLD,
-    UNREAD,
-];
+pub const RESERVED: &[&str] = &[VERIFIED, DRILLING, DRILLED, DRILL_MINUTES, HOLD, UNREAD];
 /// Most tags that a snapshot may have (RDS user guide, quotas: tags per resource).
 pub const MAX_TAGS: usize = 50;
 /// Most characters of a tag's value (RDS API reference, `Tag`).

@@ -73,6 +73,73 @@ pub(crate) fn is_name_taken(code: &str) -> bool {
     matches!(code, "DBSnapshotAlreadyExists" | "DBClusterSnapshotAlreadyExistsFault")
 }
 
+/// Whether RDS said that there is no such database, or no automated backup of it.
+pub(crate) fn is_no_database(error: &Error) -> bool {
+    let code = match error {
+        Error::RdsError { refusal } => refusal.code.as_str(),
+        _ => return false,
+    };
+    matches!(
+        code,
+        "DBInstanceNotFound"
+            | "DBClusterNotFoundFault"
+            | "DBInstanceAutomatedBackupNotFound"
+            | "DBClusterAutomatedBackupNotFoundFault"
+    )
+}
+
+/// What RDS refused a restore for, or the deletion of what was restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseRefusal {
+    /// There is a database of that name.
+    NameTaken,
+    /// The database, or its cluster, is at something else.
+    Busy,
+    /// The copy: a real restore would be refused as well.
+    Copy,
+    /// The copy is not there (any more).
+    CopyGone,
+    /// Anything else: quotas, capacity, the network, parameters, permissions. It says nothing of the copy.
+    Surroundings,
+}
+
+/// What a refusal is for, by AWS's code (AWS facts, part 2, A2 and A3).
+#[must_use]
+pub fn database_refusal(error: &Error) -> DatabaseRefusal {
+    let code = match error {
+        Error::RdsError { refusal } => refusal.code.as_str(),
+        _ => "",
+    };
+    match code {
+        "DBInstanceAlreadyExists" | "DBClusterAlreadyExistsFault" => DatabaseRefusal::NameTaken,
+        "InvalidDBInstanceState" | "InvalidDBClusterStateFault" => DatabaseRefusal::Busy,
+        "KMSKeyNotAccessibleFault"
+        | "InvalidRestoreFault"
+        | "InvalidDBSnapshotState"
+        | "InvalidDBClusterSnapshotStateFault"
+        | "OptionGroupNotFoundFault" => DatabaseRefusal::Copy,
+        "DBSnapshotNotFound" | "DBClusterSnapshotNotFoundFault" => DatabaseRefusal::CopyGone,
+        _ => DatabaseRefusal::Surroundings,
+    }
+}
+
+/// What a refused or failed call about a database means. What is not for the caller of every call stays under AWS's own
+/// code, for [`database_refusal`]: of databases the codes mean something else than of snapshots.
+pub(crate) fn database_error<E>(failed: SdkError<E>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let refusal = failed.code().map(|code| Refusal {
+        code: code.to_owned(),
+        message: failed.message().unwrap_or("no message").to_owned(),
+    });
+    match (error(failed), refusal) {
+        (general @ (Error::Throttled { .. } | Error::AccessDenied { .. } | Error::RdsUnavailable { .. }), _) => general,
+        (_, Some(refusal)) => Error::RdsError { refusal },
+        (other, None) => other,
+    }
+}
+
 /// The code for both limits of snapshots, see [`quota`].
 const QUOTA: &str = "SnapshotQuotaExceeded";
 

@@ -355,7 +355,7 @@ pub(crate) fn option_group(found: SdkOptionGroup) -> Option<OptionGroup> {
     })
 }
 
-fn tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
+pub(crate) fn tags_of(list: Option<Vec<Tag>>) -> BTreeMap<String, String> {
     list.into_iter()
         .flatten()
         .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))

@@ -1,8 +1,22 @@
 //! The gateway to RDS in one region: the only place that knows SDK types and how each kind is spelled.
 
+/// Lists all pages of a call, each item converted on arrival, so that one page at a time is held.
+macro_rules! collect_pages {
+    ($call:expr, $convert:expr) => {{
+        let mut items = $call.into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(item) = items.next().await {
+            found.extend($convert(item.map_err(codes::error)?));
+        }
+        found
+    }};
+}
+
 pub mod codes;
 pub mod convert;
 pub mod presign;
+pub mod restorability;
+pub mod restore;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,11 +24,11 @@ use std::time::Duration;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rds::operation::describe_db_cluster_snapshots::builders::DescribeDBClusterSnapshotsFluentBuilder;
-use aws_sdk_rds::types::{Filter, GlobalCluster, OrderableDbInstanceOption, Tag};
+use aws_sdk_rds::types::{Filter, GlobalCluster, Tag};
 use convert::{cluster, cluster_snapshot, instance, instance_snapshot, option_group, without_details};
 use domain::error::{Error, Refusal};
 use domain::kind::DatabaseKind;
-use domain::restore_settings::RestoreSettings;
+use domain::restore_settings::{RestoreSettings, Setting};
 use domain::snapshot::{Database, OptionGroup, Snapshot};
 use domain::tags;
 use jiff::Timestamp;
@@ -112,24 +126,6 @@ pub struct CopyRequest {
     pub tags: BTreeMap<String, String>,
 }
 
-/// How many manual snapshots of a kind a region holds, and may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    /// Manual snapshots that exist.
-    pub used: i64,
-    /// Most manual snapshots that may exist.
-    pub max: i64,
-}
-
-/// A class on offer in a region.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClassOffer {
-    /// The class.
-    pub class: String,
-    /// The type of storage that it has in this offer.
-    pub storage: String,
-}
-
 /// Each snapshot once. A listing that changes between two of its pages may name one twice; the later answer is nearer to the
 /// truth.
 fn each_once(found: Vec<Snapshot>) -> Vec<Snapshot> {
@@ -138,18 +134,6 @@ fn each_once(found: Vec<Snapshot>) -> Vec<Snapshot> {
         .map(|snapshot| (snapshot.arn.clone(), snapshot))
         .collect();
     by_arn.into_values().collect()
-}
-
-/// Lists all pages of a call, each item converted on arrival, so that one page at a time is held.
-macro_rules! collect_pages {
-    ($call:expr, $convert:expr) => {{
-        let mut items = $call.into_paginator().items().send();
-        let mut found = Vec::new();
-        while let Some(item) = items.next().await {
-            found.extend($convert(item.map_err(codes::error)?));
-        }
-        found
-    }};
 }
 
 impl Rds {
@@ -189,36 +173,6 @@ impl Rds {
         })
     }
 
-    /// The classes on offer here for a version of an engine: all, or only one. Several rows say the same of a class,
-    /// with different storage.
-    pub async fn offers(
-        &self,
-        engine: &str,
-        engine_version: &str,
-        class: Option<&str>,
-    ) -> Result<Vec<ClassOffer>, Error> {
-        let call = self
-            .client
-            .describe_orderable_db_instance_options()
-            .engine(engine)
-            .engine_version(engine_version)
-            .set_db_instance_class(class.map(str::to_owned))
-            .vpc(true)
-            // The most that the API allows is 10,000; of one engine and version there are hundreds.
-            .max_records(1000);
-        let offer = |option: OrderableDbInstanceOption| {
-            let offer = ClassOffer {
-                class: option.db_instance_class?,
-                storage: option.storage_type.unwrap_or_default(),
-            };
-            (option.engine.as_deref() == Some(engine)
-                && option.engine_version.as_deref() == Some(engine_version)
-                && class.is_none_or(|class| class == offer.class))
-            .then_some(offer)
-        };
-        Ok(collect_pages!(call, offer))
-    }
-
     /// The database with this resource id, if it still exists.
     pub async fn database(&self, kind: DatabaseKind, resource_id: &str) -> Result<Option<Database>, Error> {
         let name = match kind {
@@ -250,14 +204,7 @@ impl Rds {
                 DatabaseKind::Cluster => collect_pages!(self.client.describe_db_clusters().filters(filter), cluster),
             })
         };
-        match found().await {
-            Err(Error::RdsError { refusal })
-                if matches!(refusal.code.as_str(), "DBInstanceNotFound" | "DBClusterNotFoundFault") =>
-            {
-                Ok(Vec::new())
-            }
-            found => found,
-        }
+        empty_if_none(found().await)
     }
 
     /// The members of a cluster, by name.
@@ -347,18 +294,17 @@ impl Rds {
         ))
     }
 
-    /// What `keep` makes of each manual snapshot of a kind, without its settings, in no order. There may be tens of
-    /// thousands, so each is let go before the next page comes.
+    /// What `keep` makes of each manual snapshot of a kind, in no order, with those of its settings alone on which it depends
+    /// whether it can be restored. There may be tens of thousands, so each is let go before the next page comes.
     pub async fn scan_manual_snapshots<T>(
         &self,
         kind: DatabaseKind,
         keep: impl Fn(Snapshot) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
-        let keep = |snapshot| {
-            keep(Snapshot {
-                settings: RestoreSettings::default(),
-                ..snapshot
-            })
+        let keep = |mut snapshot: Snapshot| {
+            let settings = &mut snapshot.settings;
+            settings.retain(|setting, _| matches!(setting, Setting::License | Setting::Storage));
+            keep(snapshot)
         };
         Ok(match kind {
             DatabaseKind::Instance => {
@@ -390,10 +336,6 @@ impl Rds {
             Some(presigner) if request.presigned => Some(presigner.url(request, &self.region, now.into()).await?),
             _ => None,
         };
-        let tags = request
-            .tags
-            .iter()
-            .map(|(key, value)| Tag::builder().key(key).value(value).build());
         let copy = match request.kind {
             DatabaseKind::Instance => self
                 .client
@@ -402,7 +344,7 @@ impl Rds {
                 .target_db_snapshot_identifier(&request.id)
                 .set_kms_key_id(request.kms_key_arn.clone())
                 .set_option_group_name(request.option_group.clone())
-                .set_tags(Some(tags.collect()))
+                .set_tags(Some(sdk_tags(&request.tags)))
                 .copy_tags(false)
                 .set_pre_signed_url(presigned_url)
                 .send()
@@ -416,7 +358,7 @@ impl Rds {
                 .source_db_cluster_snapshot_identifier(&request.source_arn)
                 .target_db_cluster_snapshot_identifier(&request.id)
                 .set_kms_key_id(request.kms_key_arn.clone())
-                .set_tags(Some(tags.collect()))
+                .set_tags(Some(sdk_tags(&request.tags)))
                 .copy_tags(false)
                 .set_pre_signed_url(presigned_url)
                 .send()
@@ -503,34 +445,6 @@ impl Rds {
         let writers: Vec<_> = collect_pages!(call, global_writer);
         Ok(writers.into_iter().filter(|(global, _)| global == global_id).collect())
     }
-
-    /// The region's manual snapshots of a kind, against their quota; none if RDS reports none.
-    pub async fn snapshot_quotas(&self) -> Result<BTreeMap<DatabaseKind, Quota>, Error> {
-        let answer = self
-            .client
-            .describe_account_attributes()
-            .send()
-            .await
-            .map_err(codes::error)?;
-        let quota = |name: &str| {
-            answer
-                .account_quotas()
-                .iter()
-                .find(|quota| quota.account_quota_name() == Some(name))
-                .map(|quota| Quota {
-                    used: quota.used().unwrap_or_default(),
-                    max: quota.max().unwrap_or_default(),
-                })
-        };
-        let of_kind = [
-            (DatabaseKind::Instance, quota("ManualSnapshots")),
-            (DatabaseKind::Cluster, quota("ManualClusterSnapshots")),
-        ];
-        Ok(of_kind
-            .into_iter()
-            .filter_map(|(kind, quota)| Some((kind, quota?)))
-            .collect())
-    }
 }
 
 /// A global database, and ARN of the cluster that is written to.
@@ -551,6 +465,21 @@ where
         };
     }
     codes::error(error)
+}
+
+/// Nothing, where RDS says that there is none: whether it answers a filter that none passes with an empty list or with an
+/// error is documented nowhere.
+fn empty_if_none<T>(found: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+    match found {
+        Err(error) if codes::is_no_database(&error) => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
 }
 
 fn filter<T: Into<String>>(name: &str, values: impl IntoIterator<Item = T>) -> Filter {

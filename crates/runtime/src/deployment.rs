@@ -9,6 +9,7 @@ use rds::presign::Presigner;
 
 use crate::connection;
 use crate::metrics::Meter;
+use crate::serve::Setting;
 
 /// What a function works with: its settings, RDS in both regions, and where it measures.
 #[derive(Debug, Clone)]
@@ -44,9 +45,10 @@ impl Deployment {
     pub fn measuring(self, meter: Meter) -> Self {
         Self { meter, ..self }
     }
+}
 
-    /// The deployment that the environment describes, and the configuration of clients of the destination region.
-    pub(crate) fn from_env() -> Result<(Self, SdkConfig), Error> {
+impl Setting for Deployment {
+    fn from_env() -> Result<(Self, SdkConfig), Error> {
         let settings = Settings::read(|name| std::env::var(name).ok())?;
         let config = connection::config(&settings.source_region);
         let source = Rds::new(aws_sdk_rds::Client::new(&config), &settings.source_region);

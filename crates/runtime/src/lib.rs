@@ -7,3 +7,4 @@ pub mod deployment;
 pub mod input;
 pub mod metrics;
 pub mod serve;
+pub mod watch;

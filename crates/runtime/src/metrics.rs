@@ -62,24 +62,31 @@ metrics! {
     /// Databases that make no snapshots which could be copied, or have another one copied in their place: nobody is
     /// alarmed about them.
     DATABASES_WITHOUT_SNAPSHOTS = "DatabasesWithoutSnapshots" in "Count";
+    /// Databases that have had no new copy for a fortnight while others have: what the destination region can know of
+    /// those that no longer exist.
+    DATABASES_LEFT_BEHIND = "DatabasesLeftBehind" in "Count";
+    /// Newest verified copies that could not be restored in the region that they are in.
+    UNRESTORABLE_COPIES = "UnrestorableCopies" in "Count";
+    /// Newest verified copies of which that could not be found out.
+    RESTORABILITY_UNKNOWN = "RestorabilityUnknown" in "Count";
     /// Manual snapshots of the destination region, as a part of what it may hold.
     SNAPSHOT_QUOTA_USE = "SnapshotQuotaUse" in "Percent";
-    /// Databases whose newest verified copy could not be restored in its region, or of which that is not known.
-    UNRESTORABLE_COPIES = "UnrestorableCopies" in "Count";
-    /// Drill databases that exist.
+    /// Marked drill databases that exist.
     DRILL_DATABASES = "DrillDatabases" in "Count";
-    /// Those of them that are past their time, or whose drill has ended.
+    /// Those of them that should have been gone before the last sweep.
     DRILL_DATABASES_OVERDUE = "DrillDatabasesOverdue" in "Count";
-    /// Databases that are named like drill databases and have not their mark.
+    /// Databases that are named like a drill's and have no mark, so that nobody deletes them.
     UNMARKED_DRILL_DATABASES = "UnmarkedDrillDatabases" in "Count";
-    /// Snapshots that Aurora made of drill databases on its own.
+    /// Last snapshots that AWS made of drill clusters, and nobody deletes.
     RETAINED_DRILL_SNAPSHOTS = "RetainedDrillSnapshots" in "Count";
-    /// From the request of a restore until the database was available, in minutes.
-    RESTORE_MINUTES = "RestoreMinutes" in "None";
-    /// Days since the last passed drill of a database, of the one for which they are the most.
-    DRILL_AGE_DAYS = "DrillAgeDays" in "None";
-    /// Databases whose last drill failed.
+    /// Databases whose last drill failed: the copy could not be restored, or was not what it should be.
     DRILLS_FAILED = "DrillsFailed" in "Count";
+    /// The longest of the last drills of all databases, in minutes from the request until the database could be used.
+    RESTORE_MINUTES = "RestoreMinutes" in "None";
+    /// Days since the last drill that passed, of the database for which they are the most.
+    DRILL_AGE_DAYS = "DrillAgeDays" in "None";
+    /// Databases of which no drill has ever passed.
+    DATABASES_NOT_DRILLED = "DatabasesNotDrilled" in "Count";
 }
 
 /// A duration in the unit of the ages.

@@ -10,44 +10,51 @@ use tracing::{Instrument, Span};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::deployment::Deployment;
 use crate::input::parse;
 
-/// Serves Lambda with `handle`, which gets the deployment, the input and the time.
+/// What a function of one of the stacks works with, made once.
+pub trait Setting: Sized {
+    /// The one that the environment describes, and the configuration of clients of the region of the copies.
+    fn from_env() -> Result<(Self, SdkConfig), Error>;
+}
+
+/// Serves Lambda with `handle`, which gets what the function works with, the input and the time.
 ///
 /// Settings are read once. Bad ones do not stop the function from starting, because a crash has no stable name in
 /// the state machine: they are the answer to every event.
-pub async fn serve<I, O>(
-    handle: impl AsyncFn(&Deployment, I, Timestamp) -> Result<O, Error>,
+pub async fn serve<S, I, O>(
+    handle: impl AsyncFn(&S, I, Timestamp) -> Result<O, Error>,
 ) -> Result<(), lambda_runtime::Error>
 where
+    S: Setting,
     I: DeserializeOwned,
     O: Serialize,
 {
     serve_with(
         |_| (),
-        async |deployment, (): &(), input, now| handle(deployment, input, now).await,
+        async |setting, (): &(), input, now| handle(setting, input, now).await,
     )
     .await
 }
 
 /// The same for a function that needs one more thing, which `make` makes once, of the configuration of clients of the
-/// destination region.
-pub async fn serve_with<T, I, O>(
+/// region of the copies.
+pub async fn serve_with<S, T, I, O>(
     make: impl FnOnce(&SdkConfig) -> T,
-    handle: impl AsyncFn(&Deployment, &T, I, Timestamp) -> Result<O, Error>,
+    handle: impl AsyncFn(&S, &T, I, Timestamp) -> Result<O, Error>,
 ) -> Result<(), lambda_runtime::Error>
 where
+    S: Setting,
     I: DeserializeOwned,
     O: Serialize,
 {
     log_as_lambda_asks(|name| std::env::var(name).ok());
-    let started = Deployment::from_env().map(|(deployment, config)| (deployment, make(&config)));
+    let started = S::from_env().map(|(setting, config)| (setting, make(&config)));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let span = span(&event);
         let work = async {
-            let (deployment, more) = started.as_ref().map_err(Error::clone)?;
-            handle(deployment, more, parse(event.payload)?, Timestamp::now()).await
+            let (setting, more) = started.as_ref().map_err(Error::clone)?;
+            handle(setting, more, parse(event.payload)?, Timestamp::now()).await
         };
         // Boxed: the nested calls of the SDK are a type too deep for the compiler's recursion limit.
         let ended: Result<O, Error> = Box::pin(work.instrument(span.clone())).await;

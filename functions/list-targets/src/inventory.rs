@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::error::Error;
 use domain::kind::DatabaseKind;
 use domain::payload::Page;
+use domain::quota::Quota;
 use domain::snapshot::Database;
 use jiff::Timestamp;
-use rds::Quota;
 use runtime::deployment::Deployment;
 
 use crate::destination_copies::{DestinationCopies, ListedSnapshot, Reader};
@@ -52,7 +52,7 @@ impl Inventory {
             said.push(format!(
                 "how many manual snapshots {} may hold could not be found out: {}",
                 deployment.destination.region(),
-                why(&error)
+                error.said()
             ));
             BTreeMap::new()
         });
@@ -64,7 +64,7 @@ impl Inventory {
                      copies of databases that no longer exist are left alone, and the ages of recovery points are not \
                      measured: {}",
                     deployment.destination.region(),
-                    why(&error)
+                    error.said()
                 ));
                 None
             }
@@ -76,17 +76,6 @@ impl Inventory {
             quotas,
             said,
         })
-    }
-}
-
-/// What AWS said, without what our own message adds: nothing is tried again for what is only said.
-pub(crate) fn why(error: &Error) -> String {
-    match error {
-        Error::Throttled { refusal } | Error::AccessDenied { refusal } | Error::RdsError { refusal } => {
-            refusal.to_string()
-        }
-        Error::RdsUnavailable { reason } => reason.clone(),
-        other => other.to_string(),
     }
 }
 
@@ -145,7 +134,8 @@ async fn both_kinds<T>(
 
 async fn quotas(deployment: &Deployment, wanted: bool) -> Result<BTreeMap<DatabaseKind, Quota>, Error> {
     if wanted {
-        deployment.destination.snapshot_quotas().await
+        let quotas = deployment.destination.account_quotas().await?;
+        Ok(quotas.snapshots)
     } else {
         Ok(BTreeMap::new())
     }
@@ -172,7 +162,7 @@ pub(crate) async fn global_writers(
             let sentence = format!(
                 "which clusters the global databases are written to could not be found out, so secondaries may be \
                  copied, too: {}",
-                why(&error)
+                error.said()
             );
             (BTreeMap::new(), Some(sentence))
         }

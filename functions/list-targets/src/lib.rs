@@ -28,7 +28,7 @@ use domain::settings::Settings;
 use event::Events;
 use inventory::Inventory;
 use jiff::Timestamp;
-pub use keys::Keys;
+pub use kms::Keys;
 use preflight::Preflight;
 use request::{Request, Scope};
 use resolve::Resolved;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use domain::first_copy;
 use domain::kind::DatabaseKind;
+use domain::quota::Quota;
 use domain::snapshot::Database;
 use jiff::Timestamp;
-use rds::Quota;
 use runtime::deployment::Deployment;
 use runtime::metrics::{Metric, hours};
 

@@ -9,7 +9,6 @@ use domain::tags;
 use rds::Rds;
 use runtime::deployment::Deployment;
 
-use crate::inventory::why;
 use crate::policy::wish;
 
 /// The option groups that somebody made, in both regions.
@@ -56,7 +55,7 @@ impl Groups {
             Err(error) => Self {
                 warning: Some(format!(
                     "the option groups could not be read before the copies, so RDS decides about each copy: {}",
-                    why(&error)
+                    error.said()
                 )),
                 ..Self::default()
             },

@@ -4,6 +4,7 @@
 //! as absent, and until it is right nothing of that database is deleted: it may have asked for more. A tag with our prefix
 //! that is like none of ours asked for nothing that we know: it is named, and holds nothing.
 
+use domain::drill::DrillEvery;
 use domain::option_groups::OptionGroups;
 use domain::payload::Policy;
 use domain::retention_rules::RetentionRules;
@@ -63,7 +64,10 @@ pub(crate) fn read(database: &Database, keyring: &Keyring, settings: &Settings) 
     let less = keep
         .less_than(&settings.keep)
         .map(|tag| of(tag, "asks for less than the stack keeps, which holds"));
-    let said = wrong.chain(unknown).chain(less).collect();
+    // What cannot be read of drills asks for no copy to be kept.
+    let drills = DrillEvery::unreadable(&database.tags)
+        .then(|| of(tags::DRILL_EVERY, "is none of never, week and month") + "; it is ignored");
+    let said = wrong.chain(unknown).chain(less).chain(drills).collect();
     (policy, said)
 }
 

@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 
 use domain::kind::DatabaseKind;
 use domain::payload::{Problem, RunRules, Target};
+use domain::quota::Quota;
 use domain::rds_rules::takes_key;
 use domain::settings::Settings;
 use domain::snapshot::Database;
-use rds::Quota;
+use kms::Keys;
 use runtime::deployment::Deployment;
 
 use crate::destination_copies::DestinationCopies;
-use crate::keys::{Keyring, Keys};
+use crate::keys::Keyring;
 use crate::options::{self, Groups};
 use crate::policy;
 
@@ -38,7 +39,10 @@ impl Preflight {
     /// Asks for what matters to these databases. What is refused is said, and the run goes on.
     pub(crate) async fn run(deployment: &Deployment, keys: &Keys, databases: &[Database]) -> Self {
         let settings = &deployment.settings;
-        let (keyring, groups) = tokio::join!(keys.keyring(databases, settings), Groups::read(deployment, databases));
+        let (keyring, groups) = tokio::join!(
+            Keyring::look_up(keys, databases, settings),
+            Groups::read(deployment, databases)
+        );
         Self { keyring, groups }
     }
 

@@ -312,6 +312,8 @@ fn simulate_run(copies: &mut Vec<OwnCopy>, payload: &Prunable, settings: &Settin
                 .map_or_else(RetentionRules::default, |policy| policy.keep),
             unread: false,
             hold: false,
+            drilling_until: None,
+            drill_every: None,
             stack: Some(settings.stack.clone()),
             status: CopyStatus::Verified,
         }),

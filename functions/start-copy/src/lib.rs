@@ -349,8 +349,8 @@ async fn copy_or_join(
 /// Which limit RDS meant, when its text does not say: the quota of manual snapshots if it is used up, else the
 /// copies in flight.
 async fn which_quota(deployment: &Deployment, kind: DatabaseKind, refusal: Error) -> Result<Error, Error> {
-    let quotas = deployment.destination.snapshot_quotas().await?;
-    Ok(match quotas.get(&kind) {
+    let quotas = deployment.destination.account_quotas().await?;
+    Ok(match quotas.snapshots.get(&kind) {
         Some(quota) if quota.used >= quota.max => Error::SnapshotQuotaFull {
             reason: format!("{} of {} manual {kind} snapshots exist", quota.used, quota.max),
         },

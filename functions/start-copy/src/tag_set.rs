@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::copy_tags::CopyTags;
+use domain::drill::DrillEvery;
 use domain::ownership::{Format, Owner};
 use domain::payload::{DatabaseFacts, Source, Target};
 use domain::restore_settings::RestoreHints;
@@ -29,6 +30,7 @@ pub(crate) fn facts(snapshot: &Snapshot, database: Option<&Database>) -> Databas
     DatabaseFacts {
         retention: RetentionRules::from_wishes(&database.tags).0,
         unread: Some(!unreadable_retention(&database.tags).is_empty()),
+        drill_every: DrillEvery::from_wish(&database.tags),
         inherits_of_database: snapshot.snapshot_type == "automated" && snapshot.tags.is_empty(),
         restore: RestoreHints {
             engine_version: None,
@@ -70,6 +72,7 @@ pub(crate) fn ours(
         stack: Some(stack.to_owned()),
         retention: by_policy.widest(facts.retention),
         unread: is_unread,
+        drill_every: facts.drill_every,
         restore: RestoreHints {
             engine_version: Some(source.engine_version.clone()),
             ..facts.restore.clone()

@@ -69,6 +69,8 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
                 retention: RetentionRules::default(),
                 unread: false,
                 hold: false,
+                drilling_until: None,
+                drill_every: None,
                 status: CopyStatus::Verified,
             }
         })

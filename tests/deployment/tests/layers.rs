@@ -1,4 +1,4 @@
-//! Imports point one way: domain <- rds <- runtime <- functions, and domain, rds <- the command line.
+//! Imports point one way: domain <- rds <- kms <- runtime <- functions, and domain, rds, kms <- the command line.
 
 #![allow(missing_docs)]
 
@@ -14,8 +14,9 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
     Some(match name {
         "domain" => &[],
         "rds" => &["domain"],
-        "runtime" | "snapferry" => &["domain", "rds"],
-        _ if root().join("functions").join(name).is_dir() => &["domain", "rds", "runtime"],
+        "kms" | "runtime" => &["domain", "rds"],
+        "snapferry" => &["domain", "kms", "rds"],
+        _ if root().join("functions").join(name).is_dir() => &["domain", "kms", "rds", "runtime"],
         _ => return None,
     })
 }
@@ -24,7 +25,7 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
 fn forbidden(name: &str) -> &'static [&'static str] {
     match name {
         "domain" => &["aws-", "lambda_", "tokio", "tracing"],
-        "rds" | "snapferry" => &["lambda_"],
+        "kms" | "rds" | "snapferry" => &["lambda_"],
         _ => &[],
     }
 }
@@ -102,7 +103,7 @@ fn imports_point_one_way() {
             );
         }
     }
-    assert_eq!(product, 9, "three crates, five functions and the command line");
+    assert_eq!(product, 11, "four crates, six functions and the command line");
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub fn copy_of(database: &str, resource_id: &str) -> CopyBuilder {
             stack: Some("snapferry".to_owned()),
             retention: RetentionRules::default(),
             unread: false,
+            drill_every: None,
             restore: RestoreHints::default(),
         },
     }

@@ -7,18 +7,20 @@ pub mod inputs;
 mod measured;
 
 pub use copies::{CopyBuilder, automated_arn, copy_of};
-pub use measured::{Measured, metered};
+pub use measured::{Measured, metered, metered_watch};
 
 use domain::kind::DatabaseKind;
 use domain::payload::{Source, Target};
 use domain::restore_settings::RestoreSettings;
 use domain::settings::Settings;
 use domain::snapshot::{Database, Encryption, Snapshot};
+use domain::watch_settings::WatchSettings;
 use rds::Rds;
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::{Region, Scenario};
 use rds_simulator_sdk::simulator::SnapshotState;
 use runtime::deployment::Deployment;
+use runtime::watch::Watch;
 
 /// The source region of the tests.
 pub const SOURCE: &str = "us-east-1";
@@ -89,6 +91,30 @@ pub fn deployment_with(world: &World, caller: &str, settings: Settings) -> Deplo
 #[must_use]
 pub fn deployment(world: &World) -> Deployment {
     deployment_with(world, "tests", settings())
+}
+
+/// The watch in the destination region, with these settings beside the defaults, whose RDS is the world's.
+///
+/// # Panics
+/// When the settings are refused.
+#[must_use]
+pub fn watch_with(world: &World, caller: &str, variables: &[(&str, &str)]) -> Watch {
+    let read = WatchSettings::read(|name| {
+        let given = variables.iter().find(|(variable, _)| *variable == name);
+        let value = given.map(|(_, value)| *value).or(match name {
+            "AWS_REGION" => Some(DESTINATION),
+            "SOURCE_REGION" => Some(SOURCE),
+            "OWNER_ID" => Some("snap"),
+            "STACK_NAME" => Some("snapferry-watch"),
+            "DATABASE_METRICS" => Some("true"),
+            "DRILL_COPY_MACHINE" => Some("snapferry-watch-drill-copy"),
+            _ => None,
+        });
+        value.map(str::to_owned)
+    });
+    let settings = read.unwrap_or_else(|error| panic!("{error}"));
+    let rds = Rds::new(world.client(&settings.region, caller), &settings.region);
+    Watch::new(settings, rds)
 }
 
 /// A database of the source region as a target.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use runtime::deployment::Deployment;
 use runtime::metrics::{Meter, Metric};
+use runtime::watch::Watch;
 use serde_json::Value;
 
 /// The lines that were written.
@@ -16,17 +17,28 @@ pub struct Measured(Arc<Mutex<Vec<Value>>>);
 /// When what it measures is not a line of JSON.
 #[must_use]
 pub fn metered(deployment: Deployment) -> (Deployment, Measured) {
+    let (meter, measured) = meter(&deployment.settings.stack, deployment.settings.database_metrics);
+    (deployment.measuring(meter), measured)
+}
+
+/// A watch, and what it measures from now on.
+///
+/// # Panics
+/// When what it measures is not a line of JSON.
+#[must_use]
+pub fn metered_watch(watch: Watch) -> (Watch, Measured) {
+    let (meter, measured) = meter(&watch.settings.stack, watch.settings.database_metrics);
+    (watch.measuring(meter), measured)
+}
+
+fn meter(stack: &str, of_databases: bool) -> (Meter, Measured) {
     let measured = Measured::default();
     let lines = Arc::clone(&measured.0);
-    let meter = Meter::new(
-        &deployment.settings.stack,
-        deployment.settings.database_metrics,
-        move |line| {
-            let line = serde_json::from_str(line).expect("a line of JSON");
-            lines.lock().expect("no test panicked here").push(line);
-        },
-    );
-    (deployment.measuring(meter), measured)
+    let meter = Meter::new(stack, of_databases, move |line| {
+        let line = serde_json::from_str(line).expect("a line of JSON");
+        lines.lock().expect("no test panicked here").push(line);
+    });
+    (meter, measured)
 }
 
 impl Measured {

@@ -1,5 +1,7 @@
 //! The commands that restore a cluster: the cluster, then its instances, which have no snapshots of their own.
 
+use domain::kind::DatabaseKind;
+use domain::restorability::members;
 use domain::restore_settings::{RestoreSettings, Setting};
 use domain::snapshot::Encryption;
 
@@ -7,9 +9,6 @@ use crate::commands::restore_command::aws_command::{AwsCommand, CAPACITY, CLASS,
 use crate::commands::restore_command::instance;
 use crate::commands::restore_command::names::member_name;
 use crate::commands::restore_command::restore::{Restoration, Restore, custom};
-
-/// Most instances that a cluster may have.
-const MAX_MEMBERS: u32 = 16;
 
 /// The three services whose clusters these are. Their commands have the same names, and not the same options
 /// (botocore, models of rds, docdb and neptune).
@@ -51,13 +50,14 @@ pub(crate) fn plan(restore: &Restore<'_>) -> Restoration {
     describe.option("--output", "text");
     steps.push(wait(&describe, "Wait until it is available."));
 
-    let recorded = left.get(Setting::Members).and_then(|members| members.parse().ok());
-    if recorded.is_some() {
+    let recorded = members(DatabaseKind::Cluster, &left, restore.is_multi_az());
+    if left
+        .get(Setting::Members)
+        .is_some_and(|members| members.parse::<u32>().is_ok())
+    {
         left.take(Setting::Members);
     }
-    let usual = if restore.is_multi_az() { 2 } else { 1 };
-    let members = restore.request.members.or(recorded).unwrap_or(usual);
-    for number in 1..=members.clamp(1, MAX_MEMBERS) {
+    for number in 1..=restore.request.members.unwrap_or(recorded) {
         // Each has the same settings, and none is left when the last one is made.
         let mut settings = of_members.clone();
         steps.push(member(restore, service, number, &mut settings));

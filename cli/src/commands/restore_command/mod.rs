@@ -2,16 +2,15 @@
 //!
 //! Everything comes from the copy and its tags, so that it works when the source region is lost.
 
-mod aws_command;
+pub(crate) mod aws_command;
 pub(crate) mod choose;
 mod cluster;
 mod instance;
-mod names;
-mod offered;
-mod restore;
+pub(crate) mod names;
+pub(crate) mod restore;
 
 use domain::kind::DatabaseKind;
-use domain::restore_settings::Setting;
+use domain::restorability::{RegionFacts, Restorability, RestoreNeeds, Topic, Warning};
 use domain::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -22,9 +21,10 @@ use crate::commands::copy_source;
 use crate::commands::restore_command::aws_command::Step;
 use crate::commands::restore_command::choose::{Chosen, Hints, Wanted, choose, living, parse_name};
 use crate::commands::restore_command::names::is_identifier;
-use crate::commands::restore_command::restore::{Request, Restore, custom};
+use crate::commands::restore_command::restore::{Request, Restoration, Restore};
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::{DatabaseCopies, NEEDS, OwnedCopy};
+use crate::facts::restorability;
 use crate::format::{format_duration, format_utc};
 use crate::output::terminal::Terminal;
 use crate::quoting::visible;
@@ -71,14 +71,15 @@ pub(crate) async fn run(
         members: options.members,
     };
     let restore = Restore::new(&snapshot, request);
-    let (restoration, storage) = match database.kind {
-        DatabaseKind::Instance => (instance::plan(&restore), storage(&restore)),
-        DatabaseKind::Cluster => (cluster::plan(&restore), None),
-    };
-    let offered = offered::check(&account.rds(&source.region), &restore, storage).await;
+    let restoration = plan(&restore);
+    let mut needs = RestoreNeeds::new(&snapshot);
+    if database.kind == DatabaseKind::Cluster {
+        needs.members = options.members.unwrap_or(needs.members);
+    }
+    let facts = restorability::look_up(account, &source.region, std::slice::from_ref(&needs), None).await;
     let mut notes: Vec<String> = notes.into_iter().chain(unasked).collect();
     notes.extend(remarks(database, copy, &restore));
-    notes.extend(offered);
+    notes.extend(remarks_of_region(&facts, &needs));
     let report = Report {
         version: 1,
         database: &database.id,
@@ -112,8 +113,48 @@ pub(crate) fn check(options: &RestoreCommand) -> Result<(), CliError> {
     }
 }
 
+/// The commands that restore a copy.
+pub(crate) fn plan(restore: &Restore<'_>) -> Restoration {
+    match restore.snapshot.kind {
+        DatabaseKind::Instance => instance::plan(restore),
+        DatabaseKind::Cluster => cluster::plan(restore),
+    }
+}
+
+/// What the region lacks for the restore, what could not be found out, and what to do about either. It only informs: no
+/// restore depends on it.
+fn remarks_of_region(facts: &RegionFacts, needs: &RestoreNeeds) -> Vec<String> {
+    let Restorability { missing, warnings, .. } = facts.judge(needs);
+    let mut notes: Vec<String> = missing
+        .iter()
+        .map(|missing| format!("{missing} {}", missing.remedy()))
+        .collect();
+    notes.extend(warnings.iter().map(|warning| match warning {
+        Warning::Unknown {
+            topic: Topic::Offers(engine),
+            region,
+            ..
+        } if needs.is_listed() => format!(
+            "{warning} `aws rds describe-orderable-db-instance-options --region {region} --engine {} --engine-version {}` \
+             lists the classes that are.",
+            engine.engine, engine.version
+        ),
+        warning => warning.to_string(),
+    }));
+    let offers = facts.offers_for(needs).filter(|offers| !offers.is_empty());
+    if let Some(offers) = offers.filter(|_| needs.class.is_none()) {
+        notes.push(format!(
+            "Offered for {} in {}: {}.",
+            needs.engine,
+            facts.region,
+            offers.names(None)
+        ));
+    }
+    notes
+}
+
 /// The copy with all its tags and settings, of which lists leave most out.
-async fn complete(account: &Account, region: &str, copy: &OwnedCopy) -> Result<Snapshot, CliError> {
+pub(crate) async fn complete(account: &Account, region: &str, copy: &OwnedCopy) -> Result<Snapshot, CliError> {
     let rds = account.rds(region);
     let kind = copy.snapshot.kind;
     let found = rds.snapshot(kind, &copy.own.id, &copy.snapshot.snapshot_type).await;
@@ -124,12 +165,6 @@ async fn complete(account: &Account, region: &str, copy: &OwnedCopy) -> Result<S
             "Try again: the next newest copy is taken.",
         )
     })
-}
-
-/// The storage type that an instance asks for.
-fn storage<'a>(restore: &'a Restore<'_>) -> Option<&'a str> {
-    let storage = restore.settings.get(Setting::Storage)?;
-    Some(if storage == "standard" { "gp3" } else { storage })
 }
 
 fn show(report: &Report<'_>, terminal: &mut Terminal<'_>) {
@@ -161,7 +196,7 @@ fn show(report: &Report<'_>, terminal: &mut Terminal<'_>) {
     }
 }
 
-/// What should be known of the copy and of its groups before the commands are run.
+/// What should be known of the copy before the commands are run.
 fn remarks(database: &DatabaseCopies, copy: &OwnedCopy, restore: &Restore<'_>) -> Vec<String> {
     let hints = &restore.hints;
     let mut notes = Vec::new();
@@ -188,26 +223,6 @@ fn remarks(database: &DatabaseCopies, copy: &OwnedCopy, restore: &Restore<'_>) -
     }
     if hints.class.is_none() {
         notes.push("The tags of the copy do not name the class of the database; choose one.".to_owned());
-    }
-    let of_members = restore.settings.get(Setting::MemberParameterGroup);
-    for (group, what, place) in [
-        (hints.parameter_group.as_deref(), "parameter group", "in this region"),
-        (of_members, "parameter group", "in this region, for its instances,"),
-        (
-            hints
-                .option_group
-                .as_deref()
-                .filter(|_| database.kind == DatabaseKind::Instance),
-            "option group",
-            "in this region, for the VPC of the subnet group,",
-        ),
-    ] {
-        if let Some(name) = custom(group) {
-            notes.push(format!(
-                "The database had the {what} {}; create it {place} first if it is not there.",
-                visible(name)
-            ));
-        }
     }
     notes
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::ownership::Format;
+use domain::restorability::is_custom;
 use domain::restore_settings::{RestoreHints, RestoreSettings, Setting};
 use domain::retention_rules::RetentionRules;
 use domain::snapshot::Snapshot;
@@ -179,7 +180,7 @@ impl<'a> Restore<'a> {
 
 /// What is given as a group, unless it is one that AWS makes: those are there without being named, or not at all.
 pub(crate) fn custom(group: Option<&str>) -> Option<&str> {
-    group.filter(|group| !group.starts_with("default.") && !group.starts_with("default:"))
+    group.filter(|group| is_custom(group))
 }
 
 /// What an operator calls a setting.

@@ -1,12 +1,11 @@
 use std::collections::BTreeMap;
 
-use domain::restore_settings::RestoreSettings;
+use domain::restore_settings::{RestoreSettings, Setting};
 use domain::snapshot::Encryption;
 use domain::tags;
 use proptest::prelude::*;
 
 use super::*;
-use crate::commands::restore_command::restore::Restoration;
 
 /// The options of each command, by the models of botocore 1.43. A `?` marks those without a value.
 const OPTIONS: &str = include_str!("tests/options.txt");
@@ -60,18 +59,14 @@ fn copy(engine: &str, settings: RestoreSettings, tags: &[(&str, &str)]) -> Snaps
     }
 }
 
-fn plan(copy: &Snapshot) -> Restoration {
+fn planned(copy: &Snapshot) -> Restoration {
     let request = Request {
         name: "orders",
         region: "eu-west-1",
         profile: None,
         members: None,
     };
-    let restore = Restore::new(copy, request);
-    match copy.kind {
-        DatabaseKind::Instance => instance::plan(&restore),
-        DatabaseKind::Cluster => cluster::plan(&restore),
-    }
+    plan(&Restore::new(copy, request))
 }
 
 /// A value that a setting can have, and that is not the one which RDS gives anyhow.
@@ -109,10 +104,10 @@ fn has(restoration: &Restoration, step: usize, flag: &str) -> bool {
 #[test]
 fn every_setting_that_is_known_is_restored_or_named() {
     for engine in ENGINES {
-        let without = plan(&copy(engine, RestoreSettings::default(), &[]));
+        let without = planned(&copy(engine, RestoreSettings::default(), &[]));
         for setting in RestoreSettings::all() {
             let known = RestoreSettings::default().with(setting, Some(value(setting)));
-            let with = plan(&copy(engine, known, &[]));
+            let with = planned(&copy(engine, known, &[]));
             // Of RDS Custom, automatic upgrades are refused; the engines of clusters have one licence each.
             let has_no_choice = match setting {
                 Setting::AutoUpgrade => engine.starts_with("custom-"),
@@ -131,7 +126,7 @@ fn the_storage_of_an_instance_is_that_of_its_snapshot_and_magnetic_storage_becom
             .with(Setting::Storage, Some(storage))
             .with(Setting::Iops, Some(iops))
             .with(Setting::Throughput, Some(throughput));
-        let plan = plan(&copy("postgres", settings, &[]));
+        let plan = planned(&copy("postgres", settings, &[]));
         let option = |name| option(&plan, 0, name).map(str::to_owned);
         (
             option("--storage-type").expect("a type"),
@@ -159,7 +154,7 @@ fn what_the_snapshot_does_not_know_comes_from_the_tags() {
         .with(Setting::Iam, Some(true))
         .with(Setting::BackupRetention, Some(14));
     let tags = [(tags::SETTINGS, settings), (tags::MULTI_AZ, "false")];
-    let plan = plan(&copy("postgres", of_snapshot, &tags));
+    let plan = planned(&copy("postgres", of_snapshot, &tags));
     assert_eq!(option(&plan, 0, "--port"), Some("5433"));
     assert_eq!(
         option(&plan, 0, "--enable-cloudwatch-logs-exports"),
@@ -183,7 +178,7 @@ fn an_io_optimized_serverless_cluster_is_restored_as_one_with_all_its_instances(
                     insights-mode=advanced insights=465 ca=rds-ca-rsa2048-g1";
     let of_snapshot = RestoreSettings::default().with(Setting::Storage, Some("aurora-iopt1"));
     let tags = [(tags::SETTINGS, settings), (tags::CLASS, "db.serverless")];
-    let plan = plan(&copy("aurora-mysql", of_snapshot, &tags));
+    let plan = planned(&copy("aurora-mysql", of_snapshot, &tags));
     assert_eq!(option(&plan, 0, "--storage-type"), Some("aurora-iopt1"));
     assert_eq!(
         option(&plan, 0, "--serverless-v2-scaling-configuration"),
@@ -212,7 +207,7 @@ fn a_restored_database_has_the_tags_of_the_original_and_one_that_asks_for_nothin
     for engine in ["postgres", "aurora-mysql"] {
         let mut tags: Vec<(&str, &str)> = tags::ALL.iter().map(|key| (*key, "7")).collect();
         tags.extend([("team", "shop"), ("note", "it's\u{2028}here"), ("Snapferry:Copy", "x")]);
-        let plan = plan(&copy(engine, RestoreSettings::default(), &tags));
+        let plan = planned(&copy(engine, RestoreSettings::default(), &tags));
         let json = option(&plan, 0, "--tags").expect("tags");
         let given: Vec<BTreeMap<String, String>> = serde_json::from_str(json).expect("JSON");
         let given: Vec<(&str, &str)> = given.iter().map(|tag| (&*tag["Key"], &*tag["Value"])).collect();
@@ -240,7 +235,7 @@ fn what_cannot_be_given_to_the_aws_cli_is_named_instead() {
         (tags::PARAMETER_GROUP, "a\n# rm -rf ~"),
         (tags::SETTINGS, "port=file://x omitted=2 from-2030=1"),
     ];
-    let plan = plan(&copy("postgres", RestoreSettings::default(), &tags));
+    let plan = planned(&copy("postgres", RestoreSettings::default(), &tags));
     assert_eq!(option(&plan, 0, "--db-instance-class"), Some("INSTANCE_CLASS"));
     assert_eq!(option(&plan, 0, "--port"), None);
     assert_eq!(
@@ -297,7 +292,7 @@ proptest! {
         for (setting, value) in any {
             settings.set(setting, Some(value));
         }
-        let plan = plan(&copy(engine, settings, &[(tags::CLASS, &class)]));
+        let plan = planned(&copy(engine, settings, &[(tags::CLASS, &class)]));
         for step in plan.steps.iter().filter(|step| step.command[0] == "aws") {
             prop_assert_eq!(wrong(step), None);
         }

@@ -27,6 +27,7 @@ fn written() -> CopyTags {
             ..RetentionRules::default()
         },
         unread: false,
+        drill_every: Some(DrillEvery::Week),
         restore: RestoreHints {
             engine_version: Some("16.3".to_owned()),
             class: Some("db.r6g.large".to_owned()),
@@ -89,6 +90,7 @@ fn the_names_of_the_tags_are_for_ever() {
     let of_format = |format| {
         let mut written = written();
         written.format = format;
+        written.drill_every = Some(DrillEvery::Week).filter(|_| format != Format::V1);
         written.restore.option_group = Some("audited".to_owned());
         written.to_tags(&owner())
     };
@@ -114,6 +116,7 @@ fn the_names_of_the_tags_are_for_ever() {
     let second = [
         ("snapferry:copy-kms-key", "none"),
         ("snapferry:format", "2"),
+        ("snapferry:source-drill-every", "week"),
         ("snapferry:source-keep", "7"),
         ("snapferry:source-option-group", "audited"),
     ];
@@ -139,7 +142,7 @@ fn no_record_is_called_like_a_wish() {
         yearly: 1,
     };
     written.restore.option_group = Some("audited".to_owned());
-    let wishes = [tags::COPY, tags::KMS_KEY, tags::OPTION_GROUP];
+    let wishes = [tags::COPY, tags::KMS_KEY, tags::OPTION_GROUP, tags::DRILL_EVERY];
     let wishes: Vec<&str> = wishes
         .into_iter()
         .chain(RetentionRules::RULES.iter().map(|rule| rule.tag))

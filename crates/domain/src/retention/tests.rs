@@ -24,6 +24,8 @@ fn copy(id: &str, hour_of_data: i64, status: CopyStatus) -> OwnCopy {
         retention: RetentionRules::default(),
         unread: false,
         hold: false,
+        drilling_until: None,
+        drill_every: None,
         stack: None,
         status,
     }
@@ -446,6 +448,24 @@ fn a_copy_that_a_person_holds_stays_whatever_its_status() {
     }
 }
 
+#[test]
+fn a_copy_that_a_drill_restores_stays_until_the_drill_must_have_ended() {
+    let mut copies = [
+        copy("old", 0, CopyStatus::Verified),
+        copy("newest", 24, CopyStatus::Verified),
+    ];
+    for (until, stays) in [
+        (None, false),
+        (Some(399), false),
+        (Some(404), true),
+        (Some(424), true),
+        (Some(425), false),
+    ] {
+        copies[0].drilling_until = until.map(hour);
+        assert_eq!(deleted(&copies, 1, hour(400)).is_empty(), stays, "{until:?}");
+    }
+}
+
 /// M1, case 03.
 #[test]
 fn a_copy_that_is_being_deleted_is_gone_already() {
@@ -582,6 +602,25 @@ fn any_short_keep() -> impl Strategy<Value = RetentionRules> {
             yearly: 0,
         }
     })
+}
+
+proptest! {
+    #[test]
+    fn a_drill_keeps_the_copy_that_it_restores_and_no_other(
+        mut copies in any_copies(),
+        rules in any_rules(),
+        drilled in any::<prop::sample::Index>(),
+        now in 0_i64..500,
+    ) {
+        prop_assume!(!copies.is_empty());
+        let before: Vec<(String, bool)> = plan(&copies, &rules, hour(now)).into_iter().map(|verdict| (verdict.copy.id.clone(), verdict.delete)).collect();
+        let at = drilled.index(copies.len());
+        copies[at].drilling_until = Some(hour(now + 4));
+        for (verdict, (id, delete)) in plan(&copies, &rules, hour(now)).into_iter().zip(before) {
+            prop_assert_eq!(&verdict.copy.id, &id);
+            prop_assert_eq!(verdict.delete, delete && id != copies[at].id);
+        }
+    }
 }
 
 proptest! {

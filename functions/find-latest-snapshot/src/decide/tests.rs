@@ -32,6 +32,8 @@ fn copy(hour_of_data: i64, key: Option<&str>, attempt: u32, status: CopyStatus) 
         retention: RetentionRules::default(),
         unread: false,
         hold: false,
+        drilling_until: None,
+        drill_every: None,
         stack: None,
         status,
     }

@@ -23,7 +23,7 @@ fn alias_arn(name: &str) -> String {
 async fn an_alias_stands_for_its_key() {
     let world = world(|source| source);
     let settings = settings_with(&[("DESTINATION_KMS_KEY_ARN", &alias_arn("alias/copies"))]);
-    let keyring = keys(&world).keyring(&[], &settings).await;
+    let keyring = Keyring::look_up(&keys(&world), &[], &settings).await;
     assert_eq!(keyring.own.arn.as_deref(), Some(KEY));
     assert_eq!((keyring.own.problem, keyring.own.warning), (None, None));
 }
@@ -36,12 +36,10 @@ async fn a_tag_picks_an_allowed_key_by_arn_id_or_alias_and_no_other() {
     let alias = alias_arn("alias/other");
     for name in [OTHER_KEY, id, "alias/other", &alias] {
         let database = tagged(name);
-        let keyring = keys(&world).keyring(std::slice::from_ref(&database), &allowed).await;
+        let keyring = Keyring::look_up(&keys(&world), std::slice::from_ref(&database), &allowed).await;
         assert_eq!(keyring.key_of(&database).arn.as_deref(), Some(OTHER_KEY), "{name}");
 
-        let keyring = keys(&world)
-            .keyring(std::slice::from_ref(&database), &settings_with(&[]))
-            .await;
+        let keyring = Keyring::look_up(&keys(&world), std::slice::from_ref(&database), &settings_with(&[])).await;
         assert_eq!(keyring.picked(&database), Pick::NotAllowed, "{name}");
         assert_eq!(
             keyring.key_of(&database).arn.as_deref(),
@@ -51,7 +49,7 @@ async fn a_tag_picks_an_allowed_key_by_arn_id_or_alias_and_no_other() {
     }
     for name in ["alias/nowhere", "evil", "", "arn:aws:kms:us-east-1:123456789012:key/1"] {
         let database = tagged(name);
-        let keyring = keys(&world).keyring(std::slice::from_ref(&database), &allowed).await;
+        let keyring = Keyring::look_up(&keys(&world), std::slice::from_ref(&database), &allowed).await;
         assert_eq!(keyring.picked(&database), Pick::NotAllowed, "{name:?}");
     }
 }
@@ -61,7 +59,7 @@ async fn each_key_is_asked_for_once() {
     let world = world(|source| source);
     let settings = settings_with(&[("ALLOWED_KMS_KEY_ARNS", OTHER_KEY)]);
     let databases = [tagged(OTHER_KEY), tagged(OTHER_KEY), tagged(KEY), tagged("alias/other")];
-    keys(&world).keyring(&databases, &settings).await;
+    Keyring::look_up(&keys(&world), &databases, &settings).await;
     assert_eq!(
         world.calls("DescribeKey"),
         3,
@@ -81,7 +79,7 @@ async fn a_key_that_cannot_be_used_is_found_out_before_the_first_copy() {
         (&alias_arn("alias/other"), "is Disabled"),
     ] {
         let settings = settings_with(&[("DESTINATION_KMS_KEY_ARN", key)]);
-        let keyring = keys(&world).keyring(&[], &settings).await;
+        let keyring = Keyring::look_up(&keys(&world), &[], &settings).await;
         let problem = keyring.own.problem.expect("a problem");
         assert_eq!(problem.name(), "KeyNotUsable");
         assert!(problem.to_string().contains(said), "{problem}");

@@ -1,6 +1,7 @@
 """Writes `scenario.seed.schema.json`, what a case may hold under `seed`, from the simulator's own documentation of it.
 
-`python -m local_cloud.scenario_schema` after a change of `tests/aws/rds-simulator/src/scenario.rs`; a test compares.
+`python -m local_cloud.scenario_schema` after a change of `tests/aws/rds-simulator/src/scenario.rs` or of a file in the
+folder `scenario` beside it; a test compares.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from . import layout
 Json = Any
 
 SOURCE = layout.ROOT / "tests" / "aws" / "rds-simulator" / "src" / "scenario.rs"
+SOURCES = [SOURCE, *sorted(SOURCE.with_suffix("").glob("*.rs"))]
 SCHEMA = Path(__file__).with_name("scenario.seed.schema.json")
 
 TYPES: dict[str, Json] = {
@@ -26,6 +28,7 @@ TYPES: dict[str, Json] = {
     "Kind": {"enum": ["instance", "cluster"]},
     "Members": {"type": ["integer", "array"]},
     "SseRdsCopies": {"enum": ["needs-key", "refuses-key", "ignores-key"]},
+    "InheritedTags": {"enum": ["database", "snapshot", "both"]},
     "CallerTable": {"type": "object"},
     "Tags": {"type": "object", "additionalProperties": {"type": "string"}},
 }
@@ -36,7 +39,8 @@ FIELD = re.compile(r"((?:^    ///[^\n]*\n)+)((?:^    #\[[^\n]*\n)*)^    pub (\w+
 
 def seed_schema() -> Json:
     """The schema, with a definition for each structure of a scenario."""
-    structures = {name: (said, body) for said, name, body in STRUCT.findall(SOURCE.read_text())}
+    source = "\n".join(file.read_text() for file in SOURCES)
+    structures = {name: (said, body) for said, name, body in STRUCT.findall(source)}
     needed, definitions = ["Scenario"], {}
     while needed:
         name = needed.pop()

@@ -17,6 +17,12 @@
 //! - The target's key needs `kms:DescribeKey` and `kms:CreateGrant`, the source's key `kms:DescribeKey` and one of
 //!   `kms:CreateGrant` and `kms:Decrypt`; `kms:ViaService` is RDS in the key's region, `kms:GrantIsForAWSResource` is
 //!   true. Key policies are not simulated.
+//! - A restore needs its action on the database (with the tags of the request, and `rds:PubliclyAccessible` where an
+//!   instance's request says it), on the snapshot (with its tags), and on the subnet, option and parameter groups that it
+//!   will have, given or not, without tags; a new member also on its cluster. The snapshot's key needs `kms:DescribeKey`,
+//!   `kms:CreateGrant` and `kms:Decrypt` (`restoreNeedsEveryKeyRight`), a key that the call gives the first two.
+//! - The deletion of a cluster needs its action on a snapshot called `<cluster>-final` as well
+//!   (`clusterDeletionNeedsSnapshotRight`).
 //! - A scan (a describe call that names nothing) needs its action on `<type>:*`.
 
 use std::collections::{BTreeMap, HashMap};
@@ -80,6 +86,10 @@ pub(crate) struct Question<'a> {
     pub(crate) aliases: &'a [String],
     /// The alias that the caller named a key by.
     pub(crate) request_alias: Option<&'a str>,
+    /// `rds:PubliclyAccessible`, where the request says it.
+    pub(crate) is_public: Option<bool>,
+    /// `rds:ManageMasterUserPassword`, where the request says it.
+    pub(crate) manages_password: Option<bool>,
 }
 
 impl<'a> Question<'a> {
@@ -95,6 +105,8 @@ impl<'a> Question<'a> {
             via: None,
             aliases: &[],
             request_alias: None,
+            is_public: None,
+            manages_password: None,
         }
     }
 }
@@ -222,6 +234,14 @@ fn context(question: &Question<'_>) -> Context {
     }
     if let Some(keys) = question.tag_keys {
         data.insert("aws:TagKeys".to_owned(), ContextValue::StringList(keys.to_vec()));
+    }
+    for (key, value) in [
+        ("rds:PubliclyAccessible", question.is_public),
+        ("rds:ManageMasterUserPassword", question.manages_password),
+    ] {
+        if let Some(value) = value {
+            data.insert(key.to_owned(), ContextValue::Boolean(value));
+        }
     }
     if let Some(explicit) = question.explicit_tags {
         data.insert("rds:TagsFromRequest".to_owned(), ContextValue::Boolean(explicit));

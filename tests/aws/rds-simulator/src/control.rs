@@ -9,7 +9,7 @@ use crate::authorization::CallerTable;
 use crate::faults::{Calls, Fault};
 use crate::lifecycle::{DatabaseChange, NewSnapshot, Restore};
 use crate::model::KEY_STATES;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{RestoreFate, Scenario, ScenarioError};
 use crate::simulator::Simulator;
 
 /// Where the control API begins.
@@ -77,6 +77,10 @@ fn perform(simulator: &mut Simulator, now: Timestamp, method: &str, path: &str, 
         }
         ("POST", "restore" | "create-snapshot" | "delete-snapshot" | "rename" | "switchover" | "change-database") => {
             return live(simulator, now, path, body);
+        }
+        ("POST", "restore-fate") => {
+            let order: RestoreOrder = parse(body)?;
+            simulator.add_restore_fate(&order.region, order.fate);
         }
         ("GET", "state") => return show(&simulator.state(now)),
         ("GET", "counters") => return show(&simulator.counters(now)),
@@ -185,6 +189,13 @@ struct KeyDeletion {
 struct InRegion {
     region: String,
     name: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RestoreOrder {
+    region: String,
+    fate: RestoreFate,
 }
 
 #[derive(serde::Deserialize)]

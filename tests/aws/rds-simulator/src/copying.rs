@@ -66,12 +66,7 @@ impl Simulator {
                 status.clone_into(&mut snapshot.status);
             }
         }
-        let regions = &mut self.regions;
-        self.databases_at_work.retain(|place| {
-            let region = regions.get_mut(&place.region);
-            let database = region.and_then(|region| region.databases[place.kind].get_mut(&place.id));
-            database.is_some_and(|database| database.progress(seconds))
-        });
+        self.progress_databases(seconds);
         for region in self.records.counters.copies.values_mut() {
             for kind in Kind::ALL {
                 let counters = &mut region[kind];

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::billing::Bill;
 use crate::error::Refusal;
 use crate::model::PerKind;
 
@@ -25,6 +26,9 @@ pub struct Counters {
     pub errors: BTreeMap<String, u64>,
     /// Copies from other regions, by destination region.
     pub copies: BTreeMap<String, PerKind<CopyCounters>>,
+    /// What AWS would bill for each database that a call has restored or created, oldest first.
+    #[serde(default)]
+    pub restored: Vec<Bill>,
 }
 
 /// Refused calls by reason.

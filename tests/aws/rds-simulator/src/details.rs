@@ -100,7 +100,7 @@ fn port(engine: &str) -> u16 {
     }
 }
 
-fn license(engine: &str) -> &'static str {
+pub(crate) fn license(engine: &str) -> &'static str {
     match engine {
         "postgres" | "aurora-postgresql" => "postgresql-license",
         "neptune" => "amazon-license",

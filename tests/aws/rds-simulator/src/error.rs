@@ -121,6 +121,14 @@ impl ApiError {
         )
     }
 
+    pub(crate) fn backup_not_found(kind: Kind) -> Self {
+        let code = match kind {
+            Kind::Instance => "DBInstanceAutomatedBackupNotFound",
+            Kind::Cluster => "DBClusterAutomatedBackupNotFoundFault",
+        };
+        Self::new(404, code, "There is no such automated backup.")
+    }
+
     pub(crate) fn snapshot_state(kind: Kind, message: impl Into<String>) -> Self {
         let code = match kind {
             Kind::Instance => "InvalidDBSnapshotState",
@@ -154,6 +162,22 @@ impl ApiError {
             format!("Cannot create more than {limit} manual snapshots"),
         )
         .refused(Refusal::Quota)
+    }
+
+    pub(crate) fn subnet_group_not_found(name: &str) -> Self {
+        Self::new(
+            404,
+            "DBSubnetGroupNotFoundFault",
+            format!("DB subnet group '{name}' does not exist."),
+        )
+    }
+
+    pub(crate) fn parameter_group_not_found(kind: Kind, name: &str) -> Self {
+        let code = match kind {
+            Kind::Instance => "DBParameterGroupNotFound",
+            Kind::Cluster => "DBClusterParameterGroupNotFound",
+        };
+        Self::new(404, code, format!("DBParameterGroup not found: {name}"))
     }
 
     pub(crate) fn option_group_not_found(name: &str) -> Self {

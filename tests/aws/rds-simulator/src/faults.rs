@@ -146,7 +146,7 @@ impl From<GivenError> for InjectedError {
     }
 }
 
-/// HTTP status and message of an error about keys.
+/// HTTP status and message of an error about keys, or of a restore.
 fn usual(code: &str) -> (u16, &'static str) {
     match code {
         "KMSKeyNotAccessibleFault" => (
@@ -164,6 +164,13 @@ fn usual(code: &str) -> (u16, &'static str) {
         ),
         "DependencyTimeoutException" => (503, "The system timed out while trying to fulfill the request."),
         "KMSInternalException" => (500, "An internal error occurred."),
+        "InsufficientDBInstanceCapacity" => (
+            400,
+            "The instance class is not available in this Availability Zone now.",
+        ),
+        "InsufficientDBClusterCapacityFault" => (403, "There is not enough capacity for this DB cluster now."),
+        "DBClusterQuotaExceededFault" => (403, "No more DB clusters can be created."),
+        "InvalidRestoreFault" => (400, "Cannot restore from VPC backup to non-VPC DB instance"),
         _ => (400, ""),
     }
 }

@@ -80,6 +80,9 @@ pub struct DatabaseChange {
     /// All its tags.
     #[serde(default)]
     pub tags: Option<Tags>,
+    /// Simulated seconds that its deletion takes from now on.
+    #[serde(default)]
+    pub deleting_seconds: Option<u32>,
 }
 
 impl Simulator {
@@ -179,6 +182,12 @@ impl Simulator {
             database.id.clone_from(&to);
             databases[kind].insert(to.clone(), database);
         }
+        for place in &mut self.databases_at_work {
+            if place.region == region && place.kind == kind && place.id == id {
+                place.id.clone_from(&to);
+            }
+        }
+        let databases = &mut self.region(region).databases;
         for other in databases[Kind::Instance].values_mut() {
             let part = match kind {
                 Kind::Instance => &mut other.own.replica_of,
@@ -211,6 +220,9 @@ impl Simulator {
             }
             if let Some(copies_tags) = change.copy_tags_to_snapshot {
                 database.own.copies_tags = copies_tags;
+            }
+            if let Some(seconds) = change.deleting_seconds {
+                database.life.deleting_seconds = Some(seconds);
             }
             if let Some(tags) = &change.tags {
                 database.tags.clone_from(tags);

@@ -7,8 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::details::{Details, OwnDetails};
+use crate::events::Event;
+use crate::life::{Life, Stage};
+use crate::network::Network;
+use crate::operations::automated_backups::RetainedBackup;
 use crate::option_groups::OptionGroup;
-use crate::scenario::{Becomes, CopyBehaviour};
+use crate::scenario::{Becomes, CopyBehaviour, DatabaseQuota, NotOffered, ParameterGroup, RestoreFate, SubnetGroup};
 
 /// Tags, by key.
 pub type Tags = BTreeMap<String, String>;
@@ -259,44 +263,11 @@ pub(crate) struct Database {
     /// Members that RDS leaves out of its snapshots and their copies.
     pub(crate) omits: BTreeSet<String>,
     pub(crate) copies: CopyBehaviour,
-    /// What it goes through before it is available.
+    /// What it goes through before it is available, or gone.
     pub(crate) stages: VecDeque<Stage>,
-}
-
-/// A status that a database has for a while.
-#[derive(Clone, Debug)]
-pub(crate) struct Stage {
-    status: &'static str,
-    /// Simulated seconds that are left of it.
-    seconds: f64,
-}
-
-impl Stage {
-    pub(crate) fn new(status: &'static str, seconds: f64) -> Self {
-        Self { status, seconds }
-    }
-}
-
-impl Database {
-    /// Its status follows from the stage that it is in.
-    pub(crate) fn follow_stages(&mut self) {
-        let status = self.stages.front().map_or("available", |stage| stage.status);
-        status.clone_into(&mut self.status);
-    }
-
-    /// Lets simulated seconds pass. Says whether a stage is left.
-    pub(crate) fn progress(&mut self, mut seconds: f64) -> bool {
-        while let Some(stage) = self.stages.front_mut() {
-            stage.seconds -= seconds;
-            if stage.seconds > 0.0 {
-                break;
-            }
-            seconds = -stage.seconds;
-            self.stages.pop_front();
-        }
-        self.follow_stages();
-        !self.stages.is_empty()
-    }
+    pub(crate) life: Life,
+    /// Known of those that a call has made.
+    pub(crate) network: Option<Network>,
 }
 
 #[derive(Clone, Debug)]
@@ -328,6 +299,8 @@ pub(crate) struct Snapshot {
     pub(crate) permanent_options: Vec<String>,
     pub(crate) multi_az_cluster: bool,
     pub(crate) tags: Tags,
+    /// The tags that its database had when it was taken; a copy has them of its source.
+    pub(crate) database_tags: Tags,
     pub(crate) source_arn: Option<String>,
     pub(crate) details: Details,
     /// When the newest transaction in it was made; as [`Snapshot::original_created`] when absent.
@@ -409,8 +382,18 @@ pub(crate) struct Region {
     pub(crate) requests_per_second: Option<f64>,
     /// Instance classes on offer, where they are not the usual ones.
     pub(crate) offers: Option<Vec<String>>,
+    pub(crate) not_offered: Vec<NotOffered>,
+    pub(crate) offer_zones: Option<Vec<String>>,
+    /// By name, where the scenario lists any; likewise below.
+    pub(crate) subnet_groups: Option<BTreeMap<String, SubnetGroup>>,
+    pub(crate) parameter_groups: Option<Vec<ParameterGroup>>,
+    pub(crate) database_quota: DatabaseQuota,
+    pub(crate) restore_fates: Vec<RestoreFate>,
     pub(crate) databases: PerKind<BTreeMap<String, Database>>,
     pub(crate) snapshots: PerKind<BTreeMap<String, Snapshot>>,
+    pub(crate) events: VecDeque<Event>,
+    /// Of databases that are gone.
+    pub(crate) retained_backups: Vec<RetainedBackup>,
 }
 
 impl Region {
@@ -430,8 +413,16 @@ impl Region {
             },
             requests_per_second: None,
             offers: None,
+            not_offered: Vec::new(),
+            offer_zones: None,
+            subnet_groups: None,
+            parameter_groups: None,
+            database_quota: DatabaseQuota::default(),
+            restore_fates: Vec::new(),
             databases: PerKind::default(),
             snapshots: PerKind::default(),
+            events: VecDeque::new(),
+            retained_backups: Vec::new(),
         };
         // Every region has the key that AWS manages for RDS.
         let arn = region.key_arn(&format!("{:032x}", crate::hash::fnv1a(&["aws/rds", name])));

@@ -39,6 +39,8 @@
 //! - A snapshot in a region's own list takes what it does not say from the database that it names, or else
 //!   from the snapshot that its `sourceArn` names.
 
+mod databases;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -46,6 +48,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorization::CallerTable;
 use crate::model::{Kind, PerKind, Tags};
+
+pub use databases::{
+    DatabaseQuota, DatabaseSettings, InheritedTags, NotOffered, ParameterGroup, RestoreFate, SubnetGroup,
+};
 
 /// Something is wrong with a scenario; the text names the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +114,8 @@ pub struct Settings {
     /// Seconds for which a new copy is missing from listings, though it is found by its identifier: RDS is eventually
     /// consistent.
     pub listing_lag_seconds: u32,
+    /// How databases are restored, changed and deleted.
+    pub databases: DatabaseSettings,
     /// How the snapshots of an engine are reported, by its name; `*` stands for all engines.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub engines: BTreeMap<String, EngineBehaviour>,
@@ -162,6 +170,7 @@ impl Default for Settings {
             docdb_needs_presigned_url: false,
             delete_seconds: 5,
             listing_lag_seconds: 0,
+            databases: DatabaseSettings::default(),
             engines: BTreeMap::new(),
         }
     }
@@ -190,6 +199,24 @@ pub struct Region {
     /// RDS has ended, such as `db.m1.small`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offers: Option<Vec<String>>,
+    /// Versions of engines that cannot be made here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_offered: Vec<NotOffered>,
+    /// The zones in which instances can be made: three zones of the region when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offer_zones: Option<Vec<String>>,
+    /// Subnet groups, beside that of the default VPC. When absent, any name is taken for one with a subnet in each zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet_groups: Option<Vec<SubnetGroup>>,
+    /// Parameter groups, beside the default ones. When absent, any name is taken for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter_groups: Option<Vec<ParameterGroup>>,
+    /// How many databases there may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_quota: Option<DatabaseQuota>,
+    /// How the restores to come end; what is added later goes first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub restores: Vec<RestoreFate>,
     /// DB instances that belong to no cluster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub instances: Vec<Database>,
@@ -686,6 +713,48 @@ impl Region {
     #[must_use]
     pub fn quota(mut self, instances: u32, clusters: u32) -> Self {
         self.manual_snapshot_quota = Some(PerKind { instances, clusters });
+        self
+    }
+
+    /// Sets how many databases there may be.
+    #[must_use]
+    pub fn database_quota(mut self, quota: DatabaseQuota) -> Self {
+        self.database_quota = Some(quota);
+        self
+    }
+
+    /// Adds a subnet group; any name that is not listed is unknown from then on.
+    #[must_use]
+    pub fn subnet_group(mut self, group: SubnetGroup) -> Self {
+        self.subnet_groups.get_or_insert_default().push(group);
+        self
+    }
+
+    /// Adds a parameter group; any name that is not listed is unknown from then on.
+    #[must_use]
+    pub fn parameter_group(mut self, group: ParameterGroup) -> Self {
+        self.parameter_groups.get_or_insert_default().push(group);
+        self
+    }
+
+    /// Sets the instance classes that can be made.
+    #[must_use]
+    pub fn offers<'a>(mut self, classes: impl IntoIterator<Item = &'a str>) -> Self {
+        self.offers = Some(classes.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// Says of a version of an engine that it cannot be made.
+    #[must_use]
+    pub fn not_offered(mut self, not_offered: NotOffered) -> Self {
+        self.not_offered.push(not_offered);
+        self
+    }
+
+    /// Says how restores end.
+    #[must_use]
+    pub fn restore_fate(mut self, fate: RestoreFate) -> Self {
+        self.restores.push(fate);
         self
     }
 

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::details::{Details, OwnDetails};
 use crate::hash;
 use crate::identifier;
+use crate::life::Life;
 use crate::model::{
     Database, Encryption, Ending, Job, KEY_STATES, Key, Kind, Member, RdsArn, Region, Snapshot, Tags, partition,
 };
@@ -62,9 +63,12 @@ impl Seeding<'_> {
             }
             region.requests_per_second = Some(rate);
         }
-        if let Some(offers) = &seed.offers {
-            region.offers = Some(offers.clone());
+        add_offers(region, seed);
+        add_groups(region, &place, seed)?;
+        if let Some(quota) = seed.database_quota {
+            region.database_quota = quota;
         }
+        region.restore_fates.splice(0..0, seed.restores.iter().cloned());
         for (index, key) in seed.kms_keys.iter().enumerate() {
             add_key(region, &format!("{place}.kmsKeys[{index}]"), key)?;
         }
@@ -439,6 +443,7 @@ pub(crate) fn taken_of(database: &Database) -> Snapshot {
         } else {
             Tags::new()
         },
+        database_tags: database.tags.clone(),
         source_arn: None,
         details: database.details.clone(),
         database_time: None,
@@ -471,6 +476,44 @@ pub(crate) fn prefix(kind: Kind) -> &'static str {
         Kind::Instance => "db-",
         Kind::Cluster => "cluster-",
     }
+}
+
+fn add_offers(region: &mut Region, seed: &scenario::Region) {
+    if let Some(offers) = &seed.offers {
+        region.offers = Some(offers.clone());
+    }
+    if let Some(zones) = &seed.offer_zones {
+        region.offer_zones = Some(zones.clone());
+    }
+    region.not_offered.extend(seed.not_offered.iter().cloned());
+}
+
+fn add_groups(region: &mut Region, place: &str, seed: &scenario::Region) -> Result<()> {
+    for group in seed.subnet_groups.iter().flatten() {
+        let name = group.name.to_ascii_lowercase();
+        let groups = region.subnet_groups.get_or_insert_default();
+        let named = scenario::SubnetGroup {
+            name: name.clone(),
+            ..group.clone()
+        };
+        if name.is_empty() || groups.insert(name, named).is_some() {
+            return Err(wrong(
+                place,
+                format!("subnetGroups: {:?} is there already, or no name", group.name),
+            ));
+        }
+    }
+    // An empty list says that there are none.
+    if seed.subnet_groups.is_some() {
+        region.subnet_groups.get_or_insert_default();
+    }
+    if let Some(groups) = &seed.parameter_groups {
+        region
+            .parameter_groups
+            .get_or_insert_default()
+            .extend(groups.iter().cloned());
+    }
+    Ok(())
 }
 
 fn add_key(region: &mut Region, place: &str, seed: &scenario::Key) -> Result<()> {
@@ -712,6 +755,8 @@ fn resolve_database(
         omits: seed.omits.clone(),
         copies: seed.copies.clone(),
         stages: VecDeque::new(),
+        life: Life::default(),
+        network: None,
         engine,
         engine_version,
         id,
@@ -732,6 +777,7 @@ pub(crate) fn member_instance(region: &Region, cluster: &Database, id: &str) -> 
             ..cluster.details.clone()
         },
         own: OwnDetails::default(),
+        life: Life::default(),
         cluster: Some(cluster.id.clone()),
         members: Vec::new(),
         ..cluster.clone()

@@ -14,7 +14,7 @@ use crate::faults::{Action, Calls, Fault, Faults, Hold, Holds, ListingTrouble, R
 use crate::model::{KEY_STATES, Kind, RdsArn, Region};
 use crate::operations::{self, Operation};
 use crate::request::{Request, Service};
-use crate::scenario::{Scenario, ScenarioError, Settings};
+use crate::scenario::{RestoreFate, Scenario, ScenarioError, Settings};
 use crate::seed::Seeding;
 use crate::view::State;
 use crate::xml::Xml;
@@ -45,6 +45,8 @@ pub struct Simulator {
     replies: u64,
     /// How many databases were restored: each has a resource id of its own.
     pub(crate) restores: u64,
+    /// How many events there were, in all regions.
+    pub(crate) events_told: u64,
 }
 
 /// A token bucket that holds one second's worth.
@@ -127,6 +129,7 @@ impl Simulator {
             throttles: BTreeMap::new(),
             replies: 0,
             restores: 0,
+            events_told: 0,
         }
     }
 
@@ -533,6 +536,11 @@ impl Simulator {
     /// Everybody may do everything again.
     pub fn clear_callers(&mut self) {
         self.callers.clear();
+    }
+
+    /// Says how restores to come end, before all that was said of them so far.
+    pub fn add_restore_fate(&mut self, region: &str, fate: RestoreFate) {
+        self.region(region).restore_fates.insert(0, fate);
     }
 
     /// Sets how many simulated seconds of copying pass in a second.

@@ -42,6 +42,9 @@ pub struct RegionState {
     /// Snapshots that are `deleting`: RDS still lists them.
     #[serde(default)]
     pub deleting: Vec<SnapshotState>,
+    /// Databases that are gone, and of which automated backups were kept.
+    #[serde(default)]
+    pub retained_backups: Vec<String>,
 }
 
 /// A KMS key.
@@ -101,6 +104,12 @@ pub struct DatabaseState {
     pub option_group: Option<String>,
     /// The cluster that it is a member of.
     pub cluster: Option<String>,
+    /// When it was made.
+    #[serde(default)]
+    pub created_at: Timestamp,
+    /// Whether there is a secret with its master password.
+    #[serde(default)]
+    pub has_secret: bool,
     /// The tags.
     pub tags: Tags,
 }
@@ -228,11 +237,18 @@ impl State {
                             kms_key: database.encryption.key().map(str::to_owned),
                             option_group: database.option_group.clone(),
                             cluster: database.cluster.clone(),
+                            created_at: database.created,
+                            has_secret: database.life.secret.is_some(),
                             tags: database.tags.clone(),
                         })
                         .collect(),
                     snapshots,
                     deleting,
+                    retained_backups: region
+                        .retained_backups
+                        .iter()
+                        .map(|retained| retained.database.id.clone())
+                        .collect(),
                 };
                 (region.name.clone(), state)
             })
@@ -261,6 +277,13 @@ impl State {
     #[must_use]
     pub fn snapshot(&self, region: &str, id: &str) -> Option<&SnapshotState> {
         self.snapshots(region).iter().find(|snapshot| snapshot.id == id)
+    }
+
+    /// A database by region, kind and id.
+    #[must_use]
+    pub fn database_of(&self, region: &str, kind: Kind, id: &str) -> Option<&DatabaseState> {
+        let mut databases = self.regions.get(region)?.databases.iter();
+        databases.find(|database| database.kind == kind && database.id == id)
     }
 
     /// A database by region and id; a cluster goes before an instance of the same id.

@@ -13,7 +13,7 @@ use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
 /// A filter: its name and the values that it lets through.
-type Filter = (String, Vec<String>);
+pub(super) type Filter = (String, Vec<String>);
 
 /// Most records that a call gives at once.
 const MAX_RECORDS: usize = 100;
@@ -167,14 +167,12 @@ impl Simulator {
         // It has no resource: only `Resource: "*"` allows it. No pattern with a region or account fits this.
         require(call, "arn:aws:rds:::*")?;
         let region = &*self.region(&call.request.region);
-        let storage: usize = region.databases[Kind::Instance]
-            .values()
-            .map(|database| database.allocated_storage as usize)
-            .sum();
+        let most = region.database_quota;
+        let storage = usize::try_from(region.allocated_storage()).unwrap_or(usize::MAX);
         let quotas = [
-            ("DBInstances", region.databases[Kind::Instance].len(), 40),
+            ("DBInstances", region.databases[Kind::Instance].len(), most.instances),
             ("ReservedDBInstances", 0, 40),
-            ("AllocatedStorage", storage, 100_000),
+            ("AllocatedStorage", storage, most.allocated_storage_gib),
             ("DBSecurityGroups", 0, 25),
             ("DBParameterGroups", 1, 50),
             (
@@ -183,7 +181,7 @@ impl Simulator {
                 region.quota[Kind::Instance],
             ),
             ("OptionGroups", region.option_groups.len(), 20),
-            ("DBClusters", region.databases[Kind::Cluster].len(), 40),
+            ("DBClusters", region.databases[Kind::Cluster].len(), most.clusters),
             (
                 "ManualClusterSnapshots",
                 region.manual_snapshots(Kind::Cluster),

@@ -1,13 +1,20 @@
 //! The operations of the API, one file for each thing that they are about.
 
+pub(crate) mod automated_backups;
 mod copy;
+mod delete;
 mod describe;
+mod describe_events;
 mod keys;
 mod offers;
+mod parameter_groups;
 mod presigned;
+mod quotas;
 mod restore;
 mod restore_parameters;
+mod restore_rights;
 mod snapshots;
+mod subnet_groups;
 mod tags;
 mod write;
 
@@ -27,6 +34,11 @@ pub(crate) enum Operation {
     RestoreSnapshot(Kind),
     CreateMember,
     ModifyDatabase(Kind),
+    DeleteDatabase(Kind),
+    DescribeAutomatedBackups(Kind),
+    DescribeSubnetGroups,
+    DescribeParameterGroups(Kind),
+    DescribeEvents,
     AddTags,
     RemoveTags,
     ListTags,
@@ -39,13 +51,14 @@ pub(crate) enum Operation {
 
 use Kind::{Cluster, Instance};
 use Operation::{
-    AddTags, CopySnapshot, CreateMember, CreateSnapshot, DeleteSnapshot, DescribeAccountAttributes, DescribeDatabases,
-    DescribeGlobalClusters, DescribeKey, DescribeOptionGroups, DescribeOrderableOptions, DescribeSnapshots, ListTags,
-    ModifyDatabase, RemoveTags, RestoreSnapshot,
+    AddTags, CopySnapshot, CreateMember, CreateSnapshot, DeleteDatabase, DeleteSnapshot, DescribeAccountAttributes,
+    DescribeAutomatedBackups, DescribeDatabases, DescribeEvents, DescribeGlobalClusters, DescribeKey,
+    DescribeOptionGroups, DescribeOrderableOptions, DescribeParameterGroups, DescribeSnapshots, DescribeSubnetGroups,
+    ListTags, ModifyDatabase, RemoveTags, RestoreSnapshot,
 };
 
 impl Operation {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 31] = [
         DescribeDatabases(Instance),
         DescribeDatabases(Cluster),
         DescribeSnapshots(Instance),
@@ -61,6 +74,14 @@ impl Operation {
         CreateMember,
         ModifyDatabase(Instance),
         ModifyDatabase(Cluster),
+        DeleteDatabase(Instance),
+        DeleteDatabase(Cluster),
+        DescribeAutomatedBackups(Instance),
+        DescribeAutomatedBackups(Cluster),
+        DescribeSubnetGroups,
+        DescribeParameterGroups(Instance),
+        DescribeParameterGroups(Cluster),
+        DescribeEvents,
         AddTags,
         RemoveTags,
         ListTags,
@@ -101,6 +122,14 @@ impl Operation {
             CreateMember => "CreateDBInstance",
             ModifyDatabase(Instance) => "ModifyDBInstance",
             ModifyDatabase(Cluster) => "ModifyDBCluster",
+            DeleteDatabase(Instance) => "DeleteDBInstance",
+            DeleteDatabase(Cluster) => "DeleteDBCluster",
+            DescribeAutomatedBackups(Instance) => "DescribeDBInstanceAutomatedBackups",
+            DescribeAutomatedBackups(Cluster) => "DescribeDBClusterAutomatedBackups",
+            DescribeSubnetGroups => "DescribeDBSubnetGroups",
+            DescribeParameterGroups(Instance) => "DescribeDBParameterGroups",
+            DescribeParameterGroups(Cluster) => "DescribeDBClusterParameterGroups",
+            DescribeEvents => "DescribeEvents",
             AddTags => "AddTagsToResource",
             RemoveTags => "RemoveTagsFromResource",
             ListTags => "ListTagsForResource",
@@ -126,6 +155,7 @@ impl Operation {
                 | RestoreSnapshot(_)
                 | CreateMember
                 | ModifyDatabase(_)
+                | DeleteDatabase(_)
                 | AddTags
                 | RemoveTags
         )
@@ -143,8 +173,8 @@ impl Operation {
             CreateSnapshot(Cluster) | DeleteSnapshot(Cluster) => ("DBClusterSnapshotIdentifier", None),
             RestoreSnapshot(Instance) => ("DBInstanceIdentifier", Some("DBSnapshotIdentifier")),
             RestoreSnapshot(Cluster) => ("DBClusterIdentifier", Some("SnapshotIdentifier")),
-            CreateMember | ModifyDatabase(Instance) => ("DBInstanceIdentifier", None),
-            ModifyDatabase(Cluster) => ("DBClusterIdentifier", None),
+            CreateMember | ModifyDatabase(Instance) | DeleteDatabase(Instance) => ("DBInstanceIdentifier", None),
+            ModifyDatabase(Cluster) | DeleteDatabase(Cluster) => ("DBClusterIdentifier", None),
             _ => ("ResourceName", None),
         };
         (
@@ -216,6 +246,14 @@ impl Operation {
             CreateMember => restore_parameters::MEMBER,
             ModifyDatabase(Instance) => restore_parameters::INSTANCE_CHANGE,
             ModifyDatabase(Cluster) => restore_parameters::CLUSTER_CHANGE,
+            DeleteDatabase(Instance) => delete::INSTANCE,
+            DeleteDatabase(Cluster) => delete::CLUSTER,
+            DescribeAutomatedBackups(Instance) => automated_backups::OF_INSTANCES,
+            DescribeAutomatedBackups(Cluster) => automated_backups::OF_CLUSTERS,
+            DescribeSubnetGroups => &["DBSubnetGroupName", "Filters.", "MaxRecords", "Marker"],
+            DescribeParameterGroups(Instance) => &["DBParameterGroupName", "Filters.", "MaxRecords", "Marker"],
+            DescribeParameterGroups(Cluster) => &["DBClusterParameterGroupName", "Filters.", "MaxRecords", "Marker"],
+            DescribeEvents => describe_events::PARAMETERS,
             AddTags => &["ResourceName", "Tags."],
             RemoveTags => &["ResourceName", "TagKeys."],
             ListTags => &["ResourceName", "Filters."],
@@ -229,17 +267,7 @@ impl Operation {
                 "Marker",
             ],
             DescribeGlobalClusters => &["GlobalClusterIdentifier", "Filters.", "MaxRecords", "Marker"],
-            DescribeOrderableOptions => &[
-                "Engine",
-                "EngineVersion",
-                "DBInstanceClass",
-                "LicenseModel",
-                "AvailabilityZoneGroup",
-                "Vpc",
-                "Filters.",
-                "MaxRecords",
-                "Marker",
-            ],
+            DescribeOrderableOptions => offers::PARAMETERS,
             DescribeKey => &["KeyId", "GrantTokens"],
         }
     }
@@ -284,6 +312,11 @@ pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Outp
         RestoreSnapshot(kind) => simulator.restore_snapshot(call, kind),
         CreateMember => simulator.create_member(call),
         ModifyDatabase(kind) => simulator.modify_database(call, kind),
+        DeleteDatabase(kind) => simulator.delete_database(call, kind),
+        DescribeAutomatedBackups(kind) => simulator.describe_automated_backups(call, kind),
+        DescribeSubnetGroups => simulator.describe_subnet_groups(call),
+        DescribeParameterGroups(kind) => simulator.describe_parameter_groups(call, kind),
+        DescribeEvents => simulator.describe_events(call),
         AddTags => simulator.add_tags(call),
         RemoveTags => simulator.remove_tags(call),
         ListTags => simulator.list_tags(call),

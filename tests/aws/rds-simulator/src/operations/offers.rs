@@ -1,9 +1,23 @@
 //! What a region offers: instance classes, and the storage that they can have.
 
+use crate::details;
 use crate::error::ApiError;
 use crate::operations::describe::{filters, page, paged, require};
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
+
+/// The parameters of `DescribeOrderableDBInstanceOptions`; lists end in a dot.
+pub(super) const PARAMETERS: &[&str] = &[
+    "Engine",
+    "EngineVersion",
+    "DBInstanceClass",
+    "LicenseModel",
+    "AvailabilityZoneGroup",
+    "Vpc",
+    "Filters.",
+    "MaxRecords",
+    "Marker",
+];
 
 /// Most records that this call gives at once; every other one gives 100.
 const MAX_RECORDS: usize = 10_000;
@@ -32,7 +46,8 @@ struct Offer<'a> {
 }
 
 impl Simulator {
-    /// `DescribeOrderableDBInstanceOptions`: the same for every engine and version but for the storage.
+    /// `DescribeOrderableDBInstanceOptions`: the same for every engine and version but for the storage, and none for what
+    /// is not offered. Every licence that is asked for exists.
     pub(crate) fn describe_orderable_options(&mut self, call: &Call<'_>) -> Result<Xml, ApiError> {
         // It has no resource: only `Resource: "*"` allows it.
         require(call, "arn:aws:rds:::*")?;
@@ -44,20 +59,30 @@ impl Simulator {
             .get("EngineVersion")
             .unwrap_or_else(|| crate::seed::current_version(engine));
         let asked = request.get("DBInstanceClass");
-        let seeded = self.region(&request.region).offers.clone();
+        let license = request.get("LicenseModel").unwrap_or_else(|| details::license(engine));
+        let region = &*self.region(&request.region);
+        let zones = region.offer_zones();
+        let is_offered = !region
+            .not_offered
+            .iter()
+            .any(|offer| offer.covers(engine, version, license));
+        let seeded = region.offers.clone();
         let classes: Vec<&str> = match (&seeded, asked) {
             (Some(classes), _) => classes.iter().map(String::as_str).collect(),
             // What is asked for is on offer, be it usual or not.
             (None, Some(class)) => vec![class],
             (None, None) => USUAL.to_vec(),
         };
-        let storage: &[&str] = if engine.starts_with("aurora") {
+        let is_aurora = engine.starts_with("aurora");
+        let makes_clusters = is_aurora || ["mysql", "postgres", "neptune", "docdb"].contains(&engine);
+        let storage: &[&str] = if is_aurora {
             &["aurora", "aurora-iopt1"]
         } else {
             &["gp2", "gp3", "io1", "io2"]
         };
         let offers: Vec<Offer<'_>> = classes
             .into_iter()
+            .filter(|_| is_offered)
             .filter(|class| asked.is_none_or(|asked| asked == *class))
             .filter(|class| seeded.is_some() || !ENDED.iter().any(|ended| class.starts_with(ended)))
             .flat_map(|class| storage.iter().map(move |storage| (class, *storage)))
@@ -78,9 +103,21 @@ impl Simulator {
                 xml.value("Engine", engine);
                 xml.value("EngineVersion", version);
                 xml.value("DBInstanceClass", offer.class);
+                xml.value("LicenseModel", license);
+                xml.list("AvailabilityZones", "AvailabilityZone", &zones, |xml, zone| {
+                    xml.value("Name", zone);
+                });
                 xml.value("Vpc", true);
                 xml.value("SupportsStorageEncryption", true);
                 xml.value("StorageType", offer.storage);
+                // Aurora's storage grows on its own.
+                if !is_aurora {
+                    xml.value("MinStorageSize", 20);
+                    xml.value("MaxStorageSize", 65_536);
+                }
+                xml.value("SupportsClusters", makes_clusters);
+                // The Data API is for Aurora, and not for classes of type T.
+                xml.value("SupportsHttpEndpoint", is_aurora && !offer.class.starts_with("db.t"));
             },
         ))
     }

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::authorization::Question;
 use crate::copying::AtWork;
 use crate::error::ApiError;
-use crate::model::{Ending, Job, Kind, RdsArn, Snapshot};
+use crate::model::{Ending, Job, Kind, RdsArn, Snapshot, Tags};
 use crate::operations::copy::one_snapshot;
 use crate::operations::tags;
 use crate::seed::taken_of;
@@ -63,11 +63,27 @@ impl Simulator {
         if region.snapshots[kind].contains_key(&id) {
             return Err(ApiError::snapshot_exists(kind, &id));
         }
+        self.check_quota(name, kind)?;
+        self.begin_snapshot(name, kind, &database_id, &id, Some(tags));
+        let region = &self.regions[name];
+        Ok(one_snapshot(
+            call.operation.name(),
+            &self.settings,
+            region,
+            &region.snapshots[kind][&id],
+        ))
+    }
+
+    /// Begins to take a manual snapshot of a database. Its tags are beside those that it gets of the database.
+    pub(super) fn begin_snapshot(&mut self, region: &str, kind: Kind, database: &str, id: &str, tags: Option<Tags>) {
+        let Some(database) = self.region(region).databases[kind].get(database) else {
+            return;
+        };
         let taken = taken_of(database);
         let mut all_tags = taken.tags.clone();
-        all_tags.extend(tags);
+        all_tags.extend(tags.into_iter().flatten());
         let snapshot = Snapshot {
-            id: id.clone(),
+            id: id.to_owned(),
             status: "creating".to_owned(),
             percent: 0,
             tags: all_tags,
@@ -83,26 +99,17 @@ impl Simulator {
             }),
             ..taken
         };
-        self.check_quota(name, kind)?;
-        self.region(name).snapshots[kind].insert(id.clone(), snapshot);
+        self.region(region).snapshots[kind].insert(id.to_owned(), snapshot);
         self.at_work.push(AtWork {
-            region: name.to_owned(),
+            region: region.to_owned(),
             kind,
-            id: id.clone(),
+            id: id.to_owned(),
         });
         self.begin_queued();
-        let region = self.region(name);
-        if let Some(snapshot) = region.snapshots[kind].get_mut(&id) {
+        if let Some(snapshot) = self.region(region).snapshots[kind].get_mut(id) {
             snapshot.original_created = snapshot.created;
             snapshot.database_time = snapshot.created;
         }
-        let region = &self.regions[name];
-        Ok(one_snapshot(
-            call.operation.name(),
-            &self.settings,
-            region,
-            &region.snapshots[kind][&id],
-        ))
     }
 
     /// `DeleteDBSnapshot`, `DeleteDBClusterSnapshot`; of a copy under way, this ends the copy.

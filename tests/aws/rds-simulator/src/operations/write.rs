@@ -4,14 +4,16 @@ use jiff::Timestamp;
 
 use crate::details::Details;
 use crate::hash;
-use crate::model::{Database, Encryption, Kind, RdsArn, Region, Snapshot, Tags};
+use crate::model::{Database, Encryption, Kind, RdsArn, Region, Snapshot, Tags, partition};
+use crate::network::Network;
 use crate::operations::describe::GlobalCluster;
+use crate::operations::subnet_groups;
 use crate::option_groups::OptionGroup;
 use crate::scenario::Settings;
 use crate::xml::Xml;
 
 /// `2026-11-22T13:00:00.000Z`.
-fn time(time: Timestamp) -> String {
+pub(super) fn time(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
@@ -51,6 +53,37 @@ fn own_details(xml: &mut Xml, database: &Database) {
     }
 }
 
+fn security_groups(xml: &mut Xml, network: &Network) {
+    xml.list(
+        "VpcSecurityGroups",
+        "VpcSecurityGroupMembership",
+        &network.security_groups,
+        |xml, id| {
+            xml.value("VpcSecurityGroupId", id);
+            xml.value("Status", "active");
+        },
+    );
+}
+
+/// The secret of a managed master password; it is gone with the database.
+fn secret(xml: &mut Xml, region: &Region, database: &Database) {
+    let Some(secret) = database.life.secret else {
+        return;
+    };
+    let arn = format!(
+        "arn:{}:secretsmanager:{}:{}:secret:rds!{}",
+        partition(&region.name),
+        region.name,
+        region.account,
+        // It begins with `db-` or `cluster-`, as AWS's names do after the `rds!`.
+        database.resource_id.to_ascii_lowercase()
+    );
+    xml.element("MasterUserSecret", |xml| {
+        xml.value("SecretArn", arn);
+        xml.value("SecretStatus", if secret.is_over() { "active" } else { "creating" });
+    });
+}
+
 /// The members of `DBInstance` or `DBCluster`.
 pub(crate) fn database(xml: &mut Xml, region: &Region, database: &Database) {
     match database.kind {
@@ -66,13 +99,16 @@ fn instance(xml: &mut Xml, region: &Region, database: &Database) {
     xml.value("EngineVersion", &database.engine_version);
     xml.value("DBInstanceStatus", &database.status);
     xml.value("MasterUsername", "admin");
-    xml.element("Endpoint", |xml| {
-        xml.value(
-            "Address",
-            format!("{}.simulated.{}.rds.amazonaws.com", database.id, region.name),
-        );
-        xml.value("Port", database.details.port);
-    });
+    // Nobody can connect to one that is not ready yet.
+    if !database.life.is_unreached {
+        xml.element("Endpoint", |xml| {
+            xml.value(
+                "Address",
+                format!("{}.simulated.{}.rds.amazonaws.com", database.id, region.name),
+            );
+            xml.value("Port", database.details.port);
+        });
+    }
     xml.value("AllocatedStorage", database.allocated_storage);
     xml.value("InstanceCreateTime", time(database.created));
     xml.value("BackupRetentionPeriod", database.details.retention_days);
@@ -97,7 +133,23 @@ fn instance(xml: &mut Xml, region: &Region, database: &Database) {
     xml.value("AvailabilityZone", format!("{}a", region.name));
     xml.value("MultiAZ", database.multi_az);
     xml.value("LicenseModel", &database.details.license);
-    xml.value("PubliclyAccessible", false);
+    match &database.network {
+        Some(network) => {
+            xml.value("PubliclyAccessible", network.is_public);
+            if let Some(group) = region.subnet_group(&network.subnet_group) {
+                xml.element("DBSubnetGroup", |xml| subnet_groups::write_group(xml, region, &group));
+            }
+            security_groups(xml, network);
+        }
+        None => xml.value("PubliclyAccessible", false),
+    }
+    if let Some(storage) = database.life.storage.filter(|storage| !storage.is_over())
+        && database.status != "creating"
+    {
+        xml.value("StorageOperationStatus", "Initializing");
+        xml.value("StorageOperationPercentProgress", storage.percent());
+    }
+    secret(xml, region, database);
     storage(xml, &database.details);
     xml.optional("DBClusterIdentifier", database.cluster.as_ref());
     encryption(xml, "StorageEncrypted", &database.encryption);
@@ -135,10 +187,18 @@ fn cluster(xml: &mut Xml, region: &Region, database: &Database) {
     xml.value("BackupRetentionPeriod", database.details.retention_days);
     xml.value("DBClusterParameterGroup", &database.parameter_group);
     xml.value("Status", &database.status);
-    xml.value(
-        "Endpoint",
-        format!("{}.cluster-simulated.{}.rds.amazonaws.com", database.id, region.name),
-    );
+    if !database.life.is_unreached {
+        xml.value(
+            "Endpoint",
+            format!("{}.cluster-simulated.{}.rds.amazonaws.com", database.id, region.name),
+        );
+    }
+    if let Some(network) = &database.network {
+        xml.value("DBSubnetGroup", &network.subnet_group);
+        xml.value("PubliclyAccessible", network.is_public);
+        security_groups(xml, network);
+    }
+    secret(xml, region, database);
     xml.value("MultiAZ", database.multi_az);
     xml.value("Engine", &database.engine);
     xml.value("EngineVersion", &database.engine_version);

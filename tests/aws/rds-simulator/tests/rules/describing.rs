@@ -282,7 +282,7 @@ fn account_attributes_count_manual_snapshots_of_each_kind() {
 #[test]
 fn an_unknown_operation_version_or_parameter_is_refused() {
     let mut lab = fleet();
-    assert_eq!(lab.code(SOURCE, "DeleteDBInstance", &[]), "InvalidAction");
+    assert_eq!(lab.code(SOURCE, "RebootDBInstance", &[]), "InvalidAction");
     assert_eq!(
         lab.code(SOURCE, "DescribeDBInstances", &[("Version", "2013-01-01")]),
         "InvalidAction"

@@ -5,6 +5,7 @@
 mod accounts;
 mod authorization;
 mod copying;
+mod databases_deleted;
 mod deleting;
 mod describing;
 mod details;
@@ -16,6 +17,9 @@ mod offers;
 mod option_groups;
 mod presigning;
 mod properties;
+mod restore_fates;
+mod restore_rights;
+mod restored_databases;
 mod restoring;
 mod seeding;
 mod tagging;
