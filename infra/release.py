@@ -2,9 +2,12 @@
 """Builds what is released, into target/release-artifacts: the same bytes from the same commit, wherever it is built.
 
   <function>.zip                 one for each function, ready for Lambda
-  template.yaml                  the template, which names the zips and the state machines beside it
+  template.yaml                  the templates of both regions, which name the zips and the state machines beside them
+  destination.yaml
   copy-fleet.asl.json            the state machines
   copy-snapshot.asl.json
+  drill-fleet.asl.json
+  drill-copy.asl.json
   <function>.cdx.json            its software bill of materials: what is linked into it (CycloneDX)
   SHA256SUMS                     of all of them
 
@@ -36,7 +39,8 @@ BUILD = ROOT / "target" / "release-build"
 """A target directory of its own: with the flags below, the usual one would be rebuilt, and rebuilt again afterwards."""
 
 ARTIFACTS = ROOT / "target" / "release-artifacts"
-STATE_MACHINES = ["copy-fleet.asl.json", "copy-snapshot.asl.json"]
+TEMPLATES = ["template.yaml", "destination.yaml"]
+STATE_MACHINES = ["copy-fleet.asl.json", "copy-snapshot.asl.json", "drill-fleet.asl.json", "drill-copy.asl.json"]
 TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 PROCESSORS = {"x86_64": "haswell", "arm64": "neoverse-n1"}
 """What cargo-lambda builds for, unless there are flags of one's own, as there are here."""
@@ -50,8 +54,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--arch", choices=TARGETS, default="x86_64")
     arch = arguments.parse_args().arch
-    template = yaml_parse((ROOT / "infra" / "template.yaml").read_text())
-    functions = [name for resource in template["Resources"].values() if (name := binary_of(resource))]
+    templates = {name: yaml_parse((ROOT / "infra" / name).read_text()) for name in TEMPLATES}
+    resources = [resource for template in templates.values() for resource in template["Resources"].values()]
+    functions = [name for resource in resources if (name := binary_of(resource))]
 
     cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     run("cargo", "fetch", "--locked")
@@ -66,7 +71,8 @@ def main() -> None:
                 sys.exit(f"{function} holds the path {path}: it would differ from machine to machine")
         write_zip(ARTIFACTS / f"{function}.zip", binary)
     write_materials(functions, arch)
-    (ARTIFACTS / "template.yaml").write_text(packaged(template, arch))
+    for name, template in templates.items():
+        (ARTIFACTS / name).write_text(packaged(template, arch))
     for name in STATE_MACHINES:
         shutil.copyfile(ROOT / "statemachine" / name, ARTIFACTS / name)
     files = sorted(ARTIFACTS.iterdir())
@@ -121,7 +127,7 @@ def packaged(template: Json, arch: str) -> str:
     text: str = yaml.safe_dump(template, sort_keys=False, allow_unicode=True, width=120)
     left = [word for word in ("../", "BuildMethod") if word in text]
     if left:
-        sys.exit(f"infra/template.yaml has changed its form: {left} is left in what is released")
+        sys.exit(f"a template has changed its form: {left} is left in what is released")
     return text
 
 

@@ -323,7 +323,8 @@ def main() -> int:
                 "SourceRegion": source,
                 "Drills": "true",
                 "DrillSubnetGroup": "drills",
-                "DrillVpcId": "vpc-0123456789abcdef0",
+                # Its rules are read by the machine, which those of the stack's own group are not.
+                "DrillSecurityGroup": "sg-0123abcd",
                 "CheckFunctionArn": check,
                 "CheckFunctionSecurityGroup": "sg-0fedcba9876543210",
             },

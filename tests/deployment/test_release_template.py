@@ -1,4 +1,4 @@
-"""The template that is released: plain YAML, which says the same as the one in the repository."""
+"""The templates that are released: plain YAML, which says the same as those in the repository."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = yaml_parse((ROOT / "infra" / "template.yaml").read_text())
 
 
 def _release() -> ModuleType:
@@ -29,11 +28,20 @@ def _release() -> ModuleType:
 
 
 RELEASE = _release()
+SOURCES = {name: yaml_parse((ROOT / "infra" / name).read_text()) for name in RELEASE.TEMPLATES}
+BOTH = pytest.mark.parametrize("template", SOURCES)
 
 
+def test_everything_that_can_be_deployed_is_released() -> None:
+    # `make build` leaves one for each architecture beside them.
+    assert set(SOURCES) == {path.name for path in (ROOT / "infra").glob("*.yaml") if path.name.count(".") == 1}
+    assert set(RELEASE.STATE_MACHINES) == {path.name for path in (ROOT / "statemachine").iterdir()}
+
+
+@BOTH
 @pytest.mark.parametrize("arch", ["x86_64", "arm64"])
-def test_the_released_template_has_no_anchor_no_alias_and_no_merge_key(arch: str) -> None:
-    text = RELEASE.packaged(SOURCE, arch)
+def test_the_released_template_has_no_anchor_no_alias_and_no_merge_key(template: str, arch: str) -> None:
+    text = RELEASE.packaged(SOURCES[template], arch)
     tokens = list(yaml.scan(text))
     assert not [token for token in tokens if isinstance(token, (yaml.AnchorToken, yaml.AliasToken))]
     assert not [
@@ -42,8 +50,9 @@ def test_the_released_template_has_no_anchor_no_alias_and_no_merge_key(arch: str
     assert yaml.safe_load(text)["Globals"]["Function"]["Architectures"] == [arch]
 
 
-def test_the_released_template_says_the_same_but_for_where_the_parts_are() -> None:
-    expected: dict[str, Any] = json.loads(json.dumps(SOURCE))
+@BOTH
+def test_the_released_template_says_the_same_but_for_where_the_parts_are(template: str) -> None:
+    expected: dict[str, Any] = json.loads(json.dumps(SOURCES[template]))
     expected["Globals"]["Function"].pop("CodeUri")
     programs = []
     for resource in expected["Resources"].values():
@@ -54,13 +63,14 @@ def test_the_released_template_says_the_same_but_for_where_the_parts_are() -> No
         if "DefinitionUri" in properties:
             properties["DefinitionUri"] = properties["DefinitionUri"].removeprefix("../statemachine/")
     assert len(programs) == 5
-    assert yaml.safe_load(RELEASE.packaged(SOURCE, "x86_64")) == expected
+    assert yaml.safe_load(RELEASE.packaged(SOURCES[template], "x86_64")) == expected
 
 
-def test_cfn_lint_passes_on_the_released_template(tmp_path: Path) -> None:
-    (tmp_path / "template.yaml").write_text(RELEASE.packaged(SOURCE, "x86_64"))
+@BOTH
+def test_cfn_lint_passes_on_the_released_template(template: str, tmp_path: Path) -> None:
+    (tmp_path / template).write_text(RELEASE.packaged(SOURCES[template], "x86_64"))
     for machine in RELEASE.STATE_MACHINES:
         shutil.copyfile(ROOT / "statemachine" / machine, tmp_path / machine)
     lint = Path(sys.executable).with_name("cfn-lint")
-    done = subprocess.run([lint, tmp_path / "template.yaml"], capture_output=True, text=True, check=False)
+    done = subprocess.run([lint, tmp_path / template], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

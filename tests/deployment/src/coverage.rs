@@ -1,6 +1,6 @@
 //! The scenarios of `tests/deployment/scenarios.json`, which this runner and MiniStack run.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use step_functions::{Failure, entries};
 
 /// The file.
@@ -55,11 +55,16 @@ impl Coverage {
     /// What is recorded of an execution that succeeded.
     #[must_use]
     pub fn success(machine: &str, output: &Value) -> Value {
-        let output = if machine == "copy-snapshot" {
-            json!({ "outcome": output["outcome"], "pruned": output["pruned"] })
-        } else {
-            json!({ "counts": output["counts"], "failures": output["failures"] })
+        let fields = match machine {
+            "copy-snapshot" => ["outcome", "pruned"].as_slice(),
+            "drill-copy" => &["outcome", "left", "warnings"],
+            "drill-fleet" => &["counts", "failures", "left"],
+            _ => &["counts", "failures"],
         };
+        let output: Map<String, Value> = fields
+            .iter()
+            .map(|field| ((*field).to_owned(), output[*field].clone()))
+            .collect();
         json!({ "status": "SUCCEEDED", "output": output })
     }
 

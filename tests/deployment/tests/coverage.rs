@@ -1,7 +1,7 @@
 //! Every Task of the state machines under every error that its Retry or Catch names, and one that neither names.
 //!
 //! The scenarios and their results stand in `tests/deployment/scenarios.json`, and the table of them in
-//! `docs/faults.md`. In the local cloud MiniStack runs the same scenarios and must agree with the file.
+//! `docs/faults.md`. In the local cloud MiniStack runs those of the copies and must agree with the file.
 //! `UPDATE=1 cargo test -p deployment --test coverage` rewrites both files.
 
 #![allow(missing_docs)]
@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use deployment::{Coverage, State, machine, root, state_machine, states};
+use deployment::{ALL_MACHINES, Coverage, MACHINES, State, machine, root, state_machine, states};
 use serde_json::{Map, Value, json};
 use step_functions::{Failure, InstantExecution, NestedExecution, StateMachine, entries};
 
@@ -59,7 +59,34 @@ fn answers() -> Map<String, Value> {
         "failures": [{ "outcome": "failed", "kind": "cluster", "id": "far", "error": "KeyNotUsable", "execution": "c-far-0a1b2c3d" }],
     });
     let waited = json!({ "seconds": 30, "waitedSeconds": 30, "polls": 0, "shortened": 0 });
+    let drill = input("drill-copy");
+    let of_drill = |more: Value| {
+        let mut payload = drill.clone();
+        for (field, value) in more.as_object().expect("an object") {
+            payload[field] = value.clone();
+        }
+        json!({ "result": { "Payload": payload, "StatusCode": 200 } })
+    };
+    let restore = |state: &str| {
+        let check = json!({ "identifier": "snapferry-drill-0a1b2c3d-orders" });
+        of_drill(json!({ "restore": { "state": state, "wait": { "seconds": 60 }, "check": check } }))
+    };
+    let answer = |payload: Value| json!({ "result": { "Payload": payload, "StatusCode": 200 } });
+    let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1";
     let answers = json!({
+        "restoring": restore("restoring"),
+        "ready": restore("ready-for-check"),
+        "judged": of_drill(json!({ "verdict": { "outcome": "passed", "reason": "it is as its copy", "minutes": 17 } })),
+        "answered": answer(json!({ "passed": true })),
+        "deleting": answer(json!({ "gone": false, "waiting": { "seconds": 60 } })),
+        "gone": answer(json!({ "gone": true })),
+        "gone with secret": answer(json!({ "gone": true, "secretArn": secret })),
+        "secret is there": { "result": { "Name": "rds!db-1" } },
+        "written": { "result": { "Version": 1 } },
+        "closed": { "result": { "SecurityGroups": [{ "IpPermissions": [], "IpPermissionsEgress": [] }] } },
+        "drills": answer(json!({ "drills": [drill], "passedOver": [], "warnings": [] })),
+        "drilled": { "result": { "Output": { "outcome": "passed" } } },
+        "drill failed": child("FAILED", Some(("DrillFailed", "The version is not offered."))),
         "found": with(json!({})),
         "started": with(json!({ "copy": { "id": "snapferry-orders" }, "wait": waited })),
         "copying": with(json!({ "wait": waited, "status": { "state": "copying" } })),
@@ -91,13 +118,25 @@ fn usual(state: &str) -> &'static [&'static str] {
         "CopyInstance" | "CopyCluster" => &["copied"],
         "NextInstances" | "NextClusters" => &["page"],
         "NotifyFailures" | "NotifyListingFailure" => &["sent"],
+        "StartRestore" => &["restoring"],
+        "CheckRestore" => &["restoring", "judged"],
+        "RunCheck" => &["answered"],
+        "EndRestore" | "TearDown" => &["deleting", "gone"],
+        "ProveSecretGone" => &["secret is there", "SecretsManager.ResourceNotFoundException"],
+        "WriteProof" => &["written"],
+        "CheckNetwork" => &["closed"],
+        "PlanDrills" => &["drills"],
+        "Drill" => &["drilled"],
         other => panic!("what does {other} answer?"),
     }
 }
 
 /// What has to happen for a Task to be reached at all.
-fn reaching(state: &str) -> Vec<(&'static str, Vec<&'static str>)> {
+fn reaching(machine: &str, state: &str) -> Vec<(&'static str, Vec<&'static str>)> {
     match state {
+        "RunCheck" => vec![("CheckRestore", vec!["ready", "judged"])],
+        "ProveSecretGone" => vec![("EndRestore", vec!["gone with secret"])],
+        "NotifyFailures" if machine == "drill-fleet" => vec![("Drill", vec!["drill failed"])],
         "MakeRoom" => vec![("StartCopy", vec!["SnapshotQuotaFull", "started"])],
         "NextInstances" | "NextClusters" => vec![("ListTargets", vec!["plan with pages"])],
         "NotifyFailures" => vec![("CopyCluster", vec!["child failed"])],
@@ -120,7 +159,12 @@ fn further(state: &State) -> Vec<&'static str> {
             "States.Timeout",
         ]
     } else if state.runs_execution() {
-        vec!["child failed", "child stopped", "child timed out", "States.Timeout"]
+        let failed = if state.name == "Drill" {
+            "drill failed"
+        } else {
+            "child failed"
+        };
+        vec![failed, "child stopped", "child timed out", "States.Timeout"]
     } else {
         vec!["States.DataLimitExceeded"]
     }
@@ -159,7 +203,11 @@ fn run(coverage: &Coverage, machine: &StateMachine, name: &str, script: &Value) 
 
 fn input(machine: &str) -> Value {
     match machine {
-        "copy-fleet" => json!({}),
+        "copy-fleet" | "drill-fleet" => json!({}),
+        "drill-copy" => json!({
+            "kind": "instance", "id": "orders", "resourceId": "db-ORDERS", "execution": "i-orders-0a1b2c3d",
+            "name": "snapferry-drill-0a1b2c3d-orders", "copy": { "id": "snapferry-orders" },
+        }),
         _ => json!({ "kind": "instance", "id": "orders", "resourceId": "db-ORDERS" }),
     }
 }
@@ -168,7 +216,7 @@ fn input(machine: &str) -> Value {
 fn scenarios() -> Vec<Value> {
     let coverage = Coverage::read(&file(&[]));
     let mut all = Vec::new();
-    for name in ["copy-snapshot", "copy-fleet"] {
+    for name in ["copy-snapshot", "copy-fleet", "drill-copy", "drill-fleet"] {
         let (definition, machine) = (machine(name), state_machine(name));
         let tasks: Vec<State> = states(&definition)
             .into_iter()
@@ -186,7 +234,7 @@ fn scenarios() -> Vec<Value> {
                             )
                         })
                         .collect();
-                    for (task, words) in reaching(state.name) {
+                    for (task, words) in reaching(name, state.name) {
                         script.insert(task.to_owned(), words.into_iter().map(str::to_owned).collect());
                     }
                     let mut words = vec![error.clone()];
@@ -213,13 +261,14 @@ fn scenarios() -> Vec<Value> {
 
 /// The file: the answers, then one line per scenario.
 fn file(scenarios: &[Value]) -> String {
-    let tasks = ["copy-fleet", "copy-snapshot"].into_iter().flat_map(|name| {
+    let tasks = ALL_MACHINES.into_iter().flat_map(|name| {
         let definition = machine(name);
         let tasks = states(&definition).into_iter().filter(|state| state.kind() == "Task");
         tasks.map(|state| state.name.to_owned()).collect::<Vec<_>>()
     });
     let usual: BTreeMap<String, &[&str]> = tasks.map(|state| (state.clone(), usual(&state))).collect();
-    let inputs = json!({ "copy-fleet": input("copy-fleet"), "copy-snapshot": input("copy-snapshot") });
+    let inputs: BTreeMap<&str, Value> = ALL_MACHINES.into_iter().map(|name| (name, input(name))).collect();
+    let inputs = json!(inputs);
     let mut text = format!(
         "{{\n\"inputs\": {inputs},\n\"usual\": {},\n\"answers\": {{\n",
         json!(usual)
@@ -260,7 +309,12 @@ fn in_words(scenario: &Value) -> String {
     };
     let end = if ended["status"] == "SUCCEEDED" {
         match ended["output"]["outcome"].as_str() {
-            Some(outcome @ "copied, not pruned") => format!("succeeds as *{outcome}*"),
+            Some(outcome @ ("copied, not pruned" | "not-run")) => format!("succeeds as *{outcome}*"),
+            _ if ended["output"]["counts"]["notRun"] == 1 => "succeeds, and counts the drill as *not-run*".to_owned(),
+            _ if ended["output"]["left"] == true || !entries(&ended["output"]["left"]).is_empty() => {
+                "succeeds, and leaves the rest to the sweep".to_owned()
+            }
+            _ if !entries(&ended["output"]["warnings"]).is_empty() => "succeeds, with a warning".to_owned(),
             _ => "succeeds".to_owned(),
         }
     } else if ended["error"] == "CopiesFailed" {
@@ -281,7 +335,7 @@ fn table(scenarios: &[Value]) -> String {
         "# Faults\n\nWhat each Task of the state machines does with each error that its Retry or Catch names, \
                     and with some that neither names: when it occurs once, and when it occurs every time.\n\
                     The table is written by a test (`tests/deployment/tests/coverage.rs`), which executes the deployed \
-                    definitions. MiniStack runs the same scenarios (`tests/deployment/scenarios.json`) and must end \
+                    definitions. MiniStack runs those of the copies (`tests/deployment/scenarios.json`) as well, and must end \
                     in the same way.\n"
             .to_owned();
     let mut last = String::new();
@@ -340,12 +394,13 @@ fn an_error_that_passes_does_no_harm_and_one_that_stays_ends_under_its_own_name(
             retried.insert((state.clone().to_string(), error.to_owned()));
         }
         // A message is the only other thing whose failure changes nothing.
-        if scenario["times"] == "always" && !place.contains("\"Notify") && !is_prune {
+        let copies = MACHINES.contains(&scenario["machine"].as_str().expect("a name"));
+        if copies && scenario["times"] == "always" && !place.contains("\"Notify") && !is_prune {
             assert_eq!(ended["status"], "FAILED", "{place}");
         }
     }
     // Every error that a Retry names is really tried again.
-    for name in ["copy-snapshot", "copy-fleet"] {
+    for name in ALL_MACHINES {
         let definition = machine(name);
         for state in states(&definition).into_iter().filter(|state| state.kind() == "Task") {
             for error in state.errors("Retry").into_iter().flatten() {
@@ -357,4 +412,47 @@ fn an_error_that_passes_does_no_harm_and_one_that_stays_ends_under_its_own_name(
             }
         }
     }
+}
+
+/// Only what RDS says of a copy is about the copy. The drill's own trouble is not, and what was restored is deleted in
+/// any case: by the drill, or by its parent when the drill could not.
+#[test]
+fn no_error_of_a_drill_is_held_against_its_copy() {
+    let mut tried = 0;
+    for scenario in scenarios() {
+        let (state, error) = (scenario["state"].as_str().expect("a state"), scenario["error"].as_str());
+        let (ended, always) = (&scenario["ended"], scenario["times"] == "always");
+        let place = format!("{state} {error:?} {}", scenario["times"]);
+        let path: Vec<&str> = entries(&ended["path"]).iter().filter_map(Value::as_str).collect();
+        let error = error.expect("an error");
+        let uncaught = error == "States.DataLimitExceeded" && state != "RunCheck";
+        match scenario["machine"].as_str() {
+            Some("drill-copy" | "drill-fleet") if uncaught => assert_eq!(ended["error"], error, "{place}"),
+            Some("drill-copy") => {
+                let not_run = always || error == "AccessDenied";
+                let outcome = if ["StartRestore", "CheckRestore"].contains(&state) && not_run {
+                    "not-run"
+                } else {
+                    "passed"
+                };
+                assert_eq!(ended["output"]["outcome"], outcome, "{place}");
+                assert!(
+                    path.contains(&"EndRestore") && path.contains(&"WriteProof"),
+                    "{place}: {path:?}"
+                );
+            }
+            Some("drill-fleet") => {
+                let was_drilled = path.contains(&"Drill");
+                assert!(!was_drilled || path.contains(&"TearDown"), "{place}: {path:?}");
+                if ended["status"] == "FAILED" {
+                    let named = ["CheckNetwork", "PlanDrills"].contains(&state);
+                    let expected = if named { error } else { "DrillsFailed" };
+                    assert_eq!(ended["error"], expected, "{place}");
+                }
+            }
+            _ => continue,
+        }
+        tried += 1;
+    }
+    assert!(tried > 100, "{tried}");
 }

@@ -121,11 +121,14 @@ fn with_parameters(parameters: &[&str]) -> Result<(Value, Value), String> {
 /// Without drills, and without anything that they need.
 const OFF: [&str; 5] = [
     "Drills=false",
-    "DrillVpcId=",
+    "DrillSecurityGroup=",
     "DrillSubnetGroup=",
     "CheckFunctionArn=",
     "CheckFunctionSecurityGroup=",
 ];
+
+/// With a security group that the stack makes, in place of one of the operator's own.
+const MADE_BY_STACK: [&str; 2] = ["DrillSecurityGroup=", "DrillVpcId=vpc-0123456789abcdef0"];
 
 fn sids(policies: &Value) -> BTreeSet<&str> {
     statements(policies)
@@ -165,8 +168,8 @@ fn a_role_reaches_nothing_outside_this_region_and_this_account_but_keys() {
                         let region = &statement["Condition"]["StringEquals"]["aws:RequestedRegion"];
                         assert!(logs || region == "eu-west-1", "{name}: {statement}");
                     }
-                    ["arn", "aws", "kms", "eu-west-1", "*" | "123456789012", "key/*"] => {}
-                    ["arn", "aws", _, "eu-west-1", "123456789012", ..] => {}
+                    ["arn", "aws", "kms", "eu-west-1", "*", "key/*"]
+                    | ["arn", "aws", _, "eu-west-1", "123456789012", ..] => {}
                     _ => panic!("{name}: {resource}"),
                 }
             }
@@ -405,22 +408,18 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
 
 #[test]
 fn a_group_of_ones_own_is_read_by_the_machine_and_one_of_the_stack_is_not() {
-    let own = ["DrillVpcId=", "DrillSecurityGroup=sg-0123abcd"];
-    let (policies_of_own, template) = with_parameters(&own).expect("good parameters");
     let group = |template: &Value| {
         let substitutions = &template["Resources"]["DrillFleetStateMachine"]["Properties"]["DefinitionSubstitutions"];
         substitutions["OwnSecurityGroup"].clone()
     };
+    let template = DESTINATION.rendered("template.json");
     assert_eq!(group(&template), "sg-0123abcd");
-    assert!(sids(&policies_of_own["DrillFleet"]).contains("ReadSecurityGroup"));
+    assert!(sids(&policies()["DrillFleet"]).contains("ReadSecurityGroup"));
     assert_eq!(template["Resources"].get("ClosedSecurityGroup"), None);
-    assert_eq!(
-        variables(&template, "StartRestore")["DRILL_SECURITY_GROUP"],
-        "sg-0123abcd"
-    );
 
-    assert_eq!(group(&DESTINATION.rendered("template.json")), "");
-    assert!(!sids(&policies()["DrillFleet"]).contains("ReadSecurityGroup"));
+    let (policies, template) = with_parameters(&MADE_BY_STACK).expect("good parameters");
+    assert_eq!(group(&template), "");
+    assert!(!sids(&policies["DrillFleet"]).contains("ReadSecurityGroup"));
 }
 
 /// The environment of a function.
@@ -431,7 +430,8 @@ fn variables<'a>(template: &'a Value, function: &str) -> &'a Value {
 #[test]
 fn every_function_gets_the_same_variables_and_without_drills_no_place_to_restore_into() {
     for (parameters, groups) in [
-        (&[][..], ["drills", "sg-0123456789abcdef0"]),
+        (&[][..], ["drills", "sg-0123abcd"]),
+        (&MADE_BY_STACK, ["drills", "sg-0123456789abcdef0"]),
         // What is given, and off.
         (&["Drills=false"], ["", ""]),
         (&OFF, ["", ""]),
@@ -507,7 +507,7 @@ fn the_security_group_of_the_stack_lets_nothing_out_and_in_only_the_check_functi
         let (_, template) = with_parameters(parameters).expect("good parameters");
         template["Resources"]["ClosedSecurityGroup"]["Properties"].clone()
     };
-    let with_function = group(&[]);
+    let with_function = group(&MADE_BY_STACK);
     let out = json!([{ "IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "Nothing" }]);
     assert_eq!(with_function["SecurityGroupEgress"], out);
     let [only] = entries(&with_function["SecurityGroupIngress"]) else {
@@ -516,7 +516,7 @@ fn the_security_group_of_the_stack_lets_nothing_out_and_in_only_the_check_functi
     assert_eq!(only["SourceSecurityGroupId"], "sg-0fedcba9876543210");
     assert!(only.get("CidrIp").is_none(), "{only}");
 
-    let without = group(&["CheckFunctionSecurityGroup="]);
+    let without = group(&[&MADE_BY_STACK[..], &["CheckFunctionSecurityGroup="]].concat());
     assert_eq!(without["SecurityGroupEgress"], out);
     assert_eq!(without.get("SecurityGroupIngress"), None);
 }
@@ -557,9 +557,12 @@ fn each_rule_refuses_what_it_is_there_for_and_says_what_to_do() {
             &["DrillSubnetGroup="],
             "DrillsHaveNetwork: Drills need DrillSubnetGroup.",
         ),
-        (&["DrillVpcId="], "DrillsHaveNetwork: Drills need DrillVpcId, in which"),
         (
-            &["DrillSecurityGroup=sg-0123abcd"],
+            &["DrillSecurityGroup="],
+            "DrillsHaveNetwork: Drills need DrillVpcId, in which",
+        ),
+        (
+            &["DrillVpcId=vpc-0123abcd"],
             "OneSecurityGroup: Give DrillVpcId or DrillSecurityGroup, not both.",
         ),
         (
@@ -574,8 +577,8 @@ fn each_rule_refuses_what_it_is_there_for_and_says_what_to_do() {
         assert!(refused.contains(said), "{parameters:?}: {refused}");
     }
     // Without drills no network is needed.
-    assert!(with_parameters(&["Drills=false", "DrillSubnetGroup=", "DrillVpcId="]).is_ok());
-    assert!(with_parameters(&["DrillVpcId=", "DrillSecurityGroup=sg-0123abcd"]).is_ok());
+    assert!(with_parameters(&OFF).is_ok());
+    assert!(with_parameters(&MADE_BY_STACK).is_ok());
     assert!(with_parameters(&["NotificationEmail=a@example.com"]).is_ok());
 }
 

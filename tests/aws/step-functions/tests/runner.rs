@@ -141,7 +141,7 @@ fn the_cause_of_a_nested_execution_is_cut_where_aws_cuts_it() {
     assert!((32_760..=32_768).contains(&failure.cause.expect("a cause").len()));
 }
 
-/// A clock on which so many seconds pass, and then no more.
+/// A clock that stops after this many seconds.
 struct Passing(u64);
 
 impl Clock for Passing {
