@@ -234,7 +234,8 @@ def test_what_needs_no_account_asks_none(snapferry):
     snapferry("completions", "none", expect=1, **nobody)
     snapferry("status", "--nonsense", expect=1, **nobody)
     snapferry(expect=1, **nobody)
-    for command in ("status", "copies", "plan", "run", "audit", "restore-command", "restore-plan", "completions", "man"):
+    others = ("restore-command", "restore-plan", "completions", "man")
+    for command in ("status", "copies", "plan", "run", "audit", *others):
         said = snapferry(command, "--help", expect=0, **nobody).stdout
         assert "Examples:\n  snapferry " in said, command
     assert "ObjectiveHours" in snapferry("status", "--help", expect=0, **nobody).stdout
