@@ -15,8 +15,9 @@ INSTALLED := $(VENV)/.installed$(subst /,-,$(CURDIR))
 LOCAL_CLOUD := $(BIN)/python -m local_cloud
 REQUIREMENTS := tests/aws/local-cloud/requirements.txt
 TEMPLATE := infra/template.yaml
+TEMPLATES := $(TEMPLATE) infra/destination.yaml
 LINTERS := .venv-lint
-MACHINES := target/rendered/copy-fleet.asl.json target/rendered/copy-snapshot.asl.json
+MACHINES := $(addprefix target/rendered/,copy-fleet.asl.json copy-snapshot.asl.json destination/drill-fleet.asl.json destination/drill-copy.asl.json)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo screenshot test test-rust worlds simulate scale test-python bench lint format build release reproducible render scenario local-up local-down local-env local-status clean prerequisites ready programs
@@ -90,8 +91,8 @@ lint: render $(LINTERS)/.installed ## Run the linters of Rust, Python, the templ
 	PATH="$(CURDIR)/$(BIN):$$PATH" cargo deny --workspace check licenses bans sources
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(LINTERS)/bin/cfn-lint $(TEMPLATE)
-	AWS_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(LINTERS)/bin/sam validate --lint --template $(TEMPLATE)
+	$(LINTERS)/bin/cfn-lint $(TEMPLATES)
+	for template in $(TEMPLATES); do AWS_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(LINTERS)/bin/sam validate --lint --template $$template || exit 1; done
 	$(LINTERS)/bin/statelint --eval-jsonata $(MACHINES)
 	for machine in $(MACHINES); do $(LINTERS)/node_modules/.bin/asl-validator --json-path $$machine || exit 1; done
 	$(LINTERS)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -102,7 +103,7 @@ format: $(INSTALLED) ## Format the Rust and the Python code.
 	cargo fmt --all
 	$(BIN)/ruff format
 
-render: $(INSTALLED) ## Write the template and the state machines with their parameters filled in to target/rendered.
+render: $(INSTALLED) ## Write the templates and the state machines with their parameters filled in to target/rendered.
 	@$(BIN)/python tests/deployment/render.py
 
 build: $(INSTALLED) ## Build what `sam deploy` deploys (ARCH=arm64 for Graviton).

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows what the template becomes once its parameters are known.
+"""Shows what the templates become once their parameters are known.
 
 Linters, tests and readers need the state machines with their placeholders filled in, and the policies of each role
 without intrinsic functions. This resolves infra/template.yaml for given parameter values, offline, and writes
@@ -9,6 +9,9 @@ without intrinsic functions. This resolves infra/template.yaml for given paramet
   copy-snapshot.asl.json
   events.json               rules, their patterns or schedules, and what their targets receive
   template.json             parameters as declared, resources and outputs resolved
+
+and the same for infra/destination.yaml, with drill-fleet and drill-copy, to the directory destination beside them: with
+drills, a network and a check function, so that everything it can have is there.
 
 What a deployment chooses itself (the names of roles, of functions and of the queue) is made up: that of a function from
 its binary, and the others from the logical ids.
@@ -35,9 +38,14 @@ examples:
       the same for another partition
   render.py --parameter KeepCopies=7 --parameter DestinationKmsKey=alias/copies
       with other parameter values
+  render.py --template infra/destination.yaml --parameter Drills=false --output /tmp/watch
+      only that template, with other parameter values
 """
 
 Json = Any
+
+TEMPLATE = ROOT / "infra" / "template.yaml"
+DESTINATION = ROOT / "infra" / "destination.yaml"
 
 NO_VALUE = object()
 """What `Ref: AWS::NoValue` returns: the list or the map that it stands in goes without it."""
@@ -78,14 +86,14 @@ def parameter_values(template: Json, given: dict[str, str]) -> dict[str, str]:
 class Renderer:
     """Replaces the intrinsic functions of one template by what they return."""
 
-    def __init__(self, template: Json, parameters: dict[str, str], source_region: str, account: str, stack: str):
-        partition = partition_of(source_region)
+    def __init__(self, template: Json, parameters: dict[str, str], region: str, account: str, stack: str):
+        partition = partition_of(region)
         self.template = template
         self.values: dict[str, Json] = parameters | {
             "AWS::AccountId": account,
             "AWS::Partition": partition,
             "AWS::NoValue": NO_VALUE,
-            "AWS::Region": source_region,
+            "AWS::Region": region,
             "AWS::StackName": stack,
             "AWS::URLSuffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
         }
@@ -112,6 +120,8 @@ class Renderer:
                 return value in values
             if name == "Fn::Not":
                 return not self.resolve(argument)[0]
+            if name == "Fn::Or":
+                return any(self.resolve(argument))
             if name == "Fn::If":
                 # Both branches are resolved, so that neither holds what CloudFormation might refuse.
                 taken, other = (self.resolve(branch) for branch in argument[1:])
@@ -125,6 +135,19 @@ class Renderer:
                 raise TemplateError(f"render.py does not know {name}: add it to Renderer.resolve.")
         resolved = {key: self.resolve(value) for key, value in node.items()}
         return {key: value for key, value in resolved.items() if value is not NO_VALUE}
+
+    def made(self, part: Json) -> Json:
+        """The resources or the outputs that are made: those without a condition, and those whose condition holds."""
+        return {name: one for name, one in part.items() if "Condition" not in one or self.condition(one["Condition"])}
+
+    def check(self, rules: Json) -> None:
+        """The template's rules about its parameters, as CloudFormation holds them before it makes anything."""
+        for name, rule in rules.items():
+            if not self.resolve(rule.get("RuleCondition", True)):
+                continue
+            for assertion in rule["Assertions"]:
+                if not self.resolve(assertion["Assert"]):
+                    raise TemplateError(f"{name}: {assertion['AssertDescription']}")
 
     def condition(self, name: str) -> bool:
         """One of the template's conditions."""
@@ -169,8 +192,10 @@ class Renderer:
         return self.made_up(name)
 
     def attribute(self, name: str, attribute: str) -> str:
-        """Fn::GetAtt: ARNs, and the name of a queue."""
+        """Fn::GetAtt: ARNs, the name of a queue, and the id of a security group."""
         kind, properties = self.resource(name)
+        if (kind, attribute) == ("AWS::EC2::SecurityGroup", "GroupId"):
+            return "sg-0123456789abcdef0"
         if (kind, attribute) == ("AWS::SQS::Queue", "QueueName"):
             return self.made_up(name)
         of_kind = {
@@ -224,15 +249,12 @@ def with_globals(template: Json) -> Json:
     return template
 
 
-def render(template_path: Path, given: dict[str, str], source_region: str, account: str, stack: str) -> dict[str, str]:
-    """The text of each rendered file, by file name."""
+def render(template_path: Path, given: dict[str, str], region: str, account: str, stack: str) -> dict[str, str]:
+    """The text of each rendered file, by file name, of a stack in this region."""
     template = with_globals(yaml_parse(template_path.read_text(encoding="utf-8")))
-    renderer = Renderer(template, parameter_values(template, given), source_region, account, stack)
-    for name, rule in template.get("Rules", {}).items():
-        for assertion in rule["Assertions"]:
-            if not renderer.resolve(assertion["Assert"]):
-                raise TemplateError(f"{name}: {assertion['AssertDescription']}")
-    resolved = renderer.resolve({key: template[key] for key in ("Resources", "Outputs")})
+    renderer = Renderer(template, parameter_values(template, given), region, account, stack)
+    renderer.check(template.get("Rules", {}))
+    resolved = renderer.resolve({key: renderer.made(template[key]) for key in ("Resources", "Outputs")})
     resources = resolved["Resources"]
 
     policies, events, files = {}, {}, {}
@@ -275,38 +297,69 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--source-region", default="us-east-1", help="region of the databases and the stack [%(default)s]"
-    )
+    parser.add_argument("--source-region", default="us-east-1", help="region of the databases [%(default)s]")
     parser.add_argument("--destination-region", default="eu-west-1", help="region of the copies [%(default)s]")
     parser.add_argument("--account", default="123456789012", help="account number [%(default)s]")
-    parser.add_argument("--stack-name", default="snapferry", help="name of the stack [%(default)s]")
+    parser.add_argument("--stack-name", default="snapferry", help="name of either stack [%(default)s]")
     parser.add_argument(
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help="another template parameter; repeatable"
     )
-    parser.add_argument("--template", type=Path, default=ROOT / "infra" / "template.yaml", help="[infra/template.yaml]")
+    parser.add_argument("--template", type=Path, help="only this one [infra/template.yaml and infra/destination.yaml]")
     parser.add_argument(
         "--output", type=Path, default=ROOT / "target" / "rendered", help="directory to write to [target/rendered]"
     )
     options = parser.parse_args()
 
-    region = options.destination_region
-    key = f"arn:{partition_of(region)}:kms:{region}:{options.account}:key/11111111-2222-3333-4444-555555555555"
-    given = {"DestinationRegion": region, "DestinationKmsKey": key}
+    source, destination = options.source_region, options.destination_region
+    key = (
+        f"arn:{partition_of(destination)}:kms:{destination}:{options.account}:key/11111111-2222-3333-4444-555555555555"
+    )
+    check = f"arn:{partition_of(destination)}:lambda:{destination}:{options.account}:function:check-orders"
+    of_template = {
+        TEMPLATE: (source, {"DestinationRegion": destination, "DestinationKmsKey": key}),
+        DESTINATION: (
+            destination,
+            {
+                "SourceRegion": source,
+                "Drills": "true",
+                "DrillSubnetGroup": "drills",
+                "DrillVpcId": "vpc-0123456789abcdef0",
+                "CheckFunctionArn": check,
+                "CheckFunctionSecurityGroup": "sg-0fedcba9876543210",
+            },
+        ),
+    }
+    outputs = {TEMPLATE: options.output, DESTINATION: options.output / "destination"}
+    if options.template:
+        path = options.template.resolve()
+        if path not in of_template:
+            parser.error(f"--template {options.template}: it is neither infra/template.yaml nor infra/destination.yaml")
+        outputs = {path: options.output}
+    assigned = {}
     for assignment in options.parameter:
         name, equals, value = assignment.partition("=")
         if not equals:
             parser.error(f"--parameter {assignment}: write it as NAME=VALUE")
-        given[name] = value
+        assigned[name] = value
 
     try:
-        files = render(options.template, given, options.source_region, options.account, options.stack_name)
+        declared = {path: yaml_parse(path.read_text(encoding="utf-8"))["Parameters"] for path in outputs}
+        for name in assigned:
+            if not any(name in parameters for parameters in declared.values()):
+                known = sorted({one for parameters in declared.values() for one in parameters})
+                raise TemplateError(f"{name} is not a parameter of the template. It has {', '.join(known)}.")
+        rendered = {}
+        for path, directory in outputs.items():
+            region, given = of_template[path]
+            given = given | {name: value for name, value in assigned.items() if name in declared[path]}
+            rendered[directory] = render(path, given, region, options.account, options.stack_name)
     except TemplateError as error:
         print(f"render.py: {error}", file=sys.stderr)
         return 1
-    options.output.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (options.output / name).write_text(text, encoding="utf-8")
+    for directory, files in rendered.items():
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (directory / name).write_text(text, encoding="utf-8")
     return 0
 
 

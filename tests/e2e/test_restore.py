@@ -20,7 +20,7 @@ PLACEHOLDERS = {
     "INSTANCE_CLASS": "db.r6g.large",
     "INSTANCE_PROFILE": "AWSRDSCustom",
 }
-"""What the reader of the commands has to fill in. The simulator knows no subnets and no security groups."""
+"""What the reader of the commands has to fill in. The simulator takes any name where a scenario lists no groups."""
 
 
 def restore(cloud: LocalCloud, stack: str, database: str, programs: Path) -> None:

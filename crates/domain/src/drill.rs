@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Number, Value};
 
 use crate::drill_proof::Passed;
@@ -184,7 +184,7 @@ pub struct Restore {
     /// Whether a cluster gets an instance.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub with_instance: bool,
-    /// How long to wait before the next look.
+    /// How long to wait before the next poll.
     pub wait: RestoreWait,
     /// When it was first seen to be usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -200,7 +200,7 @@ pub struct Restore {
     pub check: Option<CheckRequest>,
 }
 
-/// The wait before the next look at a restore.
+/// The wait before the next poll of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreWait {
@@ -256,11 +256,16 @@ pub struct Drill {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
     /// What the operator's function answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+}
+
+/// An answer of `null` is an answer.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

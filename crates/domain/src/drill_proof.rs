@@ -21,7 +21,7 @@ pub struct Passed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DrillProof {
-    /// When it ended.
+    /// When it began.
     pub time: Timestamp,
     /// How it ended.
     pub outcome: DrillOutcome,

@@ -71,6 +71,22 @@ metrics! {
     RESTORABILITY_UNKNOWN = "RestorabilityUnknown" in "Count";
     /// Manual snapshots of the destination region, as a part of what it may hold.
     SNAPSHOT_QUOTA_USE = "SnapshotQuotaUse" in "Percent";
+    /// Marked drill databases that exist.
+    DRILL_DATABASES = "DrillDatabases" in "Count";
+    /// Those of them that should have been gone before the last sweep.
+    DRILL_DATABASES_OVERDUE = "DrillDatabasesOverdue" in "Count";
+    /// Databases that are named like a drill's and have no mark, so that nobody deletes them.
+    UNMARKED_DRILL_DATABASES = "UnmarkedDrillDatabases" in "Count";
+    /// Last snapshots that AWS made of drill clusters, and nobody deletes.
+    RETAINED_DRILL_SNAPSHOTS = "RetainedDrillSnapshots" in "Count";
+    /// Databases whose last drill failed: the copy could not be restored, or was not what it should be.
+    DRILLS_FAILED = "DrillsFailed" in "Count";
+    /// The longest of the last drills of all databases, in minutes from the request until the database could be used.
+    RESTORE_MINUTES = "RestoreMinutes" in "None";
+    /// Days since the last drill that passed, of the database for which they are the most.
+    DRILL_AGE_DAYS = "DrillAgeDays" in "None";
+    /// Databases of which no drill has ever passed.
+    DATABASES_NOT_DRILLED = "DatabasesNotDrilled" in "Count";
 }
 
 /// A duration in the unit of the ages.

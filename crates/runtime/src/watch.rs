@@ -1,9 +1,14 @@
 //! What a function of the stack in the destination region works with.
 
+use std::cell::RefCell;
+
 use aws_config::SdkConfig;
 use domain::error::Error;
+use domain::kind::DatabaseKind;
+use domain::newest_copies::{Databases, Gathered};
 use domain::ownership::Owner;
 use domain::watch_settings::WatchSettings;
+use jiff::{SignedDuration, Timestamp};
 use rds::Rds;
 
 use crate::connection;
@@ -34,6 +39,20 @@ impl Watch {
             rds,
             meter: Meter::silent(),
         }
+    }
+
+    /// The databases that have copies of ours, each with its newest verified one.
+    pub async fn databases(&self, now: Timestamp) -> Result<Databases, Error> {
+        let gathered = RefCell::new(Gathered::default());
+        let keep = |snapshot| -> Option<()> {
+            gathered.borrow_mut().add(&self.owner, snapshot);
+            None
+        };
+        for kind in DatabaseKind::ALL {
+            self.rds.scan_manual_snapshots(kind, keep).await?;
+        }
+        let objective = SignedDuration::from_hours(i64::from(self.settings.objective_hours));
+        Ok(gathered.into_inner().into_databases(now, objective))
     }
 
     /// The same, measuring with `meter`.

@@ -7,6 +7,7 @@
 
 mod coverage;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -14,8 +15,88 @@ use step_functions::{StateMachine, entries};
 
 pub use coverage::Coverage;
 
-/// The two state machines, by file name.
+/// The two state machines that copy, by file name.
 pub const MACHINES: [&str; 2] = ["copy-fleet", "copy-snapshot"];
+
+/// Those of the drills, which are deployed in the destination region.
+pub const DRILL_MACHINES: [&str; 2] = ["drill-fleet", "drill-copy"];
+
+/// All of them.
+pub const ALL_MACHINES: [&str; 4] = ["copy-fleet", "copy-snapshot", "drill-fleet", "drill-copy"];
+
+/// A template, and what belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stack {
+    /// Its file.
+    pub template: &'static str,
+    /// Where `make render` writes it to, below `target/rendered`.
+    pub directory: &'static str,
+    /// The region in which it is rendered.
+    pub region: &'static str,
+    /// Its state machines, by file name.
+    pub machines: [&'static str; 2],
+    /// Its functions, by crate.
+    pub functions: [&'static str; 5],
+}
+
+/// The stack of the source region, which copies.
+pub const SOURCE: Stack = Stack {
+    template: "infra/template.yaml",
+    directory: "",
+    region: "us-east-1",
+    machines: MACHINES,
+    functions: [
+        "list-targets",
+        "find-latest-snapshot",
+        "start-copy",
+        "check-copy-status",
+        "prune-old",
+    ],
+};
+
+/// The stack of the destination region, which watches and drills.
+pub const DESTINATION: Stack = Stack {
+    template: "infra/destination.yaml",
+    directory: "destination/",
+    region: "eu-west-1",
+    machines: DRILL_MACHINES,
+    functions: [
+        "measure-copies",
+        "plan-drills",
+        "start-restore",
+        "check-restore",
+        "end-restore",
+    ],
+};
+
+/// Both stacks.
+pub const STACKS: [Stack; 2] = [SOURCE, DESTINATION];
+
+impl Stack {
+    /// A rendered file of this stack.
+    ///
+    /// # Panics
+    /// When it is missing: then `make render` must be run.
+    #[must_use]
+    pub fn rendered(&self, name: &str) -> Value {
+        rendered(&format!("{}{name}", self.directory))
+    }
+
+    /// The properties of its resources of one type, by logical id.
+    ///
+    /// # Panics
+    /// When the template has no resources.
+    #[must_use]
+    pub fn resources_of(&self, kind: &str) -> BTreeMap<String, Value> {
+        let template = self.rendered("template.json");
+        let resources = template["Resources"].as_object().expect("resources");
+        resources
+            .iter()
+            .filter(|(_, resource)| resource["Type"] == kind)
+            .map(|(name, resource)| (name.clone(), resource["Properties"].clone()))
+            .collect()
+    }
+}
 
 /// The root of the repository.
 #[must_use]
@@ -48,7 +129,9 @@ pub fn rendered(name: &str) -> Value {
 /// A state machine with its placeholders filled in.
 #[must_use]
 pub fn machine(name: &str) -> Value {
-    rendered(&format!("{name}.asl.json"))
+    let stack = STACKS.iter().find(|stack| stack.machines.contains(&name));
+    let directory = stack.map_or("", |stack| stack.directory);
+    rendered(&format!("{directory}{name}.asl.json"))
 }
 
 /// The same for the runner.

@@ -1,8 +1,9 @@
 //! The documents against the code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use deployment::{DESTINATION, STACKS};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -252,14 +253,51 @@ fn the_handbook_has_every_error_parameter_metric_and_alarm_and_no_other() {
         of_section("Change a parameter"),
         parameters(&template).collect::<BTreeSet<&str>>()
     );
-    let resources = template["Resources"].as_object().expect("resources").values();
-    let alarms: BTreeSet<String> = resources
-        .filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm")
-        .filter_map(|alarm| alarm["Properties"]["AlarmName"].as_str())
+    let alarms: BTreeSet<String> = STACKS
+        .iter()
+        .flat_map(|stack| stack.resources_of("AWS::CloudWatch::Alarm"))
+        .filter_map(|(_, alarm)| alarm["AlarmName"].as_str().map(str::to_owned))
         .map(|name| name.replacen("snapferry", "<stack>", 1))
         .collect();
     let named: BTreeSet<String> = of_section("Alarms").into_iter().map(str::to_owned).collect();
     assert_eq!(named, alarms);
+}
+
+#[test]
+fn every_parameter_of_the_destination_stack_is_described_with_its_default() {
+    let description = read("docs/parameters.md");
+    let section = description
+        .split("\n## The destination stack\n")
+        .nth(1)
+        .expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let defaults: BTreeMap<&str, &str> = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let mut cells = line.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));
+            (cells.next().unwrap_or_default(), cells.next().unwrap_or_default())
+        })
+        .collect();
+    let template = DESTINATION.rendered("template.json");
+    let declared: BTreeMap<&str, String> = template["Parameters"]
+        .as_object()
+        .expect("parameters")
+        .iter()
+        .map(|(name, parameter)| {
+            let default = &parameter["Default"];
+            let shown = default.as_str().map(str::to_owned);
+            (
+                name.as_str(),
+                shown.unwrap_or_else(|| default.to_string()).replace("null", ""),
+            )
+        })
+        .collect();
+    let declared: BTreeMap<&str, &str> = declared
+        .iter()
+        .map(|(name, default)| (*name, default.as_str()))
+        .collect();
+    assert_eq!(defaults, declared);
 }
 
 #[test]

@@ -4,29 +4,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deployment::rendered;
+use deployment::{DESTINATION, SOURCE, STACKS, Stack, rendered};
 use runtime::metrics::Metric;
 use runtime::metrics::NAMESPACE;
 use serde_json::{Value, json};
 use step_functions::entries;
 
-const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:snapferry-AlertsTopic";
-
-fn resources(kind: &str) -> BTreeMap<String, Value> {
-    let template = rendered("template.json");
-    let all = template["Resources"].as_object().expect("resources").clone();
-    all.into_iter()
-        .filter(|(_, resource)| resource["Type"] == kind)
-        .map(|(name, resource)| (name, resource["Properties"].clone()))
-        .collect()
+fn topic(stack: Stack) -> String {
+    format!("arn:aws:sns:{}:123456789012:snapferry-AlertsTopic", stack.region)
 }
 
-fn alarms() -> BTreeMap<String, Value> {
-    resources("AWS::CloudWatch::Alarm")
+fn alarms(stack: Stack) -> BTreeMap<String, Value> {
+    stack.resources_of("AWS::CloudWatch::Alarm")
 }
 
-fn dashboard() -> Value {
-    let dashboard = &resources("AWS::CloudWatch::Dashboard")["Dashboard"];
+fn dashboard(stack: Stack) -> Value {
+    let dashboard = &stack.resources_of("AWS::CloudWatch::Dashboard")["Dashboard"];
     serde_json::from_str(dashboard["DashboardBody"].as_str().expect("text")).expect("JSON")
 }
 
@@ -68,8 +61,17 @@ fn dimensions(alarm: &Value) -> Vec<(&str, &str)> {
 
 #[test]
 fn every_alarm_watches_a_metric_that_exists_with_the_dimensions_that_it_has() {
-    for (name, alarm) in alarms() {
-        assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{name} notifies nobody");
+    for (stack, (name, alarm)) in STACKS
+        .into_iter()
+        .flat_map(|stack| alarms(stack).into_iter().map(move |one| (stack, one)))
+    {
+        for actions in ["AlarmActions", "OKActions"] {
+            assert_eq!(
+                alarm[actions],
+                json!([topic(stack)]),
+                "{name} notifies nobody: {actions}"
+            );
+        }
         let said = alarm["AlarmDescription"].as_str().expect("a description");
         assert!(said.contains(". "), "{name} does not say what to do: {said}");
         if name == "FailedRunsAlarm" {
@@ -93,8 +95,16 @@ fn every_alarm_watches_a_metric_that_exists_with_the_dimensions_that_it_has() {
 /// m11: a run that is stopped, or times out, copies no more than one that fails.
 #[test]
 fn a_run_that_does_not_succeed_sets_off_the_alarm_however_it_ends() {
-    let alarm = &alarms()["FailedRunsAlarm"];
-    let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet";
+    for stack in STACKS {
+        let machine = format!(
+            "arn:aws:states:{}:123456789012:stateMachine:snapferry-{}",
+            stack.region, stack.machines[0]
+        );
+        assert_every_end_but_success_sets_it_off(&alarms(stack)["FailedRunsAlarm"], &machine);
+    }
+}
+
+fn assert_every_end_but_success_sets_it_off(alarm: &Value, machine: &str) {
     let mut watched = BTreeMap::new();
     let mut sum = String::new();
     for metric in entries(&alarm["Metrics"]) {
@@ -138,38 +148,65 @@ fn a_run_that_does_not_succeed_sets_off_the_alarm_however_it_ends() {
 
 #[test]
 fn the_alarm_of_the_recovery_points_goes_off_when_nothing_is_measured() {
-    let alarm = &alarms()["RecoveryPointAlarm"];
-    assert_eq!(alarm["MetricName"], Metric::OLDEST_RECOVERY_POINT_AGE.name);
-    assert_eq!(alarm["TreatMissingData"], "breaching");
-    assert_eq!(
-        (&alarm["Statistic"], &alarm["ComparisonOperator"]),
-        (&json!("Maximum"), &json!("GreaterThanThreshold"))
-    );
-    assert_eq!(alarm["Threshold"], "26", "the parameter ObjectiveHours");
-    assert_eq!(alarm["OKActions"], json!([TOPIC]));
-    // It is measured once a period, and one period may stay empty.
-    let rule = &rendered("events.json")["MeasureRule"];
-    assert_eq!(rule["ScheduleExpression"], "rate(1 hour)");
-    assert_eq!(alarm["Period"], 3600);
-    assert!(alarm["DatapointsToAlarm"].as_u64() > Some(1));
-    assert!(alarm["EvaluationPeriods"].as_u64() >= alarm["DatapointsToAlarm"].as_u64());
+    for stack in STACKS {
+        let alarm = &alarms(stack)["RecoveryPointAlarm"];
+        assert_eq!(alarm["MetricName"], Metric::OLDEST_RECOVERY_POINT_AGE.name);
+        assert_eq!(alarm["TreatMissingData"], "breaching");
+        assert_eq!(
+            (&alarm["Statistic"], &alarm["ComparisonOperator"]),
+            (&json!("Maximum"), &json!("GreaterThanThreshold"))
+        );
+        assert_eq!(alarm["Threshold"], "26", "the parameter ObjectiveHours");
+        // It is measured once a period, and one period may stay empty.
+        let rule = &stack.rendered("events.json")["MeasureRule"];
+        assert_eq!(rule["ScheduleExpression"], "rate(1 hour)");
+        assert_eq!(alarm["Period"], 3600);
+        assert!(alarm["DatapointsToAlarm"].as_u64() > Some(1));
+        assert!(alarm["EvaluationPeriods"].as_u64() >= alarm["DatapointsToAlarm"].as_u64());
+    }
 }
 
 #[test]
 fn each_quota_has_its_alarm_at_80_percent_and_missing_data_sets_off_no_other_alarm() {
-    let alarms = alarms();
+    let quotas = alarms(SOURCE);
     for (name, kind) in [("InstanceQuotaAlarm", "instance"), ("ClusterQuotaAlarm", "cluster")] {
-        let alarm = &alarms[name];
+        let alarm = &quotas[name];
         assert_eq!(alarm["MetricName"], Metric::SNAPSHOT_QUOTA_USE.name);
         assert_eq!(dimensions(alarm)[1], ("Kind", kind));
         assert_eq!(alarm["Threshold"], 80);
     }
-    let breaching: Vec<&String> = alarms
-        .iter()
-        .filter(|(_, alarm)| alarm["TreatMissingData"] == "breaching")
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(breaching, ["RecoveryPointAlarm"]);
+    for stack in STACKS {
+        let alarms = alarms(stack);
+        let breaching: Vec<&String> = alarms
+            .iter()
+            .filter(|(_, alarm)| alarm["TreatMissingData"] == "breaching")
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(breaching, ["RecoveryPointAlarm"]);
+    }
+}
+
+#[test]
+fn what_must_never_be_there_sets_off_an_alarm_as_soon_as_it_is_measured() {
+    let alarms = alarms(DESTINATION);
+    for (name, metric) in [
+        ("UnrestorableCopiesAlarm", Metric::UNRESTORABLE_COPIES),
+        ("OverdueDrillsAlarm", Metric::DRILL_DATABASES_OVERDUE),
+        ("UnmarkedDrillsAlarm", Metric::UNMARKED_DRILL_DATABASES),
+        ("RetainedSnapshotsAlarm", Metric::RETAINED_DRILL_SNAPSHOTS),
+        ("FailedDrillsAlarm", Metric::DRILLS_FAILED),
+    ] {
+        let alarm = &alarms[name];
+        assert_eq!(alarm["MetricName"], metric.name, "{name}");
+        assert_eq!(
+            (&alarm["Statistic"], &alarm["Threshold"], &alarm["EvaluationPeriods"]),
+            (&json!("Maximum"), &json!(0), &json!(1)),
+            "{name}"
+        );
+    }
+    let silent = &alarms["SilentDrillsAlarm"];
+    assert_eq!(silent["MetricName"], Metric::DRILL_AGE_DAYS.name);
+    assert_eq!(silent["Threshold"], "90", "the parameter DrillAgeLimitDays");
 }
 
 #[test]
@@ -182,7 +219,7 @@ fn what_is_measured_hourly_is_measured_by_list_targets_which_the_rule_may_invoke
     assert_eq!(target["Arn"], function);
     let input: Value = serde_json::from_str(target["Input"].as_str().expect("an input")).expect("JSON");
     assert_eq!(input["run"], json!({ "execution": "measure", "arn": "measure" }));
-    let permission = &resources("AWS::Lambda::Permission")["MeasurePermission"];
+    let permission = &SOURCE.resources_of("AWS::Lambda::Permission")["MeasurePermission"];
     assert_eq!(permission["Action"], "lambda:InvokeFunction");
     assert_eq!(permission["Principal"], "events.amazonaws.com");
     assert_eq!(
@@ -193,11 +230,14 @@ fn what_is_measured_hourly_is_measured_by_list_targets_which_the_rule_may_invoke
 
 #[test]
 fn the_dashboard_shows_every_metric_and_none_that_does_not_exist() {
-    let dashboard = dashboard();
     let mut shown: BTreeSet<String> = BTreeSet::new();
-    for widget in entries(&dashboard["widgets"]) {
-        let region = &widget["properties"]["region"];
-        assert!(widget["type"] == "text" || *region == "us-east-1", "{widget}");
+    let widgets = |stack: Stack| entries(&dashboard(stack)["widgets"]).to_vec();
+    for (stack, widget) in STACKS
+        .into_iter()
+        .flat_map(|stack| widgets(stack).into_iter().map(move |one| (stack, one)))
+    {
+        let (widget, region) = (&widget, &widget["properties"]["region"]);
+        assert!(widget["type"] == "text" || *region == stack.region, "{widget}");
         for metric in metrics_of(widget) {
             if metric[0] == NAMESPACE {
                 assert_eq!(metric[2..4], ["Stack", "snapferry"], "{metric:?}");
@@ -218,20 +258,18 @@ fn the_dashboard_shows_every_metric_and_none_that_does_not_exist() {
             }
         }
     }
-    // What only the stack in the destination region measures is on its own dashboard.
-    let of_the_watch = [
-        Metric::DATABASES_LEFT_BEHIND,
-        Metric::UNRESTORABLE_COPIES,
-        Metric::RESTORABILITY_UNKNOWN,
-    ];
-    let all = Metric::ALL.iter().filter(|metric| !of_the_watch.contains(metric));
-    let all: BTreeSet<String> = all.map(|metric| metric.name.to_owned()).collect();
+    let all: BTreeSet<String> = Metric::ALL.iter().map(|metric| metric.name.to_owned()).collect();
     assert_eq!(shown, all);
 }
 
 #[test]
 fn no_widget_covers_another_and_all_are_within_24_columns() {
-    let dashboard = dashboard();
+    for stack in STACKS {
+        assert_widgets_fit(&dashboard(stack));
+    }
+}
+
+fn assert_widgets_fit(dashboard: &Value) {
     let mut taken = BTreeSet::new();
     for widget in entries(&dashboard["widgets"]) {
         let number = |field: &str| widget[field].as_u64().unwrap_or_else(|| panic!("{field} of {widget}"));
@@ -246,25 +284,36 @@ fn no_widget_covers_another_and_all_are_within_24_columns() {
 
 #[test]
 fn only_cloudwatch_and_roles_of_this_account_publish_to_the_topic() {
-    let policy = &resources("AWS::SNS::TopicPolicy")["AlertsTopicPolicy"];
-    assert_eq!(policy["Topics"], json!([TOPIC]));
-    let [alarms, own, plain] = entries(&policy["PolicyDocument"]["Statement"]) else {
-        panic!("three statements")
-    };
-    // SNS3: not even they without TLS.
-    assert_eq!(
-        (&plain["Effect"], &plain["Principal"], &plain["Action"]),
-        (&json!("Deny"), &json!("*"), &json!("sns:Publish"))
-    );
-    assert_eq!(
-        plain["Condition"],
-        json!({ "Bool": { "aws:SecureTransport": "false" } })
-    );
-    assert_eq!(alarms["Principal"], json!({ "Service": "cloudwatch.amazonaws.com" }));
-    assert_eq!(
-        alarms["Condition"],
-        json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } })
-    );
-    assert_eq!(own["Principal"], json!({ "AWS": "arn:aws:iam::123456789012:root" }));
-    assert_eq!(own["Action"], "sns:Publish");
+    for stack in STACKS {
+        let policy = &stack.resources_of("AWS::SNS::TopicPolicy")["AlertsTopicPolicy"];
+        assert_eq!(policy["Topics"], json!([topic(stack)]));
+        let mut statements = entries(&policy["PolicyDocument"]["Statement"]).to_vec();
+        if stack.region == DESTINATION.region {
+            // Two rules report calls of others there.
+            let reports = statements.remove(1);
+            assert_eq!(reports["Principal"], json!({ "Service": "events.amazonaws.com" }));
+            let rules = ["TouchedCopiesRule", "TouchedKeysRule"]
+                .map(|rule| format!("arn:aws:events:{}:123456789012:rule/snapferry-{rule}", stack.region));
+            assert_eq!(reports["Condition"], json!({ "ArnEquals": { "aws:SourceArn": rules } }));
+        }
+        let [alarms, own, plain] = &statements[..] else {
+            panic!("three statements")
+        };
+        // SNS3: not even they without TLS.
+        assert_eq!(
+            (&plain["Effect"], &plain["Principal"], &plain["Action"]),
+            (&json!("Deny"), &json!("*"), &json!("sns:Publish"))
+        );
+        assert_eq!(
+            plain["Condition"],
+            json!({ "Bool": { "aws:SecureTransport": "false" } })
+        );
+        assert_eq!(alarms["Principal"], json!({ "Service": "cloudwatch.amazonaws.com" }));
+        assert_eq!(
+            alarms["Condition"],
+            json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } })
+        );
+        assert_eq!(own["Principal"], json!({ "AWS": "arn:aws:iam::123456789012:root" }));
+        assert_eq!(own["Action"], "sns:Publish");
+    }
 }

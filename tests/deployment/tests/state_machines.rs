@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use deployment::{MACHINES, State, machine, rendered, scopes, state, states, text};
+use deployment::{ALL_MACHINES, STACKS, State, machine, rendered, root, scopes, state, states, text};
 use domain::error::Error;
 use serde_json::Value;
 use step_functions::{StateMachine, entries};
@@ -45,16 +45,21 @@ const FINAL: &[&str] = &[
     "RdsError",
 ];
 
-const FUNCTIONS: [&str; 5] = [
+/// What the machines invoke: those of both stacks but `measure-copies`, which only a rule does.
+const FUNCTIONS: [&str; 9] = [
     "list-targets",
     "find-latest-snapshot",
     "start-copy",
     "check-copy-status",
     "prune-old",
+    "plan-drills",
+    "start-restore",
+    "check-restore",
+    "end-restore",
 ];
 
 fn for_each_state(check: impl Fn(&str, State)) {
-    for name in MACHINES {
+    for name in ALL_MACHINES {
         for state in states(&machine(name)) {
             check(&format!("{} of {name}", state.name), state);
         }
@@ -67,7 +72,7 @@ fn hours_to_seconds(hours: u64) -> u64 {
 
 #[test]
 fn the_runner_knows_every_field_of_the_machines() {
-    for name in MACHINES {
+    for name in ALL_MACHINES {
         let _ = StateMachine::new(name, machine(name));
     }
 }
@@ -82,7 +87,7 @@ fn every_state_has_a_comment_that_says_something() {
 
 #[test]
 fn every_next_state_exists_and_every_state_is_reached() {
-    for name in MACHINES {
+    for name in ALL_MACHINES {
         for scope in scopes(&machine(name)) {
             let names: BTreeSet<&str> = scope.states.iter().map(|state| state.name).collect();
             let mut reached = BTreeSet::from([scope.start_at]);
@@ -105,7 +110,7 @@ fn every_next_state_exists_and_every_state_is_reached() {
 
 #[test]
 fn no_two_states_of_a_machine_share_a_name() {
-    for name in MACHINES {
+    for name in ALL_MACHINES {
         let mut seen = BTreeSet::new();
         for state in states(&machine(name)) {
             assert!(seen.insert(state.name.to_owned()), "{} of {name}", state.name);
@@ -161,10 +166,13 @@ fn every_choice_has_a_default_and_every_fail_an_error_and_a_cause() {
 
 #[test]
 fn every_map_runs_inline_as_many_at_once_as_the_stack_sets() {
-    let template = rendered("template.json");
-    let machine = machine("copy-fleet");
-    for (map, concurrency) in [("Instances", "InstanceConcurrency"), ("Clusters", "ClusterConcurrency")] {
-        let default = &template["Parameters"][concurrency]["Default"];
+    for (file, fleet, map, concurrency) in [
+        ("template.json", "copy-fleet", "Instances", "InstanceConcurrency"),
+        ("template.json", "copy-fleet", "Clusters", "ClusterConcurrency"),
+        ("destination/template.json", "drill-fleet", "Drills", "DrillConcurrency"),
+    ] {
+        let default = &rendered(file)["Parameters"][concurrency]["Default"];
+        let machine = machine(fleet);
         let definition = state(&machine, map).definition;
         assert_eq!(definition["MaxConcurrency"], format!("{{% $number('{default}') %}}"));
         assert_eq!(definition["ItemProcessor"]["ProcessorConfig"]["Mode"], "INLINE");
@@ -173,11 +181,9 @@ fn every_map_runs_inline_as_many_at_once_as_the_stack_sets() {
 
 #[test]
 fn every_placeholder_is_substituted_and_nothing_else_is() {
-    let template = rendered("template.json");
-    for (name, logical_id) in [
-        ("copy-fleet", "CopyFleetStateMachine"),
-        ("copy-snapshot", "CopySnapshotStateMachine"),
-    ] {
+    for (stack, name) in STACKS.iter().flat_map(|stack| stack.machines.map(|name| (stack, name))) {
+        let template = stack.rendered("template.json");
+        let logical_id = format!("{}StateMachine", pascal(name));
         let definition = text(&format!("statemachine/{name}.asl.json"));
         let used: BTreeSet<&str> = definition
             .split("${")
@@ -211,8 +217,8 @@ fn written_expressions(source: &str) -> Vec<&str> {
 }
 
 /// The sources of the machines with the second branch of copy-fleet left out, which repeats the first.
-fn sources_without_repetition() -> [(&'static str, String); 2] {
-    MACHINES.map(|name| {
+fn sources_without_repetition() -> [(&'static str, String); 4] {
+    ALL_MACHINES.map(|name| {
         let source = text(&format!("statemachine/{name}.asl.json"));
         match source.find("\"StartAt\": \"Clusters\"") {
             Some(at) => {
@@ -273,7 +279,7 @@ fn the_error_of_a_nested_execution_is_read_in_one_state_and_that_of_a_function_t
 
 #[test]
 fn the_machines_call_no_function_that_returns_something_else_each_time() {
-    for name in MACHINES {
+    for name in ALL_MACHINES {
         let source = text(&format!("statemachine/{name}.asl.json"));
         for function in ["$eval(", "$uuid(", "$now(", "$millis(", "$random("] {
             assert!(!source.contains(function), "{name} calls {function}");
@@ -298,7 +304,7 @@ fn every_message_is_composed_in_a_state_of_its_own() {
 
 #[test]
 fn every_error_name_in_the_machines_exists() {
-    let of_services = ["States.", "Lambda.", "StepFunctions."];
+    let of_services = ["States.", "Lambda.", "StepFunctions.", "SecretsManager."];
     for_each_state(|place, state| {
         for error in state.errors("Retry").into_iter().chain(state.errors("Catch")).flatten() {
             let known = Error::NAMES.contains(&error)
@@ -362,7 +368,7 @@ fn a_nested_execution_is_never_repeated_because_it_failed() {
 }
 
 #[test]
-fn only_a_full_quota_and_a_snapshot_that_vanished_are_caught_apart_from_everything_else() {
+fn only_errors_that_mean_something_are_caught_apart_from_everything_else() {
     for_each_state(|place, state| {
         let named: Vec<&str> = state.errors("Catch").concat();
         match state.name {
@@ -371,30 +377,61 @@ fn only_a_full_quota_and_a_snapshot_that_vanished_are_caught_apart_from_everythi
                 ["SnapshotQuotaFull", "SnapshotNotFound", "States.ALL"],
                 "{place}"
             ),
+            // An answer that is too large is an answer.
+            "RunCheck" => assert_eq!(named, ["States.DataLimitExceeded", "States.ALL"], "{place}"),
+            // That it is not found is the proof.
+            "ProveSecretGone" => assert_eq!(
+                named,
+                ["SecretsManager.ResourceNotFoundException", "States.ALL"],
+                "{place}"
+            ),
             _ => assert!(named.iter().all(|name| *name == "States.ALL"), "{place}: {named:?}"),
         }
     });
 }
 
 #[test]
+fn each_timeout_outlasts_the_function_that_it_waits_for() {
+    for stack in STACKS {
+        let functions = stack.resources_of("AWS::Serverless::Function");
+        for name in stack.machines {
+            for state in states(&machine(name)) {
+                let Some(function) = state.function() else { continue };
+                let own = functions[&format!("{}Function", pascal(function))]["Timeout"].as_u64();
+                let timeout = state.definition["TimeoutSeconds"].as_u64();
+                assert!(
+                    timeout >= own.map(|own| own + 15) && own.is_some(),
+                    "{} gives up before {function} does",
+                    state.name
+                );
+            }
+        }
+    }
+}
+
+/// Nothing that a machine could do catches its own timeout: the parent waits longer, and tears down.
+#[test]
+fn a_drill_ends_before_its_parent_gives_up_and_has_time_to_end_well() {
+    let (child, parent) = (machine("drill-copy"), machine("drill-fleet"));
+    let own = child["TimeoutSeconds"].as_u64().expect("a timeout");
+    let waited = state(&parent, "Drill").definition["TimeoutSeconds"].as_u64();
+    assert!(waited >= Some(own + hours_to_seconds(1)), "{waited:?} after {own}");
+    assert!(
+        parent.get("TimeoutSeconds").is_none(),
+        "a run that timed out would tear nothing down"
+    );
+    // The longest drill, a check of the operator's that ends just before, and four hours of deleting.
+    let most = rendered("destination/template.json")["Parameters"]["DrillHours"]["MaxValue"].as_u64();
+    let check = state(&child, "RunCheck").definition["TimeoutSeconds"].as_u64();
+    let needed = hours_to_seconds(most.expect("a number") + 4) + check.expect("a number");
+    assert!(own >= needed + hours_to_seconds(1), "{own} s for {needed} s");
+}
+
+#[test]
 fn each_timeout_outlasts_what_it_contains() {
     let template = rendered("template.json");
     let fleet = machine("copy-fleet");
-    let snapshot = machine("copy-snapshot");
     let timeout = |state: State| state.definition["TimeoutSeconds"].as_u64().expect("a timeout");
-
-    for machine in [&fleet, &snapshot] {
-        for state in states(machine) {
-            let Some(function) = state.function() else { continue };
-            let resource = &template["Resources"][format!("{}Function", pascal(function))];
-            let own = resource["Properties"]["Timeout"].as_u64().expect("a timeout");
-            assert!(
-                timeout(state) >= own + 15,
-                "{} gives up before {function} does",
-                state.name
-            );
-        }
-    }
 
     let hours = |parameter: &str, field: &str| {
         let hours = template["Parameters"][parameter][field].as_u64();
@@ -431,37 +468,77 @@ fn pascal(crate_name: &str) -> String {
 
 #[test]
 fn crate_state_placeholder_and_logical_id_are_one_name() {
-    let template = rendered("template.json");
-    let sources: String = MACHINES
-        .iter()
-        .map(|name| text(&format!("statemachine/{name}.asl.json")))
-        .collect();
-    let machines = MACHINES.map(machine);
-    let all: Vec<State> = machines.iter().flat_map(states).collect();
-    for function in FUNCTIONS {
-        assert!(text(&format!("functions/{function}/Cargo.toml")).contains(&format!("name = \"{function}\"")));
-        let name = pascal(function);
-        let of_that_name = all
+    for stack in STACKS {
+        let template = stack.rendered("template.json");
+        let sources: String = stack
+            .machines
             .iter()
-            .find(|state| state.name == name)
-            .unwrap_or_else(|| panic!("no state {name}"));
-        assert_eq!(of_that_name.function(), Some(function));
-        assert!(sources.contains(&format!("${{{name}Arn}}")), "{name}");
-
-        let resource = &template["Resources"][format!("{name}Function")];
-        assert_eq!(resource["Type"], "AWS::Serverless::Function", "{name}Function");
-        assert_eq!(resource["Metadata"]["BuildMethod"], "rust-cargolambda");
-        assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], function);
+            .map(|name| text(&format!("statemachine/{name}.asl.json")))
+            .collect();
+        let machines = stack.machines.map(machine);
+        let all: Vec<State> = machines.iter().flat_map(states).collect();
+        for function in stack.functions {
+            let manifest = format!("functions/{function}/Cargo.toml");
+            if stack.directory.is_empty() || root().join(&manifest).exists() {
+                assert!(text(&manifest).contains(&format!("name = \"{function}\"")));
+            }
+            let name = pascal(function);
+            let resource = &template["Resources"][format!("{name}Function")];
+            assert_eq!(resource["Type"], "AWS::Serverless::Function", "{name}Function");
+            assert_eq!(resource["Metadata"]["BuildMethod"], "rust-cargolambda");
+            assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], function);
+            if !FUNCTIONS.contains(&function) {
+                continue;
+            }
+            let of_that_name = all
+                .iter()
+                .find(|state| state.name == name)
+                .unwrap_or_else(|| panic!("no state {name}"));
+            assert_eq!(of_that_name.function(), Some(function));
+            assert!(sources.contains(&format!("${{{name}Arn}}")), "{name}");
+        }
+        let invoked: BTreeSet<&str> = all.iter().filter_map(State::function).collect();
+        let expected = stack.functions.into_iter().filter(|one| FUNCTIONS.contains(one));
+        assert_eq!(invoked, expected.collect());
     }
-    let invoked: BTreeSet<&str> = all.iter().filter_map(State::function).collect();
-    assert_eq!(invoked, BTreeSet::from(FUNCTIONS));
+}
+
+/// D7: whatever becomes of a drill, its teardown follows; and in the drill itself the proof.
+#[test]
+fn every_way_through_a_drill_goes_through_its_end() {
+    for (name, from, through, to) in [
+        ("drill-fleet", "Drill", "TearDown", "DrillRecorded"),
+        ("drill-copy", "StartRestore", "EndRestore", "WriteProof"),
+        ("drill-copy", "StartRestore", "WriteProof", "Verdict"),
+    ] {
+        let definition = machine(name);
+        let mut open = vec![from];
+        let mut seen = BTreeSet::new();
+        while let Some(at) = open.pop() {
+            if at == through || !seen.insert(at) {
+                continue;
+            }
+            assert_ne!(at, to, "{name}: {to} is reached without {through}");
+            let successors = state(&definition, at).successors();
+            assert!(!successors.is_empty(), "{name} ends in {at}, without {through}");
+            open.extend(successors);
+        }
+        assert!(seen.len() > 1, "{name}: only {seen:?}");
+    }
 }
 
 #[test]
 fn every_function_gets_its_input_whole_and_its_output_is_handed_on() {
-    let machine = machine("copy-snapshot");
-    for name in ["FindLatestSnapshot", "StartCopy", "CheckCopyStatus", "PruneOld"] {
-        let definition = state(&machine, name).definition;
+    let (copies, drills) = (machine("copy-snapshot"), machine("drill-copy"));
+    for (machine, name) in [
+        (&copies, "FindLatestSnapshot"),
+        (&copies, "StartCopy"),
+        (&copies, "CheckCopyStatus"),
+        (&copies, "PruneOld"),
+        (&drills, "StartRestore"),
+        (&drills, "CheckRestore"),
+    ] {
+        let definition = state(machine, name).definition;
         // Making room and pruning share what one execution may delete.
         let payload = match name {
             "PruneOld" => "{% $merge([$states.input, {'log': $log, 'deletedForRoom': $deletedForRoom}]) %}",

@@ -2,16 +2,17 @@
 
 #![allow(missing_docs)]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod rendering;
 
-use deployment::{MACHINES, machine, rendered, root, states, text};
+use std::collections::{BTreeMap, BTreeSet};
+
+use deployment::{MACHINES, STACKS, machine, rendered, states, text};
 use domain::settings::{OBJECTIVE_HOURS, Settings};
 use domain::tags;
 use serde_json::{Value, json};
 use step_functions::entries;
+
+use rendering::{allowing, list, render_with, rendered_with, statements};
 
 const SOURCE: &str = "arn:aws:rds:us-east-1:123456789012";
 const DESTINATION: &str = "arn:aws:rds:eu-west-1:123456789012";
@@ -96,7 +97,10 @@ const CALLS: &[(&str, &[&str])] = &[
 
 /// Actions that AWS offers for all resources only, or that Step Functions documents so.
 const WITHOUT_RESOURCE: &[&str] = &[
+    "ec2:DescribeSecurityGroups",
     "rds:DescribeAccountAttributes",
+    "rds:DescribeEvents",
+    "rds:DescribeOrderableDBInstanceOptions",
     "xray:PutTraceSegments",
     "xray:PutTelemetryRecords",
     "xray:GetSamplingRules",
@@ -110,61 +114,6 @@ const WITHOUT_RESOURCE: &[&str] = &[
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
 ];
-
-/// A string or a list of strings as a list.
-fn list(value: &Value) -> Vec<&str> {
-    value.as_str().map_or_else(
-        || entries(value).iter().filter_map(Value::as_str).collect(),
-        |one| vec![one],
-    )
-}
-
-fn statements(policies: &Value) -> Vec<&Value> {
-    entries(&policies["policies"])
-        .iter()
-        .flat_map(|policy| entries(&policy["Statement"]))
-        .collect()
-}
-
-/// The statements of a role that allow `action` on `resource`, as its list of resources spells it.
-fn allowing<'a>(policies: &'a Value, action: &str, resource: &str) -> Vec<&'a Value> {
-    statements(policies)
-        .into_iter()
-        .filter(|statement| list(&statement["Action"]).contains(&action))
-        .filter(|statement| list(&statement["Resource"]).iter().any(|arn| arn.starts_with(resource)))
-        .collect()
-}
-
-/// The directory of what is rendered with other parameters than `make render` gives, or what is said against them.
-fn render_with(arguments: &[&str]) -> Result<PathBuf, String> {
-    static MADE: AtomicUsize = AtomicUsize::new(0);
-    // Some runners give each test a process of its own.
-    let number = format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rendered-{number}"));
-    let rendering = Command::new(root().join(".venv/bin/python"))
-        .arg(root().join("tests/deployment/render.py"))
-        .args(arguments)
-        .arg("--output")
-        .arg(&directory)
-        .output()
-        .unwrap_or_else(|error| panic!("{error}. Run `make render` first."));
-    if !rendering.status.success() {
-        return Err(String::from_utf8_lossy(&rendering.stderr).into_owned());
-    }
-    Ok(directory)
-}
-
-/// Policies and template with other parameters.
-fn rendered_with(arguments: &[&str]) -> Result<(Value, Value), String> {
-    let directory = render_with(arguments)?;
-    let read = |name: &str| {
-        let text = std::fs::read_to_string(directory.join(name)).expect(name);
-        serde_json::from_str(&text).expect(name)
-    };
-    let read = (read("policies.json"), read("template.json"));
-    std::fs::remove_dir_all(&directory).expect("it was made just now");
-    Ok(read)
-}
 
 /// The same for some parameters, each as in `Name=value`.
 fn with_parameters(parameters: &[&str]) -> Result<(Value, Value), String> {
@@ -185,54 +134,52 @@ fn settings_of(variables: &Value) -> Result<Settings, domain::error::Error> {
 }
 
 fn resources_of(kind: &str) -> BTreeMap<String, Value> {
-    let template = rendered("template.json");
-    let resources = template["Resources"].as_object().expect("resources");
-    resources
-        .iter()
-        .filter(|(_, resource)| resource["Type"] == kind)
-        .map(|(name, resource)| (name.clone(), resource["Properties"].clone()))
-        .collect()
+    deployment::SOURCE.resources_of(kind)
 }
 
 #[test]
 fn every_policy_states_its_version_and_allows_named_actions_only() {
-    let roles = resources_of("AWS::IAM::Role");
-    for (name, role) in &roles {
-        let trust = &role["AssumeRolePolicyDocument"];
-        let policies = entries(&role["Policies"])
-            .iter()
-            .map(|policy| &policy["PolicyDocument"]);
-        for document in policies.chain([trust]) {
-            assert_eq!(document["Version"], "2012-10-17", "{name}");
-            for statement in entries(&document["Statement"]) {
-                assert_eq!(statement["Effect"], "Allow", "{name}: {statement}");
-                assert!(statement.get("NotAction").is_none() && statement.get("NotResource").is_none());
-                for action in list(&statement["Action"]) {
-                    assert!(!action.contains('*'), "{name}: {action}");
+    for stack in STACKS {
+        let roles = stack.resources_of("AWS::IAM::Role");
+        for (name, role) in &roles {
+            let trust = &role["AssumeRolePolicyDocument"];
+            let policies = entries(&role["Policies"])
+                .iter()
+                .map(|policy| &policy["PolicyDocument"]);
+            for document in policies.chain([trust]) {
+                assert_eq!(document["Version"], "2012-10-17", "{name}");
+                for statement in entries(&document["Statement"]) {
+                    assert_eq!(statement["Effect"], "Allow", "{name}: {statement}");
+                    assert!(statement.get("NotAction").is_none() && statement.get("NotResource").is_none());
+                    for action in list(&statement["Action"]) {
+                        assert!(!action.contains('*'), "{name}: {action}");
+                    }
                 }
             }
         }
+        // Each function and machine, and what starts the machine.
+        assert_eq!(roles.len(), 5 + 2 + 1);
+        let shared = stack.rendered("policies.json");
+        let used: BTreeSet<String> = shared
+            .as_object()
+            .expect("an object")
+            .values()
+            .map(|one| one["role"].to_string())
+            .collect();
+        assert_eq!(used.len(), 7, "no two of them share a role");
     }
-    // Each function and machine, and what starts the machine.
-    assert_eq!(roles.len(), 5 + 2 + 1);
-    let shared: Value = rendered("policies.json");
-    let used: BTreeSet<String> = shared
-        .as_object()
-        .expect("an object")
-        .values()
-        .map(|one| one["role"].to_string())
-        .collect();
-    assert_eq!(used.len(), 7, "no two of them share a role");
 }
 
 #[test]
 fn all_resources_are_meant_only_where_aws_knows_none() {
-    let policies = rendered("policies.json");
-    for (name, role) in policies.as_object().expect("an object") {
-        for statement in statements(role) {
-            if list(&statement["Resource"]).contains(&"*") {
-                for action in list(&statement["Action"]) {
-                    assert!(WITHOUT_RESOURCE.contains(&action), "{name} may {action} on everything");
+    for stack in STACKS {
+        let policies = stack.rendered("policies.json");
+        for (name, role) in policies.as_object().expect("an object") {
+            for statement in statements(role) {
+                if list(&statement["Resource"]).contains(&"*") {
+                    for action in list(&statement["Action"]) {
+                        assert!(WITHOUT_RESOURCE.contains(&action), "{name} may {action} on everything");
+                    }
                 }
             }
         }
@@ -853,106 +800,135 @@ fn the_limits_of_the_parameters_are_those_that_settings_checks() {
 
 #[test]
 fn every_parameter_is_described_and_says_what_to_do_when_it_is_refused() {
-    let template = rendered("template.json");
-    for (name, parameter) in template["Parameters"].as_object().expect("parameters") {
-        for field in ["Description", "ConstraintDescription"] {
-            assert!(
-                parameter[field].as_str().is_some_and(|said| said.ends_with(['.', ')'])),
-                "{name} has no {field}"
-            );
+    for stack in STACKS {
+        let template = stack.rendered("template.json");
+        for (name, parameter) in template["Parameters"].as_object().expect("parameters") {
+            for field in ["Description", "ConstraintDescription"] {
+                assert!(
+                    parameter[field].as_str().is_some_and(|said| said.ends_with(['.', ')'])),
+                    "{name} has no {field}"
+                );
+            }
         }
     }
 }
 
 #[test]
 fn every_parameter_has_a_place_and_a_label_in_the_console() {
-    let source = text("infra/template.yaml");
-    let groups: String = source
-        .lines()
-        .filter(|line| line.trim_start().starts_with("Parameters: ["))
-        .collect();
-    let grouped: Vec<&str> = groups.split(['[', ']', ',']).map(str::trim).collect();
-    let template = rendered("template.json");
-    for name in template["Parameters"].as_object().expect("parameters").keys() {
-        assert_eq!(
-            grouped.iter().filter(|one| *one == name).count(),
-            1,
-            "{name} is in one group"
-        );
-        assert!(
-            source.contains(&format!("      {name}: {{ default: ")),
-            "{name} has no label"
-        );
+    for stack in STACKS {
+        let source = text(stack.template);
+        let groups: String = source
+            .lines()
+            .filter(|line| line.trim_start().starts_with("Parameters: ["))
+            .collect();
+        let grouped: Vec<&str> = groups.split(['[', ']', ',']).map(str::trim).collect();
+        let template = stack.rendered("template.json");
+        for name in template["Parameters"].as_object().expect("parameters").keys() {
+            assert_eq!(
+                grouped.iter().filter(|one| *one == name).count(),
+                1,
+                "{name} is in one group"
+            );
+            assert!(
+                source.contains(&format!("      {name}: {{ default: ")),
+                "{name} has no label"
+            );
+        }
     }
 }
 
 #[test]
 fn every_log_has_a_retention_and_machines_log_errors_without_data() {
-    let logs = resources_of("AWS::Logs::LogGroup");
-    assert_eq!(logs.len(), 7);
-    for (name, group) in &logs {
-        assert!(
-            group["RetentionInDays"].is_string() || group["RetentionInDays"].is_u64(),
-            "{name}"
-        );
-    }
-    let names: BTreeSet<&str> = logs
-        .values()
-        .filter_map(|group| group["LogGroupName"].as_str())
-        .collect();
-    for (name, function) in resources_of("AWS::Serverless::Function") {
-        let group = function["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
-        assert!(names.contains(group), "{name}");
-        let crate_name = group.strip_prefix("/aws/lambda/snapferry-").unwrap_or_default();
-        assert_eq!(format!("{}function", crate_name.replace('-', "")), name.to_lowercase());
-        assert_eq!(function["Tracing"], "Active");
-    }
-    for (name, machine) in resources_of("AWS::Serverless::StateMachine") {
-        assert_eq!(machine["Logging"]["Level"], "ERROR", "{name}");
-        assert_eq!(machine["Logging"]["IncludeExecutionData"], false, "{name}");
-        assert_eq!(machine["Tracing"]["Enabled"], true, "{name}");
+    for stack in STACKS {
+        let logs = stack.resources_of("AWS::Logs::LogGroup");
+        assert_eq!(logs.len(), 7);
+        for (name, group) in &logs {
+            assert!(
+                group["RetentionInDays"].is_string() || group["RetentionInDays"].is_u64(),
+                "{name}"
+            );
+        }
+        let names: BTreeSet<&str> = logs
+            .values()
+            .filter_map(|group| group["LogGroupName"].as_str())
+            .collect();
+        for (name, function) in stack.resources_of("AWS::Serverless::Function") {
+            let group = function["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
+            assert!(names.contains(group), "{name}");
+            let crate_name = group.strip_prefix("/aws/lambda/snapferry-").unwrap_or_default();
+            assert_eq!(format!("{}function", crate_name.replace('-', "")), name.to_lowercase());
+            assert_eq!(function["Tracing"], "Active");
+        }
+        for (name, machine) in stack.resources_of("AWS::Serverless::StateMachine") {
+            assert_eq!(machine["Logging"]["Level"], "ERROR", "{name}");
+            assert_eq!(machine["Logging"]["IncludeExecutionData"], false, "{name}");
+            assert_eq!(machine["Tracing"]["Enabled"], true, "{name}");
+        }
     }
 }
 
 #[test]
-fn what_starts_a_run_retries_and_keeps_what_it_could_not_deliver() {
-    let rules = rendered("events.json");
-    let fleet = "arn:aws:states:us-east-1:123456789012:stateMachine:snapferry-copy-fleet";
-    let queue = "arn:aws:sqs:us-east-1:123456789012:snapferry-TriggerDeadLetters";
-    for (name, rule) in rules.as_object().expect("rules") {
-        let [target] = entries(&rule["Targets"]) else {
-            panic!("{name} has not one target")
-        };
-        // m19: a measurement that is lost says why, too.
-        if name != "MeasureRule" {
-            assert_eq!(target["Arn"], fleet, "{name}");
-            assert!(target["RoleArn"].is_string(), "{name}");
+fn what_starts_something_retries_and_keeps_what_it_could_not_deliver() {
+    for stack in STACKS {
+        let rules = stack.rendered("events.json");
+        let arn = |service: &str, name: &str| format!("arn:aws:{service}:{}:123456789012:{name}", stack.region);
+        for (name, rule) in rules.as_object().expect("rules") {
+            let [target] = entries(&rule["Targets"]) else {
+                panic!("{name} has not one target")
+            };
+            // m19: a measurement that is lost says why, too.
+            let started = target["Arn"].as_str().expect("an ARN");
+            let fleet = arn("states", &format!("stateMachine:snapferry-{}", stack.machines[0]));
+            if started == fleet {
+                assert!(target["RoleArn"].is_string(), "{name}");
+            } else {
+                let others = [
+                    arn("lambda", "function:snapferry-"),
+                    arn("sns", "snapferry-AlertsTopic"),
+                ];
+                assert!(
+                    others.iter().any(|other| started.starts_with(other)),
+                    "{name}: {started}"
+                );
+            }
+            assert_eq!(
+                target["DeadLetterConfig"]["Arn"],
+                arn("sqs", "snapferry-TriggerDeadLetters"),
+                "{name}"
+            );
+            assert!(
+                target["RetryPolicy"]["MaximumRetryAttempts"]
+                    .as_u64()
+                    .is_some_and(|attempts| attempts <= 185)
+            );
+            assert!(
+                target["RetryPolicy"]["MaximumEventAgeInSeconds"]
+                    .as_u64()
+                    .is_some_and(|age| age <= 86_400)
+            );
         }
-        assert_eq!(target["DeadLetterConfig"]["Arn"], queue, "{name}");
-        assert!(
-            target["RetryPolicy"]["MaximumRetryAttempts"]
-                .as_u64()
-                .is_some_and(|attempts| attempts <= 185)
-        );
-        assert!(
-            target["RetryPolicy"]["MaximumEventAgeInSeconds"]
-                .as_u64()
-                .is_some_and(|age| age <= 86_400)
-        );
+        let queues = stack.resources_of("AWS::SQS::Queue");
+        assert_eq!(queues["TriggerDeadLetters"]["SqsManagedSseEnabled"], true);
+        let policy = &stack.resources_of("AWS::SQS::QueuePolicy")["TriggerDeadLettersPolicy"]["PolicyDocument"];
+        let senders: BTreeSet<&str> = list(&policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"])
+            .into_iter()
+            .collect();
+        let all: BTreeSet<String> = rules
+            .as_object()
+            .expect("rules")
+            .keys()
+            .map(|name| arn("events", &format!("rule/snapferry-{name}")))
+            .collect();
+        assert_eq!(senders, all.iter().map(String::as_str).collect());
     }
     assert_eq!(
-        rules["SnapshotReadyRule"]["EventPattern"],
+        rendered("events.json")["SnapshotReadyRule"]["EventPattern"],
         json!({
             "source": ["aws.rds"],
             "detail-type": ["RDS DB Snapshot Event", "RDS DB Cluster Snapshot Event"],
             "detail": { "EventID": ["RDS-EVENT-0091", "RDS-EVENT-0169"] },
         })
     );
-    let queues = resources_of("AWS::SQS::Queue");
-    assert_eq!(queues["TriggerDeadLetters"]["SqsManagedSseEnabled"], true);
-    let policy = &resources_of("AWS::SQS::QueuePolicy")["TriggerDeadLettersPolicy"]["PolicyDocument"];
-    let senders = &policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"];
-    assert_eq!(entries(senders).len(), rules.as_object().expect("rules").len());
 }
 
 /// B1.
@@ -961,8 +937,12 @@ fn another_partition_names_nothing_of_this_one() {
     for (source, destination) in [("us-gov-west-1", "us-gov-east-1"), ("cn-north-1", "cn-northwest-1")] {
         let arguments = ["--source-region", source, "--destination-region", destination];
         let directory = render_with(&arguments).expect("rendered");
-        for file in std::fs::read_dir(directory).expect("a directory") {
+        let files = ["", "destination"].map(|part| std::fs::read_dir(directory.join(part)).expect("a directory"));
+        for file in files.into_iter().flatten() {
             let path = file.expect("a file").path();
+            if path.is_dir() {
+                continue;
+            }
             let text = std::fs::read_to_string(&path).expect("a text");
             assert!(!text.contains("arn:aws:"), "{}", path.display());
         }
@@ -971,12 +951,15 @@ fn another_partition_names_nothing_of_this_one() {
 
 #[test]
 fn no_partition_is_taken_for_granted() {
-    for (number, line) in text("infra/template.yaml").lines().enumerate() {
-        if line.contains("!Sub") && line.contains("arn:") {
-            assert!(line.contains("arn:${AWS::Partition}:"), "line {}: {line}", number + 1);
-        }
-        if line.contains("https://") {
-            assert!(line.contains("https://${Console}/"), "line {}: {line}", number + 1);
+    for stack in STACKS {
+        for (number, line) in text(stack.template).lines().enumerate() {
+            let place = format!("{}, line {}", stack.template, number + 1);
+            if line.contains("!Sub") && line.contains("arn:") {
+                assert!(line.contains("arn:${AWS::Partition}:"), "{place}: {line}");
+            }
+            if line.contains("https://") {
+                assert!(line.contains("https://${Console}/"), "{place}: {line}");
+            }
         }
     }
     for (region, destination, console) in [
@@ -998,49 +981,65 @@ fn no_partition_is_taken_for_granted() {
 /// m3: checkov cannot read a merge, and cfn-lint warns of it.
 #[test]
 fn no_map_is_merged_into_another() {
-    let template = text("infra/template.yaml");
-    assert!(!template.lines().any(|line| line.trim_start().starts_with("<<:")));
+    for stack in STACKS {
+        let template = text(stack.template);
+        assert!(!template.lines().any(|line| line.trim_start().starts_with("<<:")));
+    }
 }
 
 /// m13: a sentence, where `Fn::FindInMap` would fail first.
 #[test]
 fn another_partition_than_those_that_are_known_is_refused_in_a_sentence() {
     for (source, destination) in [("eusc-de-east-1", "eusc-de-east-2"), ("us-iso-east-1", "us-iso-west-1")] {
-        let arguments = ["--source-region", source, "--destination-region", destination];
-        let said = rendered_with(&arguments).expect_err("refused");
-        assert!(said.contains("KnownPartition: Snapferry knows"), "{said}");
+        for stack in STACKS {
+            let arguments = [
+                "--source-region",
+                source,
+                "--destination-region",
+                destination,
+                "--template",
+                stack.template,
+            ];
+            let said = render_with(&arguments).expect_err("refused");
+            assert!(said.contains("KnownPartition: Snapferry knows"), "{said}");
+        }
     }
-    assert!(!text("infra/template.yaml").contains("FindInMap"));
+    assert!(STACKS.iter().all(|stack| !text(stack.template).contains("FindInMap")));
 }
 
 /// M11 and rule 2 of the design: an export has one owner per account and region.
 #[test]
-fn cloudformation_refuses_a_second_stack_of_the_same_owner_and_destination() {
-    let export = |arguments: &[&str]| {
-        let (_, template) = rendered_with(arguments).expect("rendered");
-        let outputs = template["Outputs"].as_object().expect("outputs").clone();
-        let exports: Vec<Value> = outputs
-            .into_values()
-            .filter_map(|output| output.get("Export").cloned())
-            .collect();
-        let [export] = &exports[..] else {
-            panic!("one export: {exports:?}")
+fn cloudformation_refuses_a_second_stack_of_the_same_owner_and_regions() {
+    for (stack, name, elsewhere) in [
+        (STACKS[0], "snapferry-snapferry-to-eu-west-1", "--destination-region"),
+        (STACKS[1], "snapferry-snapferry-from-us-east-1", "--source-region"),
+    ] {
+        let export = |arguments: &[&str]| {
+            let (_, template) =
+                rendered_with(&[&["--template", stack.template], arguments].concat()).expect("rendered");
+            let outputs = template["Outputs"].as_object().expect("outputs").clone();
+            let exports: Vec<Value> = outputs
+                .into_values()
+                .filter_map(|output| output.get("Export").cloned())
+                .collect();
+            let [export] = &exports[..] else {
+                panic!("one export: {exports:?}")
+            };
+            export["Name"].as_str().expect("a name").to_owned()
         };
-        export["Name"].as_str().expect("a name").to_owned()
-    };
-    let first = export(&["--stack-name", "snapferry"]);
-    assert_eq!(first, "snapferry-snapferry-to-eu-west-1");
-    assert_eq!(export(&["--stack-name", "for-trying"]), first);
-    assert_ne!(export(&["--parameter", "OwnerId=other"]), first);
-    assert_ne!(export(&["--destination-region", "eu-north-1"]), first);
+        let first = export(&["--stack-name", "snapferry"]);
+        assert_eq!(first, name);
+        assert_eq!(export(&["--stack-name", "for-trying"]), first);
+        assert_ne!(export(&["--parameter", "OwnerId=other"]), first);
+        assert_ne!(export(&[elsewhere, "eu-north-1"]), first);
+    }
 }
 
 /// m5, case 19: `StackSets` name their stacks `StackSet-<name>-<uuid>`.
 #[test]
 fn a_stack_may_have_the_name_that_a_stack_set_gives_it() {
     let name = "StackSet-snapferry-0f5a1b2c-3d4e-4f60-8a7b-9c0d1e2f3a4b";
-    let (_, template) = rendered_with(&["--stack-name", name]).expect("rendered");
-    // What the template names itself, and how long AWS lets it be. CloudFormation names the others, and cuts them.
+    // What the templates name themselves, and how long AWS lets it be. CloudFormation names the others, and cuts them.
     let limits = [
         ("AWS::Serverless::Function", "FunctionName", 64),
         ("AWS::Serverless::StateMachine", "Name", 80),
@@ -1051,19 +1050,26 @@ fn a_stack_may_have_the_name_that_a_stack_set_gives_it() {
         ("AWS::CloudWatch::Alarm", "AlarmName", 255),
         ("AWS::CloudWatch::Dashboard", "DashboardName", 255),
         ("AWS::Logs::LogGroup", "LogGroupName", 512),
+        ("AWS::EC2::SecurityGroup", "GroupName", 255),
     ];
     let mut longest_suffix = 0;
-    for (logical, resource) in template["Resources"].as_object().expect("resources") {
-        for (kind, field, limit) in limits {
-            let given = resource["Properties"][field].as_str().unwrap_or_default();
-            if resource["Type"] == kind {
-                assert!(given.len() <= limit, "{logical}: {given}");
+    for stack in STACKS {
+        let arguments = ["--stack-name", name, "--template", stack.template];
+        let (_, template) = rendered_with(&arguments).expect("rendered");
+        for (logical, resource) in template["Resources"].as_object().expect("resources") {
+            for (kind, field, limit) in limits {
+                let given = resource["Properties"][field].as_str().unwrap_or_default();
+                if resource["Type"] == kind {
+                    assert!(given.len() <= limit, "{logical}: {given}");
+                }
+                if resource["Type"] == "AWS::Serverless::StateMachine" {
+                    longest_suffix = longest_suffix.max(given.strip_prefix(name).map_or(0, str::len));
+                }
             }
-            if resource["Type"] == "AWS::Serverless::StateMachine" {
-                longest_suffix = longest_suffix.max(given.strip_prefix(name).map_or(0, str::len));
-            }
+            assert!(
+                resource["Properties"].get("FunctionName").is_none() || resource["Type"] == "AWS::Lambda::Permission"
+            );
         }
-        assert!(resource["Properties"].get("FunctionName").is_none() || resource["Type"] == "AWS::Lambda::Permission");
     }
     let longest_name = 80 - longest_suffix;
     let documents = text("docs/operations.md");

@@ -180,7 +180,8 @@ struct Running {
 impl Running {
     async fn run(self) {
         let (machine, execution) = (self.all.machines[&self.execution.machine], &self.execution);
-        let context = machine.context(&execution.name, 0, &execution.input);
+        let started = self.all.tasks.clock().now().to_string();
+        let context = machine.context(&execution.name, &started, 0, &execution.input);
         let runner = Runner {
             expressions: &self.all.expressions,
             clock: &self,

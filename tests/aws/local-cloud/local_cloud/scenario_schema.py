@@ -28,6 +28,7 @@ TYPES: dict[str, Json] = {
     "Kind": {"enum": ["instance", "cluster"]},
     "Members": {"type": ["integer", "array"]},
     "SseRdsCopies": {"enum": ["needs-key", "refuses-key", "ignores-key"]},
+    "InheritedTags": {"enum": ["database", "snapshot", "both"]},
     "CallerTable": {"type": "object"},
     "Tags": {"type": "object", "additionalProperties": {"type": "string"}},
 }

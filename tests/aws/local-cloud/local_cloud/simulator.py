@@ -56,6 +56,10 @@ class Simulator:
         """Restores a database from a snapshot of its region."""
         self._call("POST", "restore", {"region": region, "snapshot": snapshot, "database": database, **more})
 
+    def add_restore_fate(self, region: str, **fate: Json) -> None:
+        """Says how restores to come end: `database="acme-drill-*", status="incompatible-restore", times=1`."""
+        self._call("POST", "restore-fate", {"region": region, "fate": fate})
+
     def rename(self, region: str, name: str, to: str) -> None:
         """Gives a database another identifier."""
         self._call("POST", "rename", {"region": region, "name": name, "to": to})
@@ -76,6 +80,10 @@ class Simulator:
     def counters(self) -> Json:
         """Calls, refusals, copies in flight at their peak."""
         return self._call("GET", "counters")
+
+    def bills(self) -> list[Json]:
+        """What AWS would bill for each database that a call has restored or created, the oldest first."""
+        return list(self.counters()["restored"])
 
     def writes(self) -> list[Json]:
         """Every call that was meant to change something, the oldest first, with its outcome."""

@@ -35,6 +35,9 @@
 //! between its attempts (they end at once and take the clock along), and while a reply is delayed by a fault. Nothing
 //! ever sleeps. A reply that is held stays away until [`World::release`]; then the call must run in a task of its own.
 //!
+//! Databases are restored and deleted as well: [`World::database`], [`World::finish_databases`], [`World::bills`], and
+//! [`World::restore_fate`] for restores that end badly.
+//!
 //! The clients retry as the deployed functions do: the SDK's standard mode with three attempts. Its token bucket is the
 //! world's own, so that tests in one process do not use up one another's retries.
 
@@ -59,9 +62,10 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use jiff::Timestamp;
+use rds_simulator::scenario::RestoreFate;
 use rds_simulator::{
-    Answer, Caller, Calls, Counters, DatabaseChange, Delivery, Fault, Hold, NewSnapshot, Restore, Scenario, Simulator,
-    SnapshotState, State, Write,
+    Answer, Bill, Caller, Calls, Counters, DatabaseChange, DatabaseState, Delivery, Fault, Hold, Kind, NewSnapshot,
+    Restore, Scenario, Simulator, SnapshotState, State, Write,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -204,6 +208,14 @@ impl World {
         }
     }
 
+    /// Lets time pass until no database is being made, changed or deleted any more.
+    pub fn finish_databases(&self) {
+        while let Some(left) = self.with(Simulator::until_next_status) {
+            // Rounded up, or the last step could take for ever.
+            self.advance(left + Duration::from_millis(1));
+        }
+    }
+
     /// Does anything to the simulator; it is told the time.
     pub fn with<T>(&self, act: impl FnOnce(&mut Simulator, Timestamp) -> T) -> T {
         act(&mut self.shared.lock(), self.now())
@@ -225,6 +237,18 @@ impl World {
     #[must_use]
     pub fn snapshot(&self, region: &str, id: &str) -> Option<SnapshotState> {
         self.state().snapshot(region, id).cloned()
+    }
+
+    /// One database of the state.
+    #[must_use]
+    pub fn database(&self, region: &str, kind: Kind, id: &str) -> Option<DatabaseState> {
+        self.state_of(region).database_of(region, kind, id).cloned()
+    }
+
+    /// What AWS would bill for the databases that calls have restored or created, oldest first.
+    #[must_use]
+    pub fn bills(&self) -> Vec<Bill> {
+        self.counters().restored
     }
 
     /// What was counted since the beginning, or the last seed.
@@ -281,6 +305,11 @@ impl World {
     #[must_use]
     pub fn holds(&self) -> Vec<Hold> {
         self.with(|simulator, _| simulator.holds().to_vec())
+    }
+
+    /// Says how restores to come end, before all that was said of them so far.
+    pub fn restore_fate(&self, region: &str, fate: RestoreFate) {
+        self.with(|simulator, _| simulator.add_restore_fate(region, fate));
     }
 
     /// Gives a caller these policies and no more; the other callers keep what they had, which is everything at first.

@@ -127,7 +127,7 @@ class Simulator:
             return {name: member for name, member in members.items() if member not in ([], None)}
         if isinstance(value, list):
             return [self._normalised(member, key) for member in value]
-        if key.endswith(("CreateTime", "DatabaseTime")):
+        if key.endswith(("CreateTime", "DatabaseTime", "LatestTime")) or key == "Date":
             milliseconds = value.timestamp() * 1000 if isinstance(value, datetime) else value
             return round((self._seeded - milliseconds) / 60_000)
         return value

@@ -40,7 +40,11 @@ def scenario() -> dict[str, Any]:
     return {
         # Slow enough that nothing moves during a test.
         "timeScale": 0.001,
-        "settings": {"deleteSeconds": 0},
+        "settings": {
+            "deleteSeconds": 0,
+            # Databases are ready at the next call, and are deleted for ever.
+            "databases": {"restoreSeconds": 0, "memberSeconds": 0, "backupSeconds": 0, "changeSeconds": 0},
+        },
         "callers": {
             "operator": None,
             "reader": {
@@ -118,6 +122,15 @@ def scenario() -> dict[str, Any]:
                 "clusters": [{"id": "world-reader", "globalCluster": "world", "globalWriter": False}],
                 "copySlots": {"instances": 3, "clusters": 1},
                 "manualSnapshotQuota": {"instances": 6, "clusters": 3},
+                "databaseQuota": {"instances": 3, "clusters": 2},
+                "subnetGroups": [
+                    {"name": "drills", "vpc": "vpc-1", "availabilityZones": [f"{DESTINATION}a"]},
+                    {"name": "far", "availabilityZones": [f"{DESTINATION}d"]},
+                ],
+                "parameterGroups": [
+                    {"kind": "instance", "name": "tuned", "family": "postgres17"},
+                    {"kind": "cluster", "name": "tuned-c", "family": "aurora-postgresql17"},
+                ],
                 "snapshots": [
                     {"kind": "instance", "id": "acme-old", "ageHours": 30, "sourceArn": ORDERS, "tags": {"a": "b"}},
                     {"kind": "instance", "id": "acme-going", "percent": 40, "sourceArn": SECRET},
@@ -151,6 +164,67 @@ def calls() -> list[Call]:
     def key(identifier: str, access_key: str = "operator") -> Call:
         return Call("DescribeKey", DESTINATION, {"KeyId": identifier}, access_key, service="kms")
 
+    def restore(name: str, **more: Any) -> Call:
+        given = {"DBInstanceIdentifier": name, "DBSnapshotIdentifier": "acme-old", **more}
+        return Call("RestoreDBInstanceFromDBSnapshot", DESTINATION, given)
+
+    def restore_cluster(name: str, **more: Any) -> Call:
+        given = {"DBClusterIdentifier": name, "SnapshotIdentifier": "acme-billing", "Engine": "aurora-postgresql"}
+        return Call("RestoreDBClusterFromSnapshot", DESTINATION, {**given, **more})
+
+    def member(name: str, cluster: str) -> Call:
+        given = {"DBInstanceIdentifier": name, "DBClusterIdentifier": cluster, "DBInstanceClass": "db.r6g.large"}
+        return Call(
+            "CreateDBInstance", DESTINATION, {**given, "Engine": "aurora-postgresql", "PubliclyAccessible": False}
+        )
+
+    def delete(kind: str, name: str, access_key: str = "operator", **more: Any) -> Call:
+        given = {f"{kind}Identifier": name, "SkipFinalSnapshot": True, **more}
+        return Call(f"Delete{kind}", DESTINATION, given, access_key)
+
+    def described(operation: str, **given: Any) -> Call:
+        return Call(f"Describe{operation}", DESTINATION, given)
+
+    network: dict[str, Any] = {"DBSubnetGroupName": "drills", "VpcSecurityGroupIds": ["sg-1", "sg-2"]}
+    databases = [
+        restore("drill-1", **network, PubliclyAccessible=False, Tags=[{"Key": "drill", "Value": "acme"}]),
+        restore("drill-1"),
+        restore("drill-2", DBSubnetGroupName="nothing"),
+        restore("drill-2", DBSubnetGroupName="far"),
+        restore("drill-2", DBParameterGroupName="nothing"),
+        restore_cluster("drill-c", **network),
+        restore_cluster("drill-d"),
+        member("drill-c-1", "drill-c"),
+        member("drill-c-2", "drill-c"),
+        member("drill-d-1", "drill-d"),
+        Call("ModifyDBInstance", DESTINATION, {"DBInstanceIdentifier": "drill-1", "ManageMasterUserPassword": True}),
+        Call("ModifyDBCluster", DESTINATION, {"DBClusterIdentifier": "drill-c", "ManageMasterUserPassword": True}),
+        described("DBInstances"),
+        described("DBClusters"),
+        described("DBSubnetGroups"),
+        described("DBSubnetGroups", DBSubnetGroupName="drills"),
+        described("DBSubnetGroups", DBSubnetGroupName="nothing"),
+        described("DBParameterGroups"),
+        described("DBParameterGroups", DBParameterGroupName="nothing"),
+        described("DBClusterParameterGroups", DBClusterParameterGroupName="tuned-c"),
+        described("DBClusterParameterGroups", DBClusterParameterGroupName="tuned"),
+        described("DBInstanceAutomatedBackups", DBInstanceIdentifier="drill-1"),
+        described("DBInstanceAutomatedBackups", **filtered("status", "retained")),
+        described("DBClusterAutomatedBackups"),
+        described("Events", SourceType="db-instance", SourceIdentifier="drill-1", Duration=20),
+        described("Events", EventCategories=["creation"]),
+        described("Events", SourceIdentifier="drill-1"),
+        delete("DBCluster", "drill-c"),
+        delete("DBInstance", "drill-c-1", DeleteAutomatedBackups=True),
+        delete("DBCluster", "drill-c"),
+        delete("DBCluster", "drill-c"),
+        delete("DBInstance", "drill-1", access_key="reader"),
+        delete("DBInstance", "drill-1", FinalDBSnapshotIdentifier="last"),
+        delete("DBInstance", "drill-1"),
+        delete("DBInstance", "drill-1"),
+        delete("DBInstance", "nothing"),
+        described("DBInstances"),
+    ]
     oracle = arn(SOURCE, "snapshot", "rds:oracle-2026-11-22-03-00")
     ours, theirs = {"Key": "snapferry:owner", "Value": "eu-west-1/acme"}, {"Key": "Größe", "Value": "a b+c=d"}
     tags: dict[str, Any] = {"Tags": [ours, theirs]}
@@ -204,6 +278,7 @@ def calls() -> list[Call]:
             access_key="reader",
         ),
         Call("DescribeOrderableDBInstanceOptions", SOURCE, {"Engine": "mysql", "DBInstanceClass": "db.m1.small"}),
+        *databases,
         key("2222"),
         key(KEY),
         key("alias/copies"),
@@ -283,19 +358,27 @@ def test_the_calls_reach_every_operation_and_every_outcome_that_is_meant(simulat
     simulator.seed(scenario())
     outcomes = simulator.by_boto3(calls())
     succeeded = {call.operation for call, outcome in zip(calls(), outcomes, strict=True) if "output" in outcome}
-    assert len(succeeded) == 18, succeeded
+    assert len(succeeded) == 31, succeeded
     assert {outcome["error"]["code"] for outcome in outcomes if "error" in outcome} == {
         "AccessDenied",
         "AccessDeniedException",
         "DBClusterNotFoundFault",
+        "DBClusterQuotaExceededFault",
         "DBClusterSnapshotAlreadyExistsFault",
         "DBClusterSnapshotNotFoundFault",
+        "DBInstanceAlreadyExists",
         "DBInstanceNotFound",
+        "DBParameterGroupNotFound",
         "DBSnapshotAlreadyExists",
         "DBSnapshotNotFound",
+        "DBSubnetGroupDoesNotCoverEnoughAZs",
+        "DBSubnetGroupNotFoundFault",
         "GlobalClusterNotFoundFault",
+        "InstanceQuotaExceeded",
         "InvalidArnException",
         "InvalidDBClusterSnapshotStateFault",
+        "InvalidDBClusterStateFault",
+        "InvalidDBInstanceState",
         "InvalidDBSnapshotState",
         "InvalidParameterCombination",
         "InvalidParameterValue",

@@ -8,7 +8,7 @@ use crate::model::{Database, Kind};
 use crate::simulator::Simulator;
 
 /// The shortest time that is billed, in simulated seconds.
-const LEAST_SECONDS: f64 = 600.0;
+const MINIMUM_SECONDS: f64 = 600.0;
 
 /// What AWS would bill for one database, in simulated minutes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ impl Bill {
         match class(self.kind, status) {
             Class::Running if !is_aurora => {
                 self.seconds += seconds;
-                self.billed_minutes = self.seconds.max(LEAST_SECONDS) / 60.0;
+                self.billed_minutes = self.seconds.max(MINIMUM_SECONDS) / 60.0;
             }
             Class::Running | Class::Storage => self.storage_minutes += seconds / 60.0,
             Class::Nothing => {}
@@ -161,7 +161,7 @@ impl Simulator {
     }
 }
 
-/// Whether it is a cluster whose members are billed by themselves: all but Multi-AZ DB clusters.
+/// Whether it is a cluster whose members have bills of their own: all but Multi-AZ DB clusters.
 fn is_aurora(database: &Database) -> bool {
     database.kind == Kind::Cluster && !["mysql", "postgres"].contains(&database.engine.as_str())
 }

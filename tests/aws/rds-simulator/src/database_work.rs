@@ -1,5 +1,7 @@
 //! Databases at work: those that are made, changed or deleted, and what passes with time.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::copying::AtWork;
@@ -25,6 +27,19 @@ impl Simulator {
         if !self.databases_at_work.contains(&place) {
             self.databases_at_work.push(place);
         }
+    }
+
+    /// How much time passes until the status of a database changes, if one will.
+    pub fn until_next_status(&mut self, now: Timestamp) -> Option<Duration> {
+        self.settle(now);
+        self.databases_at_work
+            .iter()
+            .filter_map(|place| {
+                let region = self.regions.get(&place.region)?;
+                region.databases[place.kind].get(&place.id)?.until_next_status()
+            })
+            .min_by(f64::total_cmp)
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds / self.scale).ok())
     }
 
     /// Lets simulated seconds pass for the databases at work, and adds them to all bills.
@@ -71,7 +86,7 @@ impl Simulator {
         }
     }
 
-    /// The time when so many simulated seconds have passed from now on.
+    /// The time when this many simulated seconds have passed from now on.
     fn after_simulated(&self, seconds: f64) -> Timestamp {
         let real = SignedDuration::try_from_secs_f64(seconds / self.scale).unwrap_or_default();
         milliseconds(self.clock.checked_add(real).unwrap_or(self.clock))

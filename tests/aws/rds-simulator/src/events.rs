@@ -23,7 +23,7 @@ pub(crate) struct Event {
     pub(crate) category: &'static str,
 }
 
-/// Statuses that a database does not leave by itself.
+/// Statuses that a database does not leave on its own.
 const DEAD: [&str; 13] = [
     "failed",
     "incompatible-create",

@@ -17,10 +17,11 @@
 //! `DescribeDBInstances`, `DescribeDBClusters`, `DescribeDBSnapshots`, `DescribeDBClusterSnapshots`,
 //! `CopyDBSnapshot`, `CopyDBClusterSnapshot`, `CreateDBSnapshot`, `CreateDBClusterSnapshot`, `DeleteDBSnapshot`,
 //! `DeleteDBClusterSnapshot`, `RestoreDBInstanceFromDBSnapshot`, `RestoreDBClusterFromSnapshot`, `CreateDBInstance` (of
-//! members of clusters), `ModifyDBInstance`, `ModifyDBCluster`, `AddTagsToResource`, `RemoveTagsFromResource`,
-//! `ListTagsForResource`,
-//! `DescribeAccountAttributes`, `DescribeOptionGroups`, `DescribeGlobalClusters`, `DescribeOrderableDBInstanceOptions`; and
-//! of KMS, which is what a call with the header `X-Amz-Target` is for, `DescribeKey`. The region of a call is that of its
+//! members of clusters), `ModifyDBInstance`, `ModifyDBCluster`, `DeleteDBInstance`, `DeleteDBCluster`,
+//! `DescribeDBInstanceAutomatedBackups`, `DescribeDBClusterAutomatedBackups`, `DescribeDBSubnetGroups`,
+//! `DescribeDBParameterGroups`, `DescribeDBClusterParameterGroups`, `DescribeEvents`, `AddTagsToResource`,
+//! `RemoveTagsFromResource`, `ListTagsForResource`, `DescribeAccountAttributes`, `DescribeOptionGroups`,
+//! `DescribeGlobalClusters`, `DescribeOrderableDBInstanceOptions`; and of KMS, which is what a call with the header `X-Amz-Target` is for, `DescribeKey`. The region of a call is that of its
 //! signature; the signature itself is not verified. A parameter that the operation does not have is refused
 //! (`UnknownParameter`), where AWS would overlook it.
 //!
@@ -36,14 +37,15 @@
 //! | `POST delete-key {"region", "key"}` | removes a key and its aliases, as at the end of its waiting period |
 //! | `POST drop-database {"region", "name"}` | deletes a database, its members and its automated snapshots |
 //! | `POST restore {"region", "snapshot", "database", "tags"}` | restores a database from a snapshot ([`Restore`]) |
+//! | `POST restore-fate {"region", "fate"}` | says how the restores to come end ([`scenario::RestoreFate`]) |
 //! | `POST create-snapshot {"region", "database"}` | takes a snapshot as RDS or a person does, and gives its `arn` ([`NewSnapshot`]) |
 //! | `POST delete-snapshot {"region", "name"}` | removes a snapshot at once, whatever it is |
 //! | `POST rename {"region", "name", "to"}` | gives a database another identifier |
 //! | `POST switchover {"region", "blue", "green"}` | renames `blue` to `blue-old1`, and `green` to `blue` |
-//! | `POST change-database {"region", "name", "status"}` | stops a database, changes its tags or its backups ([`DatabaseChange`]) |
+//! | `POST change-database {"region", "name", "status"}` | stops a database, changes its tags, its backups or how long its deletion takes ([`DatabaseChange`]) |
 //! | `POST delete-option-group {"region", "name"}` | removes an option group |
 //! | `GET state` | everything that stands in the account ([`State`]) |
-//! | `GET counters` | calls, refusals, copies in flight, slot use ([`Counters`]) |
+//! | `GET counters` | calls, refusals, copies in flight, slot use, bills of restored databases ([`Counters`]) |
 //! | `GET writes` | the last ten thousand calls that were meant to change something ([`Write`]) |
 //! | `POST faults`, `GET faults`, `DELETE faults` | orders one [`Fault`], lists them, ends all |
 //! | `POST holds`, `GET holds`, `DELETE holds/N` | holds replies back ([`Calls`]), lists, releases |
@@ -56,9 +58,9 @@
 //!   "match": { "TargetDBSnapshotIdentifier": "acme-*" }, "skip": 1, "times": 2, "action": "throttle" }
 //! ```
 //! The action is one of `{"error": {"code": "…", "message": "…", "status": 400}}`, `"throttle"`, `{"status": 503}`,
-//! `{"delaySeconds": 2.5}` and `"dropReply"`; with the last two the call has its effect. Of the errors about keys
-//! (`KMSKeyNotAccessibleFault`; of KMS `NotFoundException`, `DisabledException`, `KMSInvalidStateException`,
-//! `AccessDeniedException`, `DependencyTimeoutException`, `ThrottlingException` …) the code is enough. A describe call
+//! `{"delaySeconds": 2.5}` and `"dropReply"`; with the last two the call has its effect. Of the errors about keys and of
+//! restores (`KMSKeyNotAccessibleFault`, `InsufficientDBInstanceCapacity`; of KMS `NotFoundException`,
+//! `DisabledException`, `KMSInvalidStateException`, `AccessDeniedException`, `DependencyTimeoutException`, `ThrottlingException` …) the code is enough. A describe call
 //! for snapshots may also have `{"missing": "acme-*"}` or `{"twice": "acme-*"}`: it does not find snapshots of that name, or
 //! lists them twice. `"share": 0.02` hits that share of the matching calls. A hold takes the same
 //! conditions. A call to KMS is met by its operation and the members of its JSON (`"match": { "KeyId": "alias/*" }`).
@@ -75,8 +77,8 @@
 //! `{"*": null}` switches the judging off.
 //!
 //! # Time
-//! Times are those of the machine (or of the test); only the work of copies is scaled. A copy takes two minutes and
-//! six seconds a GiB unless the scenario says otherwise, is `pending` behind another copy of the same instance,
+//! Times are those of the machine (or of the test); only the work of copies and databases is scaled. A copy takes two
+//! minutes and six seconds a GiB unless the scenario says otherwise, is `pending` behind another copy of the same instance,
 //! `creating` below one percent, then `copying`. It tells no `SnapshotCreateTime` while it is `pending`.
 //!
 //! # What is a guess
@@ -100,22 +102,34 @@
 //! - KMS says that there is no such key before it looks whether the caller may know.
 //! - A global cluster is listed in every region of its partition, whether or not it has a cluster there.
 //! - `DescribeOptionGroups` tells the default groups that are in use, and any other when it is asked for by name.
-//! - What can be made in a region is the same for every engine and version but for the types of storage; nothing is known
-//!   of zones. A class that is not on offer gives an empty list.
+//! - What can be made in a region is the same for every engine and version but for the types of storage and for versions that
+//!   a scenario excludes, and in the same zones. A class that is not on offer gives an empty list.
 //! - An automated snapshot that is described by name without its type is not found; by its ARN it is.
 //! - A copy from another region is `pending` in the reply to the call, of clusters too.
 //! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`]).
 //! - Instance and cluster copies have separate slots; only copies from another region take one, waiting ones too.
-//! - A restored instance is `creating` for 15 simulated minutes, and `backing-up` for five where it keeps backups; a restored
-//!   cluster has no instance, and a member is `creating` for ten minutes.
+//! - A restored instance is `creating` for 15 simulated minutes, and `backing-up` for five where it keeps backups; its storage
+//!   initialises for half an hour more. A restored cluster has no instance, and a member is `creating` for ten minutes. A
+//!   deletion takes two ([`scenario::DatabaseSettings`]).
+//! - Whether a database can be deleted while it is `creating`; whether the deletion of a cluster asks for the right to its
+//!   final snapshot; which rights on the key a restore needs; whether a call for automated backups that are not there is
+//!   refused; the type of an `rds-final` snapshot; which tags a restored database inherits (all [`scenario::DatabaseSettings`]).
+//! - A stopped cluster, and one with members, are refused as `InvalidDBClusterStateFault`; a protected database as
+//!   `InvalidParameterCombination`. A member of a cluster needs `SkipFinalSnapshot` like any other instance.
+//! - A restore of a version that is not on offer is refused as `InvalidParameterCombination`. Databases that are being deleted
+//!   count against the quotas.
+//! - Without `PubliclyAccessible` a database is public in the default VPC only. It reports no endpoint before it was ready.
+//! - The texts and categories of events; the bill of an Aurora cluster is its storage, whatever its status.
+//! - `DescribeDBSubnetGroups` tells the default group when a database is in it, or when it is asked for by name;
+//!   `DescribeDBParameterGroups` any default one by name.
 //! - A snapshot that is being deleted does not count against the quota, and its name is taken until it is gone.
 //! - The order in which a copy is checked: name, rights, source, target, keys, pre-signed URL, tags, options, quota,
 //!   slots.
 //! - What a copy asks of its caller, above all of keys: see the module `authorization`.
 //!
 //! Not simulated: sharing of own snapshots, Outposts, all of a key policy but that it locks a key, other keys of a
-//! multi-Region key, copies into another account, the request limits of KMS; of restores subnet, parameter and security
-//! groups, zones, and snapshots of one kind that become databases of the other.
+//! multi-Region key, copies into another account, the request limits of KMS; of restores the rules of security groups, and
+//! snapshots of one kind that become databases of the other.
 
 mod authorization;
 mod billing;

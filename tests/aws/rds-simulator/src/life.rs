@@ -99,6 +99,11 @@ impl Database {
         };
     }
 
+    /// Simulated seconds that are left of the stage that it is in.
+    pub(crate) fn until_next_status(&self) -> Option<f64> {
+        self.stages.front().map(|stage| stage.seconds)
+    }
+
     /// Lets simulated seconds pass.
     pub(crate) fn progress(&mut self, seconds: f64) -> Passed {
         let had_stages = !self.stages.is_empty();

@@ -299,6 +299,8 @@ pub(crate) struct Snapshot {
     pub(crate) permanent_options: Vec<String>,
     pub(crate) multi_az_cluster: bool,
     pub(crate) tags: Tags,
+    /// The tags that its database had when it was taken; a copy has them of its source.
+    pub(crate) database_tags: Tags,
     pub(crate) source_arn: Option<String>,
     pub(crate) details: Details,
     /// When the newest transaction in it was made; as [`Snapshot::original_created`] when absent.

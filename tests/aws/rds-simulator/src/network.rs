@@ -24,7 +24,7 @@ impl Network {
     /// What a request asks for. Without a subnet group it is the default VPC, where databases are public unless that is
     /// denied; elsewhere they are not unless it is asked for: the second half is a guess, for the default depends on the
     /// subnet group.
-    pub(crate) fn of_request(request: &Request) -> Result<Self, ApiError> {
+    pub(crate) fn from_request(request: &Request) -> Result<Self, ApiError> {
         let subnet_group = request
             .get("DBSubnetGroupName")
             .unwrap_or(DEFAULT_GROUP)

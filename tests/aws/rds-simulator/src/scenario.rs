@@ -49,7 +49,9 @@ use serde::{Deserialize, Serialize};
 use crate::authorization::CallerTable;
 use crate::model::{Kind, PerKind, Tags};
 
-pub use databases::{DatabaseQuota, DatabaseSettings, NotOffered, ParameterGroup, RestoreFate, SubnetGroup};
+pub use databases::{
+    DatabaseQuota, DatabaseSettings, InheritedTags, NotOffered, ParameterGroup, RestoreFate, SubnetGroup,
+};
 
 /// Something is wrong with a scenario; the text names the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

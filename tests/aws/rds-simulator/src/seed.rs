@@ -443,6 +443,7 @@ pub(crate) fn taken_of(database: &Database) -> Snapshot {
         } else {
             Tags::new()
         },
+        database_tags: database.tags.clone(),
         source_arn: None,
         details: database.details.clone(),
         database_time: None,

@@ -279,6 +279,13 @@ impl State {
         self.snapshots(region).iter().find(|snapshot| snapshot.id == id)
     }
 
+    /// A database by region, kind and id.
+    #[must_use]
+    pub fn database_of(&self, region: &str, kind: Kind, id: &str) -> Option<&DatabaseState> {
+        let mut databases = self.regions.get(region)?.databases.iter();
+        databases.find(|database| database.kind == kind && database.id == id)
+    }
+
     /// A database by region and id; a cluster goes before an instance of the same id.
     #[must_use]
     pub fn database(&self, region: &str, id: &str) -> Option<&DatabaseState> {

@@ -23,7 +23,7 @@ impl StateMachine {
     #[must_use]
     pub fn new(name: &str, definition: Value) -> Self {
         assert_eq!(definition["QueryLanguage"], "JSONata");
-        check_scope(name, &definition);
+        check_scope(name, &definition, "QueryLanguage StartAt States TimeoutSeconds");
         Self {
             name: name.to_owned(),
             definition,
@@ -36,13 +36,20 @@ impl StateMachine {
         &self.definition
     }
 
-    /// `$states.context` of one of its executions.
+    /// How many seconds one of its executions may take, if the definition says so.
     #[must_use]
-    pub fn context(&self, execution: &str, redrives: u32, input: &Value) -> Value {
+    pub(crate) fn timeout_seconds(&self) -> Option<u64> {
+        self.definition["TimeoutSeconds"].as_u64()
+    }
+
+    /// `$states.context` of one of its executions, which began at this time (RFC 3339).
+    #[must_use]
+    pub fn context(&self, execution: &str, started: &str, redrives: u32, input: &Value) -> Value {
         let arn = |kind: &str| format!("arn:aws:states:us-east-1:123456789012:{kind}:{}", self.name);
         json!({
             "Execution": {
                 "Id": format!("{}:{execution}", arn("execution")), "Name": execution, "RedriveCount": redrives, "Input": input,
+                "StartTime": started,
             },
             "StateMachine": { "Id": arn("stateMachine"), "Name": self.name },
         })
@@ -64,8 +71,8 @@ fn fields(kind: &str) -> Option<&'static str> {
     })
 }
 
-fn check_scope(place: &str, scope: &Value) {
-    refuse_others(place, scope, "QueryLanguage StartAt States ProcessorConfig");
+fn check_scope(place: &str, scope: &Value, known: &str) {
+    refuse_others(place, scope, known);
     for (name, state) in scope["States"].as_object().into_iter().flatten() {
         check_state(name, state);
     }
@@ -88,11 +95,11 @@ fn check_state(name: &str, state: &Value) {
         refuse_others(name, catcher, "ErrorEquals Output Assign Next");
     }
     for branch in entries(&state["Branches"]) {
-        check_scope(name, branch);
+        check_scope(name, branch, "StartAt States");
     }
     if let Some(processor) = state.get("ItemProcessor") {
         assert_eq!(processor["ProcessorConfig"]["Mode"], "INLINE", "{name}");
-        check_scope(name, processor);
+        check_scope(name, processor, "StartAt States ProcessorConfig");
     }
 }
 

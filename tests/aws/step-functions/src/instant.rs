@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::{Clock, Expressions, Failure, Observer, Payload, Runner, StateMachine, Task, Tasks, Work};
 
+/// When every such execution begins.
+pub const STARTED: &str = "2026-11-30T05:00:00Z";
+
 /// The largest value in bytes that each state had of each kind.
 pub type Sizes = BTreeMap<(String, Payload), usize>;
 
@@ -65,7 +68,7 @@ impl<'e, F: Fn(&str, &Value) -> Result<Value, Failure>> InstantExecution<'e, F> 
             tasks: &self.tasks,
             observer: &journal,
         };
-        let context = self.machine.context(&self.name, self.redrives, &input);
+        let context = self.machine.context(&self.name, STARTED, self.redrives, &input);
         let run = pin!(runner.run(self.machine, &context, input));
         let Poll::Ready(ended) = run.poll(&mut Context::from_waker(Waker::noop())) else {
             panic!("an execution that takes no time waits");

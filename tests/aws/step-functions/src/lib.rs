@@ -27,7 +27,7 @@ pub use concurrency::{Work, before, side_by_side};
 pub use definition::{StateMachine, entries};
 pub use expressions::{Expressions, View};
 pub use failure::Failure;
-pub use instant::{InstantExecution, Sizes};
+pub use instant::{InstantExecution, STARTED, Sizes};
 pub use nested::NestedExecution;
 pub use runner::{MAX_EVENTS, Runner};
 

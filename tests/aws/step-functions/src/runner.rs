@@ -42,7 +42,8 @@ pub struct Runner<'r> {
 }
 
 impl Runner<'_> {
-    /// Runs an execution with this `$states.context` to its end.
+    /// Runs an execution with this `$states.context` to its end. One that takes longer than its machine lets it ends as
+    /// [`Failure::timeout`], which no Catch of its own sees.
     pub async fn run(&self, machine: &StateMachine, context: &Value, input: Value) -> Result<Value, Failure> {
         let run = Run {
             runner: *self,
@@ -51,7 +52,13 @@ impl Runner<'_> {
         };
         // The execution begins, and it ends.
         run.count_events(2)?;
-        run.scope(machine.definition(), input, &mut Variables::new()).await
+        let mut variables = Variables::new();
+        let states = run.scope(machine.definition(), input, &mut variables);
+        let Some(seconds) = machine.timeout_seconds() else {
+            return states.await;
+        };
+        let end = self.clock.sleep(Duration::from_secs(seconds));
+        before(states, end).await.unwrap_or_else(|| Err(Failure::timeout()))
     }
 }
 

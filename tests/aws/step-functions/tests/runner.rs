@@ -2,8 +2,15 @@
 
 #![allow(missing_docs)]
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use step_functions::{Failure, InstantExecution, NestedExecution, StateMachine};
+use step_functions::{
+    Clock, Expressions, Failure, InstantExecution, NestedExecution, Observer, Runner, STARTED, StateMachine, Task,
+    Tasks, Work,
+};
 
 fn machine(states: Value) -> StateMachine {
     let mut definition = json!({ "QueryLanguage": "JSONata", "StartAt": "First" });
@@ -132,4 +139,75 @@ fn the_cause_of_a_nested_execution_is_cut_where_aws_cuts_it() {
     let failure = child.failed("FAILED", Some(&Failure::new("E", "ü".repeat(40_000))));
     assert_eq!(failure.error, "States.TaskFailed");
     assert!((32_760..=32_768).contains(&failure.cause.expect("a cause").len()));
+}
+
+/// A clock on which so many seconds pass, and then no more.
+struct Passing(u64);
+
+impl Clock for Passing {
+    fn sleep(&self, time: Duration) -> Work<'_, ()> {
+        if time.as_secs() <= self.0 {
+            Box::pin(async {})
+        } else {
+            Box::pin(std::future::pending())
+        }
+    }
+}
+
+struct Nothing;
+
+impl Tasks for Nothing {
+    fn perform<'t>(&'t self, task: Task<'t>) -> Work<'t, Result<Value, Failure>> {
+        panic!("{task:?}")
+    }
+}
+
+impl Observer for Nothing {}
+
+#[test]
+fn an_execution_that_takes_longer_than_its_machine_allows_ends_whatever_it_is_doing() {
+    let machine = StateMachine::new(
+        "timed",
+        json!({
+            "QueryLanguage": "JSONata", "StartAt": "Waits", "TimeoutSeconds": 60,
+            "States": {
+                "Waits": { "Type": "Wait", "Seconds": 3600, "Next": "Ends" },
+                "Ends": { "Type": "Succeed" },
+            },
+        }),
+    );
+    let ended_after = |seconds: u64| {
+        let (clock, expressions) = (Passing(seconds), Expressions::default());
+        let runner = Runner {
+            expressions: &expressions,
+            clock: &clock,
+            tasks: &Nothing,
+            observer: &Nothing,
+        };
+        let context = machine.context("once", STARTED, 0, &json!({}));
+        let run = pin!(runner.run(&machine, &context, json!(7)));
+        match run.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(ended) => Some(ended),
+            Poll::Pending => None,
+        }
+    };
+    assert_eq!(ended_after(59), None);
+    assert_eq!(ended_after(60), Some(Err(Failure::timeout())));
+    assert_eq!(ended_after(3600), Some(Ok(json!(7))), "the states are asked first");
+}
+
+#[test]
+#[should_panic(expected = "does not know the field TimeoutSeconds")]
+fn only_a_machine_and_a_task_have_a_timeout() {
+    let branch = json!({ "StartAt": "Ends", "TimeoutSeconds": 60, "States": { "Ends": { "Type": "Succeed" } } });
+    machine(json!({
+        "First": { "Type": "Parallel", "Branches": [branch], "Next": "End" },
+        "End": { "Type": "Succeed" },
+    }));
+}
+
+#[test]
+fn an_execution_knows_when_it_began() {
+    let states = json!({ "First": { "Type": "Succeed", "Output": "{% $states.context.Execution.StartTime %}" } });
+    assert_eq!(run(states, json!({})), Ok(json!(STARTED)));
 }

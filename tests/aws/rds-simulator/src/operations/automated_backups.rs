@@ -10,6 +10,25 @@ use crate::operations::write;
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
+/// The parameters of `DescribeDBInstanceAutomatedBackups`; lists end in a dot.
+pub(super) const OF_INSTANCES: &[&str] = &[
+    "DbiResourceId",
+    "DBInstanceIdentifier",
+    "Filters.",
+    "MaxRecords",
+    "Marker",
+    "DBInstanceAutomatedBackupsArn",
+];
+
+/// The parameters of `DescribeDBClusterAutomatedBackups`; lists end in a dot.
+pub(super) const OF_CLUSTERS: &[&str] = &[
+    "DbClusterResourceId",
+    "DBClusterIdentifier",
+    "Filters.",
+    "MaxRecords",
+    "Marker",
+];
+
 /// The automated backups of a database that was deleted with `DeleteAutomatedBackups=false`.
 #[derive(Clone, Debug)]
 pub(crate) struct RetainedBackup {
@@ -150,9 +169,9 @@ fn write_backup(xml: &mut Xml, region: &Region, backup: &Backup<'_>) {
     }
     xml.value("Region", &region.name);
     xml.value("Status", backup.status);
-    xml.element("RestoreWindow", |xml| {
-        xml.optional("LatestTime", backup.until.map(write::time));
-    });
+    if let Some(until) = backup.until {
+        xml.element("RestoreWindow", |xml| xml.value("LatestTime", write::time(until)));
+    }
     xml.value("AllocatedStorage", database.allocated_storage);
     xml.value("Engine", &database.engine);
     xml.value("EngineVersion", &database.engine_version);

@@ -10,8 +10,21 @@ use crate::request::Request;
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
+/// Its parameters; lists end in a dot.
+pub(super) const PARAMETERS: &[&str] = &[
+    "SourceIdentifier",
+    "SourceType",
+    "StartTime",
+    "EndTime",
+    "Duration",
+    "EventCategories.",
+    "Filters.",
+    "MaxRecords",
+    "Marker",
+];
+
 /// Minutes of two weeks, for which RDS keeps events.
-const LONGEST_MINUTES: i64 = 14 * 24 * 60;
+const MAX_MINUTES: i64 = 14 * 24 * 60;
 const USUAL_MINUTES: i64 = 60;
 
 const SOURCE_TYPES: [&str; 11] = [
@@ -96,7 +109,7 @@ fn window(request: &Request, now: Timestamp) -> Result<(Timestamp, Timestamp), A
         Some(text) => text
             .parse()
             .ok()
-            .filter(|minutes| (1..=LONGEST_MINUTES).contains(minutes))
+            .filter(|minutes| (1..=MAX_MINUTES).contains(minutes))
             .ok_or_else(|| ApiError::invalid_value(format!("Invalid value {text} for Duration.")))?,
     };
     let until = time("EndTime")?.unwrap_or(now);

@@ -6,6 +6,19 @@ use crate::operations::describe::{filters, page, paged, require};
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
+/// The parameters of `DescribeOrderableDBInstanceOptions`; lists end in a dot.
+pub(super) const PARAMETERS: &[&str] = &[
+    "Engine",
+    "EngineVersion",
+    "DBInstanceClass",
+    "LicenseModel",
+    "AvailabilityZoneGroup",
+    "Vpc",
+    "Filters.",
+    "MaxRecords",
+    "Marker",
+];
+
 /// Most records that this call gives at once; every other one gives 100.
 const MAX_RECORDS: usize = 10_000;
 
@@ -97,7 +110,7 @@ impl Simulator {
                 xml.value("Vpc", true);
                 xml.value("SupportsStorageEncryption", true);
                 xml.value("StorageType", offer.storage);
-                // Aurora's storage grows by itself.
+                // Aurora's storage grows on its own.
                 if !is_aurora {
                     xml.value("MinStorageSize", 20);
                     xml.value("MaxStorageSize", 65_536);

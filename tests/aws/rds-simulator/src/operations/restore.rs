@@ -7,13 +7,13 @@ use crate::life::{Life, Stage, Timer};
 use crate::lifecycle::restored_database;
 use crate::model::{Database, Kind, Member, RdsArn, Region, Snapshot, Tags};
 use crate::network::{Network, asked_public};
-use crate::operations::restore_rights::Wanted;
+use crate::operations::restore_rights::{Wanted, authorize_use};
 use crate::operations::subnet_groups::check_network;
 use crate::operations::{tags, write};
 use crate::option_groups;
 use crate::request::Request;
-use crate::scenario::{self, Members, RestoreFate, ServerlessV2Scaling};
-use crate::seed::{member_instance, milliseconds, prefix};
+use crate::scenario::{self, InheritedTags, Members, RestoreFate, ServerlessV2Scaling};
+use crate::seed::{current_version, member_instance, milliseconds, prefix};
 use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
@@ -31,7 +31,7 @@ impl Simulator {
         let id = request.new_identifier(id_name, MAX_IDENTIFIER)?;
         let snapshot_id = request.required(snapshot_name)?;
         let given = tags::checked(request)?;
-        let network = Network::of_request(request)?;
+        let network = Network::from_request(request)?;
         self.region(&request.region);
         let region = &self.regions[&request.region];
         let snapshot_id = RdsArn::parse(snapshot_id)
@@ -51,7 +51,8 @@ impl Simulator {
         }
         self.check_restore_keys(call, snapshot)?;
         self.check_restore(request, kind, snapshot, &network)?;
-        let mut seed = restored(request, kind, &id, snapshot, &given);
+        let tags = self.tags_of_restored(snapshot, &given);
+        let mut seed = restored(request, kind, &id, snapshot, &tags);
         seed.resource_id = Some(hash::resource_id(
             prefix(kind),
             &["restored", &request.region, &id, &self.restores.to_string()],
@@ -86,6 +87,26 @@ impl Simulator {
         self.begin_bill(&request.region, kind, &id);
         self.begin_work(&request.region, kind, &id, stages);
         Ok(self.one_database(call, kind, &id))
+    }
+
+    /// The tags that are given; without any, those that the new database inherits.
+    fn tags_of_restored(&self, snapshot: &Snapshot, given: &Tags) -> Tags {
+        if !given.is_empty() {
+            return given.clone();
+        }
+        let (of_database, of_snapshot) = match self.settings.databases.inherited_tags {
+            InheritedTags::Database => (true, false),
+            InheritedTags::Snapshot => (false, true),
+            InheritedTags::Both => (true, true),
+        };
+        let of_database = snapshot.database_tags.iter().filter(|_| of_database);
+        let of_snapshot = snapshot.tags.iter().filter(|_| of_snapshot);
+        of_database
+            .chain(of_snapshot)
+            // AWS keeps its own tags to itself.
+            .filter(|(key, _)| !key.starts_with("aws:"))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 
     /// How a new database will end, as the scenario says.
@@ -132,7 +153,7 @@ impl Simulator {
             },
         )?;
         let arn = region.snapshot_arn(kind, snapshot_id);
-        self.authorize_use(call, &arn, snapshot.map(|snapshot| &snapshot.tags), given)
+        authorize_use(call, &arn, snapshot.map(|snapshot| &snapshot.tags), given)
     }
 
     fn check_restore(
@@ -155,6 +176,7 @@ impl Simulator {
         }
         check_class(region, request)?;
         check_version(region, request, snapshot)?;
+        check_storage(request, snapshot)?;
         check_network(region, network)?;
         check_parameter_group(region, request, kind)?;
         region.check_database_quota(
@@ -234,7 +256,7 @@ impl Simulator {
             network,
             ..member_instance(region, cluster, &id)
         };
-        // A member that is made anew is another one.
+        // A member of an earlier name is another one.
         member.resource_id = hash::resource_id("db-", &["created", &region.name, &id, &restores.to_string()]);
         let writer = cluster.members.is_empty();
         if let Some(cluster) = region.databases[Kind::Cluster].get_mut(&cluster_id) {
@@ -267,7 +289,7 @@ impl Simulator {
     ) -> Result<(), ApiError> {
         let region = &self.regions[&call.request.region];
         let cluster = region.databases[Kind::Cluster].get(cluster_id);
-        let asked = Network::of_request(call.request)?;
+        let asked = Network::from_request(call.request)?;
         let lower = |parameter| call.request.get(parameter).map(str::to_ascii_lowercase);
         let option_group = |cluster: &Database| option_groups::default_name(&cluster.engine, &cluster.engine_version);
         self.authorize_new(
@@ -282,7 +304,7 @@ impl Simulator {
             },
         )?;
         let arn = region.arn(Kind::Cluster.database_type(), cluster_id);
-        self.authorize_use(call, &arn, cluster.map(|cluster| &cluster.tags), given)
+        authorize_use(call, &arn, cluster.map(|cluster| &cluster.tags), given)
     }
 
     /// `ModifyDBInstance`, `ModifyDBCluster`: the settings that the simulator reports.
@@ -377,7 +399,11 @@ fn check_class(region: &Region, request: &Request) -> Result<(), ApiError> {
 
 /// Which error AWS has for a version that is not on offer is a guess.
 fn check_version(region: &Region, request: &Request, snapshot: &Snapshot) -> Result<(), ApiError> {
-    let version = request.get("EngineVersion").unwrap_or(&snapshot.engine_version);
+    let usual = match snapshot.kind {
+        Kind::Instance => &snapshot.engine_version,
+        Kind::Cluster => current_version(&snapshot.engine),
+    };
+    let version = request.get("EngineVersion").unwrap_or(usual);
     let license = request.get("LicenseModel").unwrap_or(&snapshot.details.license);
     let mut not_offered = region.not_offered.iter();
     if not_offered.any(|offer| offer.covers(&snapshot.engine, version, license)) {
@@ -385,6 +411,19 @@ fn check_version(region: &Region, request: &Request, snapshot: &Snapshot) -> Res
             "RDS does not support creating a database of {} {version} with the license model {license} in {}.",
             snapshot.engine, region.name
         )));
+    }
+    Ok(())
+}
+
+/// Nothing can be restored to magnetic storage any more. Which error AWS has for it is a guess.
+fn check_storage(request: &Request, snapshot: &Snapshot) -> Result<(), ApiError> {
+    let given = request.get("StorageType").or(snapshot.details.storage_type.as_deref());
+    if given == Some("standard") {
+        return Err(ApiError::new(
+            400,
+            "StorageTypeNotSupported",
+            "A snapshot cannot be restored to magnetic storage: give another StorageType.",
+        ));
     }
     Ok(())
 }
@@ -417,7 +456,7 @@ fn retention(request: &Request) -> Option<u32> {
 }
 
 /// The database that a restore makes, as a scenario has it.
-fn restored(request: &Request, kind: Kind, id: &str, snapshot: &Snapshot, given: &Tags) -> scenario::Database {
+fn restored(request: &Request, kind: Kind, id: &str, snapshot: &Snapshot, tags: &Tags) -> scenario::Database {
     let is_on = |parameter| request.get(parameter).map(|value| value == "true");
     let text = |parameter| request.get(parameter).map(str::to_owned);
     let exports = request.list("EnableCloudwatchLogsExports", "member");
@@ -425,10 +464,17 @@ fn restored(request: &Request, kind: Kind, id: &str, snapshot: &Snapshot, given:
         let value = request.get(&format!("ServerlessV2ScalingConfiguration.{part}"));
         value.and_then(|value| value.parse().ok())
     };
-    let from_snapshot = restored_database(id, snapshot, given);
+    let from_snapshot = scenario::Database {
+        tags: tags.clone(),
+        ..restored_database(id, snapshot, tags)
+    };
     let (iops, port) = (snapshot.details.iops, snapshot.details.port);
     scenario::Database {
-        engine_version: text("EngineVersion").or(from_snapshot.engine_version),
+        // A cluster gets the region's usual version unless one is given, an instance always that of its snapshot.
+        engine_version: match kind {
+            Kind::Instance => from_snapshot.engine_version,
+            Kind::Cluster => text("EngineVersion"),
+        },
         kms_key: text("KmsKeyId").or(from_snapshot.kms_key),
         class: text("DBInstanceClass").or(text("DBClusterInstanceClass")),
         multi_az: is_on("MultiAZ"),

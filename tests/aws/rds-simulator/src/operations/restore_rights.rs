@@ -1,4 +1,4 @@
-//! What a restore asks of its caller: a question for each resource that it needs (facts of `authorization`).
+//! What a restore asks of its caller: a question for each resource that it needs, as `authorization` lists them.
 
 use crate::authorization::Question;
 use crate::error::ApiError;
@@ -53,21 +53,6 @@ impl Simulator {
         })
     }
 
-    /// Whether the caller may restore this snapshot, or create a member of this cluster.
-    pub(super) fn authorize_use(
-        &self,
-        call: &Call<'_>,
-        arn: &str,
-        of: Option<&Tags>,
-        given: &Tags,
-    ) -> Result<(), ApiError> {
-        call.rights.require(&Question {
-            request_tags: Some(given),
-            resource_tags: of,
-            ..Question::new(&call.operation.action(), arn, &call.request.region)
-        })
-    }
-
     /// Whether the snapshot's key, and that which the call gives, can be used, and by this caller.
     pub(super) fn check_restore_keys(&self, call: &Call<'_>, snapshot: &Snapshot) -> Result<(), ApiError> {
         let region = &self.regions[&call.request.region];
@@ -103,4 +88,13 @@ impl Simulator {
         }
         Ok(())
     }
+}
+
+/// Whether the caller may restore the snapshot of this ARN, or create a member of the cluster of this ARN.
+pub(super) fn authorize_use(call: &Call<'_>, arn: &str, of: Option<&Tags>, given: &Tags) -> Result<(), ApiError> {
+    call.rights.require(&Question {
+        request_tags: Some(given),
+        resource_tags: of,
+        ..Question::new(&call.operation.action(), arn, &call.request.region)
+    })
 }

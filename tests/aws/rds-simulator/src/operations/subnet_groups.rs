@@ -62,8 +62,8 @@ pub(super) fn write_group(xml: &mut Xml, region: &Region, group: &SubnetGroup) {
     xml.value("VpcId", vpc_of(group));
     xml.value("SubnetGroupStatus", group.status.as_deref().unwrap_or("Complete"));
     xml.list("Subnets", "Subnet", region.zones_of(group), |xml, zone| {
-        let number = hash::fnv1a(&[&group.name, &zone]) as u32;
-        xml.value("SubnetIdentifier", format!("subnet-{number:08x}"));
+        let number = hash::fnv1a(&[&group.name, &zone]);
+        xml.value("SubnetIdentifier", format!("subnet-{number:032x}"));
         xml.element("SubnetAvailabilityZone", |xml| xml.value("Name", &zone));
         xml.value("SubnetStatus", "Active");
     });

@@ -17,7 +17,7 @@ pub struct DatabaseSettings {
     pub backup_seconds: u32,
     /// Seconds that a change of settings takes.
     pub change_seconds: u32,
-    /// Seconds for which the storage of a restored instance initialises after it was made; 0: nothing is told of it.
+    /// Seconds for which the storage of a restored instance initialises after it was made; 0: it reports none of that.
     pub initializing_seconds: u32,
     /// Seconds until the secret of a managed master password is `active`.
     pub secret_seconds: u32,
@@ -31,6 +31,8 @@ pub struct DatabaseSettings {
     /// Whether a restore asks for all of `kms:DescribeKey`, `kms:CreateGrant` and `kms:Decrypt` on the snapshot's key. If
     /// not, one of the last two is enough, as for the source of a copy: nobody knows the smallest set.
     pub restore_needs_every_key_right: bool,
+    /// Which tags a restored database has when the call gives none.
+    pub inherited_tags: InheritedTags,
     /// Whether a call for the automated backups of a database that has none is refused; or else the list is empty. AWS
     /// does not say.
     pub unknown_backup_is_an_error: bool,
@@ -51,10 +53,25 @@ impl Default for DatabaseSettings {
             deletable_while_creating: false,
             cluster_deletion_needs_snapshot_right: true,
             restore_needs_every_key_right: true,
+            inherited_tags: InheritedTags::Both,
             unknown_backup_is_an_error: false,
             final_snapshot_type: "manual".to_owned(),
         }
     }
+}
+
+/// Which tags a restored database has when the call gives none: AWS's guide speaks of those of the source database, and
+/// does not say whether the snapshot's own are among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InheritedTags {
+    /// Those that the database had when the snapshot was taken.
+    Database,
+    /// Those of the snapshot.
+    Snapshot,
+    /// Both; those of the snapshot win. It is the worst case for who forgets to give tags.
+    #[default]
+    Both,
 }
 
 /// A subnet group: what ties databases to a VPC.
@@ -217,7 +234,7 @@ impl RestoreFate {
         }
     }
 
-    /// Only so many of them.
+    /// Only this many of them.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
@@ -226,7 +243,7 @@ impl RestoreFate {
 
     /// Only those of this snapshot.
     #[must_use]
-    pub fn of_snapshot(mut self, snapshot: &str) -> Self {
+    pub fn restored_from(mut self, snapshot: &str) -> Self {
         self.snapshot = Some(snapshot.to_owned());
         self
     }

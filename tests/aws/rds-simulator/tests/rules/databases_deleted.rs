@@ -20,11 +20,11 @@ fn world(databases: &Value) -> Harness {
     )
 }
 
-fn delete<'a>(id: &'a str) -> [(&'a str, &'a str); 2] {
+fn delete(id: &str) -> [(&str, &str); 2] {
     [("DBInstanceIdentifier", id), ("SkipFinalSnapshot", "true")]
 }
 
-fn delete_cluster<'a>(id: &'a str) -> [(&'a str, &'a str); 2] {
+fn delete_cluster(id: &str) -> [(&str, &str); 2] {
     [("DBClusterIdentifier", id), ("SkipFinalSnapshot", "true")]
 }
 

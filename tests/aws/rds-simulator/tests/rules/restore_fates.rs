@@ -135,7 +135,7 @@ fn the_control_api_says_how_restores_end_and_faults_refuse_them() {
     assert_eq!(code, 200);
     lab.simulator.add_restore_fate(
         DESTINATION,
-        RestoreFate::ends_as("e", "storage-full").of_snapshot("one"),
+        RestoreFate::ends_as("e", "storage-full").restored_from("one"),
     );
     restore(&mut lab, "d", "one");
     restore(&mut lab, "e", "one");

@@ -133,9 +133,9 @@ fn outcomes(missing: &str) -> [String; 3] {
     let cluster = code("RestoreDBClusterFromSnapshot", &CLUSTER);
     if !cluster.is_empty() {
         // So that there is a cluster to make a member of.
-        lab.caller = "operator".to_owned();
+        "operator".clone_into(&mut lab.caller);
         lab.ok(DESTINATION, "RestoreDBClusterFromSnapshot", &CLUSTER);
-        lab.caller = "start-restore".to_owned();
+        "start-restore".clone_into(&mut lab.caller);
     }
     lab.advance(900);
     let (response, _) = lab.response(DESTINATION, "CreateDBInstance", &MEMBER);

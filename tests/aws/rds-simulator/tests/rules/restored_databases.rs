@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{DESTINATION, Harness, value, values};
+use crate::harness::{DESTINATION, Harness, SOURCE, value, values};
 
 const INSTANCE: [(&str, &str); 3] = [
     ("DBInstanceIdentifier", "b"),
@@ -291,4 +291,60 @@ fn quotas_are_told_and_kept() {
             "{quotas:?}"
         );
     }
+}
+
+#[test]
+fn without_tags_a_restored_database_has_those_of_the_source_or_of_the_snapshot_or_both() {
+    for (setting, keys) in [
+        (json!({}), vec!["aws-like", "cost", "mine"]),
+        (json!({ "inheritedTags": "database" }), vec!["aws-like", "cost"]),
+        (json!({ "inheritedTags": "snapshot" }), vec!["mine"]),
+    ] {
+        let mut lab = Harness::new(json!({ "settings": { "databases": setting }, "regions": {
+            SOURCE: { "instances": [{ "id": "a", "tags": { "cost": "1", "aws-like": "2", "aws:cloudformation": "x" },
+                                      "snapshots": [{ "ageHours": 3 }] }] },
+            DESTINATION: {}
+        } }));
+        let source = lab.newest("a");
+        let copy = [
+            ("SourceDBSnapshotIdentifier", source.as_str()),
+            ("TargetDBSnapshotIdentifier", "copy"),
+            ("Tags.Tag.1.Key", "mine"),
+            ("Tags.Tag.1.Value", "3"),
+        ];
+        lab.ok(DESTINATION, "CopyDBSnapshot", &copy);
+        lab.advance(1000);
+        let restore = [("DBInstanceIdentifier", "b"), ("DBSnapshotIdentifier", "copy")];
+        let reply = lab.ok(DESTINATION, "RestoreDBInstanceFromDBSnapshot", &restore);
+        assert_eq!(values(&reply, "Key"), keys);
+    }
+}
+
+#[test]
+fn a_cluster_gets_the_usual_version_unless_one_is_given_and_magnetic_storage_is_refused() {
+    let mut lab = Harness::new(json!({ "regions": { DESTINATION: {
+        "instances": [{ "id": "a", "storageType": "standard" }],
+        "clusters": [{ "id": "c", "engine": "aurora-postgresql", "engineVersion": "15.4", "members": 0 }],
+        "snapshots": [
+            { "kind": "instance", "id": "one", "database": "a", "ageHours": 9 },
+            { "kind": "cluster", "id": "two", "database": "c", "ageHours": 9 }
+        ]
+    } } }));
+    for (id, given, version) in [("r", None, "17.5"), ("s", Some(("EngineVersion", "15.4")), "15.4")] {
+        let mut parameters = vec![
+            ("DBClusterIdentifier", id),
+            ("SnapshotIdentifier", "two"),
+            ("Engine", "aurora-postgresql"),
+        ];
+        parameters.extend(given);
+        let reply = lab.ok(DESTINATION, "RestoreDBClusterFromSnapshot", &parameters);
+        assert_eq!(value(&reply, "EngineVersion"), version);
+    }
+    let magnetic = [("DBInstanceIdentifier", "b"), ("DBSnapshotIdentifier", "one")];
+    assert_eq!(
+        lab.code(DESTINATION, "RestoreDBInstanceFromDBSnapshot", &magnetic),
+        "StorageTypeNotSupported"
+    );
+    let other = [magnetic[0], magnetic[1], ("StorageType", "gp3")];
+    lab.ok(DESTINATION, "RestoreDBInstanceFromDBSnapshot", &other);
 }

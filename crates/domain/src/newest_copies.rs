@@ -1,15 +1,18 @@
 //! The newest verified copy of each database, by what the destination region alone knows.
+//!
+//! Which databases still exist only the source region knows. Here a database counts as left behind when it has had no new
+//! copy for a fortnight while others have.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use domain::copy_tags::{CopyStatus, OwnCopy};
-use domain::error::Error;
-use domain::kind::DatabaseKind;
-use domain::restorability::RestoreNeeds;
-use domain::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
-use runtime::watch::Watch;
+
+use crate::copy_tags::{CopyStatus, OwnCopy};
+use crate::drill::DrillEvery;
+use crate::kind::DatabaseKind;
+use crate::ownership::Owner;
+use crate::restorability::RestoreNeeds;
+use crate::snapshot::Snapshot;
 
 /// How long a database may go without a new copy, while others get theirs, before it counts as left behind. The alarm has
 /// said so for as long, here and in the source region.
@@ -20,18 +23,27 @@ type DatabaseKey = (DatabaseKind, String);
 
 /// The newest verified copy of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewestCopy {
-    pub(crate) kind: DatabaseKind,
+pub struct NewestCopy {
+    /// Instance or cluster.
+    pub kind: DatabaseKind,
     /// What the database was called when it was copied.
-    pub(crate) name: String,
+    pub name: String,
+    /// Resource id of the database.
+    pub resource_id: String,
     /// The copy's identifier.
-    pub(crate) id: String,
+    pub id: String,
+    /// The copy's ARN.
+    pub arn: String,
+    /// The size in GiB, where RDS says it: not of clusters.
+    pub size_gib: Option<i32>,
+    /// How often the database asks for a drill.
+    pub drill_every: Option<DrillEvery>,
     /// When its snapshot was taken: which copy is the newest.
     created: Timestamp,
     /// How old its data is.
     data_at: Timestamp,
     /// What its restore needs.
-    pub(crate) needs: RestoreNeeds,
+    pub needs: RestoreNeeds,
 }
 
 impl NewestCopy {
@@ -41,51 +53,61 @@ impl NewestCopy {
             created: own.source_created,
             data_at: snapshot.data_at(own.source_created),
             needs: RestoreNeeds::new(&snapshot),
+            size_gib: snapshot.size_gib,
             name: snapshot.database_id,
+            resource_id: own.source_resource_id,
             id: own.id,
+            arn: own.arn,
+            drill_every: own.drill_every,
         }
     }
 
     /// How old its data is.
-    pub(crate) fn age(&self, now: Timestamp) -> SignedDuration {
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> SignedDuration {
         now.duration_since(self.data_at)
     }
 }
 
 /// The databases that have copies.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Databases {
+pub struct Databases {
     /// Those that are copied, as far as can be known from here, in the order of their names.
-    pub(crate) current: Vec<NewestCopy>,
+    pub current: Vec<NewestCopy>,
     /// Those that have had no new copy for long while others have.
-    pub(crate) left_behind: Vec<NewestCopy>,
+    pub left_behind: Vec<NewestCopy>,
     /// Number of those that have copies, none of which is verified.
-    pub(crate) without_copy: usize,
+    pub without_copy: usize,
+}
+
+/// Gathers the newest copies. One per database is kept in memory, however many snapshots there are.
+#[derive(Debug, Default)]
+pub struct Gathered(BTreeMap<DatabaseKey, Option<NewestCopy>>);
+
+impl Gathered {
+    /// Takes one snapshot of the destination region into account.
+    pub fn add(&mut self, owner: &Owner, snapshot: Snapshot) {
+        let Some(own) = OwnCopy::read(owner, &snapshot) else {
+            return;
+        };
+        let place = self
+            .0
+            .entry((snapshot.kind, own.source_resource_id.clone()))
+            .or_default();
+        let is_newer = place.as_ref().is_none_or(|known| known.created < own.source_created);
+        if own.status == CopyStatus::Verified && is_newer {
+            *place = Some(NewestCopy::new(snapshot, own));
+        }
+    }
+
+    /// The databases, told apart by whether they still seem to be copied. `objective` is the RPO.
+    #[must_use]
+    pub fn into_databases(self, now: Timestamp, objective: SignedDuration) -> Databases {
+        Databases::new(self.0.into_values(), now, objective)
+    }
 }
 
 impl Databases {
-    /// Lists the copies of the owner. One per database is kept in memory, however many there are.
-    pub(crate) async fn read(watch: &Watch, now: Timestamp, objective: SignedDuration) -> Result<Self, Error> {
-        let newest: RefCell<BTreeMap<DatabaseKey, Option<NewestCopy>>> = RefCell::default();
-        let keep = |snapshot: Snapshot| -> Option<()> {
-            let own = OwnCopy::read(&watch.owner, &snapshot)?;
-            let mut newest = newest.borrow_mut();
-            let place = newest
-                .entry((snapshot.kind, own.source_resource_id.clone()))
-                .or_default();
-            let is_newer = place.as_ref().is_none_or(|known| known.created < own.source_created);
-            if own.status == CopyStatus::Verified && is_newer {
-                *place = Some(NewestCopy::new(snapshot, own));
-            }
-            None
-        };
-        tokio::try_join!(
-            watch.rds.scan_manual_snapshots(DatabaseKind::Instance, keep),
-            watch.rds.scan_manual_snapshots(DatabaseKind::Cluster, keep),
-        )?;
-        Ok(Self::new(newest.into_inner().into_values(), now, objective))
-    }
-
     fn new(newest: impl Iterator<Item = Option<NewestCopy>>, now: Timestamp, objective: SignedDuration) -> Self {
         let mut databases = Self::default();
         let mut copies: Vec<NewestCopy> = Vec::new();
@@ -107,23 +129,23 @@ impl Databases {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::examples::manual_snapshot;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
     const DAY: i64 = 24;
 
     fn copy(name: &str, hours: i64) -> NewestCopy {
-        let snapshot = Snapshot {
-            tags: BTreeMap::new(),
-            ..fixtures::snapshot(name)
-        };
+        let snapshot = manual_snapshot(name, BTreeMap::new());
         let at = NOW - SignedDuration::from_hours(hours);
         NewestCopy {
             kind: DatabaseKind::Instance,
             name: name.to_owned(),
+            resource_id: format!("db-{name}"),
             id: format!("snap-{name}"),
+            arn: String::new(),
+            size_gib: None,
+            drill_every: None,
             created: at,
             data_at: at,
             needs: RestoreNeeds::new(&snapshot),

@@ -24,6 +24,8 @@ macro_rules! members {
     ($($name:literal => $value:expr),* $(,)?) => { object([$(($name, ($value).map(|value| json!(value)))),*]) };
 }
 
+mod databases;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut text = String::new();
@@ -323,10 +325,21 @@ async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Val
             let offers = output.orderable_db_instance_options().iter();
             let list: Vec<Value> = offers
                 .map(|offer| {
+                    let zones: Vec<Value> = offer
+                        .availability_zones()
+                        .iter()
+                        .map(|zone| members! { "Name" => zone.name() })
+                        .collect();
                     members! {
                         "Engine" => offer.engine(),
                         "EngineVersion" => offer.engine_version(),
                         "DBInstanceClass" => offer.db_instance_class(),
+                        "LicenseModel" => offer.license_model(),
+                        "AvailabilityZones" => Some(zones),
+                        "MinStorageSize" => offer.min_storage_size(),
+                        "MaxStorageSize" => offer.max_storage_size(),
+                        "SupportsClusters" => offer.supports_clusters(),
+                        "SupportsHttpEndpoint" => offer.supports_http_endpoint(),
                         "Vpc" => offer.vpc(),
                         "SupportsStorageEncryption" => offer.supports_storage_encryption(),
                         "StorageType" => offer.storage_type(),
@@ -338,7 +351,7 @@ async fn perform(rds: &Client, operation: &str, input: &Input<'_>) -> Result<Val
                 ("Marker", output.marker().map(|marker| json!(marker))),
             ])
         }
-        other => json!({ "unknown": other }),
+        other => databases::perform(rds, other, input).await?,
     })
 }
 
@@ -496,6 +509,11 @@ fn instance(database: &DbInstance) -> Value {
         "MultiAZ" => database.multi_az(),
         "LicenseModel" => database.license_model(),
         "PubliclyAccessible" => database.publicly_accessible(),
+        "DBSubnetGroup" => database.db_subnet_group().map(databases::subnet_group),
+        "VpcSecurityGroups" => Some(databases::security_groups(database.vpc_security_groups())),
+        "MasterUserSecret" => database.master_user_secret().map(databases::secret),
+        "StorageOperationStatus" => database.storage_operation_status(),
+        "StorageOperationPercentProgress" => database.storage_operation_percent_progress(),
         "StorageType" => database.storage_type(),
         "DBClusterIdentifier" => database.db_cluster_identifier(),
         "StorageEncrypted" => database.storage_encrypted(),
@@ -547,6 +565,10 @@ fn cluster(database: &DbCluster) -> Value {
         "DBClusterParameterGroup" => database.db_cluster_parameter_group(),
         "Status" => database.status(),
         "Endpoint" => database.endpoint(),
+        "DBSubnetGroup" => database.db_subnet_group(),
+        "PubliclyAccessible" => database.publicly_accessible(),
+        "VpcSecurityGroups" => Some(databases::security_groups(database.vpc_security_groups())),
+        "MasterUserSecret" => database.master_user_secret().map(databases::secret),
         "MultiAZ" => database.multi_az(),
         "Engine" => database.engine(),
         "EngineVersion" => database.engine_version(),
