@@ -103,7 +103,7 @@ fn imports_point_one_way() {
             );
         }
     }
-    assert_eq!(product, 11, "four crates, six functions and the command line");
+    assert_eq!(product, 15, "four crates, ten functions and the command line");
 }
 
 #[test]
