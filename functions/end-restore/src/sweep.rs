@@ -123,7 +123,7 @@ async fn end(watch: &Watch, database: &Restored, swept: &mut Swept) {
         Ok(Deletion::Begun) => {
             swept.deleting.push(id.clone());
             if let Some(copy) = marked(database).copy_arn() {
-                // Its time runs out by itself.
+                // Its time runs out anyway.
                 watch.rds.untag(copy, tags::DRILLING).await.ok();
             }
         }

@@ -153,7 +153,7 @@ pub(crate) fn marked(database: &Restored) -> DrillDatabase<'_> {
     }
 }
 
-/// Lets the copy go: pruning need not wait any longer. What cannot be written ends by itself, or is only told.
+/// Lets the copy go: pruning need not wait any longer. What cannot be written runs out anyway, or is only a warning.
 async fn release(watch: &Watch, drill: &Drill, now: Timestamp) -> Vec<String> {
     let arn = &drill.copy.arn;
     let mut warnings = Vec::new();

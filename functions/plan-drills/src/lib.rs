@@ -90,10 +90,10 @@ pub async fn handle(watch: &Watch, proofs: &impl ReadProofs, input: Input, now: 
             databases.without_copy
         ));
     }
-    let mut candidates: Vec<Candidate> = databases.current.into_iter().map(Candidate::of).collect();
+    let mut candidates: Vec<Candidate> = databases.current.into_iter().map(Candidate::new).collect();
     // Those are drilled by name only: their databases are deleted, as a rule.
     if let Scope::Only(_) = scope {
-        candidates.extend(databases.left_behind.into_iter().map(Candidate::of));
+        candidates.extend(databases.left_behind.into_iter().map(Candidate::new));
     }
     for candidate in &mut candidates {
         candidate.proof = proofs.remove(&(candidate.copy.kind, candidate.copy.resource_id.clone()));

@@ -17,7 +17,7 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    pub(crate) fn of(copy: NewestCopy) -> Self {
+    pub(crate) fn new(copy: NewestCopy) -> Self {
         Self { copy, proof: None }
     }
 }

@@ -265,7 +265,7 @@ fn reading() -> Vec<Case> {
         .not_on(&[key()
             .replace("999999999999", "123456789012")
             .replace("eu-west-1", "us-east-1")])
-        .of_any_account(),
+        .in_any_account(),
         case(
             &["MeasureCopies", "PlanDrills"],
             "ReadProofs",
@@ -287,8 +287,10 @@ fn reading() -> Vec<Case> {
                 "rds:DescribeDBInstanceAutomatedBackups",
                 "rds:DescribeDBClusterAutomatedBackups",
             ],
-            rds(&["auto-backup:*", "cluster-auto-backup:*", "db:*", "cluster:*"]),
-        ),
+            vec![],
+        )
+        .with(region())
+        .not_with([json!({ "aws:RequestedRegion": "us-east-1" })]),
         case(
             &["EndRestore"],
             "SeeWhichDrillsRun",
@@ -383,7 +385,7 @@ fn keys_and_passwords() -> Vec<Case> {
             ],
             vec![key()],
         )
-        .of_any_account()
+        .in_any_account()
         .with(json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com" }))
         .not_with([
             json!({ "kms:ViaService": null }),
@@ -396,7 +398,7 @@ fn keys_and_passwords() -> Vec<Case> {
             &["kms:CreateGrant"],
             vec![key()],
         )
-        .of_any_account()
+        .in_any_account()
         .with(json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com", "kms:GrantIsForAWSResource": true }))
         .not_with([
             json!({ "kms:ViaService": null }),
@@ -574,7 +576,7 @@ fn function(name: &str) -> String {
 
 impl Case {
     /// Of keys, whose own policies decide who else may use them.
-    fn of_any_account(mut self) -> Self {
+    fn in_any_account(mut self) -> Self {
         self.not_on.retain(|resource| !resource.contains(":kms:eu-west-1:"));
         self
     }

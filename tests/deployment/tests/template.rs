@@ -99,6 +99,9 @@ const CALLS: &[(&str, &[&str])] = &[
 const WITHOUT_RESOURCE: &[&str] = &[
     "ec2:DescribeSecurityGroups",
     "rds:DescribeAccountAttributes",
+    // They know some, and need none: whether AWS asks about one is open.
+    "rds:DescribeDBClusterAutomatedBackups",
+    "rds:DescribeDBInstanceAutomatedBackups",
     "rds:DescribeEvents",
     "rds:DescribeOrderableDBInstanceOptions",
     "xray:PutTraceSegments",

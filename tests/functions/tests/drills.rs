@@ -93,7 +93,8 @@ async fn a_drill_of_an_instance_and_of_a_cluster_goes_from_start_to_proof_and_le
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_cannot_be_restored_fails_and_a_real_run_says_so() {
-    let fates: [(&str, fn(Region) -> Region, &str); 3] = [
+    type Fate = fn(Region) -> Region;
+    let fates: [(&str, Fate, &str); 3] = [
         (
             "a dead status",
             |region| region.restore_fate(RestoreFate::ends_as("*-drill-*-orders", "incompatible-restore")),
@@ -301,7 +302,7 @@ async fn a_database_that_a_person_keeps_stays() {
         let swept = cloud.sweep().await;
         assert_eq!(swept["unmarked"], json!([made.id]));
     }
-    assert_eq!(cloud.left(), [made.id.clone()]);
+    assert_eq!(cloud.left(), std::slice::from_ref(&made.id));
     // A drill of the same copy does not touch it either.
     let output = cloud
         .run(json!({"only": ["orders"]}))

@@ -311,6 +311,10 @@ impl Tasks for DrillCloud<'_> {
                         "gone".to_owned(),
                     ))
                 }
+                // Nothing gets in or out.
+                "aws-sdk:ec2:describeSecurityGroups" => {
+                    Ok(json!({ "SecurityGroups": [{ "IpPermissions": [], "IpPermissionsEgress": [] }] }))
+                }
                 "sns:publish" => {
                     self.messages.set(self.messages.get() + 1);
                     Ok(json!({ "MessageId": "1" }))

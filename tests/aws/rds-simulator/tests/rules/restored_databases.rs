@@ -238,7 +238,7 @@ fn a_managed_password_has_a_secret_that_is_created_then_active() {
 }
 
 #[test]
-fn quotas_are_told_and_kept() {
+fn quotas_are_reported_and_kept() {
     let mut lab = Harness::new(json!({ "regions": { DESTINATION: {
         "databaseQuota": { "instances": 3, "clusters": 2, "allocatedStorageGib": 250 },
         "instances": [{ "id": "a" }],
