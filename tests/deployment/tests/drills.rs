@@ -160,7 +160,7 @@ fn a_copy_is_restored_checked_deleted_and_its_proof_is_written() {
     assert_eq!(
         drill.proof.expect("a proof"),
         json!({
-            "time": STARTED, "copy": "snapferry-orders-2026-11-30-0a1b2c3d", "dataTime": "2026-11-30T04:00:00Z",
+            "time": STARTED, "copy": "snapferry-orders-2026-11-30-0a1b2c3d", "database": "orders", "dataTime": "2026-11-30T04:00:00Z",
             "minutes": 17, "outcome": "passed", "reason": "it is as its copy", "execution": "i-orders-0a1b2c3d",
         })
     );

@@ -265,7 +265,7 @@ fn reading() -> Vec<Case> {
         .not_on(&[key()
             .replace("999999999999", "123456789012")
             .replace("eu-west-1", "us-east-1")])
-        .of_any_account(),
+        .in_any_account(),
         case(
             &["MeasureCopies", "PlanDrills"],
             "ReadProofs",
@@ -383,7 +383,7 @@ fn keys_and_passwords() -> Vec<Case> {
             ],
             vec![key()],
         )
-        .of_any_account()
+        .in_any_account()
         .with(json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com" }))
         .not_with([
             json!({ "kms:ViaService": null }),
@@ -396,7 +396,7 @@ fn keys_and_passwords() -> Vec<Case> {
             &["kms:CreateGrant"],
             vec![key()],
         )
-        .of_any_account()
+        .in_any_account()
         .with(json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com", "kms:GrantIsForAWSResource": true }))
         .not_with([
             json!({ "kms:ViaService": null }),
@@ -573,8 +573,8 @@ fn function(name: &str) -> String {
 }
 
 impl Case {
-    /// Of keys, whose own policies decide who else may use them.
-    fn of_any_account(mut self) -> Self {
+    /// For keys, whose own policies decide who else may use them.
+    fn in_any_account(mut self) -> Self {
         self.not_on.retain(|resource| !resource.contains(":kms:eu-west-1:"));
         self
     }

@@ -216,7 +216,7 @@ const WORDS: &[Word] = &[
         scope: Scope::Code,
     },
     Word {
-        pattern: r"\bwarden\b|\bmod (watch|lab|trial)\b|\b(watch|lab|trial)\.rs\b|\btrials?\b|\bthe lab\b",
+        pattern: r"\bwarden\b|\bmod (lab|trial)\b|\b(lab|trial)\.rs\b|\btrials?\b|\bthe lab\b",
         instead: "supervisor, invariants, harness, scenario run",
         bad: "mod trial;",
         good: "watch the page",

@@ -197,7 +197,6 @@ impl<'w> DrillCloud<'w> {
         drills.map(|database| database.id.clone()).chain(backups).collect()
     }
 
-
     /// A database of the destination region.
     pub(crate) fn database(&self, part: &str) -> Option<DatabaseState> {
         let state = self.world.state();
