@@ -234,7 +234,8 @@ def test_what_needs_no_account_asks_none(snapferry):
     snapferry("completions", "none", expect=1, **nobody)
     snapferry("status", "--nonsense", expect=1, **nobody)
     snapferry(expect=1, **nobody)
-    for command in ("status", "copies", "plan", "run", "audit", "restore-command", "completions", "man"):
+    others = ("restore-command", "restore-plan", "completions", "man")
+    for command in ("status", "copies", "plan", "run", "audit", *others):
         said = snapferry(command, "--help", expect=0, **nobody).stdout
         assert "Examples:\n  snapferry " in said, command
     assert "ObjectiveHours" in snapferry("status", "--help", expect=0, **nobody).stdout
@@ -399,6 +400,8 @@ KIND = one_of("instance", "cluster")
 STAGE = one_of("running", "succeeded", "failed", "stopped", "timed-out")
 REASONED = every(record({"id": TEXT, "reason": TEXT}))
 
+RESTORABLE = record({"verdict": one_of("yes", "no", "unknown"), "missing": every(TEXT), "warnings": every(TEXT)})
+
 DATABASE = record(
     {
         "name": TEXT,
@@ -420,6 +423,7 @@ DATABASE = record(
     sourceRegion=TEXT,
     reason=TEXT,
     remedy=TEXT,
+    restorable=RESTORABLE,
     percent=NUMBER,
     last=record({"stage": STAGE, "at": TIME, "execution": TEXT}, detail=TEXT),
 )
@@ -604,6 +608,37 @@ RESTORE = record(
         "notRestored": every(TEXT),
     }
 )
+REMARK = record({"problem": TEXT, "databases": every(TEXT)}, remedy=TEXT)
+RESTORE_PLAN = record(
+    {
+        "version": one_of(1),
+        "now": TIME,
+        "region": TEXT,
+        "owner": TEXT,
+        "missing": every(REMARK),
+        "warnings": every(REMARK),
+        "needed": record({"instances": NUMBER, "clusters": NUMBER, "storageGib": NUMBER}),
+        "databases": every(
+            record(
+                {
+                    "name": TEXT,
+                    "database": TEXT,
+                    "kind": KIND,
+                    "resourceId": TEXT,
+                    "restoredAs": TEXT,
+                    "copy": TEXT,
+                    "capturedAt": TIME,
+                    "ageSeconds": NUMBER,
+                    "sizeGib": or_null(NUMBER),
+                    "wave": NUMBER,
+                    "restorable": RESTORABLE,
+                }
+            )
+        ),
+        "withoutCopy": every(TEXT),
+        "notes": every(TEXT),
+    }
+)
 
 
 def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
@@ -641,6 +676,7 @@ def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
     assert status["missed"] == 2
     assert [one["database"] for one in status["databases"]][:2] == ["ledger", "newborn"]
     assert status["databases"][0]["last"]["detail"] == "CopyFailed"
+    assert {one["restorable"]["verdict"] for one in status["databases"] if one["copy"]} == {"yes"}
     assert "stack" not in read(STATUS, "status", *ON_THE_DAY)
 
     audit = read(AUDIT, "audit", "--since", "1h")
@@ -657,6 +693,8 @@ def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
 
     read(RESTORE, "restore-command", "orders")
     read(RESTORE, "restore-command", "billing", *ON_THE_DAY)
+    planned = read(RESTORE_PLAN, "restore-plan", *ON_THE_DAY)
+    assert {"orders", "cluster:billing", "gone"} <= {one["name"] for one in planned["databases"]}
 
 
 # Terminals and pipes

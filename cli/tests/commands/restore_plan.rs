@@ -6,7 +6,7 @@ use crate::account::{
 use domain::kind::DatabaseKind::{Cluster, Instance};
 use domain::restore_settings::RestoreHints;
 use domain::tags;
-use rds_simulator_sdk::scenario::Region;
+use rds_simulator_sdk::scenario::{Region, SubnetGroup};
 use serde_json::{Value, json};
 use snapferry::error::ExitStatus;
 
@@ -17,9 +17,9 @@ fn copies(region: Region) -> Region {
         ..RestoreHints::default()
     };
     let mut large = copy_for_restore(Instance, "archive", 5.0, hints()).tag(tags::VERIFIED, "2026-11-22T11:00:00Z");
-    large.allocated_storage = Some(900);
+    (large.allocated_storage, large.full_snapshot_size_bytes) = (Some(900), Some(900 << 30));
     let mut small = copy_for_restore(Instance, "orders", 5.0, hints()).tag(tags::VERIFIED, "2026-11-22T11:00:00Z");
-    small.allocated_storage = Some(20);
+    (small.allocated_storage, small.full_snapshot_size_bytes) = (Some(20), Some(3 << 30));
     region
         .snapshot(large)
         .snapshot(small)
@@ -27,6 +27,7 @@ fn copies(region: Region) -> Region {
         .snapshot(copy(Cluster, "billing", 7.0))
         .snapshot(copy(Instance, "gone", 900.0))
         .snapshot(unverified(Instance, "newborn", 3.0))
+        .subnet_group(SubnetGroup::new("private"))
 }
 
 /// With everything but the destination lost.

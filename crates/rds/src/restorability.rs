@@ -20,7 +20,7 @@ const MAX_LOOKUPS: usize = 8;
 /// hundreds.
 const MAX_RECORDS: i32 = 1000;
 
-/// What is to be looked up of a region.
+/// What to look up of a region.
 #[derive(Debug, Clone, Copy)]
 pub struct Questions<'a> {
     /// What the copies need.

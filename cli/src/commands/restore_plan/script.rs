@@ -29,7 +29,7 @@ const VARIABLES: [(&str, &str); 6] = [
 pub(crate) struct Restored {
     /// `instance orders`: what it is called in messages.
     pub(crate) title: String,
-    /// What is to be known of it, in sentences.
+    /// What should be known of it, in sentences.
     pub(crate) remarks: Vec<String>,
     /// The commands.
     pub(crate) steps: Vec<Step>,
