@@ -9,6 +9,7 @@ mod rendering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use deployment::{DESTINATION, DRILL_MACHINES, machine, states};
+use domain::watch_settings::WatchSettings;
 use serde_json::{Value, json};
 use step_functions::entries;
 
@@ -85,26 +86,6 @@ const OTHER_CALLS: &[(&str, &[&str])] = &[
             "states:DescribeExecution",
         ],
     ),
-];
-
-/// The variables that the five functions read. Lambda itself sets the region.
-const VARIABLES: &[&str] = &[
-    "CHECK_FUNCTION_ARN",
-    "DATABASE_METRICS",
-    "DRILL_CLASS",
-    "DRILL_CLUSTERS",
-    "DRILL_CONCURRENCY",
-    "DRILL_COPY_MACHINE",
-    "DRILL_DATABASES_PER_RUN",
-    "DRILL_HOURS",
-    "DRILL_MAX_GIB",
-    "DRILL_SECURITY_GROUP",
-    "DRILL_SUBNET_GROUP",
-    "DRILL_TAGS",
-    "OBJECTIVE_HOURS",
-    "OWNER_ID",
-    "SOURCE_REGION",
-    "STACK_NAME",
 ];
 
 fn policies() -> Value {
@@ -427,6 +408,13 @@ fn variables<'a>(template: &'a Value, function: &str) -> &'a Value {
     &template["Resources"][format!("{function}Function")]["Properties"]["Environment"]["Variables"]
 }
 
+fn settings_of(variables: &Value) -> Result<WatchSettings, domain::error::Error> {
+    WatchSettings::read(|asked| match asked {
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
+        _ => variables[asked].as_str().map(str::to_owned),
+    })
+}
+
 #[test]
 fn every_function_gets_the_same_variables_and_without_drills_no_place_to_restore_into() {
     for (parameters, groups) in [
@@ -451,7 +439,15 @@ fn every_function_gets_the_same_variables_and_without_drills_no_place_to_restore
                 .keys()
                 .map(String::as_str)
                 .collect();
-            assert_eq!(given, VARIABLES.iter().copied().collect(), "{function}");
+            // Lambda itself sets the region.
+            let expected = WatchSettings::VARIABLES.iter().copied();
+            assert_eq!(
+                given,
+                expected.filter(|name| *name != "AWS_REGION").collect(),
+                "{function}"
+            );
+            let settings = settings_of(variables);
+            assert!(settings.is_ok(), "{parameters:?} are refused: {settings:?}");
             assert_eq!(
                 [&variables["DRILL_SUBNET_GROUP"], &variables["DRILL_SECURITY_GROUP"]],
                 [&json!(groups[0]), &json!(groups[1])],
@@ -617,15 +613,19 @@ fn what_is_no_group_no_function_or_no_list_of_tags_is_refused() {
 }
 
 #[test]
-fn the_limits_of_the_parameters_hold() {
+fn the_limits_of_the_parameters_are_those_that_the_functions_check() {
     let template = DESTINATION.rendered("template.json");
-    for parameter in [
-        "ObjectiveHours",
-        "DrillDatabasesPerRun",
-        "DrillMaxGiB",
-        "DrillConcurrency",
-        "DrillHours",
-        "DrillAgeLimitDays",
+    let with = |variable: &str, value: &str| {
+        let mut changed = variables(&template, "PlanDrills").clone();
+        changed[variable] = json!(value);
+        settings_of(&changed)
+    };
+    for (parameter, variable) in [
+        ("ObjectiveHours", "OBJECTIVE_HOURS"),
+        ("DrillDatabasesPerRun", "DRILL_DATABASES_PER_RUN"),
+        ("DrillMaxGiB", "DRILL_MAX_GIB"),
+        ("DrillConcurrency", "DRILL_CONCURRENCY"),
+        ("DrillHours", "DRILL_HOURS"),
     ] {
         let limit = |name: &str| template["Parameters"][parameter][name].as_i64().expect("a number");
         for (value, accepted) in [
@@ -634,10 +634,16 @@ fn the_limits_of_the_parameters_hold() {
             (limit("MinValue") - 1, false),
             (limit("MaxValue") + 1, false),
         ] {
-            let given = with_parameters(&[&format!("{parameter}={value}")]);
-            assert_eq!(given.is_ok(), accepted, "{parameter} = {value}");
+            let given = with(variable, &value.to_string());
+            assert_eq!(given.is_ok(), accepted, "{parameter} = {value}: {given:?}");
         }
     }
+    for value in list(&template["Parameters"]["DrillClusters"]["AllowedValues"]) {
+        assert!(with("DRILL_CLUSTERS", value).is_ok(), "{value}");
+    }
+    // What the rules of the template cannot say.
+    let elsewhere = with("CHECK_FUNCTION_ARN", &CHECK.replace("eu-west-1", "us-east-1"));
+    assert!(elsewhere.is_err(), "a check function of another region");
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Database {
 impl Simulator {
     /// `DescribeDBInstanceAutomatedBackups`, `DescribeDBClusterAutomatedBackups`.
     ///
-    /// Only a policy for every resource allows it here.
+    /// Needs its action on databases and on backups, the two types that AWS's service authorization reference names.
     pub(crate) fn describe_automated_backups(&mut self, call: &Call<'_>, kind: Kind) -> Result<Xml, ApiError> {
         let request = call.request;
         let (by_id, by_resource_id, known): (_, _, &[&str]) = match kind {
@@ -74,10 +74,16 @@ impl Simulator {
                 &["status", "db-cluster-id", "db-cluster-resource-id"],
             ),
         };
-        require(call, "arn:aws:rds:::*")?;
-        let filters = filters(request, known)?;
         self.region(&request.region);
         let region = &self.regions[&request.region];
+        let types = match kind {
+            Kind::Instance => ["db", "auto-backup"],
+            Kind::Cluster => ["cluster", "cluster-auto-backup"],
+        };
+        for resource_type in types {
+            require(call, &region.arn(resource_type, "*"))?;
+        }
+        let filters = filters(request, known)?;
         let id = request.get(by_id).map(str::to_ascii_lowercase);
         let resource_id = request.get(by_resource_id);
         let arn = request.get("DBInstanceAutomatedBackupsArn");
