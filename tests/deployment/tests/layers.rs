@@ -1,4 +1,4 @@
-//! Imports point one way: domain <- rds <- kms <- runtime <- functions, and domain, rds, kms <- the command line.
+//! Imports point one way: domain <- rds <- kms, ssm and runtime <- functions, and domain, rds, kms <- the command line.
 
 #![allow(missing_docs)]
 
@@ -14,9 +14,9 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
     Some(match name {
         "domain" => &[],
         "rds" => &["domain"],
-        "kms" | "runtime" => &["domain", "rds"],
+        "kms" | "runtime" | "ssm" => &["domain", "rds"],
         "snapferry" => &["domain", "kms", "rds"],
-        _ if root().join("functions").join(name).is_dir() => &["domain", "kms", "rds", "runtime"],
+        _ if root().join("functions").join(name).is_dir() => &["domain", "kms", "rds", "runtime", "ssm"],
         _ => return None,
     })
 }
@@ -25,7 +25,7 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
 fn forbidden(name: &str) -> &'static [&'static str] {
     match name {
         "domain" => &["aws-", "lambda_", "tokio", "tracing"],
-        "kms" | "rds" | "snapferry" => &["lambda_"],
+        "kms" | "rds" | "snapferry" | "ssm" => &["lambda_"],
         _ => &[],
     }
 }
@@ -103,7 +103,7 @@ fn imports_point_one_way() {
             );
         }
     }
-    assert_eq!(product, 15, "four crates, ten functions and the command line");
+    assert_eq!(product, 16, "five crates, ten functions and the command line");
 }
 
 #[test]
