@@ -1,4 +1,4 @@
-//! Imports point one way: domain <- rds <- kms, ssm <- runtime <- functions, and domain, rds, kms <- the command line.
+//! Imports point one way: domain <- rds <- kms, ssm and runtime <- functions, and domain, rds, kms <- the command line.
 
 #![allow(missing_docs)]
 
