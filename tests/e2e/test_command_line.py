@@ -401,6 +401,12 @@ STAGE = one_of("running", "succeeded", "failed", "stopped", "timed-out")
 REASONED = every(record({"id": TEXT, "reason": TEXT}))
 
 RESTORABLE = record({"verdict": one_of("yes", "no", "unknown"), "missing": every(TEXT), "warnings": every(TEXT)})
+DRILL = record(
+    {"outcome": one_of("passed", "failed", "not-run", "unsupported"), "at": TIME, "minutes": or_null(NUMBER)},
+    reason=TEXT,
+    lastPassedAt=TIME,
+    lastPassedMinutes=NUMBER,
+)
 
 DATABASE = record(
     {
@@ -424,6 +430,7 @@ DATABASE = record(
     reason=TEXT,
     remedy=TEXT,
     restorable=RESTORABLE,
+    drill=DRILL,
     percent=NUMBER,
     last=record({"stage": STAGE, "at": TIME, "execution": TEXT}, detail=TEXT),
 )

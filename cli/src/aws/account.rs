@@ -15,6 +15,7 @@ use domain::region::why_unknown;
 use jiff::Timestamp;
 use kms::Keys;
 use rds::Rds;
+use ssm::Proofs;
 
 use crate::aws::call_log::CallLog;
 use crate::aws::stack::Stack;
@@ -129,6 +130,15 @@ impl Account {
         Keys::new(aws_sdk_kms::Client::from_conf(config.build()))
     }
 
+    /// The proofs of drills in a region.
+    pub(crate) fn proofs(&self, region: &str) -> Proofs {
+        let mut config = aws_sdk_ssm::config::Builder::from(&self.config_in(region));
+        if let Some(call_log) = &self.call_log {
+            config = config.interceptor(call_log.clone());
+        }
+        Proofs::new(aws_sdk_ssm::Client::from_conf(config.build()))
+    }
+
     /// Step Functions in a region.
     pub(crate) fn step_functions(&self, region: &str) -> StepFunctions {
         let mut config = aws_sdk_sfn::config::Builder::from(&self.config_in(region));
@@ -220,11 +230,12 @@ fn no_profile(profile: &str, known: &[String]) -> CliError {
 }
 
 /// What is called here, each as the SDK calls it, with the variable that names its endpoint.
-const ENDPOINTS: [(&str, &str); 4] = [
+const ENDPOINTS: [(&str, &str); 5] = [
     ("CloudFormation", "AWS_ENDPOINT_URL_CLOUDFORMATION"),
     ("KMS", "AWS_ENDPOINT_URL_KMS"),
     ("RDS", "AWS_ENDPOINT_URL_RDS"),
     ("SFN", "AWS_ENDPOINT_URL_SFN"),
+    ("SSM", "AWS_ENDPOINT_URL_SSM"),
 ];
 
 /// The variable that names the endpoint of every service.

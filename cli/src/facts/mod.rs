@@ -3,6 +3,7 @@
 pub(crate) mod copies;
 pub(crate) mod copy_list;
 pub(crate) mod copy_result;
+pub(crate) mod drills;
 pub(crate) mod evidence;
 pub(crate) mod exceptions;
 pub(crate) mod fleet;

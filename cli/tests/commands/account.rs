@@ -60,6 +60,8 @@ struct Inside {
     rewritten: Vec<(String, String)>,
     /// What every call of a service gets: a status and a body.
     refusals: BTreeMap<String, (u16, String)>,
+    /// The parameters of Systems Manager in the region of the copies, by name.
+    parameters: BTreeMap<String, Value>,
 }
 
 impl Inside {
@@ -302,6 +304,13 @@ impl Account {
             .insert(service.to_owned(), (status, body.to_owned()));
     }
 
+    /// Leaves the proof of a drill in the region of the copies.
+    pub(crate) fn proof(&self, owner: &str, kind: DatabaseKind, database: &str, proof: Value) {
+        let path = domain::drill_proof::path(owner, SOURCE);
+        let name = format!("{path}/{kind}-{}", resource_id(kind, database));
+        self.inside().parameters.insert(name, proof);
+    }
+
     /// Replaces the stack.
     pub(crate) fn stack(&self, name: &str, xml: &str) {
         self.inside().stacks.insert(name.to_owned(), xml.to_owned());
@@ -483,6 +492,14 @@ impl Account {
                     200,
                     json!({"executionArn": arn, "startDate": now.as_second()}).to_string(),
                 )
+            }
+            "AmazonSSM.GetParametersByPath" => {
+                let path = format!("{}/", text("Path"));
+                let found = inside.parameters.iter().filter(|(name, _)| name.starts_with(&path));
+                let found: Vec<Value> = found
+                    .map(|(name, value)| json!({"Name": name, "Value": value.to_string()}))
+                    .collect();
+                (200, json!({"Parameters": found}).to_string())
             }
             other => panic!("{other} is not simulated"),
         }
