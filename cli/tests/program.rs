@@ -91,6 +91,7 @@ fn completions_and_the_manual_name_every_command() {
             "audit",
             "restore-command",
             "restore-plan",
+            "drill",
         ] {
             assert!(script.contains(command), "{command} in {shell}");
             assert!(
