@@ -91,12 +91,13 @@ impl Global {
 
     /// The command that follows drills.
     pub(crate) fn follow_drills_command(&self, drill: &Drill, name: &str) -> String {
+        let watch_stack = Some(&drill.watch_stack).filter(|stack| *stack != Drill::STACK);
         let stack = self.stacks.first().filter(|stack| *stack != Self::STACK);
         let options = [
             ("--stack", stack),
             ("--region", self.region.as_ref()),
             ("--destination", drill.destination.as_ref()),
-            ("--watch-stack", drill.watch_stack.as_ref()),
+            ("--watch-stack", watch_stack),
         ];
         self.with_options(&format!("drill --follow={name}"), &options)
     }
@@ -451,9 +452,10 @@ pub struct Drill {
     /// Find the destination stack in this region and call no other: for the day when the source region is lost
     #[arg(long, value_name = "REGION", value_parser = Offering::new(region, &REGIONS), hide_possible_values = true)]
     pub destination: Option<String>,
-    /// Name of the destination stack [default: the name of the stack, `snapferry` unless --stack gives another]
-    #[arg(long, value_name = "NAME", value_parser = stack_name, value_hint = ValueHint::Other)]
-    pub watch_stack: Option<String>,
+    /// Name of the destination stack
+    #[arg(long, value_name = "NAME", default_value = Self::STACK, value_parser = stack_name,
+        value_hint = ValueHint::Other)]
+    pub watch_stack: String,
     /// Write what came of each drill until the run ends; with the name of a run, follow that one
     #[arg(long, value_name = "EXECUTION", num_args = 0..=1, require_equals = true, default_missing_value = "",
         value_hint = ValueHint::Other)]
@@ -474,15 +476,7 @@ pub struct Drill {
 }
 
 impl Drill {
-    /// The name of the destination stack.
-    pub(crate) fn watch_stack<'a>(&'a self, global: &'a Global) -> &'a str {
-        self.watch_stack.as_deref().unwrap_or_else(|| {
-            // The stack may be given by its ARN, which is of another region.
-            let stack = global.stack();
-            let name = stack.strip_prefix("arn:").and_then(|arn| arn.split('/').nth(1));
-            name.unwrap_or(stack)
-        })
-    }
+    pub(crate) const STACK: &str = "snapferry-watch";
 }
 
 /// Options of `man`.

@@ -236,7 +236,7 @@ async fn the_schedule_is_paused_and_resumed() {
     }
     let rule = "snapferry-DrillRule-1".to_owned();
     assert_eq!(account.switched(), [(rule.clone(), false), (rule, true)]);
-    account.destination_stack("snapferry", &destination_stack_xml("snap", None));
+    account.destination_stack("snapferry-watch", &destination_stack_xml("snap", None));
     let off = account.say(&format!("drill --pause {PLACE}")).await.failure();
     assert!(
         off.contains("has no schedule of drills.\nDeploy it with the parameter Drills"),

@@ -122,7 +122,7 @@ pub(crate) async fn run(
 
 /// The destination stack: in the region that the options name, or else in that of the stack's copies.
 async fn find(account: &Account, global: &Global, options: &Drill) -> Result<WatchStack, CliError> {
-    let name = options.watch_stack(global);
+    let name = options.watch_stack.as_str();
     if let Some(region) = &options.destination {
         check_region(region)?;
         return account.watch_stack(region, name).await;
