@@ -69,11 +69,11 @@ def figure(pytestconfig: pytest.Config) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def binaries(pytestconfig: pytest.Config) -> dict[str, Path]:
-    """The five functions by name, built as they are for a deployment."""
+    """The functions of both stacks by name, built as they are for a deployment."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         build_functions(Report(sys.stderr), FOLDER)
-    return {name: hosting.set_aside(name, FOLDER) for name in deployed.functions()}
+    return {name: hosting.set_aside(name, FOLDER) for name in deployed.functions() + deployed.watch_functions()}
 
 
 @pytest.fixture(scope="session")
@@ -94,16 +94,18 @@ def environment(simulator: Simulator) -> dict[str, str]:
 
 @pytest.fixture
 def start(
-    binaries: dict[str, Path], environment: dict[str, str], request: pytest.FixtureRequest
+    binaries: dict[str, Path], simulator: Simulator, environment: dict[str, str], request: pytest.FixtureRequest
 ) -> Callable[..., Function]:
     """Starts a function by name, with settings other than the usual ones if some are given."""
     started = 0
+    watch = hosting.watch_settings(simulator)
 
     def start_one(name: str, **settings: str) -> Function:
         nonlocal started
         started += 1
         test = re.sub(r"[^\w-]+", "-", request.node.name).strip("-")
         log = FOLDER / f"{test}-{started}-{name}.log"
-        return Function(binaries[name], {**environment, **settings}, log)
+        base = watch if name in deployed.watch_functions() else environment
+        return Function(binaries[name], {**base, **settings}, log)
 
     return start_one

@@ -74,6 +74,27 @@ def running(simulator: Path, log: Path) -> Iterator[Simulator]:
         process.stdout.close()
 
 
+def watch_settings(simulator: Simulator) -> dict[str, str]:
+    """The same for the functions of the destination region. There is no Systems Manager in the simulator."""
+    shared = {
+        name: value
+        for name, value in settings(simulator).items()
+        if name.startswith("AWS_") or name in ("PATH", "LANG", "OWNER_ID", "DATABASE_METRICS")
+    }
+    return {
+        **shared,
+        "AWS_REGION": layout.DESTINATION_REGION,
+        "AWS_DEFAULT_REGION": layout.DESTINATION_REGION,
+        "AWS_ENDPOINT_URL_SSM": simulator.url,
+        "AWS_ENDPOINT_URL_SFN": simulator.url,
+        "SOURCE_REGION": layout.SOURCE_REGION,
+        "STACK_NAME": f"{layout.STACK}-watch",
+        "DRILL_COPY_MACHINE": f"{layout.STACK}-watch-drill-copy",
+        "DRILL_SUBNET_GROUP": "drills",
+        "DRILL_SECURITY_GROUP": "sg-0123456789abcdef0",
+    }
+
+
 def settings(simulator: Simulator) -> dict[str, str]:
     """What Lambda and the stack set for every function, with RDS and KMS at the simulator."""
     return {

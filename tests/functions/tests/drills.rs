@@ -93,8 +93,8 @@ async fn a_drill_of_an_instance_and_of_a_cluster_goes_from_start_to_proof_and_le
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_cannot_be_restored_fails_and_a_real_run_says_so() {
-    type Fate = fn(Region) -> Region;
-    let fates: [(&str, Fate, &str); 3] = [
+    type RegionChange = fn(Region) -> Region;
+    let fates: [(&str, RegionChange, &str); 3] = [
         (
             "a dead status",
             |region| region.restore_fate(RestoreFate::ends_as("*-drill-*-orders", "incompatible-restore")),

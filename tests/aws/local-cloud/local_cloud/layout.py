@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[4]
 """The root of the checkout."""
 
 TEMPLATE = ROOT / "infra" / "template.yaml"
+WATCH_TEMPLATE = ROOT / "infra" / "destination.yaml"
 SCENARIOS = ROOT / "tests" / "aws" / "local-cloud" / "scenarios"
 WORKSPACE = Path(os.environ.get("LOCAL_CLOUD_WORKSPACE") or ROOT / "target" / "local-cloud")
 """Everything that local clouds write, one folder each, and the state file of the one that keeps running."""
