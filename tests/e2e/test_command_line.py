@@ -822,10 +822,16 @@ def lost(cloud) -> Iterator[Filter]:
     thread.join()
 
 
-def test_with_the_source_region_lost_the_destination_alone_answers(seed, snapferry, lost, tmp_path):
+def test_with_the_source_region_lost_the_destination_alone_answers(cloud, seed, snapferry, lost, tmp_path):
     copies = seed(FLEET)
-    # Every other service of every region refuses connections, RDS of the source region resets them.
-    on_the_day = {"AWS_ENDPOINT_URL": CLOSED, "AWS_ENDPOINT_URL_RDS": lost.url, "AWS_REGION": layout.SOURCE_REGION}
+    # Every other service of every region refuses connections, RDS of the source region resets them. The
+    # proofs of drills are in the region of the copies.
+    on_the_day = {
+        "AWS_ENDPOINT_URL": CLOSED,
+        "AWS_ENDPOINT_URL_RDS": lost.url,
+        "AWS_ENDPOINT_URL_SSM": cloud.endpoint,
+        "AWS_REGION": layout.SOURCE_REGION,
+    }
 
     def say(*arguments: str, expect: int) -> subprocess.CompletedProcess[str]:
         began = time.monotonic()
