@@ -23,7 +23,7 @@ fn account() -> Account {
         },
     );
     account.destination_stack(
-        "snapferry",
+        "snapferry-watch",
         &destination_stack_xml("snap", Some("snapferry-DrillRule-1")),
     );
     account
@@ -121,6 +121,8 @@ async fn drills_are_followed_to_their_end_and_one_that_failed_is_exit_code_2() {
         said.out
     );
 
+    let account = self::account();
+    account.when_started(failed_run(&account), drills(&account));
     let report = account.say("drill --follow --json").await.json();
     assert_eq!(
         report["counts"],
