@@ -53,16 +53,16 @@ pub(crate) async fn check_names(account: &Account, stack: &WatchStack, only: &[S
         return Ok(());
     };
     let databases = copies.databases.iter();
-    let copied: Vec<(DatabaseKind, &str)> = databases
+    let known: Vec<(DatabaseKind, &str)> = databases
         .filter(|database| database.source_region == stack.source_region)
         .map(|database| (database.kind, database.id.as_str()))
         .collect();
     let unknown = only.iter().find(|text| {
         let name: Result<DatabaseName, _> = text.parse();
-        name.is_ok_and(|name| !copied.iter().any(|(kind, id)| name.matches(*kind, id)))
+        name.is_ok_and(|name| !known.iter().any(|(kind, id)| name.matches(*kind, id)))
     });
     let Some(unknown) = unknown else { return Ok(()) };
-    let near = near_names(unknown, copied.into_iter());
+    let near = near_names(unknown, known.into_iter());
     let remedy = match &near[..] {
         [] => "`snapferry status` lists the databases that have copies.".to_owned(),
         near => format!("There is {}.", near.join(", ")),

@@ -220,7 +220,9 @@ fn report(
     };
     let unseen = summary.unseen(stack, &drills);
     if !options.json {
-        unseen.iter().for_each(|drill| show(drill, terminal));
+        for drill in &unseen {
+            show(drill, terminal);
+        }
     }
     drills.extend(unseen);
     let without_room = summary.without_room(&options.databases, &drills);
