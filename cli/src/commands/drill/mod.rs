@@ -1,7 +1,7 @@
 //! `snapferry drill`: starts a run of drills, follows it, and writes what came of each; keeps a drill database, and pauses
 //! the schedule.
 
-mod keep;
+mod kept_database;
 
 use domain::drill::DrillOutcome;
 use serde::Serialize;
@@ -87,7 +87,7 @@ pub(crate) async fn run(
             None => account.stack(global.stack()).await?.destination_region,
         };
         check_region(&region)?;
-        return keep::run(account, global, &region, name, terminal).await;
+        return kept_database::run(account, global, &region, name, terminal).await;
     }
     let stack = find(account, global, options).await?;
     if options.pause || options.resume {
