@@ -77,7 +77,7 @@ impl Global {
     /// Another command of the program, to be typed as it is, with the options that this one was given.
     pub(crate) fn command(&self, name: &str) -> String {
         let stack = self.stacks.first().filter(|stack| *stack != Self::STACK);
-        self.with_options(name, [("--stack", stack), ("--region", self.region.as_ref())])
+        self.with_options(name, &[("--stack", stack), ("--region", self.region.as_ref())])
     }
 
     /// The same for a command that reads copies.
@@ -86,11 +86,24 @@ impl Global {
             return self.command(name);
         };
         let options = [("--destination", Some(destination)), ("--owner", Some(&copies.owner))];
-        self.with_options(name, options)
+        self.with_options(name, &options)
     }
 
-    fn with_options(&self, name: &str, options: [(&str, Option<&String>); 2]) -> String {
-        let options = options.into_iter().chain([("--profile", self.profile.as_ref())]);
+    /// The command that follows drills.
+    pub(crate) fn follow_drills_command(&self, drill: &Drill, name: &str) -> String {
+        let watch_stack = Some(&drill.watch_stack).filter(|stack| *stack != Drill::STACK);
+        let stack = self.stacks.first().filter(|stack| *stack != Self::STACK);
+        let options = [
+            ("--stack", stack),
+            ("--region", self.region.as_ref()),
+            ("--destination", drill.destination.as_ref()),
+            ("--watch-stack", watch_stack),
+        ];
+        self.with_options(&format!("drill --follow={name}"), &options)
+    }
+
+    fn with_options(&self, name: &str, options: &[(&str, Option<&String>)]) -> String {
+        let options = options.iter().copied().chain([("--profile", self.profile.as_ref())]);
         let given = options.filter_map(|(option, value)| Some((option, value?)));
         given.fold(format!("snapferry {name}"), |command, (option, value)| {
             format!("{command} {option} {}", quoted(value))
@@ -223,6 +236,25 @@ taken, and waits for each wave before the next.
 
 Exit codes: 0 everything can be restored, 1 error, 2 something is missing or not known.")]
     RestorePlan(RestorePlan),
+    /// Restore copies to prove that they can be restored: start drills and follow them, keep one, pause the schedule
+    ///
+    /// Drills are run by the destination stack (infra/destination.yaml), in the region of the copies. Each restores a copy,
+    /// checks what was restored, and deletes it. They continue in AWS whatever happens to this program: Ctrl-C only stops
+    /// following them.
+    #[command(after_help = "\
+Examples:
+  snapferry drill --follow    # what is due
+  snapferry drill orders cluster:billing --follow
+  snapferry drill --follow=drill-20261122-143100-1a2b    # follow drills that were started before
+  snapferry drill --destination eu-central-1 --follow --json | jq .counts    # the source region is lost
+  snapferry drill --keep snapferry-drill-1a2b3c4d-orders
+  snapferry drill --pause
+
+AWS bills for the databases that drills restore, for ten minutes each at least.
+
+Exit codes: 0 started (or, if followed, no drill failed), 1 error, 2 some drills failed, 130 interrupted: the run goes
+on.")]
+    Drill(Drill),
     /// Show what was copied, verified and deleted, as a table or as a shareable HTML report
     #[command(after_help = "\
 Examples:
@@ -286,6 +318,7 @@ impl Command {
             Self::Audit(options) => &options.copies,
             Self::RestoreCommand(options) => &options.copies,
             Self::RestorePlan(options) => &options.copies,
+            Self::Drill(options) => return options.destination.as_deref(),
             Self::Plan(_) | Self::Run(_) | Self::Completions { .. } | Self::Man(_) => return None,
         };
         copies.destination.as_deref()
@@ -409,11 +442,49 @@ pub struct Run {
     pub quiet: bool,
 }
 
+/// Options of `drill`.
+#[derive(Debug, Clone, Args)]
+pub struct Drill {
+    /// Databases to drill, each by its identifier; write `instance:NAME` or `cluster:NAME` if both kinds have one of that
+    /// name [default: those whose last drill is the longest ago]
+    #[arg(value_name = "DATABASE", value_hint = ValueHint::Other, value_parser = database)]
+    pub databases: Vec<String>,
+    /// Find the destination stack in this region and call no other: for the day when the source region is lost
+    #[arg(long, value_name = "REGION", value_parser = Offering::new(region, &REGIONS), hide_possible_values = true)]
+    pub destination: Option<String>,
+    /// Name of the destination stack
+    #[arg(long, value_name = "NAME", default_value = Self::STACK, value_parser = stack_name,
+        value_hint = ValueHint::Other)]
+    pub watch_stack: String,
+    /// Write what came of each drill until the run ends; with the name of a run, follow that one
+    #[arg(long, value_name = "EXECUTION", num_args = 0..=1, require_equals = true, default_missing_value = "",
+        value_hint = ValueHint::Other)]
+    pub follow: Option<String>,
+    /// Keep this drill database: take its mark off, so that nothing deletes it, and print what to change before it is used
+    #[arg(long, value_name = "NAME", value_parser = database, value_hint = ValueHint::Other,
+        conflicts_with_all = ["databases", "follow", "pause", "resume", "json"])]
+    pub keep: Option<String>,
+    /// Disable the schedule of drills; what drills left behind is still deleted
+    #[arg(long, conflicts_with_all = ["databases", "follow", "resume", "json"])]
+    pub pause: bool,
+    /// Enable the schedule of drills again
+    #[arg(long, conflicts_with_all = ["databases", "follow", "json"])]
+    pub resume: bool,
+    /// Write JSON: the run that was started, or, with --follow, how it ended
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Drill {
+    pub(crate) const STACK: &str = "snapferry-watch";
+}
+
 /// Options of `man`.
 #[derive(Debug, Clone, Args)]
 pub struct Man {
     /// Command whose page to write [default: the page of the program]
-    #[arg(value_parser = ["status", "copies", "plan", "run", "restore-command", "restore-plan", "audit", "completions", "man"])]
+    #[arg(value_parser = ["status", "copies", "plan", "run", "restore-command", "restore-plan", "drill", "audit",
+        "completions", "man"])]
     pub command: Option<String>,
     /// Write every page to a file of its own in this folder
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "command")]

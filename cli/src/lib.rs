@@ -23,7 +23,7 @@ use crate::args::{Cli, Command, Global};
 use crate::aws::account::Account;
 use crate::aws::call_log::CallLog;
 use crate::commands::{
-    audit, completion, copies, documentation, plan, restore_command, restore_plan, run as run_command, status,
+    audit, completion, copies, documentation, drill, plan, restore_command, restore_plan, run as run_command, status,
 };
 use crate::error::{CliError, ExitStatus};
 use crate::output::printable::printable_line;
@@ -140,6 +140,7 @@ async fn run_one(
         Command::Audit(options) => audit::run(account, global, options, terminal).await,
         Command::RestoreCommand(options) => restore_command::run(account, global, options, terminal).await,
         Command::RestorePlan(options) => restore_plan::run(account, global, options, terminal).await,
+        Command::Drill(options) => drill::run(account, global, options, interrupt, terminal).await,
         Command::Completions { shell } => Ok(completion::write(*shell, terminal)),
         Command::Man(options) => documentation::manual(options, terminal),
     }

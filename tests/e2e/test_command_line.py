@@ -234,7 +234,7 @@ def test_what_needs_no_account_asks_none(snapferry):
     snapferry("completions", "none", expect=1, **nobody)
     snapferry("status", "--nonsense", expect=1, **nobody)
     snapferry(expect=1, **nobody)
-    others = ("restore-command", "restore-plan", "completions", "man")
+    others = ("restore-command", "restore-plan", "drill", "completions", "man")
     for command in ("status", "copies", "plan", "run", "audit", *others):
         said = snapferry(command, "--help", expect=0, **nobody).stdout
         assert "Examples:\n  snapferry " in said, command
@@ -401,6 +401,12 @@ STAGE = one_of("running", "succeeded", "failed", "stopped", "timed-out")
 REASONED = every(record({"id": TEXT, "reason": TEXT}))
 
 RESTORABLE = record({"verdict": one_of("yes", "no", "unknown"), "missing": every(TEXT), "warnings": every(TEXT)})
+DRILL = record(
+    {"outcome": one_of("passed", "failed", "not-run", "unsupported"), "at": TIME, "minutes": or_null(NUMBER)},
+    reason=TEXT,
+    lastPassedAt=TIME,
+    lastPassedMinutes=NUMBER,
+)
 
 DATABASE = record(
     {
@@ -424,6 +430,7 @@ DATABASE = record(
     reason=TEXT,
     remedy=TEXT,
     restorable=RESTORABLE,
+    drill=DRILL,
     percent=NUMBER,
     last=record({"stage": STAGE, "at": TIME, "execution": TEXT}, detail=TEXT),
 )
@@ -815,10 +822,16 @@ def lost(cloud) -> Iterator[Filter]:
     thread.join()
 
 
-def test_with_the_source_region_lost_the_destination_alone_answers(seed, snapferry, lost, tmp_path):
+def test_with_the_source_region_lost_the_destination_alone_answers(cloud, seed, snapferry, lost, tmp_path):
     copies = seed(FLEET)
-    # Every other service of every region refuses connections, RDS of the source region resets them.
-    on_the_day = {"AWS_ENDPOINT_URL": CLOSED, "AWS_ENDPOINT_URL_RDS": lost.url, "AWS_REGION": layout.SOURCE_REGION}
+    # Every other service of every region refuses connections, RDS of the source region resets them. The
+    # proofs of drills are in the region of the copies.
+    on_the_day = {
+        "AWS_ENDPOINT_URL": CLOSED,
+        "AWS_ENDPOINT_URL_RDS": lost.url,
+        "AWS_ENDPOINT_URL_SSM": cloud.endpoint,
+        "AWS_REGION": layout.SOURCE_REGION,
+    }
 
     def say(*arguments: str, expect: int) -> subprocess.CompletedProcess[str]:
         began = time.monotonic()

@@ -15,10 +15,13 @@ use domain::region::why_unknown;
 use jiff::Timestamp;
 use kms::Keys;
 use rds::Rds;
+use ssm::Proofs;
 
 use crate::aws::call_log::CallLog;
+use crate::aws::rules::Rules;
 use crate::aws::stack::Stack;
 use crate::aws::step_functions::StepFunctions;
+use crate::aws::watch_stack::WatchStack;
 use crate::error::CliError;
 
 /// The account, through one configuration from which the clients of every region are made.
@@ -129,6 +132,24 @@ impl Account {
         Keys::new(aws_sdk_kms::Client::from_conf(config.build()))
     }
 
+    /// The proofs of drills in a region.
+    pub(crate) fn proofs(&self, region: &str) -> Proofs {
+        let mut config = aws_sdk_ssm::config::Builder::from(&self.config_in(region));
+        if let Some(call_log) = &self.call_log {
+            config = config.interceptor(call_log.clone());
+        }
+        Proofs::new(aws_sdk_ssm::Client::from_conf(config.build()))
+    }
+
+    /// The rules of EventBridge in a region.
+    pub(crate) fn rules(&self, region: &str) -> Rules {
+        let mut config = aws_sdk_eventbridge::config::Builder::from(&self.config_in(region));
+        if let Some(call_log) = &self.call_log {
+            config = config.interceptor(call_log.clone());
+        }
+        Rules::new(aws_sdk_eventbridge::Client::from_conf(config.build()), region)
+    }
+
     /// Step Functions in a region.
     pub(crate) fn step_functions(&self, region: &str) -> StepFunctions {
         let mut config = aws_sdk_sfn::config::Builder::from(&self.config_in(region));
@@ -147,12 +168,20 @@ impl Account {
             ));
         };
         check_region(region.as_ref())?;
-        let mut config = aws_sdk_cloudformation::config::Builder::from(&self.config);
+        Stack::find(&self.cloudformation(region.as_ref()), region.as_ref(), name).await
+    }
+
+    /// The destination stack of this name in a region.
+    pub(crate) async fn watch_stack(&self, region: &str, name: &str) -> Result<WatchStack, CliError> {
+        WatchStack::find(&self.cloudformation(region), region, name).await
+    }
+
+    fn cloudformation(&self, region: &str) -> aws_sdk_cloudformation::Client {
+        let mut config = aws_sdk_cloudformation::config::Builder::from(&self.config_in(region));
         if let Some(call_log) = &self.call_log {
             config = config.interceptor(call_log.clone());
         }
-        let client = aws_sdk_cloudformation::Client::from_conf(config.build());
-        Stack::find(&client, region.as_ref(), name).await
+        aws_sdk_cloudformation::Client::from_conf(config.build())
     }
 
     fn config_in(&self, region: &str) -> SdkConfig {
@@ -220,11 +249,13 @@ fn no_profile(profile: &str, known: &[String]) -> CliError {
 }
 
 /// What is called here, each as the SDK calls it, with the variable that names its endpoint.
-const ENDPOINTS: [(&str, &str); 4] = [
+const ENDPOINTS: [(&str, &str); 6] = [
     ("CloudFormation", "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+    ("EventBridge", "AWS_ENDPOINT_URL_EVENTBRIDGE"),
     ("KMS", "AWS_ENDPOINT_URL_KMS"),
     ("RDS", "AWS_ENDPOINT_URL_RDS"),
     ("SFN", "AWS_ENDPOINT_URL_SFN"),
+    ("SSM", "AWS_ENDPOINT_URL_SSM"),
 ];
 
 /// The variable that names the endpoint of every service.

@@ -2,5 +2,7 @@
 
 pub mod account;
 pub mod call_log;
+pub(crate) mod rules;
 pub(crate) mod stack;
 pub mod step_functions;
+pub(crate) mod watch_stack;

@@ -65,16 +65,8 @@ impl Stack {
                  --destination REGION --owner ID.",
             )
         };
-        let answer = client.describe_stacks().stack_name(name).send().await;
-        let answer = answer.map_err(|error| {
-            if is_missing(&error) {
-                missing()
-            } else {
-                CliError::from_call("CloudFormation", region, NEEDS, &error)
-            }
-        })?;
-        let found = answer.stacks().first().ok_or_else(missing)?;
-        Self::read(found, region, name)
+        let found = describe(client, region, name, missing).await?;
+        Self::read(&found, region, name)
     }
 
     /// The account that it is in.
@@ -86,17 +78,9 @@ impl Stack {
     }
 
     fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {
-        let parameters = found.parameters().iter();
-        let parameters: Values<'_> = parameters
-            .filter_map(|parameter| Some((parameter.parameter_key()?, parameter.parameter_value()?)))
-            .collect();
-        let outputs = found.outputs().iter();
-        let outputs: Values<'_> = outputs
-            .filter_map(|output| Some((output.output_key()?, output.output_value()?)))
-            .collect();
+        let (parameters, outputs) = (parameters(found), outputs(found));
         let take = |from: &Values<'_>, key: &str, what: &str| {
-            let value = from.get(key).filter(|value| !value.is_empty());
-            value.map(|value| (*value).to_owned()).ok_or_else(|| {
+            value(from, key).ok_or_else(|| {
                 CliError::new(
                     format!("The stack {name} in {region} has no {what} {key}."),
                     "It is another stack, or its deployment did not finish: see the CloudFormation console, and name \
@@ -144,7 +128,45 @@ impl Stack {
 }
 
 /// Parameters or outputs by name.
-type Values<'a> = BTreeMap<&'a str, &'a str>;
+pub(crate) type Values<'a> = BTreeMap<&'a str, &'a str>;
+
+/// A stack, as CloudFormation describes it, or the error for that there is none.
+pub(crate) async fn describe(
+    client: &Client,
+    region: &str,
+    name: &str,
+    missing: impl Fn() -> CliError,
+) -> Result<types::Stack, CliError> {
+    let answer = client.describe_stacks().stack_name(name).send().await;
+    let answer = answer.map_err(|error| {
+        if is_missing(&error) {
+            missing()
+        } else {
+            CliError::from_call("CloudFormation", region, NEEDS, &error)
+        }
+    })?;
+    answer.stacks.unwrap_or_default().into_iter().next().ok_or_else(missing)
+}
+
+/// The parameters of a stack.
+pub(crate) fn parameters(stack: &types::Stack) -> Values<'_> {
+    let all = stack.parameters().iter();
+    all.filter_map(|parameter| Some((parameter.parameter_key()?, parameter.parameter_value()?)))
+        .collect()
+}
+
+/// The outputs of a stack.
+pub(crate) fn outputs(stack: &types::Stack) -> Values<'_> {
+    let all = stack.outputs().iter();
+    all.filter_map(|output| Some((output.output_key()?, output.output_value()?)))
+        .collect()
+}
+
+/// The value of a name, if it has one that is not empty.
+pub(crate) fn value(from: &Values<'_>, name: &str) -> Option<String> {
+    let value = from.get(name).filter(|value| !value.is_empty());
+    value.map(|value| (*value).to_owned())
+}
 
 /// Whether there is no such stack. CloudFormation has no code of its own for that, only the text.
 fn is_missing<E>(error: &SdkError<E>) -> bool

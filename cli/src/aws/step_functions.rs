@@ -201,8 +201,9 @@ impl StepFunctions {
             .map_err(|error| CliError::new(format!("The input cannot be written: {error}."), ""))?;
         let call = self.client.start_execution().state_machine_arn(machine_arn);
         let started = call.name(name).input(input).send().await;
-        let needs = "states:StartExecution on the state machine copy-fleet";
-        let started = started.map_err(|error| self.error(needs, &error))?;
+        let machine = machine_arn.rsplit(':').next().unwrap_or(machine_arn);
+        let needs = format!("states:StartExecution on the state machine {machine}");
+        let started = started.map_err(|error| self.error(&needs, &error))?;
         Ok(started.execution_arn)
     }
 

@@ -84,7 +84,7 @@ fn fish_line(line: &str) -> String {
 }
 
 fn fish_positionals() -> String {
-    let commands = ["copies", "restore-command", "restore-plan"].map(|command| {
+    let commands = ["copies", "restore-command", "restore-plan", "drill"].map(|command| {
         let ask = fish_ask("databases");
         format!("complete -c snapferry -n \"__fish_snapferry_using_subcommand {command}\" -f{ask}\n")
     });
@@ -264,7 +264,7 @@ mod tests {
         let zsh = script(Shell::Zsh);
         assert!(zsh.starts_with("#compdef snapferry\n"), "{zsh}");
         let asking = zsh.lines().filter(|line| line.contains(":_snapferry_databases'"));
-        // `plan --only`, `run --only`, and the databases of `copies`, `restore-command` and `restore-plan`.
-        assert_eq!(asking.count(), 5, "{zsh}");
+        // `plan --only`, `run --only`, and the databases of `copies`, `restore-command`, `restore-plan` and `drill`.
+        assert_eq!(asking.count(), 6, "{zsh}");
     }
 }

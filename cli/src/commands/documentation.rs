@@ -29,8 +29,8 @@ const ENVIRONMENT: [(&str, &str); 9] = [
         "Other files than those below.",
     ),
     (
-        "AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_CLOUDFORMATION, AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL_RDS, \
-         AWS_ENDPOINT_URL_SFN",
+        "AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_CLOUDFORMATION, AWS_ENDPOINT_URL_EVENTBRIDGE, AWS_ENDPOINT_URL_KMS, \
+         AWS_ENDPOINT_URL_RDS, AWS_ENDPOINT_URL_SFN, AWS_ENDPOINT_URL_SSM",
         "Where to call AWS, for a local emulator or a private endpoint.",
     ),
     ("HTTPS_PROXY, NO_PROXY", "The proxy through which AWS is called."),

@@ -5,6 +5,7 @@ pub(crate) mod completion;
 pub(crate) mod copies;
 pub(crate) mod copy_source;
 pub(crate) mod documentation;
+pub(crate) mod drill;
 pub(crate) mod plan;
 pub(crate) mod remarks;
 pub(crate) mod restore_command;
@@ -23,6 +24,7 @@ pub(crate) fn check(cli: &Cli) -> Result<(), CliError> {
     match &cli.command {
         Command::Run(options) => run::check(options),
         Command::RestoreCommand(options) => restore_command::check(options),
+        Command::Drill(options) => drill::check(options),
         Command::Status(_)
         | Command::Copies(_)
         | Command::Plan(_)
@@ -66,6 +68,7 @@ mod tests {
             ("run", only),
             ("restore-command orders", only),
             ("restore-plan", only),
+            ("drill", only),
             ("audit --html page.html", "An audit page is of one stack."),
             (
                 "status --destination eu-west-1",

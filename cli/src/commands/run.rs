@@ -13,8 +13,9 @@ use crate::aws::step_functions::{
 use crate::commands::remarks;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::fleet::Fleet;
+use crate::facts::following::Interrupt;
 use crate::facts::plan_file::PlanFile;
-use crate::facts::run_progress::{Followed, Follower, Interrupt};
+use crate::facts::run_progress::{Followed, Follower};
 use crate::facts::run_summary::{Counts, FailedKind, Purpose, RunSummary, check_names, start};
 use crate::format::{databases, format_duration};
 use crate::output::progress_bars::ProgressBars;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use domain::drill::DrillOutcome;
 use domain::restorability::{Verdict, Warning};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::aws::step_functions::ExecutionStatus;
 use crate::commands::copy_source;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::CopySource;
+use crate::facts::drills::{LastDrill, LastDrills};
 use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, FreshnessCounts, assess};
 use crate::facts::restorability;
 use crate::format::{self, database_name, format_age, format_duration, format_size, format_utc, key_id, some_of};
@@ -53,10 +55,17 @@ pub(crate) async fn run(
         mut notes,
         ..
     } = assess(account, &source, now, objective).await?;
-    let mut judged = restorability::judge(account, &copies).await;
+    let (mut judged, mut drills) = futures_util::future::join(
+        restorability::judge(account, &copies),
+        LastDrills::read(account, &copies, &source.owner_id),
+    )
+    .await;
     notes.extend(restorability::denied(judged.values()));
+    notes.extend(drills.note);
     for database in &mut databases {
-        database.restorable = database.key().and_then(|key| judged.remove(&key));
+        let Some(key) = database.key() else { continue };
+        database.restorable = judged.remove(&key);
+        database.drill = drills.by_database.remove(&key);
     }
     let counts = FreshnessCounts::new(&databases);
     if options.json {
@@ -78,6 +87,7 @@ pub(crate) async fn run(
         terminal.print(&table);
         show_reasons(&databases, terminal);
         show_restorability(&databases, &source.region, terminal);
+        show_drills(&databases, now, terminal);
         for warning in &warnings {
             terminal.println_wrapped(Style::Warning, &format!("warning: {warning}"));
         }
@@ -210,6 +220,7 @@ fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objectiv
         Column::new("LAST RUN", 1),
         Column::new("ENDED", 3),
         Column::new("RESTORABLE", 2),
+        Column::new("DRILLED", 3),
         Column::new("KEY", 5),
         Column::new("GIB", 6).flush_right(),
     ]);
@@ -224,6 +235,7 @@ fn table(databases: &[DatabaseFreshness], region: &str, now: Timestamp, objectiv
             last_run(database),
             Cell::from(ended(database, now)),
             restorable(database),
+            drilled(database, now),
             Cell::from(key(database, region)),
             Cell::from(format_size(database.size_gib)),
         ]);
@@ -296,6 +308,71 @@ fn show_restorability(databases: &[DatabaseFreshness], region: &str, terminal: &
     for ((is_unknown, sentence), names) in about.into_iter().take(MAX_EXPLAINED) {
         let style = if is_unknown { Style::Warning } else { Style::Bad };
         terminal.println_wrapped(style, &format!("{}: {sentence}", some_of(&names)));
+    }
+}
+
+/// When the last drill was and what came of it: `3 d ago, 17 min`, or `failed 3 d ago`.
+fn drilled(database: &DatabaseFreshness, now: Timestamp) -> Cell {
+    let Some(drill) = &database.drill else {
+        return Cell::default();
+    };
+    let ago = format!("{} ago", format_age(now.duration_since(drill.at)));
+    let (style, text) = match (drill.outcome, drill.minutes) {
+        (DrillOutcome::Passed, Some(minutes)) => (Style::Plain, format!("{ago}, {minutes} min")),
+        (DrillOutcome::Passed, None) => (Style::Plain, ago),
+        (outcome, _) => (drill_style(outcome), format!("{} {ago}", drill_word(outcome))),
+    };
+    Cell::new(style, text)
+}
+
+/// Why the last drills of databases did not pass, one by one: those that failed first.
+fn show_drills(databases: &[DatabaseFreshness], now: Timestamp, terminal: &mut Terminal<'_>) {
+    let drills = databases.iter().filter_map(|database| {
+        let drill = database.drill.as_ref()?;
+        let name = || database_name(database.kind, &database.database);
+        (drill.outcome != DrillOutcome::Passed).then(|| (drill, name()))
+    });
+    let mut drills: Vec<(&LastDrill, String)> = drills.collect();
+    if drills.is_empty() {
+        return;
+    }
+    drills.sort_by_key(|(drill, _)| drill.outcome != DrillOutcome::Failed);
+    terminal.println("");
+    for (drill, name) in drills.into_iter().take(MAX_EXPLAINED) {
+        let ago = |time| format_duration(now.duration_since(time));
+        let reason = drill.reason.as_deref().unwrap_or("no reason was given");
+        let earlier = drill.last_passed_at.map_or_else(
+            || "None has passed.".to_owned(),
+            |time| format!("The last one that passed was {} ago.", ago(time)),
+        );
+        let text = format!(
+            "{name}: the drill {} ago {}: {}. {earlier}",
+            ago(drill.at),
+            match drill.outcome {
+                DrillOutcome::Failed => "failed",
+                DrillOutcome::NotRun => "could not run",
+                DrillOutcome::Passed | DrillOutcome::Unsupported => "is not supported",
+            },
+            reason.trim_end_matches('.')
+        );
+        terminal.println_wrapped(drill_style(drill.outcome), &text);
+    }
+}
+
+fn drill_style(outcome: DrillOutcome) -> Style {
+    match outcome {
+        DrillOutcome::Passed => Style::Good,
+        DrillOutcome::Failed => Style::Bad,
+        DrillOutcome::NotRun | DrillOutcome::Unsupported => Style::Warning,
+    }
+}
+
+fn drill_word(outcome: DrillOutcome) -> &'static str {
+    match outcome {
+        DrillOutcome::Passed => "passed",
+        DrillOutcome::Failed => "failed",
+        DrillOutcome::NotRun => "not run",
+        DrillOutcome::Unsupported => "unsupported",
     }
 }
 

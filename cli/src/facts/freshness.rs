@@ -19,6 +19,7 @@ use crate::aws::step_functions::{ExecutionStatus, StepFunctions};
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies};
 use crate::facts::copy_result::CopyResult;
+use crate::facts::drills::LastDrill;
 use crate::facts::fleet::{DatabaseKey, Fleet, LivingDatabase};
 use crate::facts::last_executions::{LastExecutions, by_name};
 use crate::facts::source_snapshots::SourceSnapshots;
@@ -163,6 +164,9 @@ pub(crate) struct DatabaseFreshness {
     /// Whether the newest verified copy could be restored where it is, if that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) restorable: Option<Restorability>,
+    /// The last drill of a restore, if there is a proof.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drill: Option<LastDrill>,
     /// Of a copy that is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) percent: Option<i32>,
@@ -191,6 +195,7 @@ impl DatabaseFreshness {
             size_gib: None,
             copies: CopyCounts::default(),
             restorable: None,
+            drill: None,
             percent: None,
             last: None,
         }

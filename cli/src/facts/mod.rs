@@ -3,9 +3,12 @@
 pub(crate) mod copies;
 pub(crate) mod copy_list;
 pub(crate) mod copy_result;
+pub(crate) mod drill_run;
+pub(crate) mod drills;
 pub(crate) mod evidence;
 pub(crate) mod exceptions;
 pub(crate) mod fleet;
+pub(crate) mod following;
 pub(crate) mod freshness;
 pub(crate) mod history;
 pub(crate) mod last_executions;

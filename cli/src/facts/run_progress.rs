@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
 
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::kind::DatabaseKind;
@@ -24,19 +23,14 @@ use crate::aws::step_functions::{
 use crate::error::CliError;
 use crate::facts::copies::{OwnedCopy, manual_snapshots};
 use crate::facts::copy_result::CopyResult;
+use crate::facts::following::{self, Interrupt};
 use crate::format::{database_name, format_remaining, outcome_word};
-
-/// Ends when the operator has seen enough.
-pub(crate) type Interrupt<'a> = &'a mut (dyn Future<Output = ()> + Unpin);
 
 /// Most executions of one run.
 const MAX_CHILDREN: usize = 50_000;
 
 /// Most pages of a kind that a run can have.
 const MAX_PAGES: u32 = 100;
-
-/// Polls in a row that may fail before following ends.
-const MAX_FAILED_POLLS: u32 = 4;
 
 /// Executions that are asked how they ended, per poll; of others only their status is known.
 const MAX_DESCRIBED: usize = 20;
@@ -335,37 +329,15 @@ impl<'a> Follower<'a> {
         interrupt: Interrupt<'_>,
         mut show: impl FnMut(&RunProgress, Timestamp),
     ) -> Result<Followed, CliError> {
-        let mut failed = 0;
-        let begun = self.account.now();
-        loop {
-            let polled = tokio::select! {
-                biased;
-                () = &mut *interrupt => return Ok(Followed::Detached),
-                polled = self.poll() => polled,
-            };
-            match polled {
-                Ok((detail, children, progress)) => {
-                    failed = 0;
-                    show(&progress, self.account.now());
-                    if detail.execution.status != ExecutionStatus::Running {
-                        return Ok(Followed::Ended(Box::new(detail), children));
-                    }
-                }
-                // Runs last for hours, and networks do not always.
-                Err(error) => {
-                    failed += 1;
-                    if failed == MAX_FAILED_POLLS {
-                        return Err(error);
-                    }
-                }
-            }
-            let pause = pause(self.account.now().duration_since(begun));
-            tokio::select! {
-                biased;
-                () = &mut *interrupt => return Ok(Followed::Detached),
-                () = self.account.sleep(pause) => {}
-            }
-        }
+        let account = self.account;
+        let ended = following::follow(account, interrupt, async || {
+            let (detail, children, progress) = self.poll().await?;
+            show(&progress, account.now());
+            Ok((detail.execution.status != ExecutionStatus::Running).then_some((detail, children)))
+        });
+        Ok(ended.await?.map_or(Followed::Detached, |(detail, children)| {
+            Followed::Ended(Box::new(detail), children)
+        }))
     }
 
     async fn poll(&mut self) -> Result<(ExecutionDetail, Vec<Execution>, RunProgress), CliError> {
@@ -506,15 +478,6 @@ fn suffixes(machine_arn: &str, run_arn: &str) -> BTreeSet<String> {
         .map(|page| suffix_of_run(&execution_arn(machine_arn, &page)))
         .chain([suffix_of_run(run_arn)])
         .collect()
-}
-
-/// Short at first, when somebody watches closely; then long enough to cost nothing over hours.
-fn pause(watched: SignedDuration) -> Duration {
-    Duration::from_secs(match watched.as_secs() {
-        ..60 => 2,
-        60..600 => 5,
-        _ => 15,
-    })
 }
 
 #[cfg(test)]

@@ -118,13 +118,13 @@ pub(crate) async fn start(
         dry_run: purpose.is_dry(),
         only,
     };
-    let name = run_name(purpose, account.now());
+    let name = stamped_name(<&str>::from(purpose), account.now());
     let step_functions = account.step_functions(&stack.region);
     step_functions.start(&stack.copy_fleet_arn, &name, &input).await
 }
 
 /// `run-20261122-143100-1a2b`: readable, and different for two that start within a second.
-fn run_name(purpose: Purpose, now: Timestamp) -> String {
+pub(crate) fn stamped_name(purpose: &str, now: Timestamp) -> String {
     let suffix = hex_prefix(&format!("{now} {}", std::process::id()), 4);
     let stamp = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d-%H%M%S").to_string();
     format!("{purpose}-{stamp}-{suffix}")
@@ -270,14 +270,14 @@ mod tests {
     #[test]
     fn two_runs_do_not_get_one_name() {
         let now: Timestamp = "2026-11-22T14:31:00.5Z".parse().expect("a time");
-        let name = run_name(Purpose::DryRun, now);
+        let name = stamped_name(Purpose::DryRun.into(), now);
         assert!(name.starts_with("dry-run-20261122-143100-"), "{name}");
         assert!(Purpose::is_name_of_dry_run(&name));
-        assert!(!Purpose::is_name_of_dry_run(&run_name(Purpose::Run, now)));
-        assert!(Purpose::is_name_of_run(&run_name(Purpose::Run, now)));
+        assert!(!Purpose::is_name_of_dry_run(&stamped_name(Purpose::Run.into(), now)));
+        assert!(Purpose::is_name_of_run(&stamped_name(Purpose::Run.into(), now)));
         assert!(!Purpose::is_name_of_run(&name) && !Purpose::is_name_of_run("run-of-the-mill"));
         let later = now + jiff::SignedDuration::from_millis(1);
-        assert_ne!(name, run_name(Purpose::DryRun, later));
+        assert_ne!(name, stamped_name(Purpose::DryRun.into(), later));
     }
 
     /// A stack of an earlier release does not count them, and one of a later release counts what is not known here.

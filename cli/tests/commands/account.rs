@@ -60,12 +60,29 @@ struct Inside {
     rewritten: Vec<(String, String)>,
     /// What every call of a service gets: a status and a body.
     refusals: BTreeMap<String, (u16, String)>,
+    /// The parameters of Systems Manager in the region of the copies, by name.
+    parameters: BTreeMap<String, Value>,
+    /// The rules that were switched, and whether on.
+    switched: Vec<(String, bool)>,
 }
 
 impl Inside {
     /// Starts what a test said that a run starts.
-    fn start(&mut self, name: &str, input: &Value, now: Timestamp) -> String {
+    fn start(&mut self, machine_arn: &str, name: &str, input: &Value, now: Timestamp) -> String {
         self.inputs.push(input.clone());
+        if machine_arn == self::machine_arn(DRILL_FLEET) {
+            let arn = execution_arn(machine_arn, name);
+            for mut execution in self.follow.clone() {
+                execution.started = now;
+                if execution.machine == DRILL_FLEET {
+                    name.clone_into(&mut execution.name);
+                } else if execution.input[STARTED_BY] == "RUN" {
+                    execution.input[STARTED_BY] = json!(arn);
+                }
+                self.executions.push(execution);
+            }
+            return arn;
+        }
         let suffix = aws::step_functions::suffix_of_run(&run_arn(name));
         for mut execution in self.follow.clone() {
             let delay = execution.started.duration_since(rds_simulator_sdk::BEGINNING);
@@ -122,6 +139,25 @@ impl Execution {
         }
     }
 
+    /// One of drill-fleet.
+    pub(crate) fn drills(name: &str, now: Timestamp) -> Self {
+        Self {
+            machine: DRILL_FLEET,
+            takes: SignedDuration::from_mins(50),
+            ..Self::copy(name, now, 0)
+        }
+    }
+
+    /// One of drill-copy that drill-fleet starts.
+    pub(crate) fn drill(kind: DatabaseKind, id: &str, now: Timestamp) -> Self {
+        Self {
+            machine: DRILL_COPY,
+            takes: SignedDuration::from_mins(30),
+            input: json!({"kind": kind, "id": id, STARTED_BY: "RUN"}),
+            ..Self::copy(&format!("i-{id}-1a2b3c4d"), now, 0)
+        }
+    }
+
     /// Which database it was for.
     pub(crate) fn for_database(self, resource_id: &str) -> Self {
         Self {
@@ -174,10 +210,7 @@ impl Execution {
     }
 
     fn arn(&self) -> String {
-        format!(
-            "arn:aws:states:{SOURCE}:{ACCOUNT}:execution:{}:{}",
-            self.machine, self.name
-        )
+        execution_arn(&machine_arn(self.machine), &self.name)
     }
 
     /// The events of its history.
@@ -216,8 +249,21 @@ impl Execution {
     }
 }
 
+/// The machines of the destination stack.
+const DRILL_FLEET: &str = "snapferry-drill-fleet";
+const DRILL_COPY: &str = "snapferry-drill-copy";
+
+/// Where an execution of drill-copy names the run that started it.
+const STARTED_BY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
+
+fn execution_arn(machine_arn: &str, name: &str) -> String {
+    format!("{}:{name}", machine_arn.replace(":stateMachine:", ":execution:"))
+}
+
 fn machine_arn(machine: &str) -> String {
-    format!("arn:aws:states:{SOURCE}:{ACCOUNT}:stateMachine:{machine}")
+    let is_drill = [DRILL_FLEET, DRILL_COPY].contains(&machine);
+    let region = if is_drill { DESTINATION } else { SOURCE };
+    format!("arn:aws:states:{region}:{ACCOUNT}:stateMachine:{machine}")
 }
 
 /// ARN of a run.
@@ -302,9 +348,26 @@ impl Account {
             .insert(service.to_owned(), (status, body.to_owned()));
     }
 
+    /// Leaves the proof of a drill in the region of the copies.
+    pub(crate) fn proof(&self, owner: &str, kind: DatabaseKind, database: &str, proof: Value) {
+        let path = domain::drill_proof::path(owner, SOURCE);
+        let name = format!("{path}/{kind}-{}", resource_id(kind, database));
+        self.inside().parameters.insert(name, proof);
+    }
+
     /// Replaces the stack.
     pub(crate) fn stack(&self, name: &str, xml: &str) {
         self.inside().stacks.insert(name.to_owned(), xml.to_owned());
+    }
+
+    /// Deploys a stack in the destination region; the others are found in either.
+    pub(crate) fn destination_stack(&self, name: &str, xml: &str) {
+        self.stack(&format!("{DESTINATION}/{name}"), xml);
+    }
+
+    /// The rules that were switched, and whether on.
+    pub(crate) fn switched(&self) -> Vec<(String, bool)> {
+        self.inside().switched.clone()
     }
 
     /// The inputs that runs were started with.
@@ -400,7 +463,7 @@ impl Account {
         self.say_in(None, line).await
     }
 
-    fn answer(&self, service: &str, target: &str, body: &str) -> (u16, String) {
+    fn answer(&self, (service, region): (&str, &str), target: &str, body: &str) -> (u16, String) {
         let now = self.now();
         let mut inside = self.inside();
         if service == "cloudformation" {
@@ -408,7 +471,8 @@ impl Account {
                 .split('&')
                 .find_map(|pair| pair.strip_prefix("StackName="))
                 .unwrap_or_default();
-            return match inside.stacks.get(name) {
+            let here = inside.stacks.get(&format!("{region}/{name}"));
+            return match here.or_else(|| inside.stacks.get(name)) {
                 Some(xml) => (200, xml.clone()),
                 None => (400, no_such_stack(name)),
             };
@@ -478,11 +542,24 @@ impl Account {
             }
             "AWSStepFunctions.StartExecution" => {
                 let input: Value = serde_json::from_str(&text("input")).expect("JSON");
-                let arn = inside.start(&text("name"), &input, now);
+                let arn = inside.start(&text("stateMachineArn"), &text("name"), &input, now);
                 (
                     200,
                     json!({"executionArn": arn, "startDate": now.as_second()}).to_string(),
                 )
+            }
+            "AmazonSSM.GetParametersByPath" => {
+                let path = format!("{}/", text("Path"));
+                let found = inside.parameters.iter().filter(|(name, _)| name.starts_with(&path));
+                let found: Vec<Value> = found
+                    .map(|(name, value)| json!({"Name": name, "Value": value.to_string()}))
+                    .collect();
+                (200, json!({"Parameters": found}).to_string())
+            }
+            "AWSEvents.EnableRule" | "AWSEvents.DisableRule" => {
+                let is_on = target.ends_with("EnableRule");
+                inside.switched.push((text("Name"), is_on));
+                (200, "{}".to_owned())
             }
             other => panic!("{other} is not simulated"),
         }
@@ -546,7 +623,7 @@ impl HttpConnector for Wire {
                 Ok(rewritten)
             });
         }
-        let (status, body) = offered.unwrap_or_else(|| self.account.answer(&service, &target, &body));
+        let (status, body) = offered.unwrap_or_else(|| self.account.answer((&service, &region), &target, &body));
         let status = status.try_into().expect("a status");
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
     }
@@ -571,6 +648,24 @@ pub(crate) fn stack_xml() -> String {
         member("CopyDeadlineHours", "Parameter", "72"),
         member("CopyFleetStateMachineArn", "Output", &fleet),
         member("CopySnapshotStateMachineArn", "Output", &copy),
+    )
+}
+
+/// As it answers for infra/destination.yaml, with the rule of the schedule or without.
+pub(crate) fn destination_stack_xml(owner: &str, rule: Option<&str>) -> String {
+    let member = |key: &str, kind: &str, value: &str| {
+        format!("<member><{kind}Key>{key}</{kind}Key><{kind}Value>{value}</{kind}Value></member>")
+    };
+    let rule = rule.map_or_else(String::new, |rule| member("DrillRuleName", "Output", rule));
+    format!(
+        "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
+         <Stacks><member><StackName>snapferry</StackName><StackStatus>CREATE_COMPLETE</StackStatus>\
+         <Parameters>{}{}</Parameters><Outputs>{}{}{rule}</Outputs></member></Stacks></DescribeStacksResult>\
+         </DescribeStacksResponse>",
+        member("SourceRegion", "Parameter", SOURCE),
+        member("OwnerId", "Parameter", owner),
+        member("DrillFleetStateMachineArn", "Output", &machine_arn(DRILL_FLEET)),
+        member("DrillCopyStateMachineArn", "Output", &machine_arn(DRILL_COPY)),
     )
 }
 

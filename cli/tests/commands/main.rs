@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod audit_page;
 mod copies;
+mod drill;
 mod fleet;
 mod plan;
 mod restore;

@@ -130,7 +130,11 @@ async fn with_the_source_region_lost_the_copies_alone_answer() {
     // Nobody was even asked.
     assert_eq!(
         account.calls().keys().collect::<Vec<_>>(),
-        [&format!("kms.{DESTINATION}"), &format!("rds.{DESTINATION}")]
+        [
+            &format!("kms.{DESTINATION}"),
+            &format!("rds.{DESTINATION}"),
+            &format!("ssm.{DESTINATION}")
+        ]
     );
 
     let through_the_stack = account.say("status").await;
@@ -319,6 +323,65 @@ async fn what_the_operator_may_not_look_up_is_unknown_and_the_note_says_what_it_
         account.say("status --json").await.json()["databases"][0]["restorable"]["verdict"],
         "unknown"
     );
+}
+
+/// The proofs are in the region of the copies, so that they are known when the source region is lost.
+#[tokio::test]
+async fn the_last_drill_of_each_database_is_shown_and_why_it_failed() {
+    let account = fleet();
+    assert!(!account.say("status").await.out.contains("DRILLED"));
+    let passed = json!({"time": "2026-11-19T12:00:00Z", "outcome": "passed", "copy": "c", "database": "orders",
+        "minutes": 17, "reason": "", "execution": "i-orders-1"});
+    let failed = json!({"time": "2026-11-20T12:00:00Z", "outcome": "failed", "copy": "c", "database": "billing",
+        "reason": "The key cannot be used.", "execution": "c-billing-1",
+        "lastPassed": {"time": "2026-11-13T12:00:00Z", "minutes": 30}});
+    account.proof("snap", Instance, "orders", passed);
+    account.proof("snap", Cluster, "billing", failed.clone());
+    account.proof("other", Cluster, "marked", failed);
+    account.lose(SOURCE);
+    let place = format!("--destination {DESTINATION} --owner snap");
+    let said = account.say(&format!("status {place}")).await;
+    let line = |name: &str| said.out.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    assert!(said.out.contains("DRILLED"), "{}", said.out);
+    assert!(line("orders ").contains(" 3 d ago, 17 min "), "{}", said.out);
+    assert!(line("cluster:billing ").contains(" failed 2 d ago "), "{}", said.out);
+    let sentence =
+        "cluster:billing: the drill 2 d ago failed: The key cannot be used. The last one that passed was 9 d ago.";
+    assert!(said.out.contains(sentence), "{}", said.out);
+    let json = account.say(&format!("status --json {place}")).await.json();
+    let drills: Vec<(&str, &serde_json::Value)> = json["databases"]
+        .as_array()
+        .expect("databases")
+        .iter()
+        .filter_map(|database| Some((database["name"].as_str()?, database.get("drill")?)))
+        .collect();
+    let expected = [
+        (
+            "cluster:billing",
+            json!({"outcome": "failed", "at": "2026-11-20T12:00:00Z", "minutes": null,
+                "reason": "The key cannot be used.", "lastPassedAt": "2026-11-13T12:00:00Z", "lastPassedMinutes": 30}),
+        ),
+        (
+            "orders",
+            json!({"outcome": "passed", "at": "2026-11-19T12:00:00Z", "minutes": 17}),
+        ),
+    ];
+    assert_eq!(drills.len(), 2, "{drills:?}");
+    for (name, drill) in &expected {
+        assert!(drills.contains(&(*name, drill)), "{name}: {drills:?}");
+    }
+}
+
+#[tokio::test]
+async fn proofs_that_may_not_be_read_are_a_note() {
+    let account = fleet();
+    let refused = json!({"__type": "AccessDeniedException", "message": "no"}).to_string();
+    account.answer_with("ssm", 400, &refused);
+    let said = account.say("status").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Problem));
+    let note =
+        "note: To know the last drill of each database, the credentials need ssm:GetParametersByPath in eu-west-1.\n";
+    assert!(said.aside.contains(note), "{}", said.aside);
 }
 
 /// Several stacks, each with a report; the worst decides how it ends, and one that is missing hides no other.

@@ -53,6 +53,8 @@ pub struct Restored {
     pub kind: DatabaseKind,
     /// Its identifier.
     pub id: String,
+    /// Its ARN.
+    pub arn: String,
     /// Its resource id.
     pub resource_id: String,
     /// Status, as RDS spells it.
@@ -340,10 +342,10 @@ impl Rds {
         Ok(events)
     }
 
-    /// Takes a tag of a snapshot away; nothing happens if it has none of that key.
-    pub async fn untag(&self, snapshot_arn: &str, key: &str) -> Result<(), Error> {
+    /// Takes a tag of a snapshot or a database away; nothing happens if it has none of that key.
+    pub async fn untag(&self, arn: &str, key: &str) -> Result<(), Error> {
         let call = self.client.remove_tags_from_resource();
-        let call = call.resource_name(snapshot_arn).tag_keys(key);
+        let call = call.resource_name(arn).tag_keys(key);
         call.send().await.map(drop).map_err(codes::error)
     }
 }
@@ -387,6 +389,7 @@ fn restored_instance(found: DbInstance) -> Option<Restored> {
     Some(Restored {
         kind: DatabaseKind::Instance,
         id: found.db_instance_identifier?,
+        arn: found.db_instance_arn.unwrap_or_default(),
         resource_id: found.dbi_resource_id.unwrap_or_default(),
         status: found.db_instance_status.unwrap_or_default(),
         created_at: found.instance_create_time.and_then(timestamp),
@@ -412,6 +415,7 @@ fn restored_cluster(found: DbCluster) -> Option<Restored> {
     Some(Restored {
         kind: DatabaseKind::Cluster,
         id: found.db_cluster_identifier?,
+        arn: found.db_cluster_arn.unwrap_or_default(),
         resource_id: found.db_cluster_resource_id.unwrap_or_default(),
         status: found.status.unwrap_or_default(),
         created_at: found.cluster_create_time.and_then(timestamp),

@@ -508,7 +508,7 @@ fn named_actions(folder: &Path, found: &mut BTreeSet<String>) {
             continue;
         }
         let code = std::fs::read_to_string(&path).expect("text");
-        for service in ["cloudformation:", "kms:", "rds:", "states:"] {
+        for service in ["cloudformation:", "events:", "kms:", "rds:", "ssm:", "states:"] {
             for rest in code.split(service).skip(1) {
                 let end = |character: char| !character.is_ascii_alphanumeric();
                 let action = rest.split(end).next().unwrap_or_default();

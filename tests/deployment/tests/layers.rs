@@ -1,4 +1,4 @@
-//! Imports point one way: domain <- rds <- kms, ssm and runtime <- functions, and domain, rds, kms <- the command line.
+//! Imports point one way: domain <- rds <- kms, ssm and runtime <- functions, and domain, rds, kms, ssm <- the command line.
 
 #![allow(missing_docs)]
 
@@ -15,7 +15,7 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
         "domain" => &[],
         "rds" => &["domain"],
         "kms" | "runtime" | "ssm" => &["domain", "rds"],
-        "snapferry" => &["domain", "kms", "rds"],
+        "snapferry" => &["domain", "kms", "rds", "ssm"],
         _ if root().join("functions").join(name).is_dir() => &["domain", "kms", "rds", "runtime", "ssm"],
         _ => return None,
     })

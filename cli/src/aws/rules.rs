@@ -1,0 +1,35 @@
+//! The gateway to EventBridge: the rule that starts drills on the schedule.
+
+use aws_sdk_eventbridge::Client;
+
+use crate::error::CliError;
+
+/// EventBridge in one region.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    client: Client,
+    region: String,
+}
+
+impl Rules {
+    pub(crate) fn new(client: Client, region: &str) -> Self {
+        Self {
+            client,
+            region: region.to_owned(),
+        }
+    }
+
+    /// Enables or disables a rule. One that is already as it should be stays so.
+    pub(crate) async fn switch(&self, rule: &str, on: bool) -> Result<(), CliError> {
+        if on {
+            let enabled = self.client.enable_rule().name(rule).send().await;
+            let needs = "events:EnableRule on the rule of the schedule";
+            enabled.map_err(|error| CliError::from_call("EventBridge", &self.region, needs, &error))?;
+        } else {
+            let disabled = self.client.disable_rule().name(rule).send().await;
+            let needs = "events:DisableRule on the rule of the schedule";
+            disabled.map_err(|error| CliError::from_call("EventBridge", &self.region, needs, &error))?;
+        }
+        Ok(())
+    }
+}

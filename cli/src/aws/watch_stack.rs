@@ -1,0 +1,57 @@
+//! The stack of the destination region, which drills restores.
+
+use aws_sdk_cloudformation::Client;
+
+use crate::aws::stack::{Values, describe, outputs, parameters, value};
+use crate::error::CliError;
+
+/// The destination stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WatchStack {
+    pub(crate) name: String,
+    /// Its region: that of the copies.
+    pub(crate) region: String,
+    /// Region of the databases.
+    pub(crate) source_region: String,
+    /// The prefix of the copies' names.
+    pub(crate) owner_id: String,
+    /// The state machine that a run of drills is an execution of.
+    pub(crate) drill_fleet_arn: String,
+    /// The state machine that the drill of one database is an execution of.
+    pub(crate) drill_copy_arn: String,
+    /// The rule that starts drills on the schedule; none while drills are off.
+    pub(crate) rule: Option<String>,
+}
+
+impl WatchStack {
+    /// Asks CloudFormation in `region`, the client's.
+    pub(crate) async fn find(client: &Client, region: &str, name: &str) -> Result<Self, CliError> {
+        let missing = || {
+            CliError::new(
+                format!("There is no stack {name} in {region}."),
+                "Drills need the destination stack (infra/destination.yaml) in the region of the copies. Name it with \
+                 --watch-stack, and its region with --destination.",
+            )
+        };
+        let found = describe(client, region, name, missing).await?;
+        let (parameters, outputs) = (parameters(&found), outputs(&found));
+        let take = |from: &Values<'_>, key: &str, what: &str| {
+            value(from, key).ok_or_else(|| {
+                CliError::new(
+                    format!("The stack {name} in {region} has no {what} {key}."),
+                    "It is another stack, or its deployment did not finish: see the CloudFormation console, and name \
+                     the one of infra/destination.yaml with --watch-stack.",
+                )
+            })
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            region: region.to_owned(),
+            source_region: take(&parameters, "SourceRegion", "parameter")?,
+            owner_id: take(&parameters, "OwnerId", "parameter")?,
+            drill_fleet_arn: take(&outputs, "DrillFleetStateMachineArn", "output")?,
+            drill_copy_arn: take(&outputs, "DrillCopyStateMachineArn", "output")?,
+            rule: value(&outputs, "DrillRuleName"),
+        })
+    }
+}
