@@ -10,8 +10,6 @@
 
 #![forbid(unsafe_code)]
 
-mod drills;
-
 use domain::error::Error;
 use domain::kind::DatabaseKind;
 use domain::newest_copies::{Databases, NewestCopy};
@@ -22,7 +20,6 @@ use rds::restorability::Questions;
 use runtime::metrics::{Metric, hours};
 use runtime::watch::Watch;
 use serde::{Deserialize, Serialize};
-use ssm::ReadProofs;
 
 /// Most copies of which the answer says what is wrong; the log has all of them.
 const MAX_NAMED: usize = 20;
@@ -75,22 +72,8 @@ pub struct Finding {
     pub reasons: Vec<String>,
 }
 
-/// What is asked beside RDS.
-#[derive(Debug, Clone)]
-pub struct Clients<P> {
-    /// The keys of the copies.
-    pub keys: Keys,
-    /// The proofs of the drills.
-    pub proofs: P,
-}
-
-/// Lists the copies, looks up what a restore of the newest needs and what drills have proved, and measures all of it.
-pub async fn handle<P: ReadProofs>(
-    watch: &Watch,
-    Clients { keys, proofs }: &Clients<P>,
-    Input {}: Input,
-    now: Timestamp,
-) -> Result<Report, Error> {
+/// Lists the copies, looks up what a restore of the newest needs, and measures both.
+pub async fn handle(watch: &Watch, keys: &Keys, Input {}: Input, now: Timestamp) -> Result<Report, Error> {
     let databases = watch.databases(now).await?;
     let needs: Vec<RestoreNeeds> = databases.current.iter().map(|copy| copy.needs.clone()).collect();
     let questions = Questions {
@@ -104,11 +87,6 @@ pub async fn handle<P: ReadProofs>(
     let judged = databases.current.iter().map(|copy| (copy, facts.judge(&copy.needs)));
     let report = report(&databases, judged, now);
     measure(watch, &databases, &report, now);
-    match proofs.all(&watch.owner).await {
-        Ok(proofs) => drills::measure(watch, &databases, &proofs, now),
-        // The alarm on missing data is what this ends in, if it lasts.
-        Err(error) => tracing::warn!(error = error.name(), "the proofs of drills could not be read: {error}"),
-    }
     log(&report);
     Ok(report)
 }

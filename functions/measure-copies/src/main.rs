@@ -1,16 +1,11 @@
 //! Lambda entry point. What the function does is in `lib.rs`.
 
 use kms::Keys;
-use measure_copies::Clients;
-use ssm::Proofs;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     runtime::serve::serve_with(
-        |config| Clients {
-            keys: Keys::new(aws_sdk_kms::Client::new(config)),
-            proofs: Proofs::new(aws_sdk_ssm::Client::new(config)),
-        },
+        |config| Keys::new(aws_sdk_kms::Client::new(config)),
         measure_copies::handle,
     )
     .await

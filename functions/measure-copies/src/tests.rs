@@ -3,7 +3,6 @@ use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::Region;
 use rds_simulator_sdk::simulator::{Action, Calls, Fault};
 use serde_json::{Value, json};
-use ssm::AllProofs;
 
 use super::*;
 
@@ -26,11 +25,8 @@ fn denied(operation: &str) -> Fault {
 
 async fn measured(world: &World) -> (Report, Measured) {
     let (watch, measured) = metered_watch(watch_with(world, "tests", &[]));
-    let clients = Clients {
-        keys: Keys::new(world.kms_client(DESTINATION, "tests")),
-        proofs: AllProofs::new(),
-    };
-    let report = handle(&watch, &clients, Input {}, world.now()).await;
+    let keys = Keys::new(world.kms_client(DESTINATION, "tests"));
+    let report = handle(&watch, &keys, Input {}, world.now()).await;
     (report.expect("a report"), measured)
 }
 
@@ -165,13 +161,8 @@ async fn without_copies_no_age_is_measured_and_without_an_answer_nothing_is() {
 
     world.fault(denied("DescribeDBSnapshots"));
     let (watch, measured) = metered_watch(watch_with(&world, "tests", &[]));
-    let clients = Clients {
-        keys: Keys::new(world.kms_client(DESTINATION, "tests")),
-        proofs: AllProofs::new(),
-    };
-    let error = handle(&watch, &clients, Input {}, world.now())
-        .await
-        .expect_err("denied");
+    let keys = Keys::new(world.kms_client(DESTINATION, "tests"));
+    let error = handle(&watch, &keys, Input {}, world.now()).await.expect_err("denied");
     assert_eq!(error.name(), "AccessDenied");
     assert!(measured.values(Metric::DATABASES).is_empty());
 }

@@ -1,10 +1,13 @@
 //! Picks the copies whose restore is drilled in this run: of the databases that asked for it, or whose last drill is the
 //! longest ago.
 //!
+//! Every hour it is invoked without a run as well, and only what it measures is used: what drills have proved.
+//!
 //! In: [`Input`]. Out: [`Plan`]. Safe to repeat: it only reads, and the names that it gives follow from the run.
 
 #![forbid(unsafe_code)]
 
+mod measure;
 mod pick;
 
 use domain::drill::{Drill, DrilledCopy};
@@ -83,6 +86,7 @@ pub async fn handle(watch: &Watch, proofs: &impl ReadProofs, input: Input, now: 
     let scope = scope(parse(input.request)?)?;
     let databases = watch.databases(now).await?;
     let mut proofs = proofs.all(&watch.owner).await?;
+    measure::measure(watch, &databases, &proofs, now);
     let mut warnings = Vec::new();
     if databases.without_copy > 0 {
         warnings.push(format!(

@@ -109,7 +109,12 @@ async fn begin(watch: &Watch, drill: &Drill, now: Timestamp) -> Result<Restore, 
     room::in_quotas(watch, drill.kind, &needs).await?;
     let class = class_of(watch, drill, &copy, &needs).await?;
     // Pruning leaves the copy alone from here on.
-    watch.rds.tag(&copy.arn, tags::DRILLING, &until.to_string()).await?;
+    match watch.rds.tag(&copy.arn, tags::DRILLING, &until.to_string()).await {
+        // A copy of an early release may have as many tags as RDS allows. It is the newest, so that it is pruned only if
+        // a newer one is verified meanwhile.
+        Err(error @ Error::RdsError { .. }) => tracing::warn!(copy = copy.id, "the copy could not be marked: {error}"),
+        marked => marked?,
+    }
     let restore = restore_of(watch, drill, &copy, until, class.clone(), now).await?;
     let request = RestoreRequest {
         kind: drill.kind,

@@ -267,7 +267,7 @@ fn reading() -> Vec<Case> {
             .replace("eu-west-1", "us-east-1")])
         .in_any_account(),
         case(
-            &["MeasureCopies", "PlanDrills"],
+            &["PlanDrills"],
             "ReadProofs",
             &["ssm:GetParametersByPath"],
             vec![PROOFS.to_owned()],
