@@ -42,7 +42,7 @@ pub(crate) async fn start(account: &Account, stack: &WatchStack, only: &[String]
     step_functions.start(&stack.drill_fleet_arn, &name, &input).await
 }
 
-/// Refuses names of which there are no copies before a run is started for them: it would fail, and an alarm go off. Where
+/// Refuses names of which there is no verified copy before a run is started for them: it would fail, and an alarm go off. Where
 /// the copies cannot be listed, the run is left to find out.
 pub(crate) async fn check_names(account: &Account, stack: &WatchStack, only: &[String]) -> Result<(), CliError> {
     if only.is_empty() {
@@ -54,7 +54,7 @@ pub(crate) async fn check_names(account: &Account, stack: &WatchStack, only: &[S
     };
     let databases = copies.databases.iter();
     let known: Vec<(DatabaseKind, &str)> = databases
-        .filter(|database| database.source_region == stack.source_region)
+        .filter(|database| database.source_region == stack.source_region && database.newest_verified().is_some())
         .map(|database| (database.kind, database.id.as_str()))
         .collect();
     let unknown = only.iter().find(|text| {
@@ -64,11 +64,11 @@ pub(crate) async fn check_names(account: &Account, stack: &WatchStack, only: &[S
     let Some(unknown) = unknown else { return Ok(()) };
     let near = near_names(unknown, known.into_iter());
     let remedy = match &near[..] {
-        [] => "`snapferry status` lists the databases that have copies.".to_owned(),
+        [] => "`snapferry status` lists the databases and their copies.".to_owned(),
         near => format!("There is {}.", near.join(", ")),
     };
     Err(CliError::new(
-        format!("There are no copies of a database {unknown} in {}.", stack.region),
+        format!("There is no verified copy of a database {unknown} in {}.", stack.region),
         remedy,
     ))
 }

@@ -1,6 +1,8 @@
 //! `snapferry drill`.
 
-use crate::account::{Account, DESTINATION, Execution, SOURCE, copy, database, destination_stack_xml, stack_xml};
+use crate::account::{
+    Account, DESTINATION, Execution, SOURCE, copy, database, destination_stack_xml, stack_xml, unverified,
+};
 use domain::kind::DatabaseKind::{Cluster, Instance};
 use domain::tags;
 use rds_simulator_sdk::scenario::Database;
@@ -20,6 +22,7 @@ fn account() -> Account {
                 .snapshot(copy(Instance, "orders", 5.0))
                 .snapshot(copy(Cluster, "billing", 5.0))
                 .snapshot(copy(Instance, "stock", 5.0))
+                .snapshot(unverified(Instance, "newborn", 5.0))
         },
     );
     account.destination_stack(
@@ -202,7 +205,12 @@ async fn what_cannot_be_drilled_is_said_before_anything_is_started() {
     let unknown = account.say("drill ordres").await.failure();
     assert_eq!(
         unknown,
-        "There are no copies of a database ordres in eu-west-1.\nThere is orders."
+        "There is no verified copy of a database ordres in eu-west-1.\nThere is orders."
+    );
+    let unverified = account.say("drill newborn").await.failure();
+    assert!(
+        unverified.starts_with("There is no verified copy of a database newborn in eu-west-1."),
+        "{unverified}"
     );
     account.destination_stack("other", &destination_stack_xml("other", None));
     let other = account.say("drill --watch-stack other").await.failure();
