@@ -359,7 +359,7 @@ def test_a_user_of_the_account_needs_no_other_permission_to_write_than_to_start_
         for command in (["plan"], ["run"]):
             said = snapferry(*command, expect=1, **keys)
             assert "Step Functions in eu-west-1 does not let you: " in said.stderr, said.stderr
-            assert "You need states:StartExecution on the state machine copy-fleet." in said.stderr
+            assert "You need states:StartExecution on the state machine snapferry-copy-fleet." in said.stderr
     finally:
         cloud.simulator.set_callers(known)
         iam.delete_user_policy(UserName="operator", PolicyName="operator")

@@ -83,6 +83,14 @@ pub struct PassedOver {
 
 /// Lists the copies and the proofs, and picks.
 pub async fn handle(watch: &Watch, proofs: &impl ReadProofs, input: Input, now: Timestamp) -> Result<Plan, Error> {
+    // An empty list would be read as what has no fields.
+    if !input.request.is_object() {
+        return Err(Error::bad_input(
+            "input",
+            "is not an object",
+            "Give {} for what is due, or {\"only\": [...]} with the names of databases.",
+        ));
+    }
     let scope = scope(parse(input.request)?)?;
     let databases = watch.databases(now).await?;
     let mut proofs = proofs.all(&watch.owner).await?;
