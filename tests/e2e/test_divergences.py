@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import pytest
+from ministack.core import iam_actions
 from ministack.services import stepfunctions
 from ministack.services.cloudformation import engine, provisioners
 
@@ -111,6 +112,16 @@ DIVERGENCES = {
         "Every call of a service is encrypted.",
         "It serves HTTP, so that aws:SecureTransport is false.",
         "`ministack_server` says true; tests/deployment reads the statements that deny what is not encrypted.",
+    ),
+    "parameters_by_path": (
+        "The resource of GetParametersByPath is the path.",
+        "It is everything, which no policy of ours allows.",
+        "`ministack_server` names the path.",
+    ),
+    "output_of_succeed": (
+        "A Succeed state in an iteration of a Map may have an Output.",
+        "It is passed over.",
+        "A Pass before it makes the output.",
     ),
     "rds_events": (
         "RDS sends events to EventBridge with the source aws.rds, which nobody else may use.",
@@ -325,6 +336,19 @@ def test_divergence_history_inside_map(runs, machine):
     runs.wait(run)
     names = {event.get("stateEnteredEventDetails", {}).get("name") for event in runs.history(run)}
     assert names == {None, "Over"}
+
+
+def test_divergence_parameters_by_path():
+    headers = {"x-amz-target": "AmazonSSM.GetParametersByPath"}
+    body = json.dumps({"Path": "/snapferry"}).encode()
+    resource = iam_actions.extract_resource_arn("ssm", "POST", "/", headers, body, {}, "eu-west-1", "123456789012")
+    assert resource == "*"
+
+
+def test_divergence_output_of_succeed(runs, machine):
+    inside = {"StartAt": "Inside", "States": {"Inside": {"Type": "Succeed", "Output": "ignored"}}}
+    over = {"Type": "Map", "Items": [1, 2], "ItemProcessor": inside, "End": True}
+    assert runs.wait(runs.start(machine=machine("Over", {"Over": over}))).output == [1, 2]
 
 
 def test_divergence_redrive_count(runs, machine):

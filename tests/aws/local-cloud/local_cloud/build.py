@@ -155,19 +155,25 @@ def stamp(programs: dict[str, Path]) -> str:
     return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
 
 
-def lay_out(report: Report, folder: Path, programs: dict[str, Path]) -> Path:
-    """The template that users deploy, with the functions of the dev profile zipped: what `sam build` takes minutes for.
+def lay_out(
+    report: Report,
+    folder: Path,
+    programs: dict[str, Path],
+    source: Path = layout.TEMPLATE,
+    functions: dict[str, str] | None = None,
+) -> Path:
+    """A template that users deploy, with the functions of the dev profile zipped: what `sam build` takes minutes for.
 
     MiniStack starts them on this machine, so that nothing has to be linked for the older C library of Lambda.
     """
     # Not there before the requirements are installed.
     from samtranslator.yaml_helper import yaml_parse
 
-    built = folder / "build"
+    built = folder / ("build" if source == layout.TEMPLATE else f"build-{source.stem}")
     built.mkdir()
-    template = yaml_parse(layout.TEMPLATE.read_text())
+    template = yaml_parse(source.read_text())
     with report.step("zipping the functions"):
-        for function, logical_id in layout.FUNCTIONS.items():
+        for function, logical_id in (functions or layout.FUNCTIONS).items():
             bootstrap, package = built / function, built / f"{function}.zip"
             # Half of what would be zipped, and unzipped, is of use to debuggers only.
             stripped = subprocess.run(
@@ -181,7 +187,7 @@ def lay_out(report: Report, folder: Path, programs: dict[str, Path]) -> Path:
             template["Resources"][logical_id]["Properties"]["CodeUri"] = str(package)
     for resource in template["Resources"].values():
         if definition := resource.get("Properties", {}).get("DefinitionUri"):
-            resource["Properties"]["DefinitionUri"] = str(layout.TEMPLATE.parent / definition)
+            resource["Properties"]["DefinitionUri"] = str(source.parent / definition)
     (built / "template.json").write_text(json.dumps(template, indent=2))
     return built / "template.json"
 
@@ -210,7 +216,7 @@ def sam(folder: Path, endpoint: str | None = None) -> tuple[list[str], dict[str,
 def sam_build(report: Report, folder: Path, template: Path = layout.TEMPLATE) -> Path:
     """`sam build` of the template that users deploy. Returns the built template."""
     command, environment = sam(folder)
-    built = folder / "build"
+    built = folder / ("build" if template == layout.TEMPLATE else f"build-{template.stem}")
     with alone():
         run_step(
             report,

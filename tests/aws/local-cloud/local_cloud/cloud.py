@@ -110,12 +110,43 @@ class LocalCloud:
             self.built_template = build.lay_out(self.report, self.folder, programs)
         self.deploy(layout.STACK, self.parameters)
 
-    def deploy(self, stack: str, parameters: dict[str, str], region: str = layout.SOURCE_REGION) -> None:
-        """Deploys the built template as a (further) stack; its functions are made known to the simulator."""
+    def deploy_watch(self, **parameters: str) -> None:
+        """Builds and deploys the stack of the destination region, with drills in the subnet group `drills`."""
+        template, functions = layout.WATCH_TEMPLATE, layout.WATCH_FUNCTIONS
+        if self.released:
+            built = build.sam_build(self.report, self.folder, template)
+        else:
+            programs = build.build_programs(self.report, self.folder, *functions)
+            built = build.lay_out(self.report, self.folder, programs, template, functions)
+        usual = {
+            "OwnerId": layout.OWNER_ID,
+            "SourceRegion": layout.SOURCE_REGION,
+            "Drills": "true",
+            "DrillSubnetGroup": "drills",
+            "DrillSecurityGroup": self._closed_group(),
+        }
+        self.deploy(layout.WATCH_STACK, {**usual, **parameters}, layout.DESTINATION_REGION, built)
+
+    def _closed_group(self) -> str:
+        """A security group of the destination region that lets nothing in, and out only to the database itself."""
+        ec2 = self.client("ec2", layout.DESTINATION_REGION)
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        group = ec2.create_security_group(GroupName="drills", Description="Of drills.", VpcId=vpc)["GroupId"]
+        found = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+        if found["IpPermissionsEgress"]:
+            ec2.revoke_security_group_egress(GroupId=group, IpPermissions=found["IpPermissionsEgress"])
+        return str(group)
+
+    def deploy(
+        self, stack: str, parameters: dict[str, str], region: str = layout.SOURCE_REGION, built: Path | None = None
+    ) -> None:
+        """Deploys a built template as a (further) stack; its functions are made known to the simulator."""
         s3 = self.client("s3", region)
         if build.bucket(region) not in {known["Name"] for known in s3.list_buckets()["Buckets"]}:
             s3.create_bucket(Bucket=build.bucket(region), CreateBucketConfiguration={"LocationConstraint": region})
-        build.sam_deploy(self.report, self.folder, self.built_template, self.endpoint, parameters, stack, region)
+        build.sam_deploy(
+            self.report, self.folder, built or self.built_template, self.endpoint, parameters, stack, region
+        )
         deployed = deployed_callers(
             self.client("cloudformation", region), self.client("lambda", region), self.client("iam", region), stack
         )

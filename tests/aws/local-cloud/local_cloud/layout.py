@@ -42,6 +42,17 @@ FUNCTIONS = {
 }
 """Each function's name and its logical id in the template."""
 
+WATCH_FUNCTIONS = {
+    "measure-copies": "MeasureCopiesFunction",
+    "plan-drills": "PlanDrillsFunction",
+    "start-restore": "StartRestoreFunction",
+    "check-restore": "CheckRestoreFunction",
+    "end-restore": "EndRestoreFunction",
+}
+"""The same of the stack in the destination region."""
+
+WATCH_STACK = f"{STACK}-watch"
+
 PROGRAMS = ["rds-simulator", "snapferry", *FUNCTIONS]
 """What a local cloud consists of, by the names of packages and of what they build."""
 

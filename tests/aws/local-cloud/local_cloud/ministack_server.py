@@ -68,6 +68,21 @@ def take_loopback_for_encrypted() -> None:
     iam_evaluator._resolve_condition_key = resolve_as_encrypted
 
 
+def name_the_path_of_parameters() -> None:
+    """Lets a policy allow GetParametersByPath on a path, which is its resource on AWS: see test_divergences."""
+    from ministack.core import iam_actions
+
+    extract = iam_actions.extract_resource_arn
+
+    def extract_with_path(service: str, *rest: Any) -> Any:
+        _method, _path, headers, body, _query, region, account = rest
+        if service == "ssm" and iam_actions._action_from_target(headers) == "GetParametersByPath":
+            return f"arn:aws:ssm:{region}:{account}:parameter{json.loads(body)['Path']}"
+        return extract(service, *rest)
+
+    iam_actions.extract_resource_arn = extract_with_path
+
+
 def script_tasks() -> None:
     """Lets the Tasks of an execution answer as a script says, attempt by attempt.
 
@@ -163,6 +178,7 @@ def main() -> None:
     select_in_conditions()
     watch_the_first_metric()
     take_loopback_for_encrypted()
+    name_the_path_of_parameters()
     script_tasks()
     take_requests_of_any_time()
     forget_executions()
