@@ -17,7 +17,8 @@ from local_cloud.simulator import Simulator
 Json = Any
 
 FUNCTIONS = deployed.watch_functions()
-MAX_ZIPPED_BYTES = 2_600_000
+MAX_ZIPPED_BYTES = 2_620_000
+"""2.6 MB, and a little for what the folder of a build changes."""
 EACH = pytest.mark.parametrize("name", FUNCTIONS)
 KINDS = pytest.mark.parametrize("kind", ["instance", "cluster"])
 RUN = {"execution": "nightly", "arn": "arn:nightly"}
