@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::hash::hex_prefix;
-use crate::ownership::Owner;
+use crate::ownership::{Owner, slug};
 use crate::tags;
 use crate::watch_settings::DrillSettings;
 
@@ -30,18 +30,7 @@ pub fn identifier(owner: &Owner, copy_arn: &str, database_id: &str) -> String {
     let hash = hex_prefix(&format!("{}:{copy_arn}", owner.tag()), 8);
     let begin = format!("{}{hash}", prefix(owner));
     let room = MAX_IDENTIFIER - begin.len() - 1;
-    let mut slug = String::with_capacity(room);
-    for character in database_id.chars().map(|character| character.to_ascii_lowercase()) {
-        if slug.len() == room {
-            break;
-        }
-        if character.is_ascii_lowercase() || character.is_ascii_digit() {
-            slug.push(character);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-    }
-    match slug.trim_end_matches('-') {
+    match slug(database_id, room).trim_end_matches('-') {
         "" => begin,
         slug => format!("{begin}-{slug}"),
     }

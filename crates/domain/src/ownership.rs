@@ -84,22 +84,28 @@ impl Owner {
         let name = identity.source_arn.splitn(7, ':').last().unwrap_or_default();
         let name = name.strip_prefix("rds:").unwrap_or(name);
         let room = MAX_LENGTH - self.id.len() - HASH - 2;
-        let mut slug = String::with_capacity(room);
-        for character in name.chars().map(|character| character.to_ascii_lowercase()) {
-            if slug.len() == room {
-                break;
-            }
-            if character.is_ascii_lowercase() || character.is_ascii_digit() {
-                slug.push(character);
-            } else if !slug.is_empty() && !slug.ends_with('-') {
-                slug.push('-');
-            }
-        }
-        match slug.trim_end_matches('-') {
+        match slug(name, room).trim_end_matches('-') {
             "" => format!("{}-{hash}", self.id),
             slug => format!("{}-{slug}-{hash}", self.id),
         }
     }
+}
+
+/// As much of a name as fits into `room` characters of an identifier: lower-case letters, digits and single hyphens, none
+/// of them at the beginning.
+pub(crate) fn slug(name: &str, room: usize) -> String {
+    let mut slug = String::with_capacity(room);
+    for character in name.chars().map(|character| character.to_ascii_lowercase()) {
+        if slug.len() == room {
+            break;
+        }
+        if character.is_ascii_lowercase() || character.is_ascii_digit() {
+            slug.push(character);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug
 }
 
 /// How a copy is named and tagged. Copies outlive releases, so every version is read for ever.

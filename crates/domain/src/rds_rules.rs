@@ -60,6 +60,12 @@ pub fn why_impossible(source: &str, destination: &str, include_neptune: bool) ->
     }
 }
 
+/// Whether an engine is Aurora's.
+#[must_use]
+pub fn is_aurora(engine: &str) -> bool {
+    engine.starts_with("aurora")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

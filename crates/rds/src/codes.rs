@@ -73,14 +73,18 @@ pub(crate) fn is_name_taken(code: &str) -> bool {
     matches!(code, "DBSnapshotAlreadyExists" | "DBClusterSnapshotAlreadyExistsFault")
 }
 
+/// AWS's own code of a refusal that has no name of ours; empty for any other error.
+fn own_code(error: &Error) -> &str {
+    match error {
+        Error::RdsError { refusal } => &refusal.code,
+        _ => "",
+    }
+}
+
 /// Whether RDS said that there is no such database, or no automated backup of it.
 pub(crate) fn is_no_database(error: &Error) -> bool {
-    let code = match error {
-        Error::RdsError { refusal } => refusal.code.as_str(),
-        _ => return false,
-    };
     matches!(
-        code,
+        own_code(error),
         "DBInstanceNotFound"
             | "DBClusterNotFoundFault"
             | "DBInstanceAutomatedBackupNotFound"
@@ -106,11 +110,7 @@ pub enum DatabaseRefusal {
 /// What a refusal is for, by AWS's code (AWS facts, part 2, A2 and A3).
 #[must_use]
 pub fn database_refusal(error: &Error) -> DatabaseRefusal {
-    let code = match error {
-        Error::RdsError { refusal } => refusal.code.as_str(),
-        _ => "",
-    };
-    match code {
+    match own_code(error) {
         "DBInstanceAlreadyExists" | "DBClusterAlreadyExistsFault" => DatabaseRefusal::NameTaken,
         "InvalidDBInstanceState" | "InvalidDBClusterStateFault" => DatabaseRefusal::Busy,
         "KMSKeyNotAccessibleFault"

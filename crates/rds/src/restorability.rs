@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_rds::types::{AccountQuota, DbSubnetGroup, OptionGroup as SdkOptionGroup, OrderableDbInstanceOption};
+use aws_sdk_rds::types::{
+    AccountQuota, DbClusterParameterGroup, DbParameterGroup, DbSubnetGroup, OptionGroup, OrderableDbInstanceOption,
+};
 use domain::error::Error;
 use domain::kind::DatabaseKind;
 use domain::quota::{AccountQuotas, Quota};
@@ -112,35 +114,23 @@ impl Rds {
     /// Names of the parameter groups of instances, in lower case.
     pub async fn parameter_groups(&self) -> Result<BTreeSet<String>, Error> {
         let call = self.client.describe_db_parameter_groups().max_records(100);
-        let mut groups = call.into_paginator().items().send();
-        let mut names = BTreeSet::new();
-        while let Some(group) = groups.next().await {
-            names.extend(lower(group.map_err(codes::error)?.db_parameter_group_name));
-        }
-        Ok(names)
+        let names: Vec<String> = collect_pages!(call, |group: DbParameterGroup| lower(group.db_parameter_group_name));
+        Ok(names.into_iter().collect())
     }
 
     /// Names of the parameter groups of clusters, in lower case.
     pub async fn cluster_parameter_groups(&self) -> Result<BTreeSet<String>, Error> {
         let call = self.client.describe_db_cluster_parameter_groups().max_records(100);
-        let mut groups = call.into_paginator().items().send();
-        let mut names = BTreeSet::new();
-        while let Some(group) = groups.next().await {
-            names.extend(lower(group.map_err(codes::error)?.db_cluster_parameter_group_name));
-        }
-        Ok(names)
+        let name = |group: DbClusterParameterGroup| lower(group.db_cluster_parameter_group_name);
+        let names: Vec<String> = collect_pages!(call, name);
+        Ok(names.into_iter().collect())
     }
 
     /// Names of the option groups, in lower case.
     async fn option_group_names(&self) -> Result<BTreeSet<String>, Error> {
         let call = self.client.describe_option_groups().max_records(100);
-        let mut groups = call.into_paginator().items().send();
-        let mut names = BTreeSet::new();
-        while let Some(group) = groups.next().await {
-            let SdkOptionGroup { option_group_name, .. } = group.map_err(codes::error)?;
-            names.extend(lower(option_group_name));
-        }
-        Ok(names)
+        let names: Vec<String> = collect_pages!(call, |group: OptionGroup| lower(group.option_group_name));
+        Ok(names.into_iter().collect())
     }
 
     /// The DB subnet group of this name, if there is one.

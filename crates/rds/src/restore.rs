@@ -7,12 +7,15 @@ use aws_sdk_rds::types::{
     MasterUserSecret, SourceType,
 };
 use domain::drill::Description;
+use domain::drill_database::DrillDatabase;
 use domain::error::Error;
 use domain::kind::DatabaseKind;
+use domain::rds_rules::is_aurora;
+use domain::snapshot::Snapshot;
 use jiff::Timestamp;
 
-use crate::convert::{tags_of, timestamp};
-use crate::{Rds, codes, empty_if_none, filter, sdk_tags};
+use crate::convert::{cluster_snapshot, instance_snapshot, tags_of, timestamp};
+use crate::{Rds, SnapshotQuery, codes, empty_if_none, filter, sdk_tags};
 
 /// Keeps a database out of Extended Support, which bills by the hour: an engine past its support is upgraded later, after
 /// the drill is over.
@@ -77,6 +80,18 @@ pub struct Restored {
     pub secret: Option<Secret>,
 }
 
+impl Restored {
+    /// What its name and its tags say of it, as a drill database.
+    #[must_use]
+    pub fn mark(&self) -> DrillDatabase<'_> {
+        DrillDatabase {
+            id: &self.id,
+            tags: &self.tags,
+            created_at: self.created_at,
+        }
+    }
+}
+
 /// A secret with the master user's password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
@@ -98,29 +113,39 @@ pub struct DatabaseEvent {
 }
 
 impl Rds {
-    /// What a copy is, by its identifier; nothing if there is no such snapshot.
-    pub async fn describe_copy(&self, kind: DatabaseKind, id: &str) -> Result<Option<Description>, Error> {
-        let mut found = match kind {
+    /// The copy of this identifier, with all of its tags, and what it is; nothing if there is no such manual snapshot.
+    pub async fn copy_to_restore(
+        &self,
+        kind: DatabaseKind,
+        id: &str,
+    ) -> Result<Option<(Snapshot, Description)>, Error> {
+        let found = match kind {
             DatabaseKind::Instance => {
-                let call = self
-                    .client
-                    .describe_db_snapshots()
-                    .filters(filter("db-snapshot-id", [id]));
-                let snapshot = |found: DbSnapshot| {
-                    (found.db_snapshot_identifier.as_deref() == Some(id)).then(|| of_instance_snapshot(found))
+                let call = self.client.describe_db_snapshots();
+                let call = call.filters(filter("db-snapshot-id", [id])).snapshot_type("manual");
+                let described = |found: DbSnapshot| {
+                    let description = of_instance_snapshot(&found);
+                    Some((instance_snapshot(found)?, description))
                 };
-                collect_pages!(call, snapshot)
+                collect_pages!(call, described)
             }
             DatabaseKind::Cluster => {
                 let call = self.client.describe_db_cluster_snapshots();
-                let call = call.filters(filter("db-cluster-snapshot-id", [id]));
-                let snapshot = |found: DbClusterSnapshot| {
-                    (found.db_cluster_snapshot_identifier.as_deref() == Some(id)).then(|| of_cluster_snapshot(found))
+                let call = call
+                    .filters(filter("db-cluster-snapshot-id", [id]))
+                    .snapshot_type("manual");
+                let described = |found: DbClusterSnapshot| {
+                    let description = of_cluster_snapshot(&found);
+                    Some((cluster_snapshot(found)?, description))
                 };
-                collect_pages!(call, snapshot)
+                collect_pages!(call, described)
             }
         };
-        Ok(found.pop())
+        let which = SnapshotQuery::Named {
+            id,
+            snapshot_type: "manual",
+        };
+        Ok(found.into_iter().find(|(snapshot, _)| which.matches(snapshot)))
     }
 
     /// Asks for a drill database. A cluster has no instance until [`Rds::create_member`] makes one.
@@ -240,31 +265,33 @@ impl Rds {
 
     /// Has RDS make a password of its own for the master user, and keep it in a secret.
     pub async fn manage_password(&self, kind: DatabaseKind, id: &str) -> Result<(), Error> {
-        match kind {
-            DatabaseKind::Instance => {
-                let call = self.client.modify_db_instance().db_instance_identifier(id);
-                let call = call.manage_master_user_password(true).apply_immediately(true);
-                call.send().await.map(drop).map_err(codes::database_error)
-            }
-            DatabaseKind::Cluster => {
-                let call = self.client.modify_db_cluster().db_cluster_identifier(id);
-                let call = call.manage_master_user_password(true).apply_immediately(true);
-                call.send().await.map(drop).map_err(codes::database_error)
-            }
-        }
+        self.modify(kind, id, Some(true), None).await
     }
 
     /// Takes the protection against deletion away.
     pub async fn unprotect(&self, kind: DatabaseKind, id: &str) -> Result<(), Error> {
+        self.modify(kind, id, None, Some(false)).await
+    }
+
+    /// Changes what is given, at once.
+    async fn modify(
+        &self,
+        kind: DatabaseKind,
+        id: &str,
+        managed_password: Option<bool>,
+        protection: Option<bool>,
+    ) -> Result<(), Error> {
         match kind {
             DatabaseKind::Instance => {
                 let call = self.client.modify_db_instance().db_instance_identifier(id);
-                let call = call.deletion_protection(false).apply_immediately(true);
+                let call = call.set_manage_master_user_password(managed_password);
+                let call = call.set_deletion_protection(protection).apply_immediately(true);
                 call.send().await.map(drop).map_err(codes::database_error)
             }
             DatabaseKind::Cluster => {
                 let call = self.client.modify_db_cluster().db_cluster_identifier(id);
-                let call = call.deletion_protection(false).apply_immediately(true);
+                let call = call.set_manage_master_user_password(managed_password);
+                let call = call.set_deletion_protection(protection).apply_immediately(true);
                 call.send().await.map(drop).map_err(codes::database_error)
             }
         }
@@ -356,30 +383,26 @@ fn lifecycle(engine: &str) -> Option<String> {
     has_it.then(|| NO_EXTENDED_SUPPORT.to_owned())
 }
 
-fn is_aurora(engine: &str) -> bool {
-    engine.starts_with("aurora")
-}
-
-fn of_instance_snapshot(found: DbSnapshot) -> Description {
+fn of_instance_snapshot(found: &DbSnapshot) -> Description {
     Description {
-        engine: found.engine.unwrap_or_default(),
-        engine_version: found.engine_version.unwrap_or_default(),
+        engine: found.engine.clone().unwrap_or_default(),
+        engine_version: found.engine_version.clone().unwrap_or_default(),
         size_gib: found.allocated_storage,
         encrypted: found.encrypted,
-        kms_key_arn: found.kms_key_id,
-        master_username: found.master_username,
-        license: found.license_model,
+        kms_key_arn: found.kms_key_id.clone(),
+        master_username: found.master_username.clone(),
+        license: found.license_model.clone(),
     }
 }
 
-fn of_cluster_snapshot(found: DbClusterSnapshot) -> Description {
+fn of_cluster_snapshot(found: &DbClusterSnapshot) -> Description {
     Description {
-        engine: found.engine.unwrap_or_default(),
-        engine_version: found.engine_version.unwrap_or_default(),
+        engine: found.engine.clone().unwrap_or_default(),
+        engine_version: found.engine_version.clone().unwrap_or_default(),
         size_gib: None,
         encrypted: found.storage_encrypted,
-        kms_key_arn: found.kms_key_id,
-        master_username: found.master_username,
+        kms_key_arn: found.kms_key_id.clone(),
+        master_username: found.master_username.clone(),
         license: None,
     }
 }

@@ -95,6 +95,13 @@ pub fn hours(duration: SignedDuration) -> f64 {
     duration.as_secs_f64() / 3600.0
 }
 
+/// A number of things as a value.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a region holds fewer things than 2^52")]
+pub fn count(number: usize) -> f64 {
+    number as f64
+}
+
 /// Writes measurements of a stack.
 #[derive(Clone)]
 pub struct Meter {

@@ -10,7 +10,7 @@ mod answer;
 mod compare;
 
 use domain::drill::{CheckRequest, Drill, DrillOutcome, Restore, RestoreState, RestoreWait, Verdict};
-use domain::drill_database::{DrillDatabase, member_identifier};
+use domain::drill_database::member_identifier;
 use domain::error::Error;
 use domain::kind::DatabaseKind;
 use domain::restored_status::RestoredStatus;
@@ -196,12 +196,7 @@ fn has_engine(drill: &Drill, restore: &Restore) -> bool {
 
 /// A database of that name which is not this drill's: a person may have taken the mark off, to keep it.
 fn why_not_ours(watch: &Watch, database: &Restored) -> Option<Verdict> {
-    let marked = DrillDatabase {
-        id: &database.id,
-        tags: &database.tags,
-        created_at: database.created_at,
-    };
-    if marked.is_ours(&watch.owner) {
+    if database.mark().is_ours(&watch.owner) {
         return None;
     }
     Some(not_run(&format!(

@@ -8,12 +8,12 @@ use domain::kind::DatabaseKind;
 use domain::tags;
 use jiff::{SignedDuration, Timestamp};
 use rds::restore::Restored;
-use runtime::metrics::Metric;
+use runtime::metrics::{Metric, count};
 use runtime::watch::Watch;
 use serde::Serialize;
 
 use crate::executions::Runs;
-use crate::teardown::{Deletion, delete, marked};
+use crate::teardown::{Deletion, delete};
 
 /// How long after its time a database counts as overdue: by then a sweep has been at it before.
 const GRACE: SignedDuration = SignedDuration::from_mins(90);
@@ -51,7 +51,7 @@ pub(crate) async fn sweep(watch: &Watch, runs: &impl Runs, now: Timestamp) -> Re
     found.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     let mut swept = Swept::default();
     for database in &found {
-        if !marked(database).is_ours(&watch.owner) {
+        if !database.mark().is_ours(&watch.owner) {
             swept.unmarked.push(database.id.clone());
             continue;
         }
@@ -96,12 +96,12 @@ async fn is_due(watch: &Watch, runs: &impl Runs, database: &Restored, now: Times
 }
 
 fn is_overdue(watch: &Watch, database: &Restored, now: Timestamp) -> bool {
-    marked(database).is_overdue(watch.settings.drills.hours, now)
+    database.mark().is_overdue(watch.settings.drills.hours, now)
 }
 
 /// The execution that made a database: of the state machine of this stack, in the account of the copy.
 fn execution_arn(watch: &Watch, database: &Restored) -> Option<String> {
-    let mark = marked(database);
+    let mark = database.mark();
     let parts: Vec<&str> = mark.copy_arn()?.splitn(6, ':').collect();
     let [_, partition, _, region, account, _] = parts[..] else {
         return None;
@@ -122,7 +122,7 @@ async fn end(watch: &Watch, database: &Restored, swept: &mut Swept) {
     match deletion.await {
         Ok(Deletion::Begun) => {
             swept.deleting.push(id.clone());
-            if let Some(copy) = marked(database).copy_arn() {
+            if let Some(copy) = database.mark().copy_arn() {
                 // Its time runs out anyway.
                 watch.rds.untag(copy, tags::DRILLING).await.ok();
             }
@@ -144,7 +144,6 @@ async fn final_snapshots(watch: &Watch, prefix: &str) -> Result<Vec<String>, Err
 }
 
 fn measure(watch: &Watch, swept: &Swept, now: Timestamp) {
-    let count = |number: usize| u32::try_from(number).map_or(f64::from(u32::MAX), f64::from);
     let values = [
         (Metric::DRILL_DATABASES, count(swept.databases)),
         (Metric::DRILL_DATABASES_OVERDUE, count(swept.overdue.len())),

@@ -1,7 +1,7 @@
 //! Ends one drill: deletes its database, and answers `gone` when nothing of it was there twice, a minute apart.
 
 use domain::drill::{Drill, DrillOutcome, DrillWait};
-use domain::drill_database::{DrillDatabase, member_identifier, prefix};
+use domain::drill_database::{member_identifier, prefix};
 use domain::error::Error;
 use domain::kind::DatabaseKind;
 use domain::restored_status::RestoredStatus;
@@ -119,7 +119,7 @@ pub(crate) async fn delete(watch: &Watch, found: Option<&Restored>) -> Result<De
         return Ok(Deletion::Gone);
     };
     let Restored { kind, id, .. } = database;
-    if !marked(database).is_ours(&watch.owner) {
+    if !database.mark().is_ours(&watch.owner) {
         return Ok(Deletion::Kept);
     }
     if RestoredStatus::read(&database.status) == RestoredStatus::Going {
@@ -141,15 +141,6 @@ pub(crate) async fn delete(watch: &Watch, found: Option<&Restored>) -> Result<De
             Ok(Deletion::Later(format!("{id} is {}: {error}", database.status)))
         }
         Err(error) => Err(error),
-    }
-}
-
-/// A database as its marks describe it.
-pub(crate) fn marked(database: &Restored) -> DrillDatabase<'_> {
-    DrillDatabase {
-        id: &database.id,
-        tags: &database.tags,
-        created_at: database.created_at,
     }
 }
 

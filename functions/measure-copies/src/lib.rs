@@ -17,7 +17,7 @@ use domain::restorability::{Restorability, RestoreNeeds, Verdict};
 use jiff::Timestamp;
 use kms::Keys;
 use rds::restorability::Questions;
-use runtime::metrics::{Metric, hours};
+use runtime::metrics::{Metric, count, hours};
 use runtime::watch::Watch;
 use serde::{Deserialize, Serialize};
 
@@ -152,11 +152,6 @@ fn measure(watch: &Watch, databases: &Databases, report: &Report, now: Timestamp
     ];
     values.extend(report.oldest_hours.map(|age| (Metric::OLDEST_RECOVERY_POINT_AGE, age)));
     meter.stack(now, &values, &[]);
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a region holds fewer snapshots than 2^52")]
-fn count(number: usize) -> f64 {
-    number as f64
 }
 
 fn log(report: &Report) {

@@ -5,7 +5,7 @@ use domain::drill::{DrillEvery, DrillOutcome};
 use domain::drill_proof::DrillProof;
 use domain::newest_copies::Databases;
 use jiff::Timestamp;
-use runtime::metrics::Metric;
+use runtime::metrics::{Metric, count};
 use runtime::watch::Watch;
 use ssm::AllProofs;
 
@@ -46,9 +46,4 @@ pub(crate) fn measure(watch: &Watch, databases: &Databases, proofs: &AllProofs, 
         ));
     }
     watch.meter.stack(now, &values, &[]);
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a region holds fewer snapshots than 2^52")]
-fn count(number: usize) -> f64 {
-    number as f64
 }

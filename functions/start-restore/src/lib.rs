@@ -11,11 +11,12 @@ mod class;
 mod room;
 
 use domain::copy_tags::{CopyStatus, OwnCopy};
-use domain::drill::{Drill, DrillOutcome, DrillWait, Restore, RestoreState, RestoreWait, Verdict};
-use domain::drill_database::{DrillDatabase, DrillMark, identifier, member_identifier, prefix};
+use domain::drill::{Description, Drill, DrillOutcome, DrillWait, Restore, RestoreState, RestoreWait, Verdict};
+use domain::drill_database::{DrillMark, identifier, member_identifier, prefix};
 use domain::error::Error;
 use domain::hash::spread;
 use domain::kind::DatabaseKind;
+use domain::rds_rules::is_aurora;
 use domain::restorability::RestoreNeeds;
 use domain::snapshot::Snapshot;
 use domain::tags;
@@ -98,13 +99,20 @@ async fn begin(watch: &Watch, drill: &Drill, now: Timestamp) -> Result<Restore, 
             "the stack has no network for drills: set DrillSubnetGroup, and DrillVpcId or DrillSecurityGroup",
         ));
     };
-    let copy = copy(watch, drill).await?;
+    let (copy, expected) = copy(watch, drill).await?;
     let until = now + SignedDuration::from_hours(i64::from(drills.hours));
     let needs = RestoreNeeds::new(&copy);
     let there = watch.rds.restored_named(&prefix(&watch.owner)).await?;
     if let Some(database) = room::among(watch, drill, &there)? {
         let class = class_of(watch, drill, &copy, &needs).await?;
-        return restore_of(watch, drill, &copy, joined_until(database, until), class, now).await;
+        return Ok(restore_of(
+            watch,
+            &copy,
+            expected,
+            joined_until(database, until),
+            class,
+            now,
+        ));
     }
     room::in_quotas(watch, drill.kind, &needs).await?;
     let class = class_of(watch, drill, &copy, &needs).await?;
@@ -115,7 +123,7 @@ async fn begin(watch: &Watch, drill: &Drill, now: Timestamp) -> Result<Restore, 
         Err(error @ Error::RdsError { .. }) => tracing::warn!(copy = copy.id, "the copy could not be marked: {error}"),
         marked => marked?,
     }
-    let restore = restore_of(watch, drill, &copy, until, class.clone(), now).await?;
+    let restore = restore_of(watch, &copy, expected, until, class.clone(), now);
     let request = RestoreRequest {
         kind: drill.kind,
         copy_id: copy.id.clone(),
@@ -144,13 +152,13 @@ async fn begin(watch: &Watch, drill: &Drill, now: Timestamp) -> Result<Restore, 
 }
 
 /// The copy, if it still is one that a drill proves something about.
-async fn copy(watch: &Watch, drill: &Drill) -> Result<Snapshot, Stop> {
+async fn copy(watch: &Watch, drill: &Drill) -> Result<(Snapshot, Description), Stop> {
     let id = &drill.copy.id;
-    let Some(snapshot) = watch.rds.snapshot(drill.kind, id, "manual").await? else {
+    let Some((snapshot, description)) = watch.rds.copy_to_restore(drill.kind, id).await? else {
         return Err(not_run(&format!("{id} is gone: it was pruned, or somebody deleted it")));
     };
     match OwnCopy::read(&watch.owner, &snapshot).map(|own| own.status) {
-        Some(CopyStatus::Verified) if snapshot.arn == drill.copy.arn => Ok(snapshot),
+        Some(CopyStatus::Verified) if snapshot.arn == drill.copy.arn => Ok((snapshot, description)),
         Some(_) => Err(not_run(&format!("{id} is not a verified copy any more"))),
         None => Err(not_run(&format!("{id} is not a copy of this stack"))),
     }
@@ -202,7 +210,7 @@ async fn class_of(watch: &Watch, drill: &Drill, copy: &Snapshot, needs: &Restore
 fn with_instance(watch: &Watch, copy: &Snapshot) -> bool {
     copy.kind == DatabaseKind::Cluster
         && watch.settings.drills.clusters == ClusterDrills::Full
-        && copy.engine.starts_with("aurora")
+        && is_aurora(&copy.engine)
 }
 
 fn is_magnetic(copy: &Snapshot) -> bool {
@@ -211,18 +219,15 @@ fn is_magnetic(copy: &Snapshot) -> bool {
 }
 
 /// The restore as the payload has it.
-async fn restore_of(
+fn restore_of(
     watch: &Watch,
-    drill: &Drill,
     copy: &Snapshot,
+    expected: Description,
     until: Timestamp,
     class: Option<String>,
     now: Timestamp,
-) -> Result<Restore, Stop> {
-    let Some(expected) = watch.rds.describe_copy(drill.kind, &copy.id).await? else {
-        return Err(not_run(&format!("{} is gone: somebody deleted it", copy.id)));
-    };
-    Ok(Restore {
+) -> Restore {
+    Restore {
         state: RestoreState::Restoring,
         requested_at: now,
         until,
@@ -238,7 +243,7 @@ async fn restore_of(
         minutes: None,
         events: Vec::new(),
         check: None,
-    })
+    }
 }
 
 /// The end that a database was made with, if an earlier attempt of this step made it.
@@ -293,12 +298,7 @@ async fn create_member(watch: &Watch, drill: &Drill, restore: &Restore, now: Tim
 }
 
 fn is_ours(watch: &Watch, database: &Restored) -> bool {
-    DrillDatabase {
-        id: &database.id,
-        tags: &database.tags,
-        created_at: database.created_at,
-    }
-    .is_ours(&watch.owner)
+    database.mark().is_ours(&watch.owner)
 }
 
 /// What RDS refused: a verdict, or a wait. What it did not answer is an error, and tried again.

@@ -2,7 +2,6 @@
 //!
 //! The mark is what lets anything delete it: without the mark neither the functions nor their roles can.
 
-use domain::drill_database::DrillDatabase;
 use domain::kind::{DatabaseKind, DatabaseName};
 use domain::ownership::Owner;
 use domain::tags;
@@ -81,12 +80,7 @@ pub(crate) async fn run(
 fn owner(database: &Restored) -> Option<Owner> {
     let (source_region, id) = database.tags.get(tags::DRILL_OWNER)?.split_once('/')?;
     let owner = Owner::new(source_region, id);
-    let drill = DrillDatabase {
-        id: &database.id,
-        tags: &database.tags,
-        created_at: database.created_at,
-    };
-    drill.is_ours(&owner).then_some(owner)
+    database.mark().is_ours(&owner).then_some(owner)
 }
 
 async fn read(rds: &Rds, kind: DatabaseKind, id: &str) -> Result<Option<Restored>, CliError> {
