@@ -11,6 +11,7 @@ pub(crate) mod remarks;
 pub(crate) mod restore_command;
 pub(crate) mod restore_plan;
 pub(crate) mod run;
+pub(crate) mod run_report;
 pub(crate) mod status;
 
 use crate::args::{Cli, Command};

@@ -7,10 +7,9 @@ use serde::Serialize;
 use crate::args::{Global, Run};
 use crate::aws::account::Account;
 use crate::aws::stack::Stack;
-use crate::aws::step_functions::{
-    ExecutionDetail, ExecutionStatus, execution_arn, execution_console_url, execution_name,
-};
+use crate::aws::step_functions::{ExecutionDetail, execution_arn, execution_console_url, execution_name};
 use crate::commands::remarks;
+use crate::commands::run_report::{RunReport, existing};
 use crate::error::{CliError, ExitStatus};
 use crate::facts::fleet::Fleet;
 use crate::facts::following::Interrupt;
@@ -24,18 +23,7 @@ use crate::output::terminal::{Style, Terminal};
 /// Failures that are looked into; a run names no more.
 const MAX_FAILURES: usize = 20;
 
-/// What the command writes, as JSON.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report<'a> {
-    version: u32,
-    run: &'a str,
-    execution: &'a str,
-    link: String,
-    status: ExecutionStatus,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    ended: Option<Ended<'a>>,
-}
+type Report<'a> = RunReport<'a, Ended<'a>>;
 
 /// How it ended, if that was waited for.
 #[derive(Debug, Serialize)]
@@ -64,20 +52,6 @@ struct Failure {
     link: Option<String>,
 }
 
-impl<'a> Report<'a> {
-    /// A run that goes on.
-    fn running(stack: &Stack, arn: &'a str) -> Self {
-        Self {
-            version: 1,
-            run: execution_name(arn),
-            execution: arn,
-            link: execution_console_url(&stack.region, arn),
-            status: ExecutionStatus::Running,
-            ended: None,
-        }
-    }
-}
-
 /// Starts a run, or goes on following one.
 pub(crate) async fn run(
     account: &Account,
@@ -89,13 +63,7 @@ pub(crate) async fn run(
     check(options)?;
     let stack = account.stack(global.stack()).await?;
     if let Some(execution) = followed(options) {
-        let arn = if execution.starts_with("arn:") {
-            execution.to_owned()
-        } else {
-            execution_arn(&stack.copy_fleet_arn, execution)
-        };
-        // Is it there?
-        account.step_functions(&stack.region).detail(&arn).await?;
+        let arn = existing(account, &stack.region, &stack.copy_fleet_arn, execution).await?;
         return follow(account, global, &stack, &arn, options, interrupt, terminal).await;
     }
     let fleet = || Fleet::read(account, &stack);
@@ -136,7 +104,7 @@ pub(crate) async fn run(
         return follow(account, global, &stack, &arn, options, interrupt, terminal).await;
     }
     if options.json {
-        terminal.print_json(&Report::running(&stack, &arn));
+        terminal.print_json(&Report::running(&stack.region, &arn));
     }
     if !options.quiet {
         let command = global.follow_command(name);
@@ -201,7 +169,7 @@ async fn follow(
         Ok(Followed::Ended(detail, _)) => report(account, stack, &detail, options, terminal).await,
         Ok(Followed::Detached) => {
             if options.json {
-                terminal.print_json(&Report::running(stack, arn));
+                terminal.print_json(&Report::running(&stack.region, arn));
             }
             terminal.eprintln(&goes_on);
             Ok(ExitStatus::Interrupted)
@@ -225,19 +193,16 @@ async fn report(
     let shortfalls = summary.shortfalls();
     let failures = look_into(account, stack, &summary).await;
     if options.json {
-        terminal.print_json(&Report {
-            status: run.status,
-            ended: Some(Ended {
-                took_seconds: took.as_secs(),
-                counts: summary.counts,
-                failures: &failures,
-                left_out: &summary.left_out,
-                retired: &summary.retired,
-                warnings: &summary.warnings,
-                shortfalls: &shortfalls,
-            }),
-            ..Report::running(stack, &run.arn)
-        });
+        let how = Ended {
+            took_seconds: took.as_secs(),
+            counts: summary.counts,
+            failures: &failures,
+            left_out: &summary.left_out,
+            retired: &summary.retired,
+            warnings: &summary.warnings,
+            shortfalls: &shortfalls,
+        };
+        terminal.print_json(&Report::ended(&stack.region, run, how));
         return Ok(status);
     }
     if !options.quiet {

@@ -8,28 +8,16 @@ use serde::Serialize;
 
 use crate::args::{Drill, Global};
 use crate::aws::account::{Account, check_region};
-use crate::aws::step_functions::{
-    ExecutionDetail, ExecutionStatus, execution_arn, execution_console_url, execution_name,
-};
+use crate::aws::step_functions::{ExecutionDetail, execution_console_url, execution_name};
 use crate::aws::watch_stack::WatchStack;
+use crate::commands::run_report::{RunReport, existing};
 use crate::error::{CliError, ExitStatus};
 use crate::facts::drill_run::{DrillCounts, DrillFollower, DrillRecord, DrillSummary, PassedOver, check_names, start};
 use crate::facts::following::Interrupt;
 use crate::format::{database_name, format_duration};
 use crate::output::terminal::{Style, Terminal};
 
-/// What the command writes, as JSON.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report<'a> {
-    version: u32,
-    run: &'a str,
-    execution: &'a str,
-    link: String,
-    status: ExecutionStatus,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    ended: Option<Ended<'a>>,
-}
+type Report<'a> = RunReport<'a, Ended<'a>>;
 
 /// How it ended, if that was waited for.
 #[derive(Debug, Serialize)]
@@ -40,20 +28,6 @@ struct Ended<'a> {
     drills: &'a [DrillRecord],
     passed_over: &'a [PassedOver],
     warnings: &'a [String],
-}
-
-impl<'a> Report<'a> {
-    /// A run that goes on.
-    fn running(stack: &WatchStack, arn: &'a str) -> Self {
-        Self {
-            version: 1,
-            run: execution_name(arn),
-            execution: arn,
-            link: execution_console_url(&stack.region, arn),
-            status: ExecutionStatus::Running,
-            ended: None,
-        }
-    }
 }
 
 /// Refuses to start drills and to follow others.
@@ -94,13 +68,7 @@ pub(crate) async fn run(
         return switch(account, &stack, options.resume, terminal).await;
     }
     if let Some(execution) = followed(options) {
-        let arn = if execution.starts_with("arn:") {
-            execution.to_owned()
-        } else {
-            execution_arn(&stack.drill_fleet_arn, execution)
-        };
-        // Is it there?
-        account.step_functions(&stack.region).detail(&arn).await?;
+        let arn = existing(account, &stack.region, &stack.drill_fleet_arn, execution).await?;
         return follow(account, global, &stack, &arn, options, interrupt, terminal).await;
     }
     check_names(account, &stack, &options.databases).await?;
@@ -113,7 +81,7 @@ pub(crate) async fn run(
         return follow(account, global, &stack, &arn, options, interrupt, terminal).await;
     }
     if options.json {
-        terminal.print_json(&Report::running(&stack, &arn));
+        terminal.print_json(&Report::running(&stack.region, &arn));
     }
     let command = global.follow_drills_command(options, execution_name(&arn));
     terminal.eprintln(&format!("To follow it:\n  {command}"));
@@ -192,7 +160,7 @@ async fn follow(
         Ok(Some(detail)) => report(account, stack, &detail, drills, options, terminal),
         Ok(None) => {
             if options.json {
-                terminal.print_json(&Report::running(stack, arn));
+                terminal.print_json(&Report::running(&stack.region, arn));
             }
             terminal.eprintln(&goes_on);
             Ok(ExitStatus::Interrupted)
@@ -228,17 +196,14 @@ fn report(
     let without_room = summary.without_room(&options.databases, &drills);
     summary.warnings.extend(without_room);
     if options.json {
-        terminal.print_json(&Report {
-            status: run.status,
-            ended: Some(Ended {
-                took_seconds: took.as_secs(),
-                counts: summary.counts,
-                drills: &drills,
-                passed_over: &summary.passed_over,
-                warnings: &summary.warnings,
-            }),
-            ..Report::running(stack, &run.arn)
-        });
+        let how = Ended {
+            took_seconds: took.as_secs(),
+            counts: summary.counts,
+            drills: &drills,
+            passed_over: &summary.passed_over,
+            warnings: &summary.warnings,
+        };
+        terminal.print_json(&Report::ended(&stack.region, run, how));
         return Ok(status);
     }
     let style = match status {
