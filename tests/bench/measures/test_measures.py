@@ -284,11 +284,8 @@ def test_a_bad_setting_is_the_answer_to_every_event_and_no_crash(name: str, star
         assert "panicked" not in function.said()
 
 
-@pytest.mark.usefixtures("runnable")
-@pytest.mark.parametrize(("name", "event", "field"), BAD_INPUT, ids=[f"{name}-{field}" for name, _, field in BAD_INPUT])
-def test_malformed_input_is_refused_by_the_name_of_its_field(
-    name: str, event: Json, field: str, simulator: Simulator, start: Start
-) -> None:
+def assert_refused(name: str, event: Json, field: str, simulator: Simulator, start: Start) -> None:
+    """A function refuses an input by the name of a field, each time, and before it calls anything."""
     simulator.seed(worlds.fleet(1, 0))
     with start(name) as function:
         for _ in range(2):
@@ -297,6 +294,14 @@ def test_malformed_input_is_refused_by_the_name_of_its_field(
             assert field in answer.message, answer.message
         assert "panicked" not in function.said()
     assert simulator.counters()["calls"] == {}, "refused before any call"
+
+
+@pytest.mark.usefixtures("runnable")
+@pytest.mark.parametrize(("name", "event", "field"), BAD_INPUT, ids=[f"{name}-{field}" for name, _, field in BAD_INPUT])
+def test_malformed_input_is_refused_by_the_name_of_its_field(
+    name: str, event: Json, field: str, simulator: Simulator, start: Start
+) -> None:
+    assert_refused(name, event, field, simulator, start)
 
 
 @pytest.mark.usefixtures("runnable")
