@@ -23,13 +23,13 @@ FIELDS = {"kind", "id", "outcome", "source", "copy", "reason", "startedAt", "fin
 def perform(cloud, tmp_path):
     """Runs the demo in the session's cloud, faster than usual. Returns differences, audit and what was printed."""
 
-    def perform(scenario, expected, stack=layout.STACK):
+    def perform(scenario, expected, stack=layout.STACK, drills=None):
         cloud.set_scale(240)
         # The audit is of this fleet alone, whatever other tests have run on the same stack.
         cloud.forget_executions()
         printed = io.StringIO()
         console = Console(file=printed, width=150, highlight=False)
-        differences = show(console, cloud, scenario, expected, tmp_path / "audit.json", stack)
+        differences = show(console, cloud, scenario, expected, tmp_path / "audit.json", stack, drills)
         return differences, json.loads((tmp_path / "audit.json").read_text()), printed.getvalue()
 
     return perform
@@ -42,7 +42,10 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
     assert len(source["instances"]) >= 16
     assert len(source["clusters"]) >= 6
 
-    differences, audit, printed = perform(scenario, scenarios.expectations(SCENARIO), rules_stack(cloud))
+    drills = scenarios.drills(SCENARIO)
+    cloud.deploy_watch(**drills["parameters"])
+
+    differences, audit, printed = perform(scenario, scenarios.expectations(SCENARIO), rules_stack(cloud), drills)
     assert differences == [], printed
 
     databases = {("instance", one["id"]) for one in source["instances"]} | {
@@ -93,7 +96,9 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
         ": 20 copied, 1 current, 1 nothing, 1 unsupported, 2 retired, 2 failed.",
         "instance ledger: CopyFailed RDS reports the copy acme-ledger-",
         "2 of 23 databases miss the RPO of 26 h: no verified copy of data that young in eu-central-1.",
+        "snapferry drill customers identity analytics --follow",
         # And the demo.
+        "identity: failed. Its copy is encrypted with alias/vault",
         "ledger, failed (CopyFailed)",
         "The scenario lets RDS give up",
         "payroll, failed (OptionGroupMissing)",
@@ -110,6 +115,7 @@ def test_the_demo_shows_what_its_scenario_expects(cloud, perform, tmp_path):
         "20 databases copied and verified (1.8 TiB).",
         "2 failed on purpose: ledger, payroll.",
         "5 foreign snapshots untouched.",
+        "3 drills: 1 passed, 1 failed, 1 not-run.",
         "Everything was as expected.",
     ):
         assert expected in printed, printed
@@ -164,7 +170,7 @@ def test_the_demo_notices_an_exit_code_that_does_not_say_what_happened():
     copied = {"execution": "i-orders", "outcome": "copied", "error": None}
     failed = {"execution": "i-ledger", "outcome": "failed", "error": "CopyFailed"}
     excluded = {"execution": "c-tickets", "outcome": "unsupported", "error": None}
-    well = {"run": 0, "audit": 0, "audit --html": 0, "status": 0}
+    well = {"drill": 2, "run": 0, "audit": 0, "audit --html": 0, "status": 0}
     assert endings(well, [copied, excluded]) == []
     assert endings({**well, "run": 2, "status": 2}, [copied, failed]) == []
     assert endings({**well, "run": 1, "status": 2}, [failed]) == []
@@ -175,7 +181,7 @@ def test_the_demo_notices_an_exit_code_that_does_not_say_what_happened():
     ]
 
 
-def test_the_demo_ends_with_six_lines_whose_words_are_whole():
+def test_the_demo_ends_with_a_few_lines_whose_words_are_whole():
     """N21."""
 
     def record(name, outcome, error=None, kind="instance"):
@@ -194,23 +200,25 @@ def test_the_demo_ends_with_six_lines_whose_words_are_whole():
     before = {"arn:old": snapshot(True, 5), "arn:theirs": snapshot(False, 5)}
     after = {"arn:orders": snapshot(True, 1100), "arn:billing": snapshot(True, 900), "arn:theirs": snapshot(False, 5)}
     expected = {"outcomes": {"instance:ledger": "failed"}}
-    lines = summary(records, expected, [], before, after, "target/demo/audit.html")
+    drills = {"orders": "passed", "billing": "failed", "ledger": "passed"}
+    lines = summary(records, expected, [], before, after, "target/demo/audit.html", drills)
     assert lines == [
         "2 databases copied and verified (2.0 TiB).",
         "1 failed on purpose: ledger.",
         "1 not to be copied: cluster:tickets.",
+        "3 drills: 2 passed, 1 failed.",
         "1 old copy pruned; 1 foreign snapshot untouched.",
         "Everything was as expected.",
         "Next: open target/demo/audit.html · make local-up · README.md, how to deploy.",
     ]
-    wrong = summary(records, {"outcomes": {}}, ["It rains."], before, after, "audit.html")
+    wrong = summary(records, {"outcomes": {}}, ["It rains."], before, after, "audit.html", {})
     assert wrong[1] == "1 failed: ledger."
     assert wrong[4] == "1 thing was not as expected: see above."
     for width in (100, 60, 40):
         printed = io.StringIO()
         box(Console(file=printed, width=width, highlight=False), lines, ok=True)
         drawn = printed.getvalue().strip().splitlines()
-        assert len(drawn) == 8 or width < 100
+        assert len(drawn) == 9 or width < 100
         assert all(len(line) <= width for line in drawn)
         words = " ".join(line.strip("│ ") for line in drawn[1:-1]).split()
         assert words == " ".join(lines).split()

@@ -47,29 +47,42 @@ pub(crate) fn among<'a>(watch: &Watch, drill: &Drill, there: &'a [Restored]) -> 
 /// then.
 pub(crate) async fn in_quotas(watch: &Watch, kind: DatabaseKind, needs: &RestoreNeeds) -> Result<(), Stop> {
     let quotas = watch.rds.account_quotas().await?;
-    let of_kind = match kind {
-        DatabaseKind::Instance => (
-            "GiB of storage of DB instances",
-            quotas.storage_gib,
-            needs.size_gib.map_or(1, i64::from),
-        ),
-        DatabaseKind::Cluster => ("DB clusters", quotas.clusters, 1),
-    };
-    let free = quotas.instances.map_or(0, leave_free);
-    let all = [("DB instances", quotas.instances, free), of_kind];
-    let short = all.into_iter().find_map(|(name, quota, needed)| {
-        let quota = quota?;
-        (quota.free() < needed).then_some((name, quota))
+    let instances = quotas.instances.and_then(|quota| {
+        let free = leave_free(quota);
+        (quota.free() < free).then(|| {
+            format!(
+                "{}, and drills leave {free} free for a real restore",
+                in_use(quota, "DB instances")
+            )
+        })
     });
-    let Some((name, Quota { used, max })) = short else {
+    let of_kind = match kind {
+        DatabaseKind::Instance => {
+            let needed = needs.size_gib.map_or(1, i64::from);
+            let short = quotas.storage_gib.filter(|quota| quota.free() < needed);
+            short.map(|quota| {
+                format!(
+                    "{}, and this copy needs {needed}",
+                    in_use(quota, "GiB of storage of DB instances")
+                )
+            })
+        }
+        DatabaseKind::Cluster => {
+            let short = quotas.clusters.filter(|quota| quota.free() < 1);
+            short.map(|quota| in_use(quota, "DB clusters"))
+        }
+    };
+    let Some(short) = instances.or(of_kind) else {
         return Ok(());
     };
-    let reason = format!(
-        "{used} of {max} {name} of this region are in use, and drills leave room for a real restore. Ask for a higher \
-         quota (Service Quotas, RDS)"
-    );
+    let reason = format!("{short}. Ask for a higher quota (Service Quotas, RDS)");
     let verdict = Verdict::new(DrillOutcome::NotRun, &reason);
     Err(Stop::End(verdict.because_of("QuotaTooSmall")))
+}
+
+/// How full a quota is.
+fn in_use(Quota { used, max }: Quota, what: &str) -> String {
+    format!("{used} of {max} {what} of this region are in use")
 }
 
 /// How many instances of a quota have to be free before a drill begins.

@@ -150,6 +150,11 @@ async fn what_is_not_about_the_copy_is_not_run() {
         ..DatabaseQuota::default()
     };
     let no_quota = world(|region| region.database_quota(small));
+    let little_storage = DatabaseQuota {
+        allocated_storage_gib: 5,
+        ..DatabaseQuota::default()
+    };
+    let no_storage = world(|region| region.database_quota(little_storage));
     let no_subnets = world_with(
         |source| source,
         |region| {
@@ -170,7 +175,16 @@ async fn what_is_not_about_the_copy_is_not_run() {
         region.instance(Database::new(&drill))
     });
     for (world, said, left) in [
-        (no_quota, "4 DB instances", 0),
+        (
+            no_quota,
+            "0 of 4 DB instances of this region are in use, and drills leave 5 free",
+            0,
+        ),
+        (
+            no_storage,
+            "0 of 5 GiB of storage of DB instances of this region are in use, and this copy needs 100",
+            0,
+        ),
         (no_subnets, "DBSubnetGroupNotFoundFault", 0),
         (no_network, "incompatible-network", 0),
         (kept, "a person keeps it", 1),

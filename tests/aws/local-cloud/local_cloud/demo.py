@@ -39,7 +39,10 @@ def demo(scenario: Path, scale: float, audit_file: Path) -> int:
     began = time.monotonic()
     parameters = scenarios.parameters(scenario)
     with LocalCloud("demo", scale=scale, parameters=parameters, report=Report(sys.stdout)) as cloud:
-        differences = show(console, cloud, fleet, expected, audit_file)
+        drills = scenarios.drills(scenario)
+        if drills:
+            cloud.deploy_watch(**drills["parameters"])
+        differences = show(console, cloud, fleet, expected, audit_file, drills=drills)
     console.print(f"The demo took {duration(time.monotonic() - began)}.")
     return 1 if differences else 0
 
@@ -51,8 +54,9 @@ def show(
     expected: Json | None,
     audit_file: Path,
     stack: str = layout.STACK,
+    drills: Json | None = None,
 ) -> list[str]:
-    """Seeds the fleet, runs, audits and checks. Returns what was not as expected, each as a sentence."""
+    """Seeds the fleet, runs, drills, audits and checks. Returns what was not as expected, each as a sentence."""
     cloud.simulator.seed(scenario)
     before = copies_by_arn(cloud)
     introduce(console, cloud, before)
@@ -68,6 +72,10 @@ def show(
     audit_file.parent.mkdir(parents=True, exist_ok=True)
     audit_file.write_text(json.dumps(records, indent=2) + "\n")
     page = audit_file.with_suffix(".html")
+    outcomes = {}
+    if drills:
+        codes["drill"] = prove(console, cloud, operator, drills)
+        outcomes = drill_outcomes(cloud)
     codes["audit"] = operator.types("audit")
     codes["audit --html"] = operator.types("audit", "--html", _shown(page))
     codes["status"] = operator.types("status")
@@ -75,6 +83,7 @@ def show(
     point_out(console, cloud, records, after)
     conclude(console, end, records, expected)
     differences = differences_from(expected, found, records, before, after) if expected else []
+    differences += drill_differences(drills, outcomes, drill_databases(cloud)) if drills else []
     differences += always_true(records, before, after) + endings(codes, records)
     report_checks(console, differences, before, after)
     console.print(
@@ -82,7 +91,7 @@ def show(
         f"[bold]{_shown(page)}[/]. Its links lead to the AWS console, where each execution of a real run can be opened."
     )
     console.print()
-    box(console, summary(records, expected, differences, before, after, _shown(page)), ok=not differences)
+    box(console, summary(records, expected, differences, before, after, _shown(page), outcomes), ok=not differences)
     return differences
 
 
@@ -177,6 +186,50 @@ def introduce(console: Console, cloud: LocalCloud, before: dict[str, Destination
         f"{layout.DESTINATION_REGION}, where {owned} copies of earlier runs and {len(before) - owned} hand-made "
         f"snapshots are. An hour takes {duration(3600 / cloud.scale)} here."
     )
+
+
+# Drills
+
+
+def prove(console: Console, cloud: LocalCloud, operator: Operator, drills: Json) -> int:
+    """Restores a few of the copies, one of which has lost its key meanwhile. Returns the exit code of the program."""
+    console.print()
+    console.print(
+        f"A copy is worth what can be restored from it. {len(drills['outcomes'])} drills find out, in "
+        f"{layout.DESTINATION_REGION}; before them somebody disables the key {drills['disabledKey']}."
+    )
+    cloud.simulator.set_key_state(layout.DESTINATION_REGION, drills["disabledKey"], "Disabled")
+    code = operator.types("drill", *drills["outcomes"], "--follow")
+    console.print()
+    console.print("What came of the drills, and why:")
+    for name, explanation in drills["explanations"].items():
+        item(console, f"{name}: {drill_outcomes(cloud).get(name)}. {explanation}")
+    return code
+
+
+def drill_outcomes(cloud: LocalCloud) -> dict[str, str]:
+    """What each drill proved, as the destination stack keeps it; those that passed first."""
+    ssm = cloud.client("ssm", layout.DESTINATION_REGION)
+    path = f"/snapferry/{layout.OWNER_ID}/{layout.SOURCE_REGION}/drills"
+    found = ssm.get_parameters_by_path(Path=path)["Parameters"]
+    proofs = [json.loads(parameter["Value"]) for parameter in found]
+    outcomes = {proof["database"]: proof["outcome"] for proof in proofs}
+    return dict(sorted(outcomes.items(), key=lambda one: ("passed", "failed", "not-run", "unsupported").index(one[1])))
+
+
+def drill_databases(cloud: LocalCloud) -> list[str]:
+    """What drills restored that is still there."""
+    databases = cloud.simulator.state()["regions"][layout.DESTINATION_REGION]["databases"]
+    return [one["id"] for one in databases if one["id"].startswith(f"{layout.OWNER_ID}-drill-")]
+
+
+def drill_differences(drills: Json, outcomes: dict[str, str], left: list[str]) -> list[str]:
+    """What is not as the drills were to end, each as a sentence."""
+    return [
+        f"The drill of {name} is {outcomes.get(name)}, expected was {wanted}."
+        for name, wanted in drills["outcomes"].items()
+        if outcomes.get(name) != wanted
+    ] + [f"{name} is still there, although its drill has ended." for name in left]
 
 
 # Afterwards
@@ -306,6 +359,7 @@ def endings(codes: dict[str, int], records: list[Json]) -> list[str]:
     fine = ("copied", "current", "retired", "unsupported", "nothing")
     in_danger = sum(record["outcome"] not in fine for record in looked_at)
     wanted = {
+        "drill": 2,
         "run": 0 if not failed else 2 if failed < len(looked_at) else 1,
         "audit": 0,
         "audit --html": 0,
@@ -340,11 +394,15 @@ def summary(
     before: dict[str, Destination],
     after: dict[str, Destination],
     page: str,
+    drills: dict[str, str],
 ) -> list[str]:
-    """The whole demo in six lines."""
+    """The whole demo in a few lines."""
 
     def number(count: int, one: str, more: str) -> str:
         return f"{count} {one if count == 1 else more}"
+
+    def counted(outcomes: dict[str, str]) -> str:
+        return ", ".join(f"{count} {outcome}" for outcome, count in Counter(outcomes.values()).items())
 
     def names(wanted: list[Json]) -> str:
         return ", ".join(f"cluster:{one['id']}" if one["kind"] == "cluster" else one["id"] for one in wanted) or "none"
@@ -364,6 +422,7 @@ def summary(
         f"{number(len(copied), 'database', 'databases')} copied and verified ({size}).",
         f"{len(failed)} failed{' on purpose' if failed and on_purpose else ''}: {names(failed)}.",
         f"{len(alone)} not to be copied: {names(alone)}.",
+        *([f"{number(len(drills), 'drill', 'drills')}: {counted(drills)}."] if drills else []),
         f"{number(len(gone), 'old copy', 'old copies')} pruned; "
         f"{number(len(foreign), 'foreign snapshot', 'foreign snapshots')} untouched.",
         f"{number(len(differences), 'thing was', 'things were')} not as expected: see above."

@@ -1,4 +1,5 @@
-"""A scenario, `NAME.json`, and what may stand beside it: `NAME.parameters.json` and `NAME.expected.json`.
+"""A scenario, `NAME.json`, and what may stand beside it: `NAME.parameters.json`, `NAME.drills.json` and
+`NAME.expected.json`.
 
 A scenario is what the simulator is seeded with (`tests/aws/rds-simulator/src/scenario.rs`), but for copies that an
 earlier run made. Those are written in short, `{"id": NAME, "copyOf": DATABASE, "age": 27, "requested": 26, "verified":
@@ -53,6 +54,12 @@ def _in_full(snapshot: Json, databases: Json) -> Json:
 def parameters(scenario: Path) -> dict[str, str]:
     """Parameters of the template that the fleet is made for; none if the scenario has no such file."""
     return _beside(scenario, "parameters") or {}
+
+
+def drills(scenario: Path) -> Json | None:
+    """What is drilled once the fleet is copied, if anything: the parameters of the destination stack, the key that is
+    disabled before, and the outcome of each database and why."""
+    return _beside(scenario, "drills")
 
 
 def expectations(scenario: Path) -> Json | None:
