@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import calls, processes
+from bench import calls, drills, processes
 from bench.measures import deployed, hosting
 from bench.table import table
 from local_cloud import layout
@@ -40,7 +40,8 @@ def main() -> None:
         cargo(say, "building the benchmarks", ["bench", "--package", "bench", "--no-run"])
         cargo(say, "building the simulation", [*SCALE, "--no-run"])
         began = time.monotonic()
-        binaries = {name: hosting.set_aside(name, FOLDER) for name in [BASELINE, *deployed.functions()]}
+        measured = [BASELINE, *deployed.functions(), *deployed.watch_functions()]
+        binaries = {name: hosting.set_aside(name, FOLDER) for name in measured}
         sections = [processes_section(say, binaries, simulator)]
         sections.append(calls_section(say, binaries, simulator))
         sections.append(polling_section(say))
@@ -85,11 +86,20 @@ def heading(took: float) -> str:
 def processes_section(say: Report, binaries: dict[str, Path], simulator: Path) -> str:
     """The functions as processes, the whole set twice."""
     runs = []
-    with hosting.running(simulator, FOLDER / "simulator.log") as rds:
+    watch = deployed.watch_functions()
+    with hosting.running(simulator, FOLDER / "simulator.log") as rds, drills.no_proofs() as ssm:
+        copying = hosting.settings(rds)
+        drilling = hosting.watch_settings(rds) | {"AWS_ENDPOINT_URL_SSM": ssm}
+
+        def settings(name: str) -> dict[str, str]:
+            return drilling if name in watch else copying
+
         for number in (1, 2):
             with say.step(f"starting the functions, run {number} of 2"):
-                runs.append(processes.measure(binaries, rds, FOLDER))
-    return processes.section(runs, {name: hosting.zipped_bytes(binary) for name, binary in binaries.items()})
+                runs.append(processes.measure(binaries, settings, rds, FOLDER, [processes.one_copy, drills.one_drill]))
+    copies = [{name: measured for name, measured in run.items() if name not in watch} for run in runs]
+    zipped = {name: hosting.zipped_bytes(binary) for name, binary in binaries.items()}
+    return "\n\n".join([processes.section(copies, zipped), drills.section(runs[0])])
 
 
 def calls_section(say: Report, binaries: dict[str, Path], simulator: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.measures import hosting, worlds
+from bench.measures import worlds
 from bench.measures.runtime_api import Function
 from bench.table import spread, table
 from local_cloud.simulator import Simulator
@@ -24,6 +24,12 @@ ONE_CALL = "check-copy-status"
 """The function that makes exactly one call of RDS while a copy is in progress."""
 
 BUNDLES = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"]
+
+Invoke = Callable[[str, Json], Json]
+"""Hands an event to a function. Returns its output."""
+
+Round = Callable[[Simulator, Invoke], None]
+"""Seeds the simulator and invokes functions, each with what the one before it said."""
 
 MAX_TIMES_BASELINE_COLD = 1.5
 MAX_TIMES_BASELINE_MEMORY = 2
@@ -47,14 +53,22 @@ class Measured:
 Run = dict[str, Measured]
 
 
-def measure(binaries: dict[str, Path], rds: Simulator, folder: Path) -> Run:
-    """Every function many times, in turn, so that what else the machine does meets all of them alike."""
+def measure(
+    binaries: dict[str, Path],
+    settings: Callable[[str], dict[str, str]],
+    rds: Simulator,
+    folder: Path,
+    rounds: list[Round],
+) -> Run:
+    """Every function many times, in turn, so that what else the machine does meets all of them alike.
+
+    `settings` are the variables of a function; together the `rounds` invoke all of them.
+    """
     run = {name: Measured() for name in binaries}
-    settings = hosting.settings(rds) | _roots()
     rds.set_time_scale(1)
 
     def start(name: str) -> Function:
-        return Function(binaries[name], settings, folder / f"{name}.log")
+        return Function(binaries[name], settings(name) | _roots(), folder / f"{name}.log")
 
     def cold(name: str, event: Json) -> Json:
         before = _calls(rds)
@@ -70,7 +84,8 @@ def measure(binaries: dict[str, Path], rds: Simulator, folder: Path) -> Run:
         return answer.output
 
     for _ in range(COLD_ROUNDS):
-        _one_copy(rds, cold)
+        for one in rounds:
+            one(rds, cold)
 
     with contextlib.ExitStack() as running:
         functions = {name: running.enter_context(start(name)) for name in binaries}
@@ -83,7 +98,8 @@ def measure(binaries: dict[str, Path], rds: Simulator, folder: Path) -> Run:
             return answer.output
 
         for _ in range(WARM_ROUNDS):
-            _one_copy(rds, warm)
+            for one in rounds:
+                one(rds, warm)
         for name, measured in run.items():
             # The first event met a cold function.
             del measured.warm[0], measured.warm_cpu[0]
@@ -98,7 +114,7 @@ def _roots() -> dict[str, str]:
     return {"SSL_CERT_FILE": bundle} if bundle else {}
 
 
-def _one_copy(rds: Simulator, invoke: Callable[[str, Json], Json]) -> None:
+def one_copy(rds: Simulator, invoke: Invoke) -> None:
     """The whole of a copy up to its first poll, each function with the output of the one before."""
     rds.seed(worlds.one_database("instance", [1, 25], [worlds.own_copy("instance", hours) for hours in (25, 49, 73)]))
     invoke(BASELINE, {"target": worlds.target("instance")})
@@ -154,9 +170,14 @@ def _times(run: Run) -> str:
     return table(["function", "calls", "ready", "cold start", "cold, CPU", "warm", "warm, CPU"], rows)
 
 
+def one_call(run: Run) -> float:
+    """What one warm call of RDS takes, in ms."""
+    return statistics.median(run[ONE_CALL].warm) - statistics.median(run[BASELINE].warm)
+
+
 def _goals(run: Run, zipped: dict[str, int]) -> str:
     baseline = run[BASELINE]
-    call = statistics.median(run[ONE_CALL].warm) - statistics.median(baseline.warm)
+    call = one_call(run)
     most_cold = MAX_TIMES_BASELINE_COLD * statistics.median(baseline.cold) + call
     most_memory = MAX_TIMES_BASELINE_MEMORY * statistics.median(baseline.memory)
     rows = []

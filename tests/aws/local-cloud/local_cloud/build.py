@@ -102,11 +102,11 @@ def alone() -> Iterator[None]:
 
 
 def build_functions(report: Report, folder: Path) -> None:
-    """All five functions as they are released; what `sam build` calls afterwards for each of them is then a no-op."""
+    """Every function as it is released; what `sam build` calls afterwards for each of them is then a no-op."""
     with alone():
         run_step(
             report,
-            "building the five functions for release",
+            "building the functions for release",
             ["cargo", "lambda", "build", "--release"],
             folder / "cargo-functions.log",
             layout.clean_environment(),
