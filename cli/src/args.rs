@@ -268,6 +268,21 @@ The page is a single file without scripts; it needs no network. A file that is n
 
 Exit codes: 0 written, 1 error.")]
     Audit(Audit),
+    /// Stop everything: nothing starts on its own any more, and what runs ends
+    ///
+    /// Disables the rules that start runs and drills, stops their executions, and lists the copies that RDS goes on with. No
+    /// copy that is complete is touched. A copy in progress is verified by the next run, whenever that is.
+    #[command(after_help = "\
+Examples:
+  snapferry stop
+  snapferry stop --cancel    # copies in progress, too
+  snapferry stop --resume    # as before
+  snapferry stop --json | jq -r '.inProgress[].copy'
+
+Measurements, alarms and the deletion of drill databases go on.
+
+Exit codes: 0 stopped, 1 error, 2 something could not be stopped.")]
+    Stop(Stop),
     /// Write a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -319,7 +334,7 @@ impl Command {
             Self::RestoreCommand(options) => &options.copies,
             Self::RestorePlan(options) => &options.copies,
             Self::Drill(options) => return options.destination.as_deref(),
-            Self::Plan(_) | Self::Run(_) | Self::Completions { .. } | Self::Man(_) => return None,
+            Self::Plan(_) | Self::Run(_) | Self::Stop(_) | Self::Completions { .. } | Self::Man(_) => return None,
         };
         copies.destination.as_deref()
     }
@@ -479,12 +494,30 @@ impl Drill {
     pub(crate) const STACK: &str = "snapferry-watch";
 }
 
+/// Options of `stop`.
+#[derive(Debug, Clone, Args)]
+pub struct Stop {
+    /// Also cancel the copies that are in progress: delete their targets, which are no copies yet
+    #[arg(long)]
+    pub cancel: bool,
+    /// Enable the rules again
+    #[arg(long, conflicts_with = "cancel")]
+    pub resume: bool,
+    /// Name of the destination stack
+    #[arg(long, value_name = "NAME", default_value = Drill::STACK, value_parser = stack_name,
+        value_hint = ValueHint::Other)]
+    pub watch_stack: String,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `man`.
 #[derive(Debug, Clone, Args)]
 pub struct Man {
     /// Command whose page to write [default: the page of the program]
     #[arg(value_parser = ["status", "copies", "plan", "run", "restore-command", "restore-plan", "drill", "audit",
-        "completions", "man"])]
+        "stop", "completions", "man"])]
     pub command: Option<String>,
     /// Write every page to a file of its own in this folder
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "command")]

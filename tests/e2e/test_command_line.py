@@ -23,6 +23,7 @@ import pytest
 
 from e2e.fleet import cluster, fleet, instance, old_copy, oracle, oracle_group
 from e2e.terminal import ESCAPES, Terminal
+from e2e.waiting import until
 from local_cloud import command_line, layout
 from local_cloud.callers import callers_table
 from local_cloud.cloud import LocalCloud
@@ -234,7 +235,7 @@ def test_what_needs_no_account_asks_none(snapferry):
     snapferry("completions", "none", expect=1, **nobody)
     snapferry("status", "--nonsense", expect=1, **nobody)
     snapferry(expect=1, **nobody)
-    others = ("restore-command", "restore-plan", "drill", "completions", "man")
+    others = ("restore-command", "restore-plan", "drill", "stop", "completions", "man")
     for command in ("status", "copies", "plan", "run", "audit", *others):
         said = snapferry(command, "--help", expect=0, **nobody).stdout
         assert "Examples:\n  snapferry " in said, command
@@ -646,6 +647,27 @@ RESTORE_PLAN = record(
         "notes": every(TEXT),
     }
 )
+
+
+def test_everything_is_stopped_and_starts_again(cloud, seed, runs, snapferry):
+    """A copy that RDS goes on with is complete at the next run, and is no second one."""
+    seed(fleet([instance("orders", copies={"durationSeconds": 20_000})]))
+    arn = runs.start({})
+    copies = cloud.client("rds", layout.DESTINATION_REGION).describe_db_snapshots
+    until(lambda: copies(SnapshotType="manual")["DBSnapshots"])
+    rules = cloud.client("events")
+    try:
+        stopped = json.loads(snapferry("stop", "--json", expect=0).stdout)
+        assert len(stopped["stopped"]) == 2, stopped
+        assert runs.wait(arn).status == "ABORTED"
+        assert [copy["database"] for copy in stopped["inProgress"]] == ["orders"]
+        names = [rule["name"] for rule in stopped["rules"]]
+        assert {rules.describe_rule(Name=name)["State"] for name in names[:2]} == {"DISABLED"}
+        cancelled = json.loads(snapferry("stop", "--cancel", "--json", expect=0).stdout)
+        assert [copy["database"] for copy in cancelled["cancelled"]] == ["orders"]
+    finally:
+        snapferry("stop", "--resume", expect=0)
+    assert {rules.describe_rule(Name=name)["State"] for name in names[:2]} == {"ENABLED"}
 
 
 def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):

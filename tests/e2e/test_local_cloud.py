@@ -21,6 +21,7 @@ import boto3
 import pytest
 
 from e2e.terminal import Terminal
+from e2e.waiting import until
 from local_cloud import layout, prerequisites
 from local_cloud.cloud import FOLDER_VARIABLE
 from local_cloud.runs import Runs
@@ -65,13 +66,6 @@ def is_open(url: str) -> bool:
     address = urllib.parse.urlsplit(url)
     with socket.socket() as probe:
         return probe.connect_ex((address.hostname, address.port)) == 0
-
-
-def until(condition, what: str, seconds: float = 20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for: {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -176,6 +176,11 @@ impl Account {
         WatchStack::find(&self.cloudformation(region), region, name).await
     }
 
+    /// The destination stack of this name in a region, if there is one.
+    pub(crate) async fn any_watch_stack(&self, region: &str, name: &str) -> Result<Option<WatchStack>, CliError> {
+        WatchStack::find_any(&self.cloudformation(region), region, name).await
+    }
+
     fn cloudformation(&self, region: &str) -> aws_sdk_cloudformation::Client {
         let mut config = aws_sdk_cloudformation::config::Builder::from(&self.config_in(region));
         if let Some(call_log) = &self.call_log {

@@ -1,4 +1,4 @@
-//! The gateway to EventBridge: the rule that starts drills on the schedule.
+//! The gateway to EventBridge: the rules that start runs and drills.
 
 use aws_sdk_eventbridge::Client;
 
@@ -23,11 +23,11 @@ impl Rules {
     pub(crate) async fn switch(&self, rule: &str, on: bool) -> Result<(), CliError> {
         if on {
             let enabled = self.client.enable_rule().name(rule).send().await;
-            let needs = "events:EnableRule on the rule of the schedule";
+            let needs = &format!("events:EnableRule on the rule {rule}");
             enabled.map_err(|error| CliError::from_call("EventBridge", &self.region, needs, &error))?;
         } else {
             let disabled = self.client.disable_rule().name(rule).send().await;
-            let needs = "events:DisableRule on the rule of the schedule";
+            let needs = &format!("events:DisableRule on the rule {rule}");
             disabled.map_err(|error| CliError::from_call("EventBridge", &self.region, needs, &error))?;
         }
         Ok(())

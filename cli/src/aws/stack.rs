@@ -53,6 +53,8 @@ pub(crate) struct Stack {
     pub(crate) copy_fleet_arn: String,
     /// The state machine that the copy of one database is an execution of.
     pub(crate) copy_snapshot_arn: String,
+    /// The rules that start runs: of the schedule, and of RDS events. None if an early release deployed it.
+    pub(crate) rules_of_runs: Vec<String>,
 }
 
 impl Stack {
@@ -65,7 +67,7 @@ impl Stack {
                  --destination REGION --owner ID.",
             )
         };
-        let found = describe(client, region, name, missing).await?;
+        let found = describe(client, region, name).await?.ok_or_else(missing)?;
         Self::read(&found, region, name)
     }
 
@@ -123,6 +125,10 @@ impl Stack {
                 .collect(),
             copy_fleet_arn: take(&outputs, "CopyFleetStateMachineArn", "output")?,
             copy_snapshot_arn: take(&outputs, "CopySnapshotStateMachineArn", "output")?,
+            rules_of_runs: ["ScheduleRuleName", "SnapshotReadyRuleName"]
+                .into_iter()
+                .filter_map(|output| value(&outputs, output))
+                .collect(),
         })
     }
 }
@@ -130,22 +136,13 @@ impl Stack {
 /// Parameters or outputs by name.
 pub(crate) type Values<'a> = BTreeMap<&'a str, &'a str>;
 
-/// A stack, as CloudFormation describes it, or the error for that there is none.
-pub(crate) async fn describe(
-    client: &Client,
-    region: &str,
-    name: &str,
-    missing: impl Fn() -> CliError,
-) -> Result<types::Stack, CliError> {
-    let answer = client.describe_stacks().stack_name(name).send().await;
-    let answer = answer.map_err(|error| {
-        if is_missing(&error) {
-            missing()
-        } else {
-            CliError::from_call("CloudFormation", region, NEEDS, &error)
-        }
-    })?;
-    answer.stacks.unwrap_or_default().into_iter().next().ok_or_else(missing)
+/// A stack, as CloudFormation describes it; nothing if there is none.
+pub(crate) async fn describe(client: &Client, region: &str, name: &str) -> Result<Option<types::Stack>, CliError> {
+    match client.describe_stacks().stack_name(name).send().await {
+        Ok(answer) => Ok(answer.stacks.unwrap_or_default().into_iter().next()),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(CliError::from_call("CloudFormation", region, NEEDS, &error)),
+    }
 }
 
 /// The parameters of a stack.

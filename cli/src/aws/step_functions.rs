@@ -57,6 +57,19 @@ pub(crate) struct Execution {
     pub(crate) stopped: Option<Timestamp>,
 }
 
+impl Execution {
+    /// As it is listed; nothing without the time of its start.
+    fn from_item(item: types::ExecutionListItem) -> Option<Self> {
+        Some(Self {
+            started: timestamp(item.start_date)?,
+            status: (&item.status).into(),
+            stopped: item.stop_date.and_then(timestamp),
+            name: item.name,
+            arn: item.execution_arn,
+        })
+    }
+}
+
 /// Executions of a machine, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Executions {
@@ -134,10 +147,10 @@ impl StepFunctions {
                 .await
                 .map_err(|error| self.error("states:ListExecutions", &error))?;
             for item in page.executions {
-                let Some(started) = timestamp(item.start_date) else {
+                let Some(execution) = Execution::from_item(item) else {
                     continue;
                 };
-                if started < since {
+                if execution.started < since {
                     return Ok(Executions {
                         found,
                         is_complete: true,
@@ -149,13 +162,7 @@ impl StepFunctions {
                         is_complete: false,
                     });
                 }
-                found.push(Execution {
-                    status: (&item.status).into(),
-                    stopped: item.stop_date.and_then(timestamp),
-                    name: item.name,
-                    arn: item.execution_arn,
-                    started,
-                });
+                found.push(execution);
             }
             match page.next_token {
                 // At the limit one page more: it says whether anything was cut off.
@@ -168,6 +175,27 @@ impl StepFunctions {
                 }
             }
         }
+    }
+
+    /// Executions of a machine that run now, the newest first.
+    pub(crate) async fn running(&self, machine_arn: &str) -> Result<Vec<Execution>, CliError> {
+        let list = self.client.list_executions().state_machine_arn(machine_arn);
+        let list = list.status_filter(types::ExecutionStatus::Running);
+        let mut pages = list.into_paginator().page_size(PAGE).send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.error("states:ListExecutions", &error))?;
+            found.extend(page.executions.into_iter().filter_map(Execution::from_item));
+        }
+        Ok(found)
+    }
+
+    /// Stops an execution, which then counts as aborted. One that has ended stays as it is.
+    pub(crate) async fn stop(&self, arn: &str, cause: &str) -> Result<(), CliError> {
+        let call = self.client.stop_execution().execution_arn(arn);
+        let stopped = call.error("Stopped").cause(cause).send().await;
+        stopped.map_err(|error| self.error("states:StopExecution", &error))?;
+        Ok(())
     }
 
     /// One execution with its input and output.

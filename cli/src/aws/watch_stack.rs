@@ -1,6 +1,7 @@
 //! The stack of the destination region, which drills restores.
 
 use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types;
 
 use crate::aws::stack::{Values, describe, outputs, parameters, value};
 use crate::error::CliError;
@@ -33,8 +34,17 @@ impl WatchStack {
                  --watch-stack, and its region with --destination.",
             )
         };
-        let found = describe(client, region, name, missing).await?;
-        let (parameters, outputs) = (parameters(&found), outputs(&found));
+        Self::find_any(client, region, name).await?.ok_or_else(missing)
+    }
+
+    /// The same, where there need be none.
+    pub(crate) async fn find_any(client: &Client, region: &str, name: &str) -> Result<Option<Self>, CliError> {
+        let found = describe(client, region, name).await?;
+        found.map(|found| Self::read(&found, region, name)).transpose()
+    }
+
+    fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {
+        let (parameters, outputs) = (parameters(found), outputs(found));
         let take = |from: &Values<'_>, key: &str, what: &str| {
             value(from, key).ok_or_else(|| {
                 CliError::new(

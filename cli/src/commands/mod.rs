@@ -13,6 +13,7 @@ pub(crate) mod restore_plan;
 pub(crate) mod run;
 pub(crate) mod run_report;
 pub(crate) mod status;
+pub(crate) mod stop;
 
 use crate::args::{Cli, Command};
 use crate::error::CliError;
@@ -31,6 +32,7 @@ pub(crate) fn check(cli: &Cli) -> Result<(), CliError> {
         | Command::Plan(_)
         | Command::Audit(_)
         | Command::RestorePlan(_)
+        | Command::Stop(_)
         | Command::Completions { .. }
         | Command::Man(_) => Ok(()),
     }
@@ -70,6 +72,7 @@ mod tests {
             ("restore-command orders", only),
             ("restore-plan", only),
             ("drill", only),
+            ("stop", only),
             ("audit --html page.html", "An audit page is of one stack."),
             (
                 "status --destination eu-west-1",

@@ -498,6 +498,10 @@ impl Account {
                     .executions
                     .iter()
                     .filter(|execution| machine_arn(execution.machine) == machine && execution.started <= now)
+                    .filter(|execution| {
+                        let status = &request["statusFilter"];
+                        status.is_null() || *status == execution.describe(now)["status"]
+                    })
                     .collect();
                 listed.sort_by_key(|execution| std::cmp::Reverse(execution.started));
                 let begin: usize = text("nextToken").parse().unwrap_or_default();
@@ -529,6 +533,16 @@ impl Account {
                     }
                 }
                 (200, answer.to_string())
+            }
+            "AWSStepFunctions.StopExecution" => {
+                let arn = text("executionArn");
+                let stopped = inside.executions.iter_mut().filter(|execution| execution.arn() == arn);
+                for execution in stopped {
+                    execution.takes = now.duration_since(execution.started);
+                    execution.status = "ABORTED";
+                    execution.cause = Some(text("cause"));
+                }
+                (200, json!({"stopDate": now.as_second()}).to_string())
             }
             "AWSStepFunctions.GetExecutionHistory" => {
                 let Some(execution) = found(&text("executionArn")) else {
@@ -639,7 +653,7 @@ pub(crate) fn stack_xml() -> String {
     format!(
         "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
          <Stacks><member><StackName>snapferry</StackName><StackStatus>CREATE_COMPLETE</StackStatus>\
-         <Parameters>{}{}{}{}{}</Parameters><Outputs>{}{}</Outputs></member></Stacks></DescribeStacksResult>\
+         <Parameters>{}{}{}{}{}</Parameters><Outputs>{}{}{}{}</Outputs></member></Stacks></DescribeStacksResult>\
          </DescribeStacksResponse>",
         member("DestinationRegion", "Parameter", DESTINATION),
         member("OwnerId", "Parameter", "snap"),
@@ -648,6 +662,8 @@ pub(crate) fn stack_xml() -> String {
         member("CopyDeadlineHours", "Parameter", "72"),
         member("CopyFleetStateMachineArn", "Output", &fleet),
         member("CopySnapshotStateMachineArn", "Output", &copy),
+        member("ScheduleRuleName", "Output", "snapferry-ScheduleRule-1"),
+        member("SnapshotReadyRuleName", "Output", "snapferry-SnapshotReadyRule-1"),
     )
 }
 

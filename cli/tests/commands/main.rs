@@ -11,3 +11,4 @@ mod restore;
 mod restore_plan;
 mod run;
 mod status;
+mod stop;
