@@ -148,6 +148,28 @@ fn owner(text: &str) -> Result<String, String> {
     ))
 }
 
+/// Reads the ARN of a role, a user or an account.
+fn principal(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let is_known = |what: &str| {
+        ["role/", "user/"]
+            .iter()
+            .any(|kind| what.len() > kind.len() && what.starts_with(kind))
+    };
+    let is_principal = matches!(parts[..], ["arn", partition, "iam", "", account, what]
+        if partition.starts_with("aws")
+            && account.len() == 12
+            && account.bytes().all(|digit| digit.is_ascii_digit())
+            && (what == "root" || is_known(what))
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*'));
+    if is_principal {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{text:?} is not the ARN of a role or a user, as in arn:aws:iam::111122223333:role/dba"
+    ))
+}
+
 /// Reads the name of a database, and leaves it as it is written.
 fn database(text: &str) -> Result<String, String> {
     let name: Result<DatabaseName, _> = text.parse();
@@ -283,6 +305,20 @@ Measurements, alarms and the deletion of drill databases go on.
 
 Exit codes: 0 stopped, 1 error, 2 something could not be stopped.")]
     Stop(Stop),
+    /// Write a key policy with the roles of the deployed stacks, for the key that encrypts the copies
+    ///
+    /// The policy that KMS gives a new key is enough for a deployment. This one is tighter: only the functions, and whoever
+    /// you name, use the key, and only through RDS. Nothing is changed.
+    #[command(after_help = "\
+Examples:
+  snapferry key-policy --restorer arn:aws:iam::111122223333:role/dba > key-policy.json
+  snapferry key-policy --restorer arn:aws:iam::111122223333:role/dba --administrator \
+arn:aws:iam::111122223333:role/security
+
+When a stack is deleted and deployed again, its roles have other names: set the policy again.
+
+Exit codes: 0 written, 1 error.")]
+    KeyPolicy(KeyPolicy),
     /// Write a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -334,7 +370,12 @@ impl Command {
             Self::RestoreCommand(options) => &options.copies,
             Self::RestorePlan(options) => &options.copies,
             Self::Drill(options) => return options.destination.as_deref(),
-            Self::Plan(_) | Self::Run(_) | Self::Stop(_) | Self::Completions { .. } | Self::Man(_) => return None,
+            Self::Plan(_)
+            | Self::Run(_)
+            | Self::Stop(_)
+            | Self::KeyPolicy(_)
+            | Self::Completions { .. }
+            | Self::Man(_) => return None,
         };
         copies.destination.as_deref()
     }
@@ -512,12 +553,28 @@ pub struct Stop {
     pub json: bool,
 }
 
+/// Options of `key-policy`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyPolicy {
+    /// Who restores on the day of a disaster: the ARN of a role or a user; may be given several times
+    #[arg(long = "restorer", value_name = "ARN", required = true, value_parser = principal, value_hint = ValueHint::Other)]
+    pub restorers: Vec<String>,
+    /// Who administers the key without using it; may be given several times [default: whoever the account's own policies
+    /// let do it]
+    #[arg(long = "administrator", value_name = "ARN", value_parser = principal, value_hint = ValueHint::Other)]
+    pub administrators: Vec<String>,
+    /// Name of the destination stack
+    #[arg(long, value_name = "NAME", default_value = Drill::STACK, value_parser = stack_name,
+        value_hint = ValueHint::Other)]
+    pub watch_stack: String,
+}
+
 /// Options of `man`.
 #[derive(Debug, Clone, Args)]
 pub struct Man {
     /// Command whose page to write [default: the page of the program]
     #[arg(value_parser = ["status", "copies", "plan", "run", "restore-command", "restore-plan", "drill", "audit",
-        "stop", "completions", "man"])]
+        "stop", "key-policy", "completions", "man"])]
     pub command: Option<String>,
     /// Write every page to a file of its own in this folder
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "command")]
@@ -672,6 +729,15 @@ mod tests {
             &["plan", "--only", "ord\u{1b}[2Jers"],
             &["run", "--only", "table:orders"],
             &["restore-command", "Bad Name!"],
+            &["key-policy", "--restorer", "dba"],
+            &["key-policy", "--restorer", "*"],
+            &["key-policy", "--restorer", "arn:aws:iam::111122223333:role/"],
+            &[
+                "key-policy",
+                "--restorer",
+                "arn:aws:sts::111122223333:assumed-role/dba/me",
+            ],
+            &["key-policy", "--restorer", "arn:aws:iam::1111:role/dba"],
         ] {
             let all = [&["snapferry"], arguments].concat();
             let refused = Cli::try_parse_from(&all).expect_err("refused").to_string();
@@ -685,6 +751,7 @@ mod tests {
             ][..],
             &["run", "--only", " Orders ,cluster:billing"],
             &["restore-command", "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
+            &["key-policy", "--restorer", "arn:aws-cn:iam::111122223333:role/ops/dba"],
         ] {
             let all = [&["snapferry"], arguments].concat();
             assert!(Cli::try_parse_from(&all).is_ok(), "{arguments:?}");

@@ -23,8 +23,8 @@ use crate::args::{Cli, Command, Global};
 use crate::aws::account::Account;
 use crate::aws::call_log::CallLog;
 use crate::commands::{
-    audit, completion, copies, documentation, drill, plan, restore_command, restore_plan, run as run_command, status,
-    stop,
+    audit, completion, copies, documentation, drill, key_policy, plan, restore_command, restore_plan,
+    run as run_command, status, stop,
 };
 use crate::error::{CliError, ExitStatus};
 use crate::output::printable::printable_line;
@@ -142,6 +142,7 @@ async fn run_one(
         Command::RestoreCommand(options) => restore_command::run(account, global, options, terminal).await,
         Command::RestorePlan(options) => restore_plan::run(account, global, options, terminal).await,
         Command::Drill(options) => drill::run(account, global, options, interrupt, terminal).await,
+        Command::KeyPolicy(options) => key_policy::run(account, global, options, terminal).await,
         Command::Stop(options) => stop::run(account, global, options, terminal).await,
         Command::Completions { shell } => Ok(completion::write(*shell, terminal)),
         Command::Man(options) => documentation::manual(options, terminal),

@@ -176,9 +176,12 @@ impl Account {
         WatchStack::find(&self.cloudformation(region), region, name).await
     }
 
-    /// The destination stack of this name in a region, if there is one.
-    pub(crate) async fn any_watch_stack(&self, region: &str, name: &str) -> Result<Option<WatchStack>, CliError> {
-        WatchStack::find_any(&self.cloudformation(region), region, name).await
+    /// The destination stack of this name, if there is one and it is of the copies of `stack`.
+    pub(crate) async fn watch_stack_of(&self, stack: &Stack, name: &str) -> Result<Option<WatchStack>, CliError> {
+        let region = &stack.destination_region;
+        let found = WatchStack::find_any(&self.cloudformation(region), region, name).await?;
+        let is_of = |watch: &WatchStack| (&watch.source_region, &watch.owner_id) == (&stack.region, &stack.owner_id);
+        Ok(found.filter(is_of))
     }
 
     fn cloudformation(&self, region: &str) -> aws_sdk_cloudformation::Client {

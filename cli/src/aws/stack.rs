@@ -55,6 +55,10 @@ pub(crate) struct Stack {
     pub(crate) copy_snapshot_arn: String,
     /// The rules that start runs: of the schedule, and of RDS events. None if an early release deployed it.
     pub(crate) rules_of_runs: Vec<String>,
+    /// The role that describes the key of the copies; none if an early release deployed the stack, as for the next one.
+    pub(crate) list_targets_role: Option<String>,
+    /// The role that encrypts copies.
+    pub(crate) start_copy_role: Option<String>,
 }
 
 impl Stack {
@@ -125,6 +129,8 @@ impl Stack {
                 .collect(),
             copy_fleet_arn: take(&outputs, "CopyFleetStateMachineArn", "output")?,
             copy_snapshot_arn: take(&outputs, "CopySnapshotStateMachineArn", "output")?,
+            list_targets_role: value(&outputs, "ListTargetsRoleArn"),
+            start_copy_role: value(&outputs, "StartCopyRoleArn"),
             rules_of_runs: ["ScheduleRuleName", "SnapshotReadyRuleName"]
                 .into_iter()
                 .filter_map(|output| value(&outputs, output))

@@ -22,6 +22,10 @@ pub(crate) struct WatchStack {
     pub(crate) drill_copy_arn: String,
     /// The rule that starts drills on the schedule; none while drills are off.
     pub(crate) rule: Option<String>,
+    /// The role that describes the keys of the copies; none if an early release deployed the stack, as for the next one.
+    pub(crate) measure_copies_role: Option<String>,
+    /// The role that restores copies.
+    pub(crate) start_restore_role: Option<String>,
 }
 
 impl WatchStack {
@@ -62,6 +66,8 @@ impl WatchStack {
             drill_fleet_arn: take(&outputs, "DrillFleetStateMachineArn", "output")?,
             drill_copy_arn: take(&outputs, "DrillCopyStateMachineArn", "output")?,
             rule: value(&outputs, "DrillRuleName"),
+            measure_copies_role: value(&outputs, "MeasureCopiesRoleArn"),
+            start_restore_role: value(&outputs, "StartRestoreRoleArn"),
         })
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod copies;
 pub(crate) mod copy_source;
 pub(crate) mod documentation;
 pub(crate) mod drill;
+pub(crate) mod key_policy;
 pub(crate) mod plan;
 pub(crate) mod remarks;
 pub(crate) mod restore_command;
@@ -32,6 +33,7 @@ pub(crate) fn check(cli: &Cli) -> Result<(), CliError> {
         | Command::Plan(_)
         | Command::Audit(_)
         | Command::RestorePlan(_)
+        | Command::KeyPolicy(_)
         | Command::Stop(_)
         | Command::Completions { .. }
         | Command::Man(_) => Ok(()),
@@ -73,6 +75,7 @@ mod tests {
             ("restore-plan", only),
             ("drill", only),
             ("stop", only),
+            ("key-policy --restorer arn:aws:iam::123456789012:role/dba", only),
             ("audit --html page.html", "An audit page is of one stack."),
             (
                 "status --destination eu-west-1",

@@ -83,7 +83,7 @@ pub(crate) async fn run(
         ..Report::default()
     };
     let mut status = ExitStatus::Success;
-    let watch = match watch_stack(account, &stack, &options.watch_stack).await {
+    let watch = match account.watch_stack_of(&stack, &options.watch_stack).await {
         Ok(watch) => watch,
         Err(error) => {
             status = ExitStatus::Problem;
@@ -107,13 +107,6 @@ pub(crate) async fn run(
     }
     show(&stack, global, options, &report, terminal);
     Ok(status)
-}
-
-/// The destination stack of these copies, if there is one.
-async fn watch_stack(account: &Account, stack: &Stack, name: &str) -> Result<Option<WatchStack>, CliError> {
-    let found = account.any_watch_stack(&stack.destination_region, name).await?;
-    let is_of = |watch: &WatchStack| (&watch.source_region, &watch.owner_id) == (&stack.region, &stack.owner_id);
-    Ok(found.filter(is_of))
 }
 
 /// Switches the rules that start runs and drills. The watch, the sweep of drill databases and the measurements go on.

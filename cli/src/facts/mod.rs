@@ -11,6 +11,7 @@ pub(crate) mod fleet;
 pub(crate) mod following;
 pub(crate) mod freshness;
 pub(crate) mod history;
+pub(crate) mod key_policy;
 pub(crate) mod last_executions;
 pub(crate) mod plan_file;
 pub(crate) mod restorability;

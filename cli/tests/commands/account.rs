@@ -653,7 +653,7 @@ pub(crate) fn stack_xml() -> String {
     format!(
         "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
          <Stacks><member><StackName>snapferry</StackName><StackStatus>CREATE_COMPLETE</StackStatus>\
-         <Parameters>{}{}{}{}{}</Parameters><Outputs>{}{}{}{}</Outputs></member></Stacks></DescribeStacksResult>\
+         <Parameters>{}{}{}{}{}</Parameters><Outputs>{}{}{}{}{}{}</Outputs></member></Stacks></DescribeStacksResult>\
          </DescribeStacksResponse>",
         member("DestinationRegion", "Parameter", DESTINATION),
         member("OwnerId", "Parameter", "snap"),
@@ -664,6 +664,8 @@ pub(crate) fn stack_xml() -> String {
         member("CopySnapshotStateMachineArn", "Output", &copy),
         member("ScheduleRuleName", "Output", "snapferry-ScheduleRule-1"),
         member("SnapshotReadyRuleName", "Output", "snapferry-SnapshotReadyRule-1"),
+        member("ListTargetsRoleArn", "Output", &role_arn("LIST_TARGETS")),
+        member("StartCopyRoleArn", "Output", &role_arn("START_COPY")),
     )
 }
 
@@ -676,13 +678,20 @@ pub(crate) fn destination_stack_xml(owner: &str, rule: Option<&str>) -> String {
     format!(
         "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
          <Stacks><member><StackName>snapferry</StackName><StackStatus>CREATE_COMPLETE</StackStatus>\
-         <Parameters>{}{}</Parameters><Outputs>{}{}{rule}</Outputs></member></Stacks></DescribeStacksResult>\
+         <Parameters>{}{}</Parameters><Outputs>{}{}{}{}{rule}</Outputs></member></Stacks></DescribeStacksResult>\
          </DescribeStacksResponse>",
         member("SourceRegion", "Parameter", SOURCE),
         member("OwnerId", "Parameter", owner),
         member("DrillFleetStateMachineArn", "Output", &machine_arn(DRILL_FLEET)),
         member("DrillCopyStateMachineArn", "Output", &machine_arn(DRILL_COPY)),
+        member("MeasureCopiesRoleArn", "Output", &role_arn("MEASURE_COPIES")),
+        member("StartRestoreRoleArn", "Output", &role_arn("START_RESTORE")),
     )
+}
+
+/// The role of a function.
+fn role_arn(function: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/ROLE_OF_{function}")
 }
 
 /// The same with a parameter more.

@@ -6,6 +6,7 @@ mod audit_page;
 mod copies;
 mod drill;
 mod fleet;
+mod key_policy;
 mod plan;
 mod restore;
 mod restore_plan;
