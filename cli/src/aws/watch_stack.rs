@@ -1,9 +1,13 @@
 //! The stack of the destination region, which drills restores.
 
 use aws_sdk_cloudformation::Client;
+use domain::watch_settings::DrillSettings;
 
 use crate::aws::stack::{Values, describe, outputs, parameters, value};
 use crate::error::CliError;
+
+/// `DrillAgeLimitDays`, as the template has it.
+const AGE_LIMIT_DAYS: u32 = 90;
 
 /// The destination stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,10 @@ pub(crate) struct WatchStack {
     pub(crate) drill_copy_arn: String,
     /// The rule that starts drills on the schedule; none while drills are off.
     pub(crate) rule: Option<String>,
+    /// Hours after which a drill database is deleted, whatever it is doing.
+    pub(crate) drill_hours: u32,
+    /// Days after which a database should have passed another drill.
+    pub(crate) drill_age_limit_days: u32,
 }
 
 impl WatchStack {
@@ -44,6 +52,7 @@ impl WatchStack {
                 )
             })
         };
+        let number = |parameter: &str| value(&parameters, parameter).and_then(|value| value.trim().parse().ok());
         Ok(Self {
             name: name.to_owned(),
             region: region.to_owned(),
@@ -52,6 +61,8 @@ impl WatchStack {
             drill_fleet_arn: take(&outputs, "DrillFleetStateMachineArn", "output")?,
             drill_copy_arn: take(&outputs, "DrillCopyStateMachineArn", "output")?,
             rule: value(&outputs, "DrillRuleName"),
+            drill_hours: number("DrillHours").unwrap_or(DrillSettings::MAX_HOURS),
+            drill_age_limit_days: number("DrillAgeLimitDays").unwrap_or(AGE_LIMIT_DAYS),
         })
     }
 }
