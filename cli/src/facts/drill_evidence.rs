@@ -21,7 +21,7 @@ use crate::aws::watch_stack::WatchStack;
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, OwnedCopies};
 use crate::facts::drill_record::DrillRecord;
-use crate::facts::drills::LastDrills;
+use crate::facts::drills::{LastDrill, LastDrills};
 use crate::facts::fleet::Fleet;
 use crate::format::{counted, database_name, drill_word};
 
@@ -209,7 +209,7 @@ impl DrillEvidence {
         let wanted = wanted.filter(|copy| copy.drill_every != Some(DrillEvery::Never));
         let not_proved = wanted.filter_map(|copy| {
             let last = last.by_database.get(&(copy.kind, copy.resource_id));
-            let last_passed_at = last.and_then(|last| last.passed_at());
+            let last_passed_at = last.and_then(LastDrill::passed_at);
             let is_young = last_passed_at.is_some_and(|time| now.duration_since(time) <= limit);
             (!is_young).then_some(NotProved {
                 database: copy.name,

@@ -326,19 +326,13 @@ fn last_drill(drill: Option<&LastDrill>) -> String {
         return "never drilled".to_owned();
     };
     let minutes = drill.minutes.map(|minutes| format!(", available after {minutes} min"));
-    let mut text = format!(
-        "{} {}{}",
-        drill_word(drill.outcome),
-        format_utc(drill.at),
-        minutes.unwrap_or_default()
-    );
-    if drill.outcome != DrillOutcome::Passed {
-        text.push_str(&match drill.last_passed_at {
-            Some(time) => format!("; the last one that passed was at {}", format_utc(time)),
-            None => "; none has passed".to_owned(),
-        });
-    }
-    text
+    let earlier = match (drill.outcome, drill.last_passed_at) {
+        (DrillOutcome::Passed, _) => String::new(),
+        (_, Some(time)) => format!("; the last one that passed was at {}", format_utc(time)),
+        (_, None) => "; none has passed".to_owned(),
+    };
+    let (word, time) = (drill_word(drill.outcome), format_utc(drill.at));
+    format!("{word} {time}{}{earlier}", minutes.unwrap_or_default())
 }
 
 /// The name of the execution, or without it that of the copy: on paper it is all that is left of the link.
