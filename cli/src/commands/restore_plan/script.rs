@@ -250,6 +250,7 @@ mod tests {
         Restored {
             title: format!("instance {name}"),
             remarks: vec!["a\nremark".to_owned()],
+            wave: 1,
             steps: steps(name, Some("db.r6g.large")),
         }
     }
@@ -318,7 +319,9 @@ mod tests {
 
     #[test]
     fn a_wave_begins_when_all_of_the_one_before_have_ended() {
-        let (output, _) = run(&script(ABOUT, &["a", "b", "c"].map(restored)), SET);
+        let mut databases = ["a", "b", "c"].map(restored);
+        databases[2].wave = 2;
+        let (output, _) = run(&script(ABOUT, &databases), SET);
         assert!(output.status.success());
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         let order = [
