@@ -38,7 +38,7 @@ impl WatchStack {
             CliError::new(
                 format!("There is no stack {name} in {region}."),
                 "Drills need the destination stack (infra/destination.yaml) in the region of the copies. Name it with \
-                 --watch-stack, and its region with --destination.",
+                 --watch-stack.",
             )
         };
         let found = describe(client, region, name, missing).await?;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 
+use domain::drill::DrillOutcome;
 use domain::hash::hex_prefix;
 use jiff::Timestamp;
 
@@ -255,6 +256,20 @@ fn show_drills(drills: &DrillEvidence, exceptions: &[Exception], since: &str, te
         terminal.println("");
         let table = drill_table(drills).render(terminal);
         terminal.print(&table);
+    }
+    let not_run = drills
+        .entries
+        .iter()
+        .filter(|drill| drill.outcome == DrillOutcome::NotRun);
+    for (at, drill) in not_run.enumerate() {
+        if at == 0 {
+            terminal.println("");
+            terminal.println_wrapped(Style::Strong, "Drill that did not run:");
+        }
+        let name = database_name(drill.kind, &drill.database);
+        let time = drill.started_at.map(format_utc).unwrap_or_default();
+        let reason = drill.reason.as_deref().unwrap_or("no reason was given");
+        terminal.println_wrapped(Style::Warning, &format!("{name}: {time} UTC: {reason}"));
     }
     let of_drills = exceptions.iter().filter(|exception| exception.kind.is_of_drills());
     let mut last: Option<ExceptionKind> = None;

@@ -151,7 +151,8 @@ enum ParameterGroup {
 impl Original {
     /// Reads the copy that the drill database names. Where that cannot be read the operator fills in what it would say.
     async fn read(rds: &Rds, database: &Restored) -> Self {
-        let copy = database.mark().copy_arn().and_then(|arn| arn.splitn(7, ':').last());
+        let mark = database.mark();
+        let copy = mark.copy_arn().and_then(|arn| arn.splitn(7, ':').last());
         let Some(copy) = copy else { return Self::default() };
         let Ok(Some((copy, _))) = rds.copy_to_restore(database.kind, copy).await else {
             return Self::default();
