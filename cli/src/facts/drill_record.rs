@@ -204,7 +204,7 @@ impl DrillRecord {
     }
 
     /// A drill of which no more is known than its run says: its execution could not be started.
-    pub(crate) fn of_run(kind: DatabaseKind, id: &str, reason: &str, left: bool, region: &str, arn: &str) -> Self {
+    pub(crate) fn from_run(kind: DatabaseKind, id: &str, reason: &str, left: bool, region: &str, arn: &str) -> Self {
         Self {
             kind,
             database: id.to_owned(),

@@ -180,7 +180,7 @@ impl DrillSummary {
         let unseen = self.not_run.iter().filter(|drill| !is_seen(drill));
         let records = unseen.map(|drill| {
             let arn = execution_arn(&stack.drill_copy_arn, &drill.execution);
-            DrillRecord::of_run(drill.kind, &drill.id, &drill.error, drill.left, &stack.region, &arn)
+            DrillRecord::from_run(drill.kind, &drill.id, &drill.error, drill.left, &stack.region, &arn)
         });
         records.collect()
     }
