@@ -149,10 +149,11 @@ def test_with_the_source_region_lost_the_watch_drills_and_every_command_of_that_
     cloud.simulator.add_fault({"operation": "*", "region": layout.SOURCE_REGION, "action": "dropReply"})
     owner = ["--owner", layout.OWNER_ID]
     watch = ["--watch-stack", layout.WATCH_STACK]
-    run = json.loads(say("drill", "orders", "cluster:billing", "--follow", "--json", *watch))
+    started = json.loads(say("drill", "orders", "cluster:billing", "--json", *watch))
+    jsonschema.validate(started, DRILL_RUN)
+    run = json.loads(say("drill", f"--follow={started['run']}", "--json", *watch))
     jsonschema.validate(run, DRILL_RUN)
     assert run["counts"] == {"passed": 2, "failed": 0, "notRun": 0, "unsupported": 0}, run
-    jsonschema.validate(json.loads(say("drill", "orders", "--json", *watch)), DRILL_RUN)
 
     status = json.loads(say("status", "--json", *owner))
     jsonschema.validate(status, STATUS)
