@@ -33,6 +33,8 @@ STATES = [
 
 DIVERGENT = {"States.DataLimitExceeded"}
 """Errors that MiniStack catches and AWS does not: see `states_all` of test_divergences."""
+ALL_THE_SAME = {("drill-copy", "RunCheck"), ("drill-fleet", "PlanDrills")}
+"""Where that makes no difference: the first names the error, the second fails under its name whether it is caught or not."""
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_a_task_under_every_error(request, cloud, scripted, machine, state):
     with ThreadPoolExecutor(8) as pool:
         for scenario, ended in pool.map(run, scenarios.items()):
             agrees = ended == expected(scenario)
-            diverges = scenario["error"] in DIVERGENT
+            diverges = scenario["error"] in DIVERGENT and (machine, state) not in ALL_THE_SAME
             assert agrees != diverges, (scenario["error"], scenario["times"], ended, expected(scenario))
 
 
