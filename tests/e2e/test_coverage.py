@@ -34,7 +34,7 @@ STATES = [
 DIVERGENT = {"States.DataLimitExceeded"}
 """Errors that MiniStack catches and AWS does not: see `states_all` of test_divergences."""
 ALL_THE_SAME = {("drill-copy", "RunCheck"), ("drill-fleet", "PlanDrills")}
-"""Where that makes no difference: the first names the error, the second fails under its name whether it is caught or not."""
+"""Where that makes no difference: the first names the error, the second fails under its name, caught or not."""
 
 
 @pytest.fixture
