@@ -277,15 +277,17 @@ AWS bills for the databases that drills restore, for ten minutes each at least.
 Exit codes: 0 started (or, if followed, no drill failed), 1 error, 2 some drills failed, 130 interrupted: the run goes
 on.")]
     Drill(Drill),
-    /// Show what was copied, verified and deleted, as a table or as a shareable HTML report
+    /// Show what was copied, verified, deleted and drilled, as a table or as a shareable HTML report
     #[command(after_help = "\
 Examples:
   snapferry audit
   snapferry audit --since 2026-11-01 --html audit.html
   snapferry audit --html audit.html --json > audit.json    # the page has the SHA-256 of this JSON
   snapferry audit --since 36h --csv > audit.csv
-  snapferry audit --destination eu-central-1    # the source region is lost: only what the tags of the copies show
+  snapferry audit --destination eu-central-1    # the source region is lost: what the tags of the copies show, and drills
+  snapferry audit --json | jq -r '.drills.entries[] | select(.outcome == \"failed\") | .link'
 
+Drills are those of the destination stack in the region of the copies; without one a note says that they are not shown.
 The page is a single file without scripts; it needs no network. A file that is not an audit page is not overwritten.
 
 Exit codes: 0 written, 1 error.")]
@@ -449,7 +451,11 @@ pub struct Audit {
     /// Write JSON. With --html of the same call the page shows the SHA-256 of it
     #[arg(long)]
     pub json: bool,
-    /// Write CSV: a line per execution
+    /// Name of the destination stack, whose drills are shown
+    #[arg(long, value_name = "NAME", default_value = Drill::STACK, value_parser = stack_name,
+        value_hint = ValueHint::Other)]
+    pub watch_stack: String,
+    /// Write CSV: a line per execution, those of copies first
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
     /// Maximum age of the data in a database's newest verified copy, for the page

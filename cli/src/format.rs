@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use domain::drill::{DrillCheck, DrillOutcome};
 use domain::kind::DatabaseKind;
 use domain::payload::Outcome;
 use jiff::civil::DateTime;
@@ -144,6 +145,26 @@ pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::UnderWay => "under way",
         Outcome::NotReady => "not ready",
     }
+}
+
+/// What came of a drill, in a word or two.
+pub(crate) fn drill_word(outcome: DrillOutcome) -> &'static str {
+    match outcome {
+        DrillOutcome::Passed => "passed",
+        DrillOutcome::Failed => "failed",
+        DrillOutcome::NotRun => "not run",
+        DrillOutcome::Unsupported => "unsupported",
+    }
+}
+
+/// What a drill database was checked by, in words.
+pub(crate) fn drill_checks(checks: &[DrillCheck]) -> String {
+    let words = checks.iter().map(|check| match check {
+        DrillCheck::Description => "description",
+        DrillCheck::Events => "events",
+        DrillCheck::Function => "function",
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// Reads a duration: `26h`, `2d`, `90m`, `1d 12h`. The error is a sentence that says what is expected.

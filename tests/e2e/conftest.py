@@ -70,6 +70,20 @@ def rules_stack(cloud: LocalCloud) -> str:
     return cloud.stack_with("rules", **scenarios.parameters(layout.SCENARIOS / "demo.json"))
 
 
+@pytest.fixture(scope="session")
+def drilled_cloud(session_cloud: LocalCloud) -> LocalCloud:
+    """The session's cloud with the stack of the destination region."""
+    session_cloud.deploy_watch(DrillClusters="full")
+    return session_cloud
+
+
+@pytest.fixture
+def drills(cloud: LocalCloud, drilled_cloud: LocalCloud) -> Runs:
+    """The state machines of the drills."""
+    assert cloud is drilled_cloud
+    return cloud.runs(layout.WATCH_STACK, layout.DESTINATION_REGION)
+
+
 @pytest.fixture
 def seed(cloud: LocalCloud) -> Callable[[Any], dict[str, str]]:
     """Replaces everything in the simulator by a scenario. Returns the identifiers of the copies in it by their `id`."""

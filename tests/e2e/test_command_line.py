@@ -7,21 +7,16 @@ import json
 import re
 import shlex
 import signal
-import socket
-import struct
 import subprocess
-import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jsonschema
 import pytest
 
 from e2e.fleet import cluster, fleet, instance, old_copy, oracle, oracle_group
+from e2e.lost_region import Filter, left_of
 from e2e.terminal import ESCAPES, Terminal
 from e2e.waiting import until
 from local_cloud import command_line, layout
@@ -509,6 +504,7 @@ HELD = record(
 EXCEPTION = record(
     {
         "kind": one_of(
+            *("drill-failed", "drill-unsupported", "drill-database-left", "not-drilled"),
             "not-encrypted",
             "aws-owned-key",
             "other-key",
@@ -533,6 +529,58 @@ RUN = record(
         "link": {"type": "string", "pattern": "^https://"},
     }
 )
+LINK = {"type": "string", "pattern": "^https://"}
+DRILLED = record(
+    {
+        "kind": KIND,
+        "database": TEXT,
+        "outcome": one_of("passed", "failed", "not-run", "unsupported"),
+        "checked": every(one_of("description", "events", "function")),
+        "execution": TEXT,
+        "link": LINK,
+    },
+    resourceId=TEXT,
+    minutes=NUMBER,
+    reason=TEXT,
+    copy=TEXT,
+    capturedAt=TIME,
+    storageOnly=TRUTH,
+    numbers={"type": "object", "additionalProperties": {"type": "number"}},
+    restoredAs=TEXT,
+    gone=TRUTH,
+    goneAt=TIME,
+    left=TRUTH,
+    startedAt=TIME,
+    endedAt=TIME,
+    run=TEXT,
+)
+DRILLS = record(
+    {
+        "stack": TEXT,
+        "scheduled": TRUTH,
+        "ageLimitDays": NUMBER,
+        "entries": every(DRILLED),
+        "running": NUMBER,
+        "databases": or_null(
+            every(
+                record(
+                    {"state": one_of("overdue", "kept", "in-use"), "kind": KIND, "id": TEXT}, until=TIME, execution=TEXT
+                )
+            )
+        ),
+        "notProved": every(record({"database": TEXT, "kind": KIND}, lastPassedAt=TIME)),
+        "complete": TRUTH,
+    }
+)
+DRILL_RUN = record(
+    {"version": one_of(1), "run": TEXT, "execution": TEXT, "link": LINK, "status": STAGE},
+    tookSeconds=NUMBER,
+    counts=record({"passed": NUMBER, "failed": NUMBER, "notRun": NUMBER, "unsupported": NUMBER}),
+    drills=every(DRILLED),
+    passedOver=every(record({"kind": KIND, "id": TEXT, "reason": TEXT})),
+    later=NUMBER,
+    warnings=every(TEXT),
+)
 AUDIT = record(
     {
         **WHERE,
@@ -547,6 +595,8 @@ AUDIT = record(
         "runs": every(RUN),
         "entries": every(ENTRY),
         "complete": TRUTH,
+        "executionsShown": TRUTH,
+        "drills": or_null(DRILLS),
         "notes": every(TEXT),
     },
     stack=TEXT,
@@ -640,7 +690,8 @@ RESTORE_PLAN = record(
                     "sizeGib": or_null(NUMBER),
                     "wave": NUMBER,
                     "restorable": RESTORABLE,
-                }
+                },
+                restoreOrder=NUMBER,
             )
         ),
         "withoutCopy": every(TEXT),
@@ -719,6 +770,7 @@ def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
     assert latest["billing"]["kind"] == "cluster"
     by_copies = read(AUDIT, "audit", *ON_THE_DAY)
     assert all("execution" not in entry for entry in by_copies["entries"])
+    assert (audit["executionsShown"], by_copies["executionsShown"]) == (True, False)
 
     read(RESTORE, "restore-command", "orders")
     read(RESTORE, "restore-command", "billing", *ON_THE_DAY)
@@ -782,66 +834,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(cloud, seed):
 # The day when the source region is lost
 
 
-class Filter(ThreadingHTTPServer):
-    """RDS of which one region is left: calls signed for another end as with a server that is gone."""
-
-    def __init__(self, simulator: str, region: str) -> None:
-        super().__init__(("127.0.0.1", 0), FilteredCall)
-        self.simulator = simulator
-        self.region = region
-        self.passed: list[str] = []
-        self.refused: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class FilteredCall(BaseHTTPRequestHandler):
-    """One call: handed on, or the connection is reset."""
-
-    server: Filter
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        # Credential=KEY/20261122/eu-central-1/rds/aws4_request
-        region = self.headers["authorization"].split("/")[2]
-        if region != self.server.region:
-            self.server.refused.append(region)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
-            return
-        self.server.passed.append(region)
-        hop = {"host", "connection", "content-length", "accept-encoding"}
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in hop}
-        request = urllib.request.Request(self.server.simulator, data=body, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                status, said = answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            status, said = error.code, error.read()
-        self.send_response(status)
-        self.send_header("content-type", "text/xml")
-        self.send_header("content-length", str(len(said)))
-        self.end_headers()
-        self.wfile.write(said)
-
-    def log_message(self, *_: Any) -> None:
-        """Says nothing."""
-
-
 @pytest.fixture
 def lost(cloud) -> Iterator[Filter]:
     """RDS with nothing left but the destination region."""
-    server = Filter(cloud.simulator.url, layout.DESTINATION_REGION)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with left_of(cloud.simulator.url, layout.DESTINATION_REGION) as server:
+        yield server
 
 
 def test_with_the_source_region_lost_the_destination_alone_answers(cloud, seed, snapferry, lost, tmp_path):

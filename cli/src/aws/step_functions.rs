@@ -218,6 +218,22 @@ impl StepFunctions {
         })
     }
 
+    /// The same, with the patience that many such calls take: Step Functions answers some hundred at once, and fifteen per
+    /// second after that. `pause` sleeps that many seconds.
+    pub(crate) async fn patient_detail(
+        &self,
+        arn: &str,
+        pause: impl AsyncFn(u64),
+    ) -> Result<ExecutionDetail, CliError> {
+        let mut pauses = [2, 4, 8, 16].into_iter();
+        loop {
+            match (self.detail(arn).await, pauses.next()) {
+                (Err(error), Some(seconds)) if error.is_throttled() => pause(seconds).await,
+                (detail, _) => return detail,
+            }
+        }
+    }
+
     /// Starts an execution and returns its ARN.
     pub(crate) async fn start(
         &self,
@@ -260,6 +276,14 @@ impl StepFunctions {
             Some((event.state_entered_event_details?.name, time))
         });
         Ok(entered.collect())
+    }
+
+    /// What an execution took into a state among its last ones, as far as `T` names it.
+    pub(crate) async fn last_input<T: DeserializeOwned>(&self, arn: &str, state: &str) -> Result<Option<T>, CliError> {
+        let events = self.history(arn, true, LAST_EVENTS, true).await?;
+        let mut entered = events.into_iter().filter_map(|event| event.state_entered_event_details);
+        let details = entered.find(|details| details.name == state);
+        Ok(details.and_then(|details| serde_json::from_str(&details.input?).ok()))
     }
 
     async fn history(

@@ -2,9 +2,13 @@
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types;
+use domain::watch_settings::DrillSettings;
 
 use crate::aws::stack::{Values, describe, outputs, parameters, value};
 use crate::error::CliError;
+
+/// `DrillAgeLimitDays`, as the template has it.
+const AGE_LIMIT_DAYS: u32 = 90;
 
 /// The destination stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,10 @@ pub(crate) struct WatchStack {
     pub(crate) measure_copies_role: Option<String>,
     /// The role that restores copies.
     pub(crate) start_restore_role: Option<String>,
+    /// Hours after which a drill database is deleted, whatever it is doing.
+    pub(crate) drill_hours: u32,
+    /// Days after which a database should have passed another drill.
+    pub(crate) drill_age_limit_days: u32,
 }
 
 impl WatchStack {
@@ -35,7 +43,7 @@ impl WatchStack {
             CliError::new(
                 format!("There is no stack {name} in {region}."),
                 "Drills need the destination stack (infra/destination.yaml) in the region of the copies. Name it with \
-                 --watch-stack, and its region with --destination.",
+                 --watch-stack.",
             )
         };
         Self::find_any(client, region, name).await?.ok_or_else(missing)
@@ -58,6 +66,7 @@ impl WatchStack {
                 )
             })
         };
+        let number = |parameter: &str| value(&parameters, parameter).and_then(|value| value.trim().parse().ok());
         Ok(Self {
             name: name.to_owned(),
             region: region.to_owned(),
@@ -68,6 +77,8 @@ impl WatchStack {
             rule: value(&outputs, "DrillRuleName"),
             measure_copies_role: value(&outputs, "MeasureCopiesRoleArn"),
             start_restore_role: value(&outputs, "StartRestoreRoleArn"),
+            drill_hours: number("DrillHours").unwrap_or(DrillSettings::MAX_HOURS),
+            drill_age_limit_days: number("DrillAgeLimitDays").unwrap_or(AGE_LIMIT_DAYS),
         })
     }
 }

@@ -1,20 +1,27 @@
-//! `snapferry audit`: what was copied, when, under which key, how it was verified and what was deleted, as a table, as
-//! JSON, as CSV or as a page.
+//! `snapferry audit`: what was copied, when, under which key, how it was verified and what was deleted, and what drills
+//! proved, as a table, as JSON, as CSV or as a page.
 
 use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 
+use domain::drill::DrillOutcome;
 use domain::hash::hex_prefix;
 use jiff::Timestamp;
 
 use crate::args::{Audit, Global};
 use crate::aws::account::Account;
 use crate::commands::copy_source;
+use crate::commands::drill::drill_style;
 use crate::error::{CliError, ExitStatus};
+use crate::facts::drill_evidence::DrillEvidence;
+use crate::facts::drill_record::DrillRecord;
 use crate::facts::evidence::{Comparison, ComparisonResult};
+use crate::facts::exceptions::{Exception, ExceptionKind};
 use crate::facts::history::{EntryOutcome, History, HistoryEntry};
-use crate::format::{copies, format_duration, format_size, format_utc, plural, unless_zero};
+use crate::format::{
+    copies, database_name, drill_checks, drill_word, format_duration, format_size, format_utc, plural, unless_zero,
+};
 use crate::output::audit_page::{MARK, audit_page};
 use crate::output::csv::csv;
 use crate::output::table::{Cell, Column, Table};
@@ -42,7 +49,8 @@ pub(crate) async fn run(
     }
     let source = copy_source::find(account, global, &options.copies).await?;
     let objective = source.objective(options.objective);
-    let history = History::collect(account, source, since, objective, options.html.is_some()).await?;
+    let watch = &options.watch_stack;
+    let history = History::collect(account, source, since, objective, watch, options.html.is_some()).await?;
     if let Some(file) = &options.html {
         // The hash is that of what `--json` writes of the same facts.
         let page = audit_page(&history, &sha256(&json_text(&history)))?;
@@ -90,7 +98,7 @@ fn write(file: &Path, page: &str) -> Result<(), CliError> {
     })
 }
 
-/// A line per execution.
+/// A line per execution, those of copies first. What a drill has no value for is empty, and so is what a copy has none for.
 fn table_for_spreadsheets(history: &History) -> String {
     let heading = [
         "database",
@@ -115,15 +123,51 @@ fn table_for_spreadsheets(history: &History) -> String {
         "run",
         "startedBy",
         "execution",
+        "activity",
+        "minutes",
+        "drillDatabase",
+        "goneAt",
     ];
     let triggers = history.triggers();
-    csv(
-        &heading,
-        history
-            .entries
-            .iter()
-            .map(|entry| cells(entry, triggers.trigger_of(entry))),
-    )
+    let entries = history.entries.iter();
+    let of_copies = entries.map(|entry| cells(entry, triggers.trigger_of(entry)));
+    let of_drills = history.drills.iter().flat_map(|drills| &drills.entries);
+    csv(&heading, of_copies.chain(of_drills.map(drill_cells)))
+}
+
+/// The cells of a drill: the same columns, as far as they fit.
+fn drill_cells(drill: &DrillRecord) -> Vec<Cow<'_, str>> {
+    let text = |text: &'_ Option<String>| Cow::Owned(text.clone().unwrap_or_default());
+    let time = |time: Option<Timestamp>| Cow::Owned(time.map(|time| time.to_string()).unwrap_or_default());
+    let none = || Cow::Borrowed("");
+    vec![
+        Cow::Borrowed(drill.database.as_str()),
+        Cow::Owned(drill.kind.to_string()),
+        text(&drill.resource_id),
+        Cow::Owned(drill.outcome.to_string()),
+        none(),
+        text(&drill.reason),
+        time(drill.started_at),
+        time(drill.ended_at),
+        none(),
+        none(),
+        time(drill.captured_at),
+        none(),
+        none(),
+        none(),
+        text(&drill.copy),
+        none(),
+        Cow::Owned(drill_checks(&drill.checked)),
+        none(),
+        none(),
+        text(&drill.run),
+        none(),
+        Cow::Borrowed(drill.execution.as_str()),
+        Cow::Borrowed("drill"),
+        Cow::Owned(drill.minutes.map(|minutes| minutes.to_string()).unwrap_or_default()),
+        text(&drill.restored_as),
+        time(drill.gone_at),
+    ]
 }
 
 fn cells<'a>(entry: &'a HistoryEntry, started_by: &'static str) -> Vec<Cow<'a, str>> {
@@ -155,6 +199,10 @@ fn cells<'a>(entry: &'a HistoryEntry, started_by: &'static str) -> Vec<Cow<'a, s
         text(&entry.run),
         Cow::Borrowed(started_by),
         text(&entry.execution),
+        Cow::Borrowed("copy"),
+        Cow::Borrowed(""),
+        Cow::Borrowed(""),
+        Cow::Borrowed(""),
     ]
 }
 
@@ -185,9 +233,92 @@ fn show(history: &History, terminal: &mut Terminal<'_>) {
     terminal.println("");
     let table = table(history).render(terminal);
     terminal.print(&table);
+    if let Some(drills) = &history.drills {
+        show_drills(drills, &history.exceptions, &since, terminal);
+    }
     for note in &history.notes {
         terminal.eprintln(&format!("note: {note}"));
     }
+}
+
+/// The drills of the period, and what is out of the ordinary about them.
+fn show_drills(drills: &DrillEvidence, exceptions: &[Exception], since: &str, terminal: &mut Terminal<'_>) {
+    terminal.println("");
+    let counted = drills.counted();
+    let text = if counted.is_empty() {
+        format!("No drill since {since} UTC.")
+    } else {
+        let number = plural(drills.entries.len() + drills.running, "drill", "drills");
+        format!("{number} since {since} UTC: {counted}.")
+    };
+    terminal.println_wrapped(Style::Strong, &text);
+    if !drills.entries.is_empty() {
+        terminal.println("");
+        let table = drill_table(drills).render(terminal);
+        terminal.print(&table);
+    }
+    let not_run = drills
+        .entries
+        .iter()
+        .filter(|drill| drill.outcome == DrillOutcome::NotRun);
+    for (at, drill) in not_run.enumerate() {
+        if at == 0 {
+            terminal.println("");
+            terminal.println_wrapped(Style::Strong, "Drill that did not run:");
+        }
+        let name = database_name(drill.kind, &drill.database);
+        let time = drill.started_at.map(format_utc).unwrap_or_default();
+        let reason = drill.reason.as_deref().unwrap_or("no reason was given");
+        terminal.println_wrapped(Style::Warning, &format!("{name}: {time} UTC: {reason}"));
+    }
+    let of_drills = exceptions.iter().filter(|exception| exception.kind.is_of_drills());
+    let mut last: Option<ExceptionKind> = None;
+    for Exception { kind, database, text } in of_drills {
+        if last != Some(*kind) {
+            terminal.println("");
+            terminal.println_wrapped(Style::Strong, &format!("{kind}:"));
+            last = Some(*kind);
+        }
+        let style = match kind {
+            ExceptionKind::DrillFailed => Style::Bad,
+            _ => Style::Warning,
+        };
+        let name = database.as_deref().unwrap_or_default();
+        terminal.println_wrapped(style, &format!("{name}: {text}"));
+    }
+}
+
+fn drill_table(drills: &DrillEvidence) -> Table {
+    let mut table = Table::new([
+        Column::new("STARTED (UTC)", 0),
+        Column::new("DATABASE", 0).cut_to(12),
+        Column::new("DRILL", 0),
+        Column::new("MINUTES", 1).flush_right(),
+        Column::new("CHECKED", 3),
+        Column::new("DATA OF (UTC)", 4),
+        Column::new("GONE (UTC)", 2),
+        Column::new("COPY", 5),
+    ]);
+    for drill in &drills.entries {
+        table.row([
+            Cell::from(drill.started_at.map(format_utc).unwrap_or_default()),
+            Cell::from(database_name(drill.kind, &drill.database)),
+            Cell::new(drill_style(drill.outcome), drill_word(drill.outcome)),
+            Cell::from(drill.minutes.map(|minutes| minutes.to_string()).unwrap_or_default()),
+            Cell::from(drill_checks(&drill.checked)),
+            Cell::from(drill.captured_at.map(format_utc).unwrap_or_default()),
+            Cell::new(
+                if drill.gone == Some(false) {
+                    Style::Warning
+                } else {
+                    Style::Plain
+                },
+                drill.gone_words(),
+            ),
+            Cell::from(drill.copy.clone().unwrap_or_default()),
+        ]);
+    }
+    table
 }
 
 fn table(history: &History) -> Table {

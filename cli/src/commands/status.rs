@@ -12,12 +12,15 @@ use crate::args::{Global, Status};
 use crate::aws::account::Account;
 use crate::aws::step_functions::ExecutionStatus;
 use crate::commands::copy_source;
+use crate::commands::drill::drill_style;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::CopySource;
 use crate::facts::drills::{LastDrill, LastDrills};
 use crate::facts::freshness::{Assessment, DatabaseFreshness, Freshness, FreshnessCounts, assess};
 use crate::facts::restorability;
-use crate::format::{self, database_name, format_age, format_duration, format_size, format_utc, key_id, some_of};
+use crate::format::{
+    self, database_name, drill_word, format_age, format_duration, format_size, format_utc, key_id, some_of,
+};
 use crate::output::table::{Cell, Column, Table};
 use crate::output::terminal::{Style, Terminal};
 
@@ -55,18 +58,17 @@ pub(crate) async fn run(
         mut notes,
         ..
     } = assess(account, &source, now, objective).await?;
-    let (mut judged, mut drills) = futures_util::future::join(
+    let (mut judged, drills) = futures_util::future::join(
         restorability::judge(account, &copies),
         LastDrills::read(account, &copies, &source.owner_id),
     )
     .await;
     notes.extend(restorability::denied(judged.values()));
-    notes.extend(drills.note);
     for database in &mut databases {
-        let Some(key) = database.key() else { continue };
-        database.restorable = judged.remove(&key);
-        database.drill = drills.by_database.remove(&key);
+        database.restorable = database.key().and_then(|key| judged.remove(&key));
+        database.add_drill(&drills);
     }
+    notes.extend(drills.note);
     let counts = FreshnessCounts::new(&databases);
     if options.json {
         terminal.print_json(&Report {
@@ -356,23 +358,6 @@ fn show_drills(databases: &[DatabaseFreshness], now: Timestamp, terminal: &mut T
             reason.trim_end_matches('.')
         );
         terminal.println_wrapped(drill_style(drill.outcome), &text);
-    }
-}
-
-fn drill_style(outcome: DrillOutcome) -> Style {
-    match outcome {
-        DrillOutcome::Passed => Style::Good,
-        DrillOutcome::Failed => Style::Bad,
-        DrillOutcome::NotRun | DrillOutcome::Unsupported => Style::Warning,
-    }
-}
-
-fn drill_word(outcome: DrillOutcome) -> &'static str {
-    match outcome {
-        DrillOutcome::Passed => "passed",
-        DrillOutcome::Failed => "failed",
-        DrillOutcome::NotRun => "not run",
-        DrillOutcome::Unsupported => "unsupported",
     }
 }
 

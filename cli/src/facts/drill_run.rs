@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use domain::drill::DrillOutcome;
 use domain::kind::{DatabaseKind, DatabaseName};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::account::Account;
-use crate::aws::step_functions::{
-    Execution, ExecutionDetail, ExecutionStatus, StepFunctions, execution_arn, execution_console_url,
-};
+use crate::aws::step_functions::{Execution, ExecutionDetail, ExecutionStatus, StepFunctions, execution_arn};
 use crate::aws::watch_stack::WatchStack;
 use crate::error::CliError;
 use crate::facts::copies::CopySource;
+use crate::facts::drill_record::{DrillRecord, run_arn};
 use crate::facts::fleet::near_names;
 use crate::facts::following::{Interrupt, follow};
 use crate::facts::run_summary::stamped_name;
@@ -73,82 +71,6 @@ pub(crate) async fn check_names(account: &Account, stack: &WatchStack, only: &[S
     ))
 }
 
-/// What came of the drill of one database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DrillRecord {
-    pub(crate) kind: DatabaseKind,
-    pub(crate) database: String,
-    pub(crate) outcome: DrillOutcome,
-    /// Until the database could be used, if it could.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) minutes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    /// Whether something of it is left to the sweep.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) left: bool,
-    pub(crate) link: String,
-}
-
-/// What an execution of drill-copy is asked for: the database, and the run that started it.
-#[derive(Debug, Deserialize)]
-struct Asked {
-    kind: DatabaseKind,
-    id: String,
-    #[serde(rename = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID", default)]
-    run: String,
-}
-
-/// What one returns that did not fail.
-#[derive(Debug, Deserialize)]
-struct Returned {
-    outcome: DrillOutcome,
-    #[serde(default)]
-    minutes: Option<u64>,
-    #[serde(default)]
-    reason: String,
-    #[serde(default)]
-    left: bool,
-}
-
-/// The error of a drill whose copy did not pass. Any other is the drill's own trouble.
-const DRILL_FAILED: &str = "DrillFailed";
-
-/// What came of a drill that has ended; nothing if the run did not start it.
-fn record(region: &str, detail: &ExecutionDetail, run_arn: &str) -> Option<DrillRecord> {
-    let asked: Asked = detail.input()?;
-    if asked.run != run_arn {
-        return None;
-    }
-    let returned: Returned = detail.output().unwrap_or_else(|| {
-        let is_failed = detail.error.as_deref() == Some(DRILL_FAILED);
-        let how = || match &detail.error {
-            Some(error) => format!("its execution ended with {error}"),
-            None => format!("its execution was {}", detail.execution.status),
-        };
-        Returned {
-            outcome: if is_failed {
-                DrillOutcome::Failed
-            } else {
-                DrillOutcome::NotRun
-            },
-            minutes: None,
-            reason: detail.explanation().unwrap_or_else(how),
-            left: false,
-        }
-    });
-    Some(DrillRecord {
-        kind: asked.kind,
-        database: asked.id,
-        outcome: returned.outcome,
-        minutes: returned.minutes,
-        reason: Some(returned.reason).filter(|reason| !reason.is_empty()),
-        left: returned.left,
-        link: execution_console_url(region, &detail.execution.arn),
-    })
-}
-
 /// Number of drills per outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -187,6 +109,8 @@ pub(crate) struct DrillSummary {
     pub(crate) counts: DrillCounts,
     not_run: Vec<ListedDrill>,
     pub(crate) passed_over: Vec<PassedOver>,
+    /// Number of databases whose turn it was and for which this run had no room.
+    pub(crate) later: u64,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -254,14 +178,9 @@ impl DrillSummary {
             records.any(|record| (record.kind, &record.database) == (drill.kind, &drill.id))
         };
         let unseen = self.not_run.iter().filter(|drill| !is_seen(drill));
-        let records = unseen.map(|drill| DrillRecord {
-            kind: drill.kind,
-            database: drill.id.clone(),
-            outcome: DrillOutcome::NotRun,
-            minutes: None,
-            reason: Some(drill.error.clone()).filter(|error| !error.is_empty()),
-            left: drill.left,
-            link: execution_console_url(&stack.region, &execution_arn(&stack.drill_copy_arn, &drill.execution)),
+        let records = unseen.map(|drill| {
+            let arn = execution_arn(&stack.drill_copy_arn, &drill.execution);
+            DrillRecord::from_run(drill.kind, &drill.id, &drill.error, drill.left, &stack.region, &arn)
         });
         records.collect()
     }
@@ -301,7 +220,8 @@ impl<'a> DrillFollower<'a> {
             let detail = self.step_functions.detail(&self.arn).await?;
             for child in self.ended(&detail.execution).await? {
                 let ended = self.step_functions.detail(&child.arn).await?;
-                if let Some(record) = record(&self.stack.region, &ended, &self.arn) {
+                let is_of_run = run_arn(&ended).as_ref() == Some(&self.arn);
+                if is_of_run && let Some(record) = DrillRecord::read(&self.step_functions, &ended).await {
                     show(record);
                 }
                 self.asked.insert(child.arn);

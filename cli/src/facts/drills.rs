@@ -49,6 +49,16 @@ impl From<DrillProof> for LastDrill {
     }
 }
 
+impl LastDrill {
+    /// When a drill last passed: this one, or an earlier one.
+    pub(crate) fn passed_at(&self) -> Option<Timestamp> {
+        match self.outcome {
+            DrillOutcome::Passed => Some(self.at),
+            _ => self.last_passed_at,
+        }
+    }
+}
+
 /// The last drills of databases, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LastDrills {

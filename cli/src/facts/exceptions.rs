@@ -1,19 +1,31 @@
 //! What an auditor asks about: copies that are not as the others are, databases that are left out, warnings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use domain::drill::DrillOutcome;
 use domain::restore_settings::RestoreHints;
 use domain::snapshot::Encryption;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::facts::copies::{DatabaseCopies, OwnedCopies};
+use crate::facts::drill_evidence::{DrillDatabaseState, DrillEvidence};
 use crate::facts::fleet::Fleet;
-use crate::format::{copies as copies_word, database_name};
+use crate::facts::freshness::DatabaseFreshness;
+use crate::format::{copies as copies_word, database_name, format_utc};
 
 /// What is out of the ordinary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ExceptionKind {
+    #[strum(serialize = "Failed drill")]
+    DrillFailed,
+    #[strum(serialize = "Copy that cannot be drilled")]
+    DrillUnsupported,
+    #[strum(serialize = "Database of a drill left behind")]
+    DrillDatabaseLeft,
+    #[strum(serialize = "No drill has passed lately")]
+    NotDrilled,
     #[strum(serialize = "Not encrypted")]
     NotEncrypted,
     #[strum(serialize = "Encrypted with a key that AWS owns")]
@@ -30,6 +42,13 @@ pub(crate) enum ExceptionKind {
     NoSnapshots,
     #[strum(serialize = "Warning")]
     Warning,
+}
+
+impl ExceptionKind {
+    /// Whether it is about drills.
+    pub(crate) fn is_of_drills(self) -> bool {
+        self <= Self::NotDrilled
+    }
 }
 
 /// One of them.
@@ -90,6 +109,95 @@ pub(crate) fn exceptions(
     all.sort();
     all.dedup();
     all
+}
+
+/// Those of drills: failed ones and unsupported copies, of the period or the last ones before it; databases of drills that
+/// are there and should not be; databases without a young proof, where drills are on.
+pub(crate) fn drill_exceptions(drills: &DrillEvidence, databases: &[DatabaseFreshness]) -> Vec<Exception> {
+    let mut all = bad_drills(drills, databases);
+    let left = drills.left_behind().map(|database| {
+        let text = match (database.state, database.until) {
+            (DrillDatabaseState::Overdue, Some(until)) => format!(
+                "the sweep should have deleted it: its time was over at {} UTC",
+                format_utc(until)
+            ),
+            (DrillDatabaseState::Overdue, None) => "the sweep should have deleted it: it is past its time".to_owned(),
+            (DrillDatabaseState::Kept | DrillDatabaseState::InUse, _) => {
+                "it is named like a drill database and has no mark: a person keeps it, and nothing deletes it"
+                    .to_owned()
+            }
+        };
+        Exception {
+            kind: ExceptionKind::DrillDatabaseLeft,
+            database: Some(database.name()),
+            text,
+        }
+    });
+    all.extend(left);
+    let not_proved = drills.not_proved.iter().filter(|_| drills.scheduled).map(|database| {
+        let text = match database.last_passed_at {
+            Some(time) => format!(
+                "the last drill that passed began at {} UTC, more than {} days ago",
+                format_utc(time),
+                drills.age_limit_days
+            ),
+            None => "none ever has".to_owned(),
+        };
+        Exception {
+            kind: ExceptionKind::NotDrilled,
+            database: Some(database_name(database.kind, &database.database)),
+            text,
+        }
+    });
+    all.extend(not_proved);
+    all.sort();
+    all
+}
+
+/// Drills that failed, and copies that cannot be drilled: one per database and outcome.
+fn bad_drills(drills: &DrillEvidence, databases: &[DatabaseFreshness]) -> Vec<Exception> {
+    let kind_of = |outcome| match outcome {
+        DrillOutcome::Failed => Some(ExceptionKind::DrillFailed),
+        DrillOutcome::Unsupported => Some(ExceptionKind::DrillUnsupported),
+        DrillOutcome::Passed | DrillOutcome::NotRun => None,
+    };
+    let text = |time: Option<Timestamp>, reason: Option<&str>, has_passed_since: bool| {
+        let time = time
+            .map(|time| format!("{} UTC: ", format_utc(time)))
+            .unwrap_or_default();
+        let reason = reason.unwrap_or("no reason was given").trim_end_matches('.');
+        let since = if has_passed_since {
+            "; a drill has passed since"
+        } else {
+            ""
+        };
+        format!("{time}{reason}{since}")
+    };
+    let mut found: BTreeMap<(ExceptionKind, String), String> = BTreeMap::new();
+    let mut passed: BTreeSet<String> = BTreeSet::new();
+    // The latest first.
+    for drill in &drills.entries {
+        let name = database_name(drill.kind, &drill.database);
+        if drill.outcome == DrillOutcome::Passed {
+            passed.insert(name);
+        } else if let Some(kind) = kind_of(drill.outcome) {
+            let text = text(drill.started_at, drill.reason.as_deref(), passed.contains(&name));
+            found.entry((kind, name)).or_insert(text);
+        }
+    }
+    for database in databases {
+        let Some(last) = &database.drill else { continue };
+        let Some(kind) = kind_of(last.outcome) else { continue };
+        let name = database_name(database.kind, &database.database);
+        let text = text(Some(last.at), last.reason.as_deref(), false);
+        found.entry((kind, name)).or_insert(text);
+    }
+    let found = found.into_iter().map(|((kind, name), text)| Exception {
+        kind,
+        database: Some(name),
+        text,
+    });
+    found.collect()
 }
 
 /// Those of the copies of one database.

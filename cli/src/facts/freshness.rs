@@ -19,7 +19,7 @@ use crate::aws::step_functions::{ExecutionStatus, StepFunctions};
 use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies};
 use crate::facts::copy_result::CopyResult;
-use crate::facts::drills::LastDrill;
+use crate::facts::drills::{LastDrill, LastDrills};
 use crate::facts::fleet::{DatabaseKey, Fleet, LivingDatabase};
 use crate::facts::last_executions::{LastExecutions, by_name};
 use crate::facts::source_snapshots::SourceSnapshots;
@@ -235,6 +235,11 @@ impl DatabaseFreshness {
     /// What it is known by, if more of it is known than its name.
     pub(crate) fn key(&self) -> Option<DatabaseKey> {
         Some((self.kind, self.resource_id.clone()?))
+    }
+
+    /// The same with its last drill.
+    pub(crate) fn add_drill(&mut self, drills: &LastDrills) {
+        self.drill = self.key().and_then(|key| drills.by_database.get(&key).cloned());
     }
 
     /// Whether a copy or the last execution failed.

@@ -20,8 +20,10 @@ use crate::error::CliError;
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopies, OwnedCopy};
 use crate::facts::copy_list::{CopyLine, add_retention, retention};
 use crate::facts::copy_result::CopyResult;
+use crate::facts::drill_evidence::DrillEvidence;
+use crate::facts::drills::LastDrills;
 use crate::facts::evidence::{Comparison, comparisons};
-use crate::facts::exceptions::{Exception, exceptions, usual_key};
+use crate::facts::exceptions::{Exception, drill_exceptions, exceptions, usual_key};
 use crate::facts::fleet::Fleet;
 use crate::facts::freshness::{Assessment, DatabaseFreshness, assess};
 use crate::facts::last_executions::resource_id;
@@ -30,6 +32,10 @@ use crate::format::{counted, database_name, format_utc, outcome_word};
 
 /// Most executions that are read.
 const MAX_EXECUTIONS: usize = 20_000;
+
+/// What is said where only the region of the copies was asked.
+const NO_EXECUTIONS: &str = "Executions of copies are not shown, because the source region, which has them, was not asked: what \
+                             is shown of copies is what their tags say.";
 
 /// Bars of the timeline.
 pub(crate) const MAX_BARS: usize = 60;
@@ -185,6 +191,10 @@ pub(crate) struct History {
     pub(crate) entries: Vec<HistoryEntry>,
     /// Whether that is everything that happened since then.
     complete: bool,
+    /// Whether `entries` are executions; without the source region they are what the tags of copies say.
+    executions_shown: bool,
+    /// The drills of the destination stack, if there is one that can be read.
+    pub(crate) drills: Option<DrillEvidence>,
     /// The last stretch of work, in order of time, as places in `entries`.
     #[serde(skip)]
     timeline: Vec<usize>,
@@ -198,6 +208,7 @@ impl History {
         source: CopySource,
         since: Timestamp,
         objective: SignedDuration,
+        watch_stack: &str,
         with_phases: bool,
     ) -> Result<Self, CliError> {
         let now = account.now();
@@ -206,6 +217,9 @@ impl History {
             Some(stack) => from_executions(account, stack, since).await?,
             None => (from_copies(&assessment.copies, since), true),
         };
+        if source.stack.is_none() {
+            assessment.notes.push(NO_EXECUTIONS.to_owned());
+        }
         if !complete {
             let oldest = entries.iter().map(|entry| entry.started_at).min().unwrap_or(now);
             assessment.notes.push(format!(
@@ -236,17 +250,29 @@ impl History {
         let copies = inventory(&assessment, source.stack.as_ref(), &entries, now);
         let Assessment {
             copies: owned,
-            databases,
+            mut databases,
             warnings,
-            notes,
+            mut notes,
             fleet,
         } = assessment;
+        let mut drills = DrillEvidence::collect(account, &source, watch_stack, since, &mut notes).await;
+        if let Some(drills) = &mut drills {
+            let last = LastDrills::read(account, &owned, &source.owner_id).await;
+            for database in &mut databases {
+                database.add_drill(&last);
+            }
+            drills.find_not_proved(&owned, fleet.as_ref(), &last, now, objective);
+            notes.extend(last.note);
+        }
         let of_run = match &source.stack {
             Some(stack) => run_origins::last_warnings(&account.step_functions(&stack.region), &runs).await,
             None => Vec::new(),
         };
         let said = warnings.iter().chain(&of_run).map(|warning| (None, warning.clone()));
-        let exceptions = exceptions(&owned, fleet.as_ref(), said.chain(last_warnings(&entries)));
+        let of_drills = drills.as_ref().map(|drills| drill_exceptions(drills, &databases));
+        let mut exceptions = exceptions(&owned, fleet.as_ref(), said.chain(last_warnings(&entries)));
+        // They stand in the order of their kinds, of which those of drills are the first.
+        exceptions.splice(0..0, of_drills.into_iter().flatten());
         Ok(Self {
             version: 2,
             now,
@@ -263,6 +289,8 @@ impl History {
             copies,
             exceptions,
             runs,
+            drills,
+            executions_shown: source.stack.is_some(),
             stack: source.stack.map(|stack| stack.name),
             region: source.region,
             owner: source.owner_id,
@@ -496,7 +524,10 @@ async fn from_executions(
         is_complete,
     } = all.await?;
     all.retain(|execution| ExecutionName::parse(&execution.name).is_some());
-    let details = stream::iter(&all).map(async |execution| patiently(account, step_functions, &execution.arn).await);
+    let details = stream::iter(&all).map(async |execution| {
+        let pause = async |seconds| account.sleep(Duration::from_secs(seconds)).await;
+        step_functions.patient_detail(&execution.arn, pause).await
+    });
     let entries = details.buffer_unordered(4).try_filter_map(async |detail| {
         let dry_run = detail.input::<Input>().unwrap_or_default().dry_run;
         let entry = HistoryEntry::from_execution(step_functions.region(), &detail);
@@ -514,17 +545,6 @@ fn rename(entries: &mut [HistoryEntry], fleet: &Fleet) {
         };
         if entry.database != living.database.id {
             entry.former_name = Some(std::mem::replace(&mut entry.database, living.database.id.clone()));
-        }
-    }
-}
-
-/// Step Functions answers some hundred such calls at once, and fifteen per second after that.
-async fn patiently(account: &Account, step_functions: &StepFunctions, arn: &str) -> Result<ExecutionDetail, CliError> {
-    let mut pauses = [2, 4, 8, 16].into_iter();
-    loop {
-        match (step_functions.detail(arn).await, pauses.next()) {
-            (Err(error), Some(seconds)) if error.is_throttled() => account.sleep(Duration::from_secs(seconds)).await,
-            (detail, _) => return detail,
         }
     }
 }

@@ -10,14 +10,17 @@ mod timeline;
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
+use domain::drill::DrillOutcome;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::CliError;
+use crate::facts::drill_evidence::DrillEvidence;
+use crate::facts::drill_record::DrillRecord;
 use crate::facts::exceptions::Exception;
 use crate::facts::freshness::{DatabaseFreshness, Freshness, FreshnessCounts};
 use crate::facts::history::{EntryOutcome, History, HistoryEntry};
 use crate::facts::run_origins::{Run, Trigger};
-use crate::format::{copies, databases, format_duration, format_utc};
+use crate::format::{copies, database_name, databases, drill_checks, drill_word, format_duration, format_utc};
 use crate::output::audit_page::rows::{DatabaseRow, MAX_LINKED, Rows, link_text, percent, uneventful_word};
 use crate::output::audit_page::timeline::{Timeline, timeline};
 
@@ -30,6 +33,9 @@ const MAX_OBJECTIVES: i64 = 3;
 /// Most runs that are listed, and most of those that events started: there is one for each snapshot.
 const MAX_RUNS: usize = 100;
 const MAX_EVENT_RUNS: usize = 20;
+
+/// Most drills that are listed.
+const MAX_DRILLS: usize = 200;
 
 /// Most executions and copies of a page that prints unfolded.
 const MAX_PRINTED: usize = 300;
@@ -53,6 +59,8 @@ struct AuditPage<'a> {
     rows: Vec<DatabaseRow<'a>>,
     retired: Vec<DatabaseRow<'a>>,
     exceptions: Vec<(String, Vec<&'a Exception>)>,
+    drills: Vec<DrillRow<'a>>,
+    hidden_drills: usize,
     timeline: Option<Timeline<'a>>,
     runs: Vec<RunRow<'a>>,
     hidden_runs: usize,
@@ -88,6 +96,21 @@ struct RunRow<'a> {
     databases: String,
 }
 
+/// A drill.
+struct DrillRow<'a> {
+    drill: &'a DrillRecord,
+    name: String,
+    started: String,
+    word: &'static str,
+    class: &'static str,
+    minutes: String,
+    checked: String,
+    copy: String,
+    gone: String,
+    /// Why it did not pass.
+    reason: Option<&'a str>,
+}
+
 /// The page as HTML. `sha256` is that of the same facts as JSON.
 pub(crate) fn audit_page(history: &History, sha256: &str) -> Result<String, CliError> {
     let limit = history.objective().as_secs();
@@ -103,6 +126,7 @@ pub(crate) fn audit_page(history: &History, sha256: &str) -> Result<String, CliE
     } = FreshnessCounts::new(&history.databases);
     let (rows, retired) = Rows::new(history, limit, scale).build();
     let (runs, hidden_runs) = runs(history);
+    let (drills, hidden_drills) = drills(history);
     let page = AuditPage {
         history,
         sha256,
@@ -120,6 +144,8 @@ pub(crate) fn audit_page(history: &History, sha256: &str) -> Result<String, CliE
         rows,
         retired,
         exceptions: exceptions(history),
+        drills,
+        hidden_drills,
         timeline: timeline(history),
         runs,
         hidden_runs,
@@ -171,6 +197,7 @@ fn facts(history: &History) -> Vec<(&'static str, String)> {
         ("Selection", policy("Selection")),
         ("KMS key of the copies", key.or_else(|| history.usual_key.clone())),
         ("Copies held", Some(held)),
+        ("Drills", history.drills.as_ref().map(drills_in_words)),
         ("Written by", Some(format!("snapferry {}", history.generator))),
     ];
     let all = all.into_iter();
@@ -263,6 +290,51 @@ fn exceptions(history: &History) -> Vec<(String, Vec<&Exception>)> {
     groups
 }
 
+/// The drills of the period in a sentence.
+fn drills_in_words(drills: &DrillEvidence) -> String {
+    let counted = match drills.counted() {
+        counted if counted.is_empty() => "none in the period".to_owned(),
+        counted => counted,
+    };
+    let schedule = if drills.scheduled { "" } else { ", no schedule" };
+    format!("{counted} (stack {}{schedule})", drills.stack)
+}
+
+/// The drills, the latest first, and how many more there are.
+fn drills(history: &History) -> (Vec<DrillRow<'_>>, usize) {
+    let all = history.drills.iter().flat_map(|drills| &drills.entries);
+    let rows: Vec<DrillRow<'_>> = all.clone().take(MAX_DRILLS).map(drill_row).collect();
+    let hidden = all.count() - rows.len();
+    (rows, hidden)
+}
+
+fn drill_row(drill: &DrillRecord) -> DrillRow<'_> {
+    let data = drill.captured_at.map(|time| format!("data of {}", format_utc(time)));
+    let copy: Vec<String> = drill.copy.clone().into_iter().chain(data).collect();
+    let storage_only = drill.storage_only.then(|| "storage only".to_owned());
+    let checked = Some(drill_checks(&drill.checked)).filter(|checked| !checked.is_empty());
+    let checked: Vec<String> = checked.into_iter().chain(storage_only).collect();
+    DrillRow {
+        drill,
+        name: database_name(drill.kind, &drill.database),
+        started: drill.started_at.map(format_utc).unwrap_or_default(),
+        word: drill_word(drill.outcome),
+        class: match drill.outcome {
+            DrillOutcome::Passed => "good",
+            DrillOutcome::Failed => "bad",
+            DrillOutcome::NotRun | DrillOutcome::Unsupported => "soon",
+        },
+        minutes: drill.minutes.map(|minutes| minutes.to_string()).unwrap_or_default(),
+        checked: checked.join("; "),
+        copy: copy.join(", "),
+        gone: drill.gone_words(),
+        reason: drill
+            .reason
+            .as_deref()
+            .filter(|_| drill.outcome != DrillOutcome::Passed),
+    }
+}
+
 /// The runs, the latest first, and how many more there are.
 fn runs(history: &History) -> (Vec<RunRow<'_>>, usize) {
     let mut of_events = 0;
@@ -295,7 +367,11 @@ fn run_row(run: &Run) -> RunRow<'_> {
 /// What the links of executions and runs begin with, so that paper has them too.
 fn prefixes(history: &History) -> BTreeSet<&str> {
     let of_entries = history.entries.iter().map(|entry| entry.link.as_str());
-    let all = of_entries.chain(history.runs.iter().map(|run| run.link.as_str()));
+    let of_drills = history.drills.iter().flat_map(|drills| &drills.entries);
+    let of_drills = of_drills.map(|drill| drill.link.as_str());
+    let all = of_entries
+        .chain(history.runs.iter().map(|run| run.link.as_str()))
+        .chain(of_drills);
     let name_begins = |link: &str| link.rfind(['=', ':']).map_or(link.len(), |at| at + 1);
     all.map(|link| &link[..name_begins(link)]).collect()
 }

@@ -114,6 +114,8 @@ pub(crate) struct Execution {
     pub(crate) cause: Option<String>,
     /// The states that it entered, each with its seconds after the beginning.
     pub(crate) entered: Vec<(&'static str, i64)>,
+    /// What it took into the state that it failed in.
+    pub(crate) failed_with: Option<Value>,
     /// Databases, by kind, that a run lists.
     pub(crate) lengths: Option<[u32; 2]>,
     /// The variable `plan` of a run that has listed them.
@@ -134,6 +136,7 @@ impl Execution {
             error: None,
             cause: None,
             entered: Vec::new(),
+            failed_with: None,
             lengths: None,
             plan: json!({"nextInstances": null, "nextClusters": null}),
         }
@@ -195,6 +198,14 @@ impl Execution {
         }
     }
 
+    /// Fails with a record that only the last state of its history has.
+    pub(crate) fn fails_with(self, error: &'static str, cause: &str, record: Value) -> Self {
+        Self {
+            failed_with: Some(record),
+            ..self.fails(error, cause)
+        }
+    }
+
     pub(crate) fn enters(self, states: impl IntoIterator<Item = (&'static str, i64)>) -> Self {
         Self {
             entered: states.into_iter().collect(),
@@ -229,7 +240,11 @@ impl Execution {
             json!({"id": 100 + after, "timestamp": self.started.as_second() + after, "type": "TaskStateEntered",
                 "stateEnteredEventDetails": {"name": name}})
         });
-        listed.chain(events).chain(states).collect()
+        let failed = self.failed_with.iter().filter(|_| with_data).map(|input| {
+            json!({"id": 900, "timestamp": self.started.as_second(), "type": "FailStateEntered",
+                "stateEnteredEventDetails": {"name": self.error, "input": input.to_string()}})
+        });
+        listed.chain(events).chain(states).chain(failed).collect()
     }
 
     fn describe(&self, now: Timestamp) -> Value {
@@ -811,6 +826,7 @@ fn copy_with(
         retention: RetentionRules::default(),
         unread: false,
         drill_every: None,
+        restore_order: None,
         restore,
     };
     let owner = Owner::new(SOURCE, "snap");

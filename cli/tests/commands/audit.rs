@@ -127,9 +127,10 @@ async fn with_the_source_region_lost_the_copies_tell_their_own_history() {
     let said = account.say(&format!("audit {place}")).await;
     assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
     insta::assert_snapshot!(said.out);
+    // The stack of the destination region is looked for as well.
     assert_eq!(
-        account.calls().keys().collect::<Vec<_>>(),
-        [&format!("rds.{DESTINATION}")]
+        account.calls().into_keys().collect::<Vec<_>>(),
+        [format!("cloudformation.{DESTINATION}"), format!("rds.{DESTINATION}")]
     );
     let page = page(&account, &place).await;
     let orders = copy_id(Instance, "orders", 5.0);

@@ -1,9 +1,11 @@
 //! `snapferry drill`.
 
 use crate::account::{
-    Account, DESTINATION, Execution, SOURCE, copy, database, destination_stack_xml, stack_xml, unverified,
+    Account, DESTINATION, Execution, SOURCE, copy, copy_for_restore, copy_id, database, destination_stack_xml,
+    stack_xml, unverified,
 };
 use domain::kind::DatabaseKind::{Cluster, Instance};
+use domain::restore_settings::RestoreHints;
 use domain::tags;
 use rds_simulator_sdk::scenario::Database;
 use rds_simulator_sdk::simulator::Kind;
@@ -300,14 +302,60 @@ async fn a_drill_database_is_kept_and_what_to_change_is_printed() {
     let words = said.out.replace(" \\\n ", "");
     for part in [
         "aws rds remove-tags-from-resource --region eu-west-1 --resource-name arn:aws:rds:eu-west-1:123456789012:db:",
-        "--db-instance-class INSTANCE_CLASS --vpc-security-group-ids SECURITY_GROUP_IDS",
-        "--db-parameter-group-name PARAMETER_GROUP --backup-retention-period 7 --deletion-protection --apply-immediately",
+        // The copy is gone: what it would say is left to the operator.
+        "--db-instance-class INSTANCE_CLASS --db-parameter-group-name PARAMETER_GROUP --vpc-security-group-ids \
+         SECURITY_GROUP_IDS --backup-retention-period 7 --deletion-protection --apply-immediately",
         "--db-instance-identifier snap-drill-1a2b3c4d-orders --new-db-instance-identifier NEW_NAME",
     ] {
         assert!(words.contains(part), "{part}\n{words}");
     }
     let again = account.say(&format!("drill --keep {id} {PLACE}")).await.failure();
     assert!(again.contains("is not a drill database"), "{again}");
+}
+
+/// What the copy records of the original takes the place of what the operator would have to fill in.
+#[tokio::test]
+async fn what_the_copy_records_of_the_original_stands_in_the_commands() {
+    let mark = format!("{SOURCE}/snap");
+    let id = "snap-drill-2b2b2b2b-orders";
+    for (is_taken, name) in [(false, "orders"), (true, "NEW_NAME")] {
+        let hints = RestoreHints {
+            class: Some("db.r6g.large".to_owned()),
+            parameter_group: Some("tuned".to_owned()),
+            multi_az: Some(true),
+            ..RestoreHints::default()
+        };
+        let copy = copy_for_restore(Instance, "orders", 5.0, hints).tag(tags::VERIFIED, "2026-11-22T11:00:00Z");
+        let arn = format!(
+            "arn:aws:rds:{DESTINATION}:123456789012:snapshot:{}",
+            copy_id(Instance, "orders", 5.0)
+        );
+        let account = Account::new(
+            |source| source,
+            |region| {
+                let region = region
+                    .snapshot(copy)
+                    .instance(drill_database(id, &mark).tag(tags::RESTORED_FROM, &arn));
+                if is_taken {
+                    region.instance(Database::new("orders"))
+                } else {
+                    region
+                }
+            },
+        );
+        account.lose(SOURCE);
+        let said = account.say(&format!("drill --keep {id} {PLACE}")).await;
+        assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.aside);
+        let words = said.out.replace(" \\\n ", "");
+        for part in [
+            "--db-instance-class db.r6g.large --db-parameter-group-name tuned --multi-az --vpc-security-group-ids \
+             SECURITY_GROUP_IDS --backup-retention-period 7",
+            &format!("--new-db-instance-identifier {name} --apply-immediately"),
+            "It listens at ",
+        ] {
+            assert!(words.contains(part), "{part}\n{words}");
+        }
+    }
 }
 
 #[tokio::test]

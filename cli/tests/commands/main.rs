@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod audit_drills;
 mod audit_page;
 mod copies;
 mod drill;

@@ -85,6 +85,41 @@ async fn those_that_are_named_are_planned_in_that_order_and_old_ones_can_be_left
     assert!(unknown.failure().contains("orders"), "{}", unknown.failure());
 }
 
+/// The tag of a database is recorded on its copies, because nobody can ask the database on that day.
+#[tokio::test]
+async fn databases_whose_tags_ask_for_a_place_come_first_and_share_no_wave_with_those_of_another() {
+    let placed = |id: &str, place: &str| copy(Instance, id, 5.0).tag(tags::SOURCE_RESTORE_ORDER, place);
+    let account = Account::new(
+        |source| source,
+        |region| {
+            region
+                .snapshot(copy(Instance, "small", 5.0))
+                .snapshot(placed("second", "10"))
+                .snapshot(placed("first", "2"))
+                .snapshot(placed("too", "2"))
+                .snapshot(placed("unread", "soon"))
+        },
+    );
+    account.lose(SOURCE);
+    let report = account
+        .say(&format!("restore-plan --json --destination {DESTINATION} --owner snap"))
+        .await
+        .json();
+    let databases = report["databases"].as_array().expect("databases").iter();
+    let found: Vec<(&Value, &Value, &Value)> = databases
+        .map(|one| (&one["name"], &one["restoreOrder"], &one["wave"]))
+        .collect();
+    let expected = [
+        (json!("first"), json!(2), json!(1)),
+        (json!("too"), json!(2), json!(1)),
+        (json!("second"), json!(10), json!(2)),
+        (json!("small"), json!(null), json!(3)),
+        (json!("unread"), json!(null), json!(3)),
+    ];
+    let expected: Vec<(&Value, &Value, &Value)> = expected.iter().map(|(a, b, c)| (a, b, c)).collect();
+    assert_eq!(found, expected);
+}
+
 /// Each could be restored alone, and there is no room for both.
 #[tokio::test]
 async fn the_quotas_are_compared_with_all_of_them_together() {

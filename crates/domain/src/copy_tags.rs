@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::drill::DrillEvery;
 use crate::ownership::{CopyIdentity, Format, Owner};
 use crate::payload::{CopyRef, Source};
+use crate::restore_order::RestoreOrder;
 use crate::restore_settings::RestoreHints;
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::{Completion, Snapshot};
@@ -43,6 +44,8 @@ pub struct CopyTags {
     pub unread: bool,
     /// How often the database's tags ask for a drill.
     pub drill_every: Option<DrillEvery>,
+    /// Which place in the order of a restore they ask for.
+    pub restore_order: Option<RestoreOrder>,
     /// What a restore needs.
     pub restore: RestoreHints,
 }
@@ -87,6 +90,10 @@ impl CopyTags {
             (
                 tags::SOURCE_DRILL_EVERY,
                 self.drill_every.map(|every| every.to_string()),
+            ),
+            (
+                tags::SOURCE_RESTORE_ORDER,
+                self.restore_order.map(|order| order.to_string()),
             ),
             (tags::ENGINE_VERSION, restore.engine_version.clone()),
             (tags::CLASS, restore.class.clone()),
@@ -184,6 +191,8 @@ pub struct OwnCopy {
     pub drilling_until: Option<Timestamp>,
     /// How often the database's tags asked for a drill when it was made.
     pub drill_every: Option<DrillEvery>,
+    /// Which place in the order of a restore they asked for then.
+    pub restore_order: Option<RestoreOrder>,
     /// How far it is.
     pub status: CopyStatus,
 }
@@ -232,6 +241,7 @@ impl OwnCopy {
             hold: snapshot.tags.keys().any(|key| is_meant_for(key, tags::HOLD)),
             drilling_until: tag(tags::DRILLING).and_then(|until| until.parse().ok()),
             drill_every: tag(tags::SOURCE_DRILL_EVERY).and_then(|every| every.parse().ok()),
+            restore_order: tag(tags::SOURCE_RESTORE_ORDER).and_then(|order| order.parse().ok()),
             status: match (snapshot.completion(), verified) {
                 (Completion::Going, _) => CopyStatus::Going,
                 (Completion::Failed, _) => CopyStatus::Failed,

@@ -66,6 +66,18 @@ pub enum DrillOutcome {
     Unsupported,
 }
 
+/// What a restored database was checked by, whatever came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DrillCheck {
+    /// Level 1: what RDS says that it is was compared with its copy.
+    Description,
+    /// Level 2: what RDS says has happened to it was searched for failures.
+    Events,
+    /// The operator's function looked into it.
+    Function,
+}
+
 /// How a drill ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -192,6 +204,9 @@ pub struct Restore {
     /// Whole minutes, rounded up, from the request until it was seen to be usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u64>,
+    /// What it was checked by so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checked: Vec<DrillCheck>,
     /// What RDS said of it in its events, the first few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,

@@ -15,6 +15,9 @@ use crate::watch_settings::DrillSettings;
 /// Most characters of a drill database's identifier. RDS allows 63; two are left for the end of a member's.
 const MAX_IDENTIFIER: usize = 61;
 
+/// How long after its time a drill database counts as overdue: by then a sweep has been at it before.
+pub const SWEEP_GRACE: SignedDuration = SignedDuration::from_mins(90);
+
 /// What the names of all drill databases of an owner begin with.
 #[must_use]
 pub fn prefix(owner: &Owner) -> String {

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::drill::DrillOutcome;
+use crate::drill::{DrillCheck, DrillOutcome};
 use crate::kind::DatabaseKind;
 
 /// A drill that passed.
@@ -38,6 +38,12 @@ pub struct DrillProof {
     /// Whole minutes until the database could be used, if it could.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u64>,
+    /// What the restored database was checked by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checked: Vec<DrillCheck>,
+    /// Since when nothing is left of the drill, if it proved that itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<Timestamp>,
     /// Name of the execution of drill-copy.
     #[serde(default)]
     pub execution: String,
@@ -109,6 +115,8 @@ mod tests {
             database: "orders".to_owned(),
             data_time: None,
             minutes: None,
+            checked: Vec::new(),
+            gone_at: None,
             execution: "d-orders-1".to_owned(),
             last_passed: Some(earlier.clone()),
         };

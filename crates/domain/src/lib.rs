@@ -24,6 +24,7 @@ pub mod quota;
 pub mod rds_rules;
 pub mod region;
 pub mod restorability;
+pub mod restore_order;
 pub mod restore_settings;
 pub mod restored_status;
 pub mod retention;

@@ -11,6 +11,7 @@ use crate::drill::DrillEvery;
 use crate::error::Error;
 use crate::hash::spread;
 use crate::kind::DatabaseKind;
+use crate::restore_order::RestoreOrder;
 use crate::restore_settings::RestoreHints;
 use crate::retention_rules::RetentionRules;
 use crate::snapshot::Encryption;
@@ -505,6 +506,9 @@ pub struct DatabaseFacts {
     /// How often its tags ask for a drill.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drill_every: Option<DrillEvery>,
+    /// Which place in the order of a restore they ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore_order: Option<RestoreOrder>,
     /// The snapshot's own option group.
     pub snapshot_option_group: Option<String>,
     /// Whether the copy inherits the tags of the database, because the snapshot has none.

@@ -89,6 +89,7 @@ pub const WISHES: &[&str] = &[
     KMS_KEY,
     OPTION_GROUP,
     DRILL_EVERY,
+    RESTORE_ORDER,
 ];
 /// The wishes that ask for retention.
 pub const RETENTION: &[&str] = &[KEEP, KEEP_DAYS, KEEP_DAILY, KEEP_WEEKLY, KEEP_MONTHLY, KEEP_YEARLY];
@@ -104,6 +105,11 @@ pub const RESTORED_FROM: &str = "snapferry:restored-from";
 pub const DRILL_EVERY: &str = "snapferry:drill-every";
 /// On a copy: what [`DRILL_EVERY`] asked for when it was made.
 pub const SOURCE_DRILL_EVERY: &str = "snapferry:source-drill-every";
+/// On a database: its place in the order in which a whole region is restored. See
+/// [`crate::restore_order::RestoreOrder`].
+pub const RESTORE_ORDER: &str = "snapferry:restore-order";
+/// On a copy: what [`RESTORE_ORDER`] asked for when it was made.
+pub const SOURCE_RESTORE_ORDER: &str = "snapferry:source-restore-order";
 /// On a copy: until when, RFC 3339, a drill restores it, so that nobody deletes it meanwhile.
 pub const DRILLING: &str = "snapferry:drilling";
 /// On a copy: when, RFC 3339, a drill last proved that it can be restored.
@@ -156,6 +162,8 @@ pub const ALL: &[&str] = &[
     RESTORED_FROM,
     DRILL_EVERY,
     SOURCE_DRILL_EVERY,
+    RESTORE_ORDER,
+    SOURCE_RESTORE_ORDER,
     DRILLING,
     DRILLED,
     DRILL_MINUTES,

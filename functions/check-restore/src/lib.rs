@@ -9,7 +9,7 @@
 mod answer;
 mod compare;
 
-use domain::drill::{CheckRequest, Drill, DrillOutcome, Restore, RestoreState, RestoreWait, Verdict};
+use domain::drill::{CheckRequest, Drill, DrillCheck, DrillOutcome, Restore, RestoreState, RestoreWait, Verdict};
 use domain::drill_database::member_identifier;
 use domain::error::Error;
 use domain::kind::DatabaseKind;
@@ -39,7 +39,10 @@ pub async fn handle(watch: &Watch, mut drill: Drill, now: Timestamp) -> Result<D
         ));
     };
     let verdict = match drill.answer.take() {
-        Some(answer) => Some(answer::judge(&answer)),
+        Some(answer) => {
+            note_check(&mut restore, DrillCheck::Function);
+            Some(answer::judge(&answer))
+        }
         None => poll(watch, &drill, &mut restore, now).await?,
     };
     if let Some(verdict) = &verdict {
@@ -114,6 +117,7 @@ async fn evidence(
     now: Timestamp,
 ) -> Result<Option<Verdict>, Error> {
     let differences = compare::differences(&restore.expected, &database.description);
+    note_check(restore, DrillCheck::Description);
     if !differences.is_empty() {
         let reason = format!("what was restored is not what was copied: {}", differences.join("; "));
         return Ok(Some(Verdict::new(DrillOutcome::Failed, &reason)));
@@ -126,6 +130,7 @@ async fn evidence(
         let of_instance = watch.rds.events(instance.kind, &instance.id, restore.requested_at, now);
         events.extend(of_instance.await?);
     }
+    note_check(restore, DrillCheck::Events);
     let failure = events
         .iter()
         .find(|event| event.is_failure)
@@ -137,6 +142,13 @@ async fn evidence(
             &format!("RDS reports a failure of the restored database: {message}"),
         )
     }))
+}
+
+/// Records a check, once: a database is checked again while the operator's function waits for its password.
+fn note_check(restore: &mut Restore, check: DrillCheck) {
+    if !restore.checked.contains(&check) {
+        restore.checked.push(check);
+    }
 }
 
 /// A database that can be used: there is a verdict, unless the operator's function looks into it first.

@@ -63,6 +63,7 @@ fn drill(world: &World, minutes: i64) -> Drill {
             },
             available_at: None,
             minutes: None,
+            checked: Vec::new(),
             events: Vec::new(),
             check: None,
         }),
@@ -86,6 +87,7 @@ async fn a_database_that_is_what_was_copied_passes_with_its_minutes() {
     let passed = checked(&world, &[], drill(&world, 17)).await;
     let restore = passed.restore.expect("a restore");
     assert_eq!((restore.minutes, restore.state), (Some(17), RestoreState::Done));
+    assert_eq!(restore.checked, [DrillCheck::Description, DrillCheck::Events]);
     assert_eq!(
         passed.verdict.map(|verdict| verdict.outcome),
         Some(DrillOutcome::Passed)
@@ -99,7 +101,9 @@ async fn a_database_that_differs_from_its_copy_fails() {
     if let Some(restore) = &mut drill.restore {
         restore.expected.engine_version = "9.6".to_owned();
     }
-    let verdict = verdict(&world, drill).await;
+    let drill = checked(&world, &[], drill).await;
+    assert_eq!(drill.restore.expect("a restore").checked, [DrillCheck::Description]);
+    let verdict = drill.verdict.expect("a verdict");
     assert_eq!(verdict.outcome, DrillOutcome::Failed);
     assert!(verdict.reason.contains("the version is"), "{}", verdict.reason);
 }
@@ -148,8 +152,10 @@ async fn the_operators_function_gets_a_password_that_rds_made() {
         answer: Some(serde_json::json!({"passed": true})),
         ..ready
     };
-    let verdict = verdict(&world, answered).await;
-    assert_eq!(verdict.outcome, DrillOutcome::Passed);
+    let judged = checked(&world, &[CHECK], answered).await;
+    let all = [DrillCheck::Description, DrillCheck::Events, DrillCheck::Function];
+    assert_eq!(judged.restore.expect("a restore").checked, all, "each once");
+    assert_eq!(judged.verdict.expect("a verdict").outcome, DrillOutcome::Passed);
 }
 
 #[tokio::test]

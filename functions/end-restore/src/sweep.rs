@@ -2,11 +2,11 @@
 //!
 //! It runs every hour, also while drills are off, and needs nothing that a drill left behind but the databases themselves.
 
-use domain::drill_database::prefix;
+use domain::drill_database::{SWEEP_GRACE, prefix};
 use domain::error::Error;
 use domain::kind::DatabaseKind;
 use domain::tags;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rds::restore::Restored;
 use runtime::metrics::{Metric, count};
 use runtime::watch::Watch;
@@ -15,8 +15,6 @@ use serde::Serialize;
 use crate::executions::Runs;
 use crate::teardown::{Deletion, delete};
 
-/// How long after its time a database counts as overdue: by then a sweep has been at it before.
-const GRACE: SignedDuration = SignedDuration::from_mins(90);
 /// What the last snapshots are called that Aurora makes of a cluster whose upgrade failed (Aurora user guide, restoring
 /// from a snapshot).
 const FINAL_SNAPSHOT: &str = "rds-final";
@@ -56,7 +54,7 @@ pub(crate) async fn sweep(watch: &Watch, runs: &impl Runs, now: Timestamp) -> Re
             continue;
         }
         swept.databases += 1;
-        if is_overdue(watch, database, now - GRACE) {
+        if is_overdue(watch, database, now - SWEEP_GRACE) {
             swept.overdue.push(database.id.clone());
         }
         match is_due(watch, runs, database, now).await {

@@ -23,6 +23,9 @@ const TIMES_UNSEEN: u32 = 2;
 pub struct Ended {
     /// Whether nothing is.
     pub gone: bool,
+    /// When nothing of it was seen for the last time, if nothing is. Absent where a person keeps the database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<Timestamp>,
     /// How often in a row nothing was there.
     pub unseen: u32,
     /// What has to be waited for before the next try.
@@ -98,6 +101,7 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     }
     ended.gone = ended.unseen >= TIMES_UNSEEN;
     if ended.gone {
+        ended.gone_at = Some(now).filter(|_| ended.kept.is_empty());
         ended.warnings.extend(release(watch, drill, now).await);
     } else {
         let reason = match later.as_slice() {

@@ -7,6 +7,7 @@
 use domain::drill::DrillEvery;
 use domain::option_groups::OptionGroups;
 use domain::payload::Policy;
+use domain::restore_order::RestoreOrder;
 use domain::retention_rules::RetentionRules;
 use domain::selection::CopyWish;
 use domain::settings::Settings;
@@ -64,10 +65,14 @@ pub(crate) fn read(database: &Database, keyring: &Keyring, settings: &Settings) 
     let less = keep
         .less_than(&settings.keep)
         .map(|tag| of(tag, "asks for less than the stack keeps, which holds"));
-    // What cannot be read of drills asks for no copy to be kept.
+    // What cannot be read of drills, or of the order of a restore, asks for no copy to be kept.
     let drills = DrillEvery::unreadable(&database.tags)
         .then(|| of(tags::DRILL_EVERY, "is none of never, week and month") + "; it is ignored");
-    let said = wrong.chain(unknown).chain(less).chain(drills).collect();
+    let order = RestoreOrder::unreadable(&database.tags).then(|| {
+        let problem = format!("is not a number from 1 to {}", RestoreOrder::MAX);
+        of(tags::RESTORE_ORDER, &problem) + "; it is ignored"
+    });
+    let said = wrong.chain(unknown).chain(less).chain(drills).chain(order).collect();
     (policy, said)
 }
 

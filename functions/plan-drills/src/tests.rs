@@ -41,6 +41,8 @@ fn proof(world: &World, outcome: DrillOutcome, last_passed: Option<Passed>) -> D
         database: "orders".to_owned(),
         data_time: None,
         minutes: Some(17),
+        checked: Vec::new(),
+        gone_at: None,
         execution: String::new(),
         last_passed,
     }

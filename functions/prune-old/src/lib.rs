@@ -314,6 +314,7 @@ fn simulate_run(copies: &mut Vec<OwnCopy>, payload: &Prunable, settings: &Settin
             hold: false,
             drilling_until: None,
             drill_every: None,
+            restore_order: None,
             stack: Some(settings.stack.clone()),
             status: CopyStatus::Verified,
         }),

@@ -6,6 +6,7 @@ use domain::copy_tags::CopyTags;
 use domain::drill::DrillEvery;
 use domain::ownership::{Format, Owner};
 use domain::payload::{DatabaseFacts, Source, Target};
+use domain::restore_order::RestoreOrder;
 use domain::restore_settings::RestoreHints;
 use domain::retention_rules::{RetentionRules, unreadable_retention};
 use domain::snapshot::{Database, Snapshot};
@@ -31,6 +32,7 @@ pub(crate) fn facts(snapshot: &Snapshot, database: Option<&Database>) -> Databas
         retention: RetentionRules::from_wishes(&database.tags).0,
         unread: Some(!unreadable_retention(&database.tags).is_empty()),
         drill_every: DrillEvery::from_wish(&database.tags),
+        restore_order: RestoreOrder::from_wish(&database.tags),
         inherits_of_database: snapshot.snapshot_type == "automated" && snapshot.tags.is_empty(),
         restore: RestoreHints {
             engine_version: None,
@@ -73,6 +75,7 @@ pub(crate) fn ours(
         retention: by_policy.widest(facts.retention),
         unread: is_unread,
         drill_every: facts.drill_every,
+        restore_order: facts.restore_order,
         restore: RestoreHints {
             engine_version: Some(source.engine_version.clone()),
             ..facts.restore.clone()

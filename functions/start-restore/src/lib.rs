@@ -241,6 +241,7 @@ fn restore_of(
         },
         available_at: None,
         minutes: None,
+        checked: Vec::new(),
         events: Vec::new(),
         check: None,
     }

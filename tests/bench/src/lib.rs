@@ -71,6 +71,7 @@ pub fn copies(count: u32) -> Vec<OwnCopy> {
                 hold: false,
                 drilling_until: None,
                 drill_every: None,
+                restore_order: None,
                 status: CopyStatus::Verified,
             }
         })

@@ -47,15 +47,19 @@ fn payload_of(arguments: &Value) -> Value {
 }
 
 fn restoring(state: &str) -> Value {
-    json!({ "restore": { "state": state, "wait": { "seconds": 120 }, "dataTime": "2026-11-30T04:00:00Z" } })
+    json!({ "restore": { "state": state, "wait": { "seconds": 120 }, "dataTime": "2026-11-30T04:00:00Z",
+        "checked": ["description", "events"] } })
 }
 
 fn verdict(outcome: &str, reason: &str) -> Value {
     json!({ "verdict": { "outcome": outcome, "reason": reason, "minutes": 17 } })
 }
 
+/// When end-restore has seen nothing twice.
+const GONE_AT: &str = "2026-11-30T05:00:00Z";
+
 fn gone() -> Value {
-    json!({ "gone": true, "deleting": [] })
+    json!({ "gone": true, "goneAt": GONE_AT, "deleting": [] })
 }
 
 fn not_gone() -> Value {
@@ -162,11 +166,13 @@ fn a_copy_is_restored_checked_deleted_and_its_proof_is_written() {
         json!({
             "time": STARTED, "copy": "snapferry-orders-2026-11-30-0a1b2c3d", "database": "orders", "dataTime": "2026-11-30T04:00:00Z",
             "minutes": 17, "outcome": "passed", "reason": "it is as its copy", "execution": "i-orders-0a1b2c3d",
+            "checked": ["description", "events"], "goneAt": GONE_AT,
         })
     );
     let record = drill.ended.expect("passed");
     assert_eq!((&record["outcome"], &record["minutes"]), (&json!("passed"), &json!(17)));
     assert_eq!((&record["left"], &record["warnings"]), (&json!(false), &json!([])));
+    assert_eq!((&record["goneAt"], &record["kept"]), (&json!(GONE_AT), &json!([])));
     assert_eq!(
         record["copy"],
         crate::drill()["copy"],
@@ -411,7 +417,8 @@ fn what_is_deleted_is_asked_about_until_it_is_gone_and_the_bound_is_reached_only
         record["warnings"],
         json!(["EndRestore: something of the drill is still there"])
     );
-    assert!(never.proof.is_some(), "the copy was proved");
+    let proof = never.proof.expect("the copy was proved");
+    assert_eq!((&proof["goneAt"], &record["goneAt"]), (&json!(null), &json!(null)));
 }
 
 #[test]
@@ -533,6 +540,7 @@ fn plan(ids: &[&str]) -> Value {
     json!({
         "drills": drills(ids),
         "passedOver": [{ "kind": "cluster", "id": "telemetry", "reason": "larger than the budget" }],
+        "later": 7,
         "warnings": [],
     })
 }
@@ -613,6 +621,7 @@ fn a_run_counts_the_outcomes_and_says_what_it_passed_over() {
         json!({ "passed": 2, "failed": 0, "notRun": 1, "unsupported": 1 })
     );
     assert_eq!(summary["passedOver"], plan["passedOver"]);
+    assert_eq!(summary["later"], 7);
     assert_eq!((&summary["failures"], &summary["left"]), (&json!([]), &json!([])));
     assert_eq!(entries(&summary["notRun"]).len(), 1);
     assert_eq!(summary["notRun"][0]["id"], "b");
@@ -730,6 +739,12 @@ fn a_failed_drill_stops_no_other_and_is_reported_by_name_and_link() {
     let told: Value = serde_json::from_str(&failure.cause.expect("a cause")).expect("JSON");
     assert_eq!(told["summary"], "1 of 3 copies did not pass their drill: instance bad");
     assert_eq!(told["counts"]["passed"], 2);
+    // What a run without failures returns stands beside it.
+    assert_eq!(told["passedOver"], plan(&[])["passedOver"]);
+    assert_eq!(
+        (&told["later"], &told["notRun"], &told["left"]),
+        (&json!(7), &json!([]), &json!([]))
+    );
     let message = fleet.message.expect("a message");
     assert_eq!(
         message["TopicArn"],

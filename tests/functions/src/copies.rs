@@ -46,6 +46,7 @@ pub fn copy_of(database: &str, resource_id: &str) -> CopyBuilder {
             retention: RetentionRules::default(),
             unread: false,
             drill_every: None,
+            restore_order: None,
             restore: RestoreHints::default(),
         },
     }

@@ -7,7 +7,7 @@ mod drill_cloud;
 
 use std::time::Duration;
 
-use domain::drill::DrillOutcome;
+use domain::drill::{DrillCheck, DrillOutcome};
 use domain::kind::DatabaseKind;
 use domain::ownership::Owner;
 use domain::tags;
@@ -73,6 +73,8 @@ async fn a_drill_of_an_instance_and_of_a_cluster_goes_from_start_to_proof_and_le
         for (kind, id) in both() {
             let proof = cloud.proof(kind, &resource_id(kind, id)).expect("a proof");
             assert_eq!(proof.outcome, DrillOutcome::Passed, "{proof:?}");
+            assert_eq!(proof.checked, [DrillCheck::Description, DrillCheck::Events]);
+            assert!(proof.gone_at.is_some_and(|gone| gone > proof.time), "{proof:?}");
             let minutes = proof.minutes.expect("minutes");
             assert!((15..60).contains(&minutes), "{minutes}");
             let snapshot = world.snapshot(DESTINATION, &copy(kind, id).id()).expect("the copy");

@@ -12,9 +12,10 @@ use crate::aws::step_functions::{ExecutionDetail, execution_console_url, executi
 use crate::aws::watch_stack::WatchStack;
 use crate::commands::run_report::{RunReport, existing};
 use crate::error::{CliError, ExitStatus};
-use crate::facts::drill_run::{DrillCounts, DrillFollower, DrillRecord, DrillSummary, PassedOver, check_names, start};
+use crate::facts::drill_record::DrillRecord;
+use crate::facts::drill_run::{DrillCounts, DrillFollower, DrillSummary, PassedOver, check_names, start};
 use crate::facts::following::Interrupt;
-use crate::format::{database_name, format_duration};
+use crate::format::{database_name, drill_word, format_duration};
 use crate::output::terminal::{Style, Terminal};
 
 type Report<'a> = RunReport<'a, Ended<'a>>;
@@ -27,6 +28,7 @@ struct Ended<'a> {
     counts: DrillCounts,
     drills: &'a [DrillRecord],
     passed_over: &'a [PassedOver],
+    later: u64,
     warnings: &'a [String],
 }
 
@@ -201,6 +203,7 @@ fn report(
             counts: summary.counts,
             drills: &drills,
             passed_over: &summary.passed_over,
+            later: summary.later,
             warnings: &summary.warnings,
         };
         terminal.print_json(&Report::ended(&stack.region, run, how));
@@ -216,28 +219,40 @@ fn report(
         let name = database_name(*kind, id);
         terminal.println_wrapped(Style::Faint, &format!("passed over: {name}: {reason}"));
     }
+    // Of named ones that is a warning, with their names.
+    if summary.later > 0 && options.databases.is_empty() {
+        let later = format!(
+            "{} more for which this run had no room: later runs drill them.",
+            summary.later
+        );
+        terminal.println_wrapped(Style::Faint, &later);
+    }
     for warning in &summary.warnings {
         terminal.println_wrapped(Style::Warning, &format!("warning: {warning}"));
     }
     Ok(status)
 }
 
+/// The style of what came of a drill.
+pub(crate) fn drill_style(outcome: DrillOutcome) -> Style {
+    match outcome {
+        DrillOutcome::Passed => Style::Good,
+        DrillOutcome::Failed => Style::Bad,
+        DrillOutcome::NotRun | DrillOutcome::Unsupported => Style::Warning,
+    }
+}
+
 /// A drill in a line: `orders: passed, 17 min`. One that did not pass says why, and where to read more.
 fn show(drill: &DrillRecord, terminal: &mut Terminal<'_>) {
     let name = database_name(drill.kind, &drill.database);
-    let (style, word) = match drill.outcome {
-        DrillOutcome::Passed => (Style::Good, "passed"),
-        DrillOutcome::Failed => (Style::Bad, "failed"),
-        DrillOutcome::NotRun => (Style::Warning, "not run"),
-        DrillOutcome::Unsupported => (Style::Warning, "unsupported"),
-    };
     let minutes = drill
         .minutes
         .map_or_else(String::new, |minutes| format!(", {minutes} min"));
     let is_passed = drill.outcome == DrillOutcome::Passed;
     let reason = drill.reason.as_deref().filter(|_| !is_passed);
     let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-    terminal.println_wrapped(style, &format!("{name}: {word}{minutes}{reason}"));
+    let word = drill_word(drill.outcome);
+    terminal.println_wrapped(drill_style(drill.outcome), &format!("{name}: {word}{minutes}{reason}"));
     if drill.left {
         let left = "Something of it is still there; the hourly sweep deletes it.";
         terminal.println_wrapped(Style::Warning, left);

@@ -10,6 +10,7 @@ use std::path::Path;
 use domain::kind::DatabaseKind;
 use domain::quota::Demand;
 use domain::restorability::{Missing, RegionFacts, Restorability, RestoreNeeds, Verdict, Warning};
+use domain::restore_order::RestoreOrder;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -48,6 +49,9 @@ struct Planned<'a> {
     captured_at: Timestamp,
     age_seconds: i64,
     size_gib: Option<i32>,
+    /// Its place in the order of the restore, by the tag of the database when it was copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore_order: Option<RestoreOrder>,
     wave: usize,
     restorable: Restorability,
     #[serde(skip)]
@@ -147,6 +151,8 @@ struct Chosen<'a> {
     database: &'a DatabaseCopies,
     copy: &'a OwnedCopy,
     name: String,
+    /// Its place by its tag. The order in which databases are named needs none.
+    order: Option<RestoreOrder>,
 }
 
 /// What is restored, in its order, and what is to be said of the choice.
@@ -183,17 +189,21 @@ impl<'a> Choice<'a> {
         Ok(choice)
     }
 
-    /// All databases, the smallest first, so that most of them are back soon.
+    /// All databases: those first whose tags ask for a place in the order, then the others, the smallest first, so that most
+    /// of them are back soon.
     fn all(&mut self, owned: &'a OwnedCopies) {
         let (databases, notes) = of_each_name(owned);
         self.notes.extend(notes);
         for database in databases {
             self.add(database, database.id.clone());
         }
+        for chosen in &mut self.chosen {
+            chosen.order = chosen.copy.own.restore_order;
+        }
         let size = |chosen: &Chosen<'_>| chosen.copy.snapshot.data_gib();
         let name = |chosen: &Chosen<'_>| (chosen.database.id.clone(), chosen.database.kind);
         self.chosen
-            .sort_by_key(|chosen| (size(chosen).is_none(), size(chosen), name(chosen)));
+            .sort_by_key(|chosen| (place(chosen.order), size(chosen).is_none(), size(chosen), name(chosen)));
     }
 
     /// Those that are named, each once, in that order.
@@ -218,7 +228,12 @@ impl<'a> Choice<'a> {
 
     fn add(&mut self, database: &'a DatabaseCopies, name: String) {
         match database.newest_verified() {
-            Some(copy) => self.chosen.push(Chosen { database, copy, name }),
+            Some(copy) => self.chosen.push(Chosen {
+                database,
+                copy,
+                name,
+                order: None,
+            }),
             None => self.without_copy.push(database_name(database.kind, &database.id)),
         }
     }
@@ -263,6 +278,24 @@ fn of_each_name(owned: &OwnedCopies) -> (Vec<&DatabaseCopies>, Vec<String>) {
     (databases, notes)
 }
 
+/// What sorts those without a place behind all others.
+fn place(order: Option<RestoreOrder>) -> (bool, Option<RestoreOrder>) {
+    (order.is_none(), order)
+}
+
+/// The wave of each database, from 1: at most `size` in each, and none of two places, so that those of the next one begin
+/// when all of the one before are there.
+fn waves(orders: &[Option<RestoreOrder>], size: usize) -> Vec<usize> {
+    let mut waves: Vec<usize> = Vec::new();
+    let (mut wave, mut number) = (0, 0);
+    for (at, order) in orders.iter().enumerate() {
+        let is_next = at == 0 || number == size.max(1) || orders[at - 1] != *order;
+        (wave, number) = if is_next { (wave + 1, 1) } else { (wave, number + 1) };
+        waves.push(wave);
+    }
+    waves
+}
+
 fn report<'a>(
     source: &'a CopySource,
     choice: Choice<'a>,
@@ -270,33 +303,38 @@ fn report<'a>(
     options: &RestorePlan,
     now: Timestamp,
 ) -> Report<'a> {
-    let wave = options.wave.max(1) as usize;
     let Choice {
         chosen,
         without_copy,
         notes,
     } = choice;
-    let planned = chosen
-        .into_iter()
-        .enumerate()
-        .map(|(at, Chosen { database, copy, name })| {
-            let needs = RestoreNeeds::new(&copy.snapshot);
-            Planned {
-                name: database_name(database.kind, &database.id),
-                database: &database.id,
-                kind: database.kind,
-                resource_id: &database.resource_id,
-                restored_as: name,
-                copy: &copy.own.id,
-                captured_at: copy.captured_at(),
-                age_seconds: now.duration_since(copy.captured_at()).as_secs(),
-                size_gib: copy.snapshot.data_gib(),
-                wave: at / wave + 1,
-                restorable: facts.judge(&needs),
-                source: copy,
-                needs,
-            }
-        });
+    let orders: Vec<Option<RestoreOrder>> = chosen.iter().map(|chosen| chosen.order).collect();
+    let waves = waves(&orders, options.wave as usize);
+    let planned = chosen.into_iter().zip(waves).map(|(chosen, wave)| {
+        let Chosen {
+            database,
+            copy,
+            name,
+            order,
+        } = chosen;
+        let needs = RestoreNeeds::new(&copy.snapshot);
+        Planned {
+            name: database_name(database.kind, &database.id),
+            database: &database.id,
+            kind: database.kind,
+            resource_id: &database.resource_id,
+            restored_as: name,
+            copy: &copy.own.id,
+            captured_at: copy.captured_at(),
+            age_seconds: now.duration_since(copy.captured_at()).as_secs(),
+            size_gib: copy.snapshot.data_gib(),
+            restore_order: order,
+            wave,
+            restorable: facts.judge(&needs),
+            source: copy,
+            needs,
+        }
+    });
     let databases: Vec<Planned<'_>> = planned.collect();
     let mut demand = Demand::default();
     for planned in &databases {
@@ -408,6 +446,7 @@ async fn write_script(
         );
         restored.push(Restored {
             title: format!("{} {name}", planned.kind),
+            wave: planned.wave,
             remarks,
             steps: restoration.steps,
         });
@@ -458,7 +497,7 @@ fn show(report: &Report<'_>, options: &RestorePlan, terminal: &mut Terminal<'_>)
     let waves = if waves == 1 {
         "one wave".to_owned()
     } else {
-        format!("{waves} waves of {}", options.wave)
+        format!("{waves} waves of at most {}", options.wave)
     };
     let text = format!(
         "{} to restore in {}, in {waves}. {text}",
@@ -538,4 +577,19 @@ fn table(databases: &[Planned<'_>]) -> Table {
         ]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wave_has_databases_of_two_places_or_more_than_it_may() {
+        let order = |text: &str| text.parse::<RestoreOrder>().ok();
+        let orders = [order("1"), order("1"), order("1"), order("5"), None, None, None];
+        assert_eq!(waves(&orders, 2), [1, 1, 2, 3, 4, 4, 5]);
+        assert_eq!(waves(&orders[4..], 40), [1, 1, 1]);
+        assert_eq!(waves(&[], 5), Vec::<usize>::new());
+        assert!(place(order("9999")) < place(None) && place(order("2")) < place(order("10")));
+    }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Restored {
     pub(crate) title: String,
     /// What should be known of it, in sentences.
     pub(crate) remarks: Vec<String>,
+    /// The wave that it is restored in, from 1. They come in this order.
+    pub(crate) wave: usize,
     /// The commands.
     pub(crate) steps: Vec<Step>,
 }
@@ -54,9 +56,10 @@ pub(crate) fn script(about: About<'_>, databases: &[Restored]) -> String {
     for (number, database) in (1..).zip(databases) {
         restore(&mut text, number, database);
     }
-    let waves = databases.len().div_ceil(about.wave.max(1));
+    let waves = databases.last().map_or(0, |last| last.wave);
     let mut number = 0;
-    for (wave, databases) in (1..).zip(databases.chunks(about.wave.max(1))) {
+    for databases in databases.chunk_by(|a, b| a.wave == b.wave) {
+        let wave = databases.first().map_or(0, |first| first.wave);
         let _ = write!(text, "\necho \"Wave {wave} of {waves}\"\n");
         for database in databases {
             number += 1;
@@ -78,7 +81,7 @@ fn head(about: About<'_>, databases: &[Restored]) -> String {
     let number = databases.len();
     let mut text = format!(
         "#!/bin/sh\n{MARK} at {now} UTC.\n\
-         # It restores databases in {}: {number}, in waves of {wave}. A database whose name is taken is left alone,\n\
+         # It restores databases in {}: {number}, in waves of at most {wave}. A database whose name is taken is left alone,\n\
          # so that the script can be run again.\n\
          set -u\n\n\
          # What belongs to the region; a shell stops here where one is not set.\n",
@@ -247,6 +250,7 @@ mod tests {
         Restored {
             title: format!("instance {name}"),
             remarks: vec!["a\nremark".to_owned()],
+            wave: 1,
             steps: steps(name, Some("db.r6g.large")),
         }
     }
@@ -315,7 +319,9 @@ mod tests {
 
     #[test]
     fn a_wave_begins_when_all_of_the_one_before_have_ended() {
-        let (output, _) = run(&script(ABOUT, &["a", "b", "c"].map(restored)), SET);
+        let mut databases = ["a", "b", "c"].map(restored);
+        databases[2].wave = 2;
+        let (output, _) = run(&script(ABOUT, &databases), SET);
         assert!(output.status.success());
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         let order = [

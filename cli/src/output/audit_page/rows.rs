@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use domain::drill::DrillOutcome;
 use domain::kind::DatabaseKind;
 use domain::payload::Outcome;
 use jiff::SignedDuration;
 
 use crate::facts::copy_list::CopyLine;
+use crate::facts::drills::LastDrill;
 use crate::facts::evidence::{Comparison, ComparisonResult};
 use crate::facts::freshness::{DatabaseFreshness, Freshness};
 use crate::facts::history::{EntryOutcome, History, HistoryEntry};
-use crate::format::{copies, database_name, format_duration, format_utc, key_id, plural};
+use crate::format::{copies, database_name, drill_word, format_duration, format_utc, key_id, plural};
 
 /// Most executions that are all links: the address of one is as long as all else that is said of it.
 pub(super) const MAX_LINKED: usize = 1000;
@@ -25,6 +27,8 @@ pub(super) struct DatabaseRow<'a> {
     pub(super) held: String,
     /// Why it is in this state, and what helps.
     pub(super) reason: Option<String>,
+    /// What the last drill proved, where drills are known.
+    pub(super) drill: Option<String>,
     pub(super) copies: Vec<CopyItem<'a>>,
     pub(super) evidence: Vec<Evidence>,
     /// Those that failed, go on, or left something undone.
@@ -201,6 +205,11 @@ impl<'a> Rows<'a> {
             bar,
             value,
             reason: Some(reasons.join(". ")).filter(|reason| !reason.is_empty()),
+            drill: self
+                .history
+                .drills
+                .as_ref()
+                .map(|_| last_drill(database.drill.as_ref())),
             ..DatabaseRow::new(database_name(database.kind, &database.database), class)
         };
         let copies = self.copies.remove(&key).unwrap_or_default();
@@ -300,6 +309,7 @@ impl DatabaseRow<'_> {
             value: String::new(),
             held: String::new(),
             reason: None,
+            drill: None,
             copies: Vec::new(),
             evidence: Vec::new(),
             executions: Vec::new(),
@@ -308,6 +318,21 @@ impl DatabaseRow<'_> {
             deleted: Vec::new(),
         }
     }
+}
+
+/// `passed 2026-11-21 07:00, available after 17 min`, or why there is no such proof.
+fn last_drill(drill: Option<&LastDrill>) -> String {
+    let Some(drill) = drill else {
+        return "never drilled".to_owned();
+    };
+    let minutes = drill.minutes.map(|minutes| format!(", available after {minutes} min"));
+    let earlier = match (drill.outcome, drill.last_passed_at) {
+        (DrillOutcome::Passed, _) => String::new(),
+        (_, Some(time)) => format!("; the last one that passed was at {}", format_utc(time)),
+        (_, None) => "; none has passed".to_owned(),
+    };
+    let (word, time) = (drill_word(drill.outcome), format_utc(drill.at));
+    format!("{word} {time}{}{earlier}", minutes.unwrap_or_default())
 }
 
 /// The name of the execution, or without it that of the copy: on paper it is all that is left of the link.

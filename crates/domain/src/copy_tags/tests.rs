@@ -28,6 +28,7 @@ fn written() -> CopyTags {
         },
         unread: false,
         drill_every: Some(DrillEvery::Week),
+        restore_order: "20".parse().ok(),
         restore: RestoreHints {
             engine_version: Some("16.3".to_owned()),
             class: Some("db.r6g.large".to_owned()),
@@ -79,6 +80,8 @@ fn what_is_written_on_a_copy_is_what_is_read_from_it() {
             assert_eq!(copy.attempt, written.attempt);
             assert_eq!(copy.stack, written.stack);
             assert_eq!(copy.retention, written.retention);
+            assert_eq!(copy.drill_every, written.drill_every);
+            assert_eq!(copy.restore_order, written.restore_order);
             assert_eq!(copy.status, CopyStatus::Unverified);
         }
     }
@@ -91,6 +94,7 @@ fn the_names_of_the_tags_are_for_ever() {
         let mut written = written();
         written.format = format;
         written.drill_every = Some(DrillEvery::Week).filter(|_| format != Format::V1);
+        written.restore_order = written.restore_order.filter(|_| format != Format::V1);
         written.restore.option_group = Some("audited".to_owned());
         written.to_tags(&owner())
     };
@@ -119,6 +123,7 @@ fn the_names_of_the_tags_are_for_ever() {
         ("snapferry:source-drill-every", "week"),
         ("snapferry:source-keep", "7"),
         ("snapferry:source-option-group", "audited"),
+        ("snapferry:source-restore-order", "20"),
     ];
     let expected = |own: &[(&str, &str)]| -> BTreeMap<String, String> {
         let all = both.iter().chain(own);
@@ -142,7 +147,13 @@ fn no_record_is_called_like_a_wish() {
         yearly: 1,
     };
     written.restore.option_group = Some("audited".to_owned());
-    let wishes = [tags::COPY, tags::KMS_KEY, tags::OPTION_GROUP, tags::DRILL_EVERY];
+    let wishes = [
+        tags::COPY,
+        tags::KMS_KEY,
+        tags::OPTION_GROUP,
+        tags::DRILL_EVERY,
+        tags::RESTORE_ORDER,
+    ];
     let wishes: Vec<&str> = wishes
         .into_iter()
         .chain(RetentionRules::RULES.iter().map(|rule| rule.tag))

@@ -26,6 +26,7 @@ fn copy(id: &str, hour_of_data: i64, status: CopyStatus) -> OwnCopy {
         hold: false,
         drilling_until: None,
         drill_every: None,
+        restore_order: None,
         stack: None,
         status,
     }

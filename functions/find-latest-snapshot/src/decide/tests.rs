@@ -34,6 +34,7 @@ fn copy(hour_of_data: i64, key: Option<&str>, attempt: u32, status: CopyStatus) 
         hold: false,
         drilling_until: None,
         drill_every: None,
+        restore_order: None,
         stack: None,
         status,
     }

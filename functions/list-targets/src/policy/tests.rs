@@ -69,6 +69,22 @@ fn an_unknown_tag_is_named_without_its_value_and_holds_nothing() {
     }
 }
 
+/// Neither of them asks for a copy to be kept.
+#[test]
+fn what_cannot_be_read_of_drills_and_of_the_order_of_a_restore_is_named_and_holds_nothing() {
+    for (tag, problem) in [
+        ("snapferry:drill-every", "is none of never, week and month"),
+        ("snapferry:restore-order", "is not a number from 1 to 9999"),
+    ] {
+        let (policy, said) = of_tags(&[(tag, "s3cret!")]);
+        assert_eq!(policy, Policy::default(), "{tag}");
+        assert_eq!(
+            said,
+            [format!("instance orders: the tag {tag} {problem}; it is ignored")]
+        );
+    }
+}
+
 #[test]
 fn asking_for_less_than_the_stack_keeps_is_said_and_harmless() {
     let (policy, said) = of_tags(&[("snapferry:keep", "1")]);

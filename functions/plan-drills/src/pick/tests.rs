@@ -34,6 +34,8 @@ fn candidate(name: &str, size_gib: Option<i32>, drilled: Option<i64>) -> Candida
             database: name.to_owned(),
             data_time: None,
             minutes: Some(17),
+            checked: Vec::new(),
+            gone_at: None,
             execution: String::new(),
             last_passed: None,
         }),

@@ -120,6 +120,7 @@ fn the_copy_of_a_snapshot_without_tags_carries_its_databases_and_no_wish_among_t
         ("team", "old"),
         ("aws:cloudformation:stack-name", "shop"),
         ("snapferry:keep", "9"),
+        ("snapferry:restore-order", "20"),
         ("Snapferry:Keep-Days", "9"),
         ("snapferry:owner", "eu-west-1/mallory"),
         ("snapferry:restored-from", "snap-orders-1"),
@@ -139,6 +140,8 @@ fn the_copy_of_a_snapshot_without_tags_carries_its_databases_and_no_wish_among_t
         .collect();
     assert_eq!(inherited, [("cost-centre", "4711"), ("team", "old")]);
     assert_eq!(tags["snapferry:owner"], "us-east-1/snap");
+    assert_eq!(tags["snapferry:source-restore-order"], "20");
+    assert!(!tags.contains_key("snapferry:restore-order"));
     assert!(!tags.contains_key("snapferry:keep") && !tags.contains_key("snapferry:restored-from"));
 }
 
