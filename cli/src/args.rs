@@ -285,6 +285,7 @@ Examples:
   snapferry audit --html audit.html --json > audit.json    # the page has the SHA-256 of this JSON
   snapferry audit --since 36h --csv > audit.csv
   snapferry audit --destination eu-central-1    # the source region is lost: what the tags of the copies show, and drills
+  snapferry audit --foreign    # what else in the destination region is a copy from elsewhere
   snapferry audit --json | jq -r '.drills.entries[] | select(.outcome == \"failed\") | .link'
 
 Drills are those of the destination stack in the region of the copies; without one a note says that they are not shown.
@@ -451,6 +452,9 @@ pub struct Audit {
     /// Write JSON. With --html of the same call the page shows the SHA-256 of it
     #[arg(long)]
     pub json: bool,
+    /// List the copies in the destination region that are none of ours: those of other tools, of other stacks, made by hand
+    #[arg(long, conflicts_with_all = ["html", "csv", "since", "objective", "watch_stack"])]
+    pub foreign: bool,
     /// Name of the destination stack, whose drills are shown
     #[arg(long, value_name = "NAME", default_value = Drill::STACK, value_parser = stack_name,
         value_hint = ValueHint::Other)]

@@ -13,6 +13,7 @@ use crate::args::{Audit, Global};
 use crate::aws::account::Account;
 use crate::commands::copy_source;
 use crate::commands::drill::drill_style;
+use crate::commands::foreign;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::drill_evidence::DrillEvidence;
 use crate::facts::drill_record::DrillRecord;
@@ -48,6 +49,9 @@ pub(crate) async fn run(
         check_file(file)?;
     }
     let source = copy_source::find(account, global, &options.copies).await?;
+    if options.foreign {
+        return foreign::run(account, &source, options.json, terminal).await;
+    }
     let objective = source.objective(options.objective);
     let watch = &options.watch_stack;
     let history = History::collect(account, source, since, objective, watch, options.html.is_some()).await?;

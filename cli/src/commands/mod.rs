@@ -6,6 +6,7 @@ pub(crate) mod copies;
 pub(crate) mod copy_source;
 pub(crate) mod documentation;
 pub(crate) mod drill;
+pub(crate) mod foreign;
 pub(crate) mod key_policy;
 pub(crate) mod plan;
 pub(crate) mod remarks;

@@ -225,7 +225,7 @@ impl CopySource {
     }
 
     /// Whether these are the owner's; its databases are in the stack's region, if that is known.
-    fn is_of(&self, owner: &Owner) -> bool {
+    pub(crate) fn is_of(&self, owner: &Owner) -> bool {
         let source_region = self.stack.as_ref().map(|stack| stack.region.as_str());
         owner.id() == self.owner_id && source_region.is_none_or(|region| region == owner.source_region())
     }

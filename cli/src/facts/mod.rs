@@ -11,6 +11,7 @@ pub(crate) mod evidence;
 pub(crate) mod exceptions;
 pub(crate) mod fleet;
 pub(crate) mod following;
+pub(crate) mod foreign_copies;
 pub(crate) mod freshness;
 pub(crate) mod history;
 pub(crate) mod key_policy;

@@ -7,6 +7,7 @@ mod audit_page;
 mod copies;
 mod drill;
 mod fleet;
+mod foreign;
 mod key_policy;
 mod plan;
 mod restore;
