@@ -521,31 +521,6 @@ fn the_security_group_of_the_stack_lets_nothing_out_and_in_only_the_check_functi
 }
 
 #[test]
-fn a_topic_of_ones_own_takes_the_place_of_the_stacks_everywhere() {
-    let topic = "arn:aws:sns:eu-west-1:123456789012:on-call";
-    let (policies, template) = with_parameters(&[&format!("AlertsTopicArn={topic}")]).expect("good parameters");
-    assert!(
-        !template["Resources"].to_string().contains("AlertsTopic\""),
-        "the stack's own is still there"
-    );
-    let resources = template["Resources"].as_object().expect("resources").values();
-    let mut alarms = 0;
-    for alarm in resources.filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm") {
-        assert_eq!(alarm["Properties"]["AlarmActions"], json!([topic]));
-        assert_eq!(alarm["Properties"]["OKActions"], json!([topic]));
-        alarms += 1;
-    }
-    assert!(alarms > 5, "{alarms}");
-    assert_eq!(template["Outputs"]["AlertsTopicArn"]["Value"], topic);
-    assert_eq!(
-        template["Resources"]["TouchedCopiesRule"]["Properties"]["Targets"][0]["Arn"],
-        topic
-    );
-    let publish = allowing(&policies["DrillFleet"], "sns:Publish", "arn:");
-    assert_eq!(list(&publish[0]["Resource"]), [topic]);
-}
-
-#[test]
 fn each_rule_refuses_what_it_is_there_for_and_says_what_to_do() {
     for (parameters, said) in [
         (
