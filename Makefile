@@ -107,8 +107,9 @@ render: $(INSTALLED) ## Write the templates and the state machines with their pa
 	@$(BIN)/python tests/deployment/render.py
 
 build: $(INSTALLED) ## Build what `sam deploy` deploys (ARCH=arm64 for Graviton).
-	@for stack in template destination; do \
-		sed 's/Architectures: \[x86_64\]/Architectures: [$(ARCH)]/' infra/$$stack.yaml > infra/$$stack.$(ARCH).yaml; done
+	@release=$$(infra/release-id.sh) && for stack in template destination; do \
+		sed -e 's/Architectures: \[x86_64\]/Architectures: [$(ARCH)]/' -e "s/RELEASE: &release .*/RELEASE: \&release \"$$release\"/" \
+			infra/$$stack.yaml > infra/$$stack.$(ARCH).yaml; done
 	PATH="$(CURDIR)/$(BIN):$$PATH" cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sam build --template-file infra/template.$(ARCH).yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" sam build --template-file infra/destination.$(ARCH).yaml --build-dir .aws-sam/destination

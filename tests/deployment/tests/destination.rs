@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deployment::{DESTINATION, DRILL_MACHINES, machine, states};
 use domain::watch_settings::WatchSettings;
+use runtime::release;
 use serde_json::{Value, json};
 use step_functions::entries;
 
@@ -437,7 +438,7 @@ fn every_function_gets_the_same_variables_and_without_drills_no_place_to_restore
                 .map(String::as_str)
                 .collect();
             // Lambda itself sets the region.
-            let expected = WatchSettings::VARIABLES.iter().copied();
+            let expected = WatchSettings::VARIABLES.iter().copied().chain([release::VARIABLE]);
             assert_eq!(
                 given,
                 expected.filter(|name| *name != "AWS_REGION").collect(),

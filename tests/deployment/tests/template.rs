@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deployment::{MACHINES, STACKS, machine, rendered, states, text};
 use domain::settings::{OBJECTIVE_HOURS, Settings};
 use domain::tags;
+use runtime::release;
 use serde_json::{Value, json};
 use step_functions::entries;
 
@@ -717,11 +718,12 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
 
 #[test]
 fn every_function_gets_the_variables_that_settings_reads() {
-    // Lambda itself sets the region.
+    // Lambda itself sets the region, and which release runs decides nothing.
     let expected: BTreeSet<&str> = Settings::VARIABLES
         .iter()
         .copied()
         .filter(|name| *name != "AWS_REGION")
+        .chain([release::VARIABLE])
         .collect();
     for (name, function) in resources_of("AWS::Serverless::Function") {
         let variables = function["Environment"]["Variables"].as_object().expect("variables");
@@ -732,6 +734,19 @@ fn every_function_gets_the_variables_that_settings_reads() {
             settings.is_ok(),
             "the template's own defaults are refused: {settings:?}"
         );
+    }
+}
+
+/// D13, rule 11: every stack says which release it is.
+#[test]
+fn both_stacks_and_all_their_functions_say_which_release_they_are() {
+    let version = env!("CARGO_PKG_VERSION");
+    for stack in STACKS {
+        assert_eq!(stack.rendered("template.json")["Outputs"]["Release"]["Value"], version);
+        for (name, function) in stack.resources_of("AWS::Serverless::Function") {
+            let said = &function["Environment"]["Variables"][release::VARIABLE];
+            assert_eq!(said, version, "{name}: RELEASE in {} is the version in Cargo.toml", stack.template);
+        }
     }
 }
 
