@@ -2,10 +2,12 @@
 """Builds what is released, into target/release-artifacts: the same bytes from the same commit, wherever it is built.
 
   <function>.zip                 one for each function, ready for Lambda
-  snapferry.yaml                 the templates of both regions in plain CloudFormation, without macros: the zips come from
-  snapferry-watch.yaml           a bucket, and the state machines are in them
+  snapferry.yaml                 the templates of both regions in plain CloudFormation, without macros: the zips come
+  snapferry-watch.yaml           from a bucket, and the state machines are in them
   template.yaml                  the same for `sam deploy`: they name the zips and the state machines beside them
   destination.yaml
+  deploy.sh                      uploads the zips, and creates or updates both stacks
+  RELEASE                        which release this is
   copy-fleet.asl.json            the state machines
   copy-snapshot.asl.json
   drill-fleet.asl.json
@@ -61,9 +63,7 @@ def main() -> None:
     arguments.add_argument("--arch", choices=TARGETS, default="x86_64")
     arch = arguments.parse_args().arch
     release = run(str(ROOT / "infra" / "release-id.sh")).strip()
-    templates = {name: of_release(yaml_parse((ROOT / "infra" / name).read_text()), release) for name in TEMPLATES}
-    resources = [resource for template in templates.values() for resource in template["Resources"].values()]
-    functions = [name for resource in resources if (name := binary_of(resource))]
+    functions = programs()
 
     cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     run("cargo", "fetch", "--locked")
@@ -71,22 +71,39 @@ def main() -> None:
     # Nothing of an earlier release stays.
     shutil.rmtree(ARTIFACTS, ignore_errors=True)
     ARTIFACTS.mkdir(parents=True)
+    binaries = {}
     for function in functions:
-        binary = (BUILD / "lambda" / function / "bootstrap").read_bytes()
+        binary = binaries[function] = (BUILD / "lambda" / function / "bootstrap").read_bytes()
         for path in (ROOT, cargo_home, Path.home()):
             if os.fsencode(path) + b"/" in binary:
                 sys.exit(f"{function} holds the path {path}: it would differ from machine to machine")
-        write_zip(ARTIFACTS / f"{function}.zip", binary)
     write_materials(functions, arch)
-    for name, template in templates.items():
-        (ARTIFACTS / name).write_text(packaged(template, arch))
-        (ARTIFACTS / FLATTENED[name]).write_text(flattened(template, arch))
+    print(write_release(ARTIFACTS, binaries, arch, release), end="")
+
+
+def programs() -> list[str]:
+    """The programs that the functions of both templates are built from."""
+    templates = [yaml_parse((ROOT / "infra" / name).read_text()) for name in TEMPLATES]
+    resources = [resource for template in templates for resource in template["Resources"].values()]
+    return [name for resource in resources if (name := binary_of(resource))]
+
+
+def write_release(folder: Path, binaries: dict[str, bytes], arch: str, release: str) -> str:
+    """Writes what is deployed, and the sums of all that is in the folder then, which it returns."""
+    for function, binary in binaries.items():
+        write_zip(folder / f"{function}.zip", binary)
+    for name in TEMPLATES:
+        template = of_release(yaml_parse((ROOT / "infra" / name).read_text()), release)
+        (folder / name).write_text(packaged(template, arch))
+        (folder / FLATTENED[name]).write_text(flattened(template, arch))
     for name in STATE_MACHINES:
-        shutil.copyfile(ROOT / "statemachine" / name, ARTIFACTS / name)
-    files = sorted(ARTIFACTS.iterdir())
+        shutil.copyfile(ROOT / "statemachine" / name, folder / name)
+    shutil.copy(ROOT / "infra" / "deploy.sh", folder)
+    (folder / "RELEASE").write_text(f"{release}\n")
+    files = sorted(folder.iterdir())
     sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
-    (ARTIFACTS / "SHA256SUMS").write_text(sums)
-    print(sums, end="")
+    (folder / "SHA256SUMS").write_text(sums)
+    return sums
 
 
 def run(*command: str, **environment: str) -> str:
@@ -166,7 +183,7 @@ CODE_PARAMETERS = {
         "Type": "String",
         "AllowedPattern": r"^([A-Za-z0-9][A-Za-z0-9!_.*'()+/-]*/)?$",
         "ConstraintDescription": "Give a prefix that ends with a slash, for example snapferry/0.1.0/, or nothing.",
-        "Description": "What their names in the bucket begin with, another one for each release: snapferry/0.1.0/ for example.",
+        "Description": "What their names there begin with, another one for each release, as in snapferry/0.1.0/.",
     },
 }
 

@@ -280,7 +280,10 @@ mod tests {
         };
         assert_eq!(other["Release"], "1.2.3");
         assert_eq!(other["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack"]]));
-        assert_eq!((&release["Release"], &release["RunningRelease"]), (&json!("1.2.3"), &json!(1.0)));
+        assert_eq!(
+            (&release["Release"], &release["RunningRelease"]),
+            (&json!("1.2.3"), &json!(1.0))
+        );
         assert_eq!(
             release["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
             json!([["Stack", "Release"]])

@@ -149,11 +149,17 @@ mod tests {
 
     #[test]
     fn every_line_says_which_release_answered() {
-        let event = LambdaEvent::new(serde_json::json!({"kind": "instance", "id": "orders"}), Context::default());
+        let event = LambdaEvent::new(
+            serde_json::json!({"kind": "instance", "id": "orders"}),
+            Context::default(),
+        );
         let line = logged(LevelFilter::INFO, || {
             span(&event, "1.2.3").in_scope(|| tracing::info!("hello"));
         });
-        assert_eq!((&line["span"]["release"], &line["span"]["database"]), (&"1.2.3".into(), &"orders".into()));
+        assert_eq!(
+            (&line["span"]["release"], &line["span"]["database"]),
+            (&"1.2.3".into(), &"orders".into())
+        );
     }
 
     /// m6.

@@ -745,7 +745,11 @@ fn both_stacks_and_all_their_functions_say_which_release_they_are() {
         assert_eq!(stack.rendered("template.json")["Outputs"]["Release"]["Value"], version);
         for (name, function) in stack.resources_of("AWS::Serverless::Function") {
             let said = &function["Environment"]["Variables"][release::VARIABLE];
-            assert_eq!(said, version, "{name}: RELEASE in {} is the version in Cargo.toml", stack.template);
+            assert_eq!(
+                said, version,
+                "{name}: RELEASE in {} is the version in Cargo.toml",
+                stack.template
+            );
         }
     }
 }
