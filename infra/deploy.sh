@@ -52,8 +52,9 @@ examples:
 EXAMPLES
 }
 
-refuse() { # What is wrong, before anything was written.
-  echo "deploy.sh: $*" >&2
+refuse() { # What is wrong, before anything was written. What the AWS CLI says begins with an empty line.
+  echo "deploy.sh: $*" | tr -s '[:space:]' ' ' >&2
+  echo >&2
   exit 2
 }
 
