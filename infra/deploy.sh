@@ -177,12 +177,12 @@ if [ "$watch" = yes ]; then
 fi
 
 are_declared() { # Whether a template has these parameters.
-  local template=$1 one
+  local template=$1 one declared
   shift
+  declared=" $(sed -n '/^Parameters:/,/^Rules:/s/^  \([A-Za-z]*\):$/\1/p' "$here/$template" | tr '\n' ' ')"
   for one in "$@"; do
     [[ $one == *=* ]] || refuse "'$one' is not a parameter: write it as NAME=VALUE"
-    sed -n '/^Parameters:/,/^Rules:/p' "$here/$template" | grep -q "^  ${one%%=*}:$" ||
-      refuse "${one%%=*} is not a parameter of $template"
+    [[ $declared == *" ${one%%=*} "* ]] || refuse "${one%%=*} is not a parameter of $template"
   done
 }
 are_declared snapferry.yaml ${parameters[@]+"${parameters[@]}"}

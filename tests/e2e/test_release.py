@@ -177,7 +177,7 @@ def test_a_first_deployment_makes_both_stacks_from_the_folder_alone_and_begins_a
     seed(fleet([instance("orders")]))
     runs = cloud.runs(STACK)
     run = runs.run()
-    assert (run.status, runs.outcomes(run.arn)) == ("SUCCEEDED", {"orders": "planned"})
+    assert (run.status, runs.outcomes(run.arn)) == ("SUCCEEDED", {"instance:orders": "planned"})
 
 
 def test_the_same_once_more_changes_nothing(cloud: LocalCloud, releases: list[Release], said_first: str) -> None:
@@ -194,7 +194,7 @@ def test_an_update_and_a_rollback_in_the_middle_of_a_run_keep_parameters_and_the
 ) -> None:
     assert said_first
     first, second = releases
-    seed(fleet([instance("orders", copies={"durationSeconds": 6_000})]))
+    seed(fleet([instance("orders", copies={"durationSeconds": 100_000})]))
     assert "dry run false" in first.deployed(*WHERE, "--dry-run", "false", "--parameter", "KeepCopies=7", "--yes")
     runs = cloud.runs(STACK)
     run = runs.start({})
@@ -213,8 +213,10 @@ def test_an_update_and_a_rollback_in_the_middle_of_a_run_keep_parameters_and_the
     is_release(cloud, first.name)
     assert parameters(cloud, STACK) == before
 
+    assert runs.look(run).running
+    cloud.simulator.end_copies_at_once()
     ended = runs.wait(run, seconds=240)
-    assert (ended.status, runs.outcomes(run)) == ("SUCCEEDED", {"orders": "copied"})
+    assert (ended.status, runs.outcomes(run)) == ("SUCCEEDED", {"instance:orders": "copied"})
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ impl Setting for Deployment {
             destination = destination.presigning(presigner.with_fips(elsewhere.use_fips().unwrap_or_default()));
         }
         let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"))
-            .of_release(release::running(|name| std::env::var(name).ok()));
+            .with_release(release::running(|name| std::env::var(name).ok()));
         Ok((Self::new(settings, source, destination).measuring(meter), elsewhere))
     }
 }

@@ -136,7 +136,7 @@ impl Meter {
 
     /// The same, which also says in each line which release measured.
     #[must_use]
-    pub fn of_release(self, release: String) -> Self {
+    pub fn with_release(self, release: String) -> Self {
         Self {
             release: Some(release),
             ..self
@@ -269,7 +269,7 @@ mod tests {
     fn every_line_says_which_release_measured_and_one_metric_counts_it() {
         let lines = written_by(
             true,
-            |meter| meter.of_release("1.2.3".to_owned()),
+            |meter| meter.with_release("1.2.3".to_owned()),
             |meter| {
                 meter.stack(NOW, &[(Metric::COPIES_COMPLETED, 1.0)], &[]);
                 meter.release(NOW);

@@ -69,7 +69,7 @@ impl Setting for Watch {
         let config = connection::config(&settings.region);
         let rds = Rds::new(aws_sdk_rds::Client::new(&config), &settings.region);
         let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"))
-            .of_release(release::running(|name| std::env::var(name).ok()));
+            .with_release(release::running(|name| std::env::var(name).ok()));
         Ok((Self::new(settings, rds).measuring(meter), config))
     }
 }
