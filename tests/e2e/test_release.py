@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import shutil
 import subprocess
 import time
@@ -217,6 +218,53 @@ def test_an_update_and_a_rollback_in_the_middle_of_a_run_keep_parameters_and_the
     cloud.simulator.end_copies_at_once()
     ended = runs.wait(run, seconds=240)
     assert (ended.status, runs.outcomes(run)) == ("SUCCEEDED", {"instance:orders": "copied"})
+
+
+def test_the_longest_name_deploys_with_everything_that_an_organization_demands(
+    cloud: LocalCloud, releases: list[Release], seed: Callable[[Json], dict[str, str]]
+) -> None:
+    seed(fleet([instance("orders")]))
+    name, prefix = "s" * 128, "Snapferry-in-production1"
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    boundary = cloud.client("iam").create_policy(PolicyName="Boundary", PolicyDocument=json.dumps(policy))["Policy"]
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="functions", Description="Of functions.", VpcId=vpc)["GroupId"]
+    topic = cloud.client("sns").create_topic(Name="on-call")["TopicArn"]
+    key = f"arn:aws:kms:{layout.SOURCE_REGION}:{layout.ACCOUNT}:key/1111"
+    demanded = {
+        "NamePrefix": prefix,
+        "PermissionsBoundaryArn": boundary["Arn"],
+        "RolePath": "/backup/",
+        "SubnetIds": subnet,
+        "SecurityGroupIds": group,
+        "LogKmsKeyArn": key,
+        "AlertsTopicArn": topic,
+        "OwnerId": "longest",
+        "EventSource": "nobody.longest",
+    }
+    given = [part for one in demanded.items() for part in ("--parameter", "=".join(one))]
+    done = releases[0].deploy(
+        "--region", layout.SOURCE_REGION, "--stack", name, "--no-watch", *WHAT, *given, "--yes"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    cloud.know(name)
+
+    callers = [caller for known, caller in cloud.callers.items() if known.startswith(f"{name}/")]
+    assert len(callers) == 5
+    for caller in callers:
+        assert caller.function.startswith(f"{prefix}-")
+        role = cloud.client("iam").get_role(RoleName=caller.role_arn.rsplit("/", 1)[-1])["Role"]
+        assert role["Path"] == "/backup/"
+        assert role["RoleName"] == f"{prefix}-{layout.SOURCE_REGION}{caller.function.removeprefix(prefix)}"
+        # MiniStack makes roles without their boundary; tests/deployment has that.
+        configuration = cloud.client("lambda").get_function_configuration(FunctionName=caller.function)
+        assert configuration["VpcConfig"]["SubnetIds"] == [subnet]
+        assert configuration["VpcConfig"]["SecurityGroupIds"] == [group]
+    runs = cloud.runs(prefix)
+    run = runs.run()
+    assert (run.status, runs.outcomes(run.arn)) == ("SUCCEEDED", {"instance:orders": "planned"})
 
 
 @pytest.mark.parametrize(
