@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 release=$(cat "$here/RELEASE")
 stack=snapferry watch_stack=snapferry-watch region='' destination='' key='' selection='' email='' dry_run=''
-bucket='' destination_bucket='' watch=yes ask=yes email_given=no old_email=''
+bucket='' destination_bucket='' watch=yes ask=yes email_given=no
 parameters=() watch_parameters=()
 
 usage() {
@@ -127,17 +127,16 @@ is_region() { [[ $1 =~ ^[a-z]{2,}(-[a-z]+)+-[0-9]+$ ]]; }
 
 question region "Region of the databases" "$region"
 is_region "$region" || refuse "--region '$region' is not the code of a region, for example eu-west-1"
-status=$(stack_says "$stack" "$region" StackStatus)
-deployed=''
-if [ -n "$status" ]; then
-  deployed=$(stack_says "$stack" "$region" "Outputs[?OutputKey=='Release'].OutputValue | [0]")
-  [ -n "$destination" ] || destination=$(parameter_of "$stack" "$region" DestinationRegion)
-  [ -n "$key" ] || key=$(parameter_of "$stack" "$region" DestinationKmsKey)
-  [ -n "$selection" ] || selection=$(parameter_of "$stack" "$region" Selection)
-  [ -n "$dry_run" ] || dry_run=$(parameter_of "$stack" "$region" DryRun)
-  old_email=$(parameter_of "$stack" "$region" NotificationEmail)
-  [ "$email_given" = yes ] || email=$old_email
-fi
+# All that it has to say in one call.
+asked="StackStatus, Outputs[?OutputKey=='Release'].OutputValue | [0]"
+for name in DestinationRegion DestinationKmsKey Selection DryRun NotificationEmail; do
+  asked+=", Parameters[?ParameterKey=='$name'].ParameterValue | [0]"
+done
+said=$(stack_says "$stack" "$region" "[$asked] | map(&not_null(@, ''), @) | join('|', @)")
+IFS='|' read -r status deployed old_destination old_key old_selection old_dry_run old_email <<<"$said"
+destination=${destination:-$old_destination} key=${key:-$old_key}
+selection=${selection:-$old_selection} dry_run=${dry_run:-$old_dry_run}
+[ "$email_given" = yes ] || email=$old_email
 question destination "Region of the copies" "$destination"
 question key "KMS key in that region" "$key"
 question selection "Copy every database (opt-out), or only those tagged snapferry:copy=true (opt-in)" "${selection:-opt-out}"
@@ -230,7 +229,7 @@ fi
 # ---------------------------------------------------------------- from here on it writes
 
 upload() { # The zips of a template to a bucket, which is made if need be.
-  local template=$1 to=$2 in=$3 state=$4 zip
+  local template=$1 to=$2 in=$3 state=$4 zip zips=()
   if [ "$state" = missing ]; then
     local place=(--create-bucket-configuration "LocationConstraint=$in")
     [ "$in" != us-east-1 ] || place=()
@@ -241,14 +240,10 @@ upload() { # The zips of a template to a bucket, which is made if need be.
       BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
   fi
   for zip in $(sed -n 's/.*[$]{CodePrefix}\([a-z-]*\.zip\).*/\1/p' "$here/$template"); do
-    if aws s3api head-object --region "$in" --bucket "$to" --key "$prefix$zip" --expected-bucket-owner "$account" >/dev/null 2>&1; then
-      echo "  $zip is there"
-    else
-      aws s3api put-object --region "$in" --bucket "$to" --key "$prefix$zip" --body "$here/$zip" \
-        --expected-bucket-owner "$account" >/dev/null
-      echo "  $zip"
-    fi
+    zips+=(--include "$zip")
   done
+  # Others have another name, so that those of the same size are the same.
+  aws s3 sync "$here" "s3://$to/$prefix" --region "$in" --size-only --no-progress --exclude '*' "${zips[@]}"
 }
 
 deploy() { # A template as a stack, with what is given in place of what the stack has.

@@ -185,7 +185,7 @@ def test_the_same_once_more_changes_nothing(cloud: LocalCloud, releases: list[Re
     assert said_first
     before = state_of_the_cloud(cloud), parameters(cloud, STACK), parameters(cloud, WATCH_STACK)
     said = releases[0].deployed(*WHERE, "--yes")
-    assert said.count("is there") == 10
+    assert "upload: " not in said
     assert said.count("No changes to deploy") == 2
     assert (state_of_the_cloud(cloud), parameters(cloud, STACK), parameters(cloud, WATCH_STACK)) == before
 
