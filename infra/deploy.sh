@@ -163,6 +163,8 @@ read -r state usage manager <<<"$said"
 
 may_be_updated() { # Whether CloudFormation takes an update of this stack now.
   case $3 in
+    # What is left of a deployment that was refused before it made anything.
+    REVIEW_IN_PROGRESS) ;;
     *_IN_PROGRESS) refuse "stack $1 in $2 is $3: wait until that has ended" ;;
     ROLLBACK_COMPLETE | ROLLBACK_FAILED | *DELETE_FAILED | UPDATE_ROLLBACK_FAILED)
       refuse "stack $1 in $2 is $3, which CloudFormation does not update: see its events, and delete or repair it first" ;;
