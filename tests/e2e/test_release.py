@@ -258,10 +258,7 @@ def test_the_longest_name_deploys_with_everything_that_an_organization_demands(
         role = cloud.client("iam").get_role(RoleName=caller.role_arn.rsplit("/", 1)[-1])["Role"]
         assert role["Path"] == "/backup/"
         assert role["RoleName"] == f"{prefix}-{layout.SOURCE_REGION}{caller.function.removeprefix(prefix)}"
-        # MiniStack makes roles without their boundary; tests/deployment has that.
-        configuration = cloud.client("lambda").get_function_configuration(FunctionName=caller.function)
-        assert configuration["VpcConfig"]["SubnetIds"] == [subnet]
-        assert configuration["VpcConfig"]["SecurityGroupIds"] == [group]
+        # MiniStack makes roles without their boundary, and functions without their VPC: tests/deployment has those.
     runs = cloud.runs(prefix)
     run = runs.run()
     assert (run.status, runs.outcomes(run.arn)) == ("SUCCEEDED", {"instance:orders": "planned"})
