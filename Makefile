@@ -17,10 +17,11 @@ REQUIREMENTS := tests/aws/local-cloud/requirements.txt
 TEMPLATE := infra/template.yaml
 TEMPLATES := $(TEMPLATE) infra/destination.yaml
 LINTERS := .venv-lint
+SUITES := .venv-security
 MACHINES := $(addprefix target/rendered/,copy-fleet.asl.json copy-snapshot.asl.json destination/drill-fleet.asl.json destination/drill-copy.asl.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo screenshot test test-rust worlds simulate scale test-python bench lint format build release reproducible render scenario local-up local-down local-env local-status clean prerequisites ready programs
+.PHONY: help demo screenshot test test-rust worlds simulate scale test-python bench lint security format build release reproducible render scenario local-up local-down local-env local-status clean prerequisites ready programs
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -99,6 +100,20 @@ lint: render $(LINTERS)/.installed ## Run the linters of Rust, Python, the templ
 	$(LINTERS)/bin/zizmor --offline --quiet .github
 	$(LINTERS)/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 
+# The security suites of others: they pin older packages than the tools here, so they have an environment of their own.
+$(SUITES)/.installed: infra/security/requirements.txt infra/security/package-lock.json infra/security/nag.mjs
+	@command -v npm >/dev/null || { echo "make security needs npm: install Node.js 20 or newer" >&2; exit 1; }
+	@echo "installing the security suites into $(SUITES)"
+	@$(PYTHON) -m venv $(SUITES)
+	@$(SUITES)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement infra/security/requirements.txt
+	@cp infra/security/package.json infra/security/package-lock.json infra/security/nag.mjs $(SUITES)
+	@npm ci --prefix $(SUITES) --silent --no-audit --no-fund
+	@touch $@
+
+security: $(INSTALLED) $(SUITES)/.installed ## Run the security suites of others on what is released; a new finding fails.
+	@$(BIN)/python infra/security/inputs.py
+	@$(SUITES)/bin/python infra/security/check.py
+
 format: $(INSTALLED) ## Format the Rust and the Python code.
 	cargo fmt --all
 	$(BIN)/ruff format
@@ -107,8 +122,9 @@ render: $(INSTALLED) ## Write the templates and the state machines with their pa
 	@$(BIN)/python tests/deployment/render.py
 
 build: $(INSTALLED) ## Build what `sam deploy` deploys (ARCH=arm64 for Graviton).
-	@for stack in template destination; do \
-		sed 's/Architectures: \[x86_64\]/Architectures: [$(ARCH)]/' infra/$$stack.yaml > infra/$$stack.$(ARCH).yaml; done
+	@release=$$(infra/release-id.sh) && for stack in template destination; do \
+		sed -e 's/Architectures: \[x86_64\]/Architectures: [$(ARCH)]/' -e "s/RELEASE: &release .*/RELEASE: \&release \"$$release\"/" \
+			infra/$$stack.yaml > infra/$$stack.$(ARCH).yaml; done
 	PATH="$(CURDIR)/$(BIN):$$PATH" cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sam build --template-file infra/template.$(ARCH).yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" sam build --template-file infra/destination.$(ARCH).yaml --build-dir .aws-sam/destination
@@ -140,4 +156,5 @@ local-status: $(INSTALLED) ## Say whether it is running.
 
 clean: ## Remove what was built and installed here.
 	-@test ! -x $(BIN)/python || $(LOCAL_CLOUD) down 2>/dev/null
-	rm -rf target $(VENV) $(LINTERS) .aws-sam infra/template.x86_64.yaml infra/template.arm64.yaml
+	rm -rf target $(VENV) $(LINTERS) $(SUITES) .aws-sam infra/template.x86_64.yaml infra/template.arm64.yaml \
+		infra/destination.x86_64.yaml infra/destination.arm64.yaml

@@ -2,8 +2,12 @@
 """Builds what is released, into target/release-artifacts: the same bytes from the same commit, wherever it is built.
 
   <function>.zip                 one for each function, ready for Lambda
-  template.yaml                  the templates of both regions, which name the zips and the state machines beside them
+  snapferry.yaml                 the templates of both regions in plain CloudFormation, without macros: the zips come
+  snapferry-watch.yaml           from a bucket, and the state machines are in them
+  template.yaml                  the same for `sam deploy`: they name the zips and the state machines beside them
   destination.yaml
+  deploy.sh                      uploads the zips, and creates or updates both stacks
+  RELEASE                        which release this is
   copy-fleet.asl.json            the state machines
   copy-snapshot.asl.json
   drill-fleet.asl.json
@@ -20,6 +24,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -32,6 +37,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
+from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +47,7 @@ BUILD = ROOT / "target" / "release-build"
 
 ARTIFACTS = ROOT / "target" / "release-artifacts"
 TEMPLATES = ["template.yaml", "destination.yaml"]
+FLATTENED = {"template.yaml": "snapferry.yaml", "destination.yaml": "snapferry-watch.yaml"}
 STATE_MACHINES = ["copy-fleet.asl.json", "copy-snapshot.asl.json", "drill-fleet.asl.json", "drill-copy.asl.json"]
 TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 PROCESSORS = {"x86_64": "haswell", "arm64": "neoverse-n1"}
@@ -54,9 +62,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--arch", choices=TARGETS, default="x86_64")
     arch = arguments.parse_args().arch
-    templates = {name: yaml_parse((ROOT / "infra" / name).read_text()) for name in TEMPLATES}
-    resources = [resource for template in templates.values() for resource in template["Resources"].values()]
-    functions = [name for resource in resources if (name := binary_of(resource))]
+    release = run(str(ROOT / "infra" / "release-id.sh")).strip()
+    functions = programs()
 
     cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     run("cargo", "fetch", "--locked")
@@ -64,21 +71,39 @@ def main() -> None:
     # Nothing of an earlier release stays.
     shutil.rmtree(ARTIFACTS, ignore_errors=True)
     ARTIFACTS.mkdir(parents=True)
+    binaries = {}
     for function in functions:
-        binary = (BUILD / "lambda" / function / "bootstrap").read_bytes()
+        binary = binaries[function] = (BUILD / "lambda" / function / "bootstrap").read_bytes()
         for path in (ROOT, cargo_home, Path.home()):
             if os.fsencode(path) + b"/" in binary:
                 sys.exit(f"{function} holds the path {path}: it would differ from machine to machine")
-        write_zip(ARTIFACTS / f"{function}.zip", binary)
     write_materials(functions, arch)
-    for name, template in templates.items():
-        (ARTIFACTS / name).write_text(packaged(template, arch))
+    print(write_release(ARTIFACTS, binaries, arch, release), end="")
+
+
+def programs() -> list[str]:
+    """The programs that the functions of both templates are built from."""
+    templates = [yaml_parse((ROOT / "infra" / name).read_text()) for name in TEMPLATES]
+    resources = [resource for template in templates for resource in template["Resources"].values()]
+    return [name for resource in resources if (name := binary_of(resource))]
+
+
+def write_release(folder: Path, binaries: dict[str, bytes], arch: str, release: str) -> str:
+    """Writes what is deployed, and the sums of all that is in the folder then, which it returns."""
+    for function, binary in binaries.items():
+        write_zip(folder / f"{function}.zip", binary)
+    for name in TEMPLATES:
+        template = of_release(yaml_parse((ROOT / "infra" / name).read_text()), release)
+        (folder / name).write_text(packaged(template, arch))
+        (folder / FLATTENED[name]).write_text(flattened(template, arch))
     for name in STATE_MACHINES:
-        shutil.copyfile(ROOT / "statemachine" / name, ARTIFACTS / name)
-    files = sorted(ARTIFACTS.iterdir())
+        shutil.copyfile(ROOT / "statemachine" / name, folder / name)
+    shutil.copy(ROOT / "infra" / "deploy.sh", folder)
+    (folder / "RELEASE").write_text(f"{release}\n")
+    files = sorted(folder.iterdir())
     sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
-    (ARTIFACTS / "SHA256SUMS").write_text(sums)
-    print(sums, end="")
+    (folder / "SHA256SUMS").write_text(sums)
+    return sums
 
 
 def run(*command: str, **environment: str) -> str:
@@ -109,6 +134,22 @@ def write_zip(path: Path, binary: bytes) -> None:
         archive.writestr(entry, binary, compresslevel=9)
 
 
+def of_release(template: Json, release: str) -> Json:
+    """The template with the release that is built, where the repository has only its version."""
+    version = template["Outputs"]["Release"]["Value"]
+
+    def named(node: Json) -> Json:
+        if isinstance(node, dict):
+            return {name: release if name == "RELEASE" else named(value) for name, value in node.items()}
+        return [named(one) for one in node] if isinstance(node, list) else node
+
+    if not release.startswith(version):
+        sys.exit(f"the templates say that they are {version}, and Cargo.toml that this is {release}")
+    template = named(template)
+    template["Outputs"]["Release"]["Value"] = release
+    return template
+
+
 def packaged(template: Json, arch: str) -> str:
     """The template with what it names beside it, instead of how to build that.
 
@@ -129,6 +170,58 @@ def packaged(template: Json, arch: str) -> str:
     if left:
         sys.exit(f"a template has changed its form: {left} is left in what is released")
     return text
+
+
+CODE_PARAMETERS = {
+    "CodeBucket": {
+        "Type": "String",
+        "AllowedPattern": r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        "ConstraintDescription": "Give the name of a bucket in the region of the stack.",
+        "Description": "The bucket, in the region of the stack, that the zips of this release were uploaded to.",
+    },
+    "CodePrefix": {
+        "Type": "String",
+        "AllowedPattern": r"^([A-Za-z0-9][A-Za-z0-9!_.*'()+/-]*/)?$",
+        "ConstraintDescription": "Give a prefix that ends with a slash, for example snapferry/0.1.0/, or nothing.",
+        "Description": "What their names there begin with, another one for each release, as in snapferry/0.1.0/.",
+    },
+}
+
+
+def flattened(template: Json, arch: str) -> str:
+    """The template in plain CloudFormation: what the macro of SAM makes of it, made here.
+
+    Service-managed StackSets take no macros. Where the zips are is a parameter, and the state machines are in it.
+    """
+    template = json.loads(json.dumps(template))
+    del template["Globals"]["Function"]["CodeUri"]
+    template["Globals"]["Function"]["Architectures"] = [arch]
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        if binary := binary_of(resource):
+            del resource["Metadata"]
+            key = {"Fn::Sub": f"${{CodePrefix}}{binary}.zip"}
+            properties["CodeUri"] = {"Bucket": {"Ref": "CodeBucket"}, "Key": key}
+        if definition := properties.pop("DefinitionUri", None):
+            properties["Definition"] = json.loads((ROOT / "statemachine" / Path(definition).name).read_text())
+    template["Parameters"] = {**CODE_PARAMETERS, **template["Parameters"]}
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    interface["ParameterGroups"].insert(0, {"Label": {"default": "The release"}, "Parameters": list(CODE_PARAMETERS)})
+    interface["ParameterLabels"] |= {
+        "CodeBucket": {"default": "Bucket of the zips"},
+        "CodePrefix": {"default": "Prefix of the zips"},
+    }
+    # It asks the session of boto3 for the partition of managed policies, which these templates have none of.
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    # It warns that it counts what it does, and publishes that nowhere.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
+    plain = transform(template, {}, ManagedPolicyLoader(None))
+    for left in ("Transform", "Globals"):
+        plain.pop(left, None)
+    if "AWS::Serverless::" in json.dumps(plain):
+        sys.exit("a resource of SAM is left in the flattened template")
+    # Once more through JSON: the translator shares objects, which YAML would write as aliases.
+    return yaml.safe_dump(json.loads(json.dumps(plain)), sort_keys=False, allow_unicode=True, width=120)
 
 
 def binary_of(resource: Json) -> str | None:

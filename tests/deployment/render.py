@@ -51,6 +51,18 @@ NO_VALUE = object()
 """What `Ref: AWS::NoValue` returns: the list or the map that it stands in goes without it."""
 
 
+NAMED_BY = {
+    "AWS::Serverless::Function": "FunctionName",
+    "AWS::Serverless::StateMachine": "Name",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::Events::Rule": "Name",
+}
+"""The property that names a resource, by its type."""
+
+
 class TemplateError(Exception):
     """The template, or a parameter value, cannot be rendered. The message names the place."""
 
@@ -185,11 +197,11 @@ class Renderer:
         if kind == "AWS::Logs::LogGroup":
             return self.resolve(properties["LogGroupName"])
         if kind == "AWS::SNS::Topic":
-            return self.arn("sns", self.made_up(name))
+            return self.arn("sns", self.own_name(name))
         if kind == "AWS::SQS::Queue":
             host = f"sqs.{self.values['AWS::Region']}.{self.values['AWS::URLSuffix']}"
-            return f"https://{host}/{self.values['AWS::AccountId']}/{self.made_up(name)}"
-        return self.made_up(name)
+            return f"https://{host}/{self.values['AWS::AccountId']}/{self.own_name(name)}"
+        return self.own_name(name)
 
     def attribute(self, name: str, attribute: str) -> str:
         """Fn::GetAtt: ARNs, the name of a queue, and the id of a security group."""
@@ -197,23 +209,22 @@ class Renderer:
         if (kind, attribute) == ("AWS::EC2::SecurityGroup", "GroupId"):
             return "sg-0123456789abcdef0"
         if (kind, attribute) == ("AWS::SQS::Queue", "QueueName"):
-            return self.made_up(name)
+            return self.own_name(name)
         of_kind = {
-            "AWS::Serverless::Function": ("lambda", "function:", "FunctionName"),
-            "AWS::Serverless::StateMachine": ("states", "stateMachine:", "Name"),
-            "AWS::Logs::LogGroup": ("logs", "log-group:", "LogGroupName"),
-            "AWS::IAM::Role": ("iam", "role/", "RoleName"),
-            "AWS::SQS::Queue": ("sqs", "", "QueueName"),
-            "AWS::Events::Rule": ("events", "rule/", "Name"),
+            "AWS::Serverless::Function": ("lambda", "function:"),
+            "AWS::Serverless::StateMachine": ("states", "stateMachine:"),
+            "AWS::Logs::LogGroup": ("logs", "log-group:"),
+            "AWS::IAM::Role": ("iam", f"role{self.resolve(properties.get('Path', '/'))}"),
+            "AWS::SQS::Queue": ("sqs", ""),
+            "AWS::Events::Rule": ("events", "rule/"),
         }
         if attribute != "Arn" or kind not in of_kind:
             raise TemplateError(
                 f"render.py cannot make up {name}.{attribute} of a {kind}: add it to Renderer.attribute."
             )
-        service, prefix, naming = of_kind[kind]
-        own_name = self.resolve(properties[naming]) if naming in properties else self.made_up(name)
+        service, prefix = of_kind[kind]
         suffix = ":*" if service == "logs" else ""
-        return self.arn(service, f"{prefix}{own_name}{suffix}")
+        return self.arn(service, f"{prefix}{self.own_name(name)}{suffix}")
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of something in the stack's own region, or of a role, which is in none."""
@@ -227,6 +238,12 @@ class Renderer:
         except KeyError:
             raise TemplateError(f"{name} is neither a parameter nor a resource of the template.") from None
         return resource["Type"], resource.get("Properties", {})
+
+    def own_name(self, name: str) -> str:
+        """The name that the template gives a resource, or else one that CloudFormation might choose."""
+        kind, properties = self.resource(name)
+        given = self.resolve(properties.get(NAMED_BY.get(kind, ""), NO_VALUE))
+        return self.made_up(name) if given is NO_VALUE else str(given)
 
     def made_up(self, name: str) -> str:
         """Stands for the name that CloudFormation would choose."""

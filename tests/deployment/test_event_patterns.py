@@ -115,6 +115,14 @@ def test_whoever_deletes_shares_or_tags_a_copy_is_reported(of: Event, who: Event
     assert reported("TouchedCopiesRule", touched)
 
 
+def test_a_role_of_another_region_or_of_another_name_is_reported() -> None:
+    for name in ("acme-eu-north-1-prune-old", "prune-old", "acme-us-east-1-prune-old-2"):
+        for of in TOUCHED:
+            touched = copy.deepcopy(of)
+            touched["detail"]["userIdentity"] = role(name)
+            assert reported("TouchedCopiesRule", touched), name
+
+
 def test_what_is_refused_is_reported_too() -> None:
     refused = event("DeleteDBSnapshot", {"dBSnapshotIdentifier": COPY})
     refused["detail"] |= {"errorCode": "AccessDenied", "errorMessage": "not authorized"}
@@ -130,6 +138,10 @@ def test_what_is_refused_is_reported_too() -> None:
         "snapferry-StartCopyRole-1A2B3C4D5E6F",
         "backups-CheckCopyStatusRole-1A2B3C4D5E6F",
         "StackSet-snapferry-0f5a-PruneOldRole-1A2B3C4D5E6F",
+        # The same with a NamePrefix.
+        "acme-us-east-1-start-copy",
+        "acme-us-east-1-check-copy-status",
+        "acme-us-east-1-prune-old",
     ],
 )
 @pytest.mark.parametrize("of", TOUCHED, ids=lambda of: str(of["detail"]["eventName"]))

@@ -82,6 +82,10 @@ class Terminal:
             assert time.monotonic() < deadline, f"after {seconds} s it has not said {words!r}:\n{self.said}"
             self.read(0.05)
 
+    def enter(self, line: str) -> None:
+        """Types a line, and presses enter."""
+        os.write(self.keyboard, f"{line}\n".encode())
+
     def press_ctrl_c(self) -> None:
         """The terminal makes a signal of it, if nobody told it otherwise."""
         os.write(self.keyboard, b"\x03")

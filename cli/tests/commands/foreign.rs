@@ -20,27 +20,36 @@ fn account() -> Account {
             destination
                 .snapshot(copy(Instance, "orders", 5.0))
                 .snapshot(unverified(Cluster, "billing", 5.0).at_percent(40))
-                .snapshot(Snapshot::copy_of(
-                    &arn(SOURCE, "snapshot", "rds:stock-2026-11-20-03-10"),
-                    Kind::Instance,
-                    "stock-us-east-1-rds-stock-2026-11-20-03-10",
-                    30.0,
-                ))
+                .snapshot(
+                    Snapshot::copy_of(
+                        &arn(SOURCE, "snapshot", "rds:stock-2026-11-20-03-10"),
+                        Kind::Instance,
+                        "stock-us-east-1-rds-stock-2026-11-20-03-10",
+                        30.0,
+                    )
+                    .taken_of(Kind::Instance, "stock"),
+                )
                 // Its name and its tag are like ours, but it is of another owner.
                 .snapshot(copy(Instance, "sales", 7.0).tag(tags::OWNER, "us-east-1/other"))
-                .snapshot(Snapshot::copy_of(
-                    &arn("ap-south-1", "cluster-snapshot", "by-hand"),
-                    Kind::Cluster,
-                    "billing-dr",
-                    200.0,
-                ))
-                .snapshot(Snapshot::copy_of(
-                    &arn(DESTINATION, "snapshot", "local"),
-                    Kind::Instance,
-                    "local-copy",
-                    3.0,
-                ))
-                .snapshot(Snapshot::manual("made-by-hand", 3.0))
+                .snapshot(
+                    Snapshot::copy_of(
+                        &arn("ap-south-1", "cluster-snapshot", "by-hand"),
+                        Kind::Cluster,
+                        "billing-dr",
+                        200.0,
+                    )
+                    .taken_of(Kind::Cluster, "billing"),
+                )
+                .snapshot(
+                    Snapshot::copy_of(
+                        &arn(DESTINATION, "snapshot", "local"),
+                        Kind::Instance,
+                        "local-copy",
+                        3.0,
+                    )
+                    .taken_of(Kind::Instance, "orders"),
+                )
+                .snapshot(Snapshot::manual("made-by-hand", 3.0).taken_of(Kind::Instance, "orders"))
         },
     )
 }

@@ -9,6 +9,7 @@ use rds::presign::Presigner;
 
 use crate::connection;
 use crate::metrics::Meter;
+use crate::release;
 use crate::serve::Setting;
 
 /// What a function works with: its settings, RDS in both regions, and where it measures.
@@ -61,7 +62,8 @@ impl Setting for Deployment {
             let presigner = Presigner::new(credentials, &settings.source_region);
             destination = destination.presigning(presigner.with_fips(elsewhere.use_fips().unwrap_or_default()));
         }
-        let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"));
+        let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"))
+            .with_release(release::running(|name| std::env::var(name).ok()));
         Ok((Self::new(settings, source, destination).measuring(meter), elsewhere))
     }
 }

@@ -6,5 +6,6 @@ mod connection;
 pub mod deployment;
 pub mod input;
 pub mod metrics;
+pub mod release;
 pub mod serve;
 pub mod watch;

@@ -51,6 +51,8 @@ metrics! {
     COPY_DURATION = "CopyDuration" in "Seconds";
     /// Size of a copied instance: what was written, or else its allocated storage. Of clusters RDS does not say.
     COPIED_GIGABYTES = "CopiedGigabytes" in "Gigabytes";
+    /// 1, of the release that the functions of the stack are.
+    RUNNING_RELEASE = "RunningRelease" in "Count";
     /// Age of the data of a database's newest verified copy; without a copy, age of the database.
     RECOVERY_POINT_AGE = "RecoveryPointAgeHours" in "None";
     /// The greatest of these ages.
@@ -106,6 +108,7 @@ pub fn count(number: usize) -> f64 {
 #[derive(Clone)]
 pub struct Meter {
     stack: String,
+    release: Option<String>,
     of_databases: bool,
     write: Arc<dyn Fn(&str) + Send + Sync>,
 }
@@ -125,8 +128,18 @@ impl Meter {
     pub fn new(stack: &str, of_databases: bool, write: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self {
             stack: stack.to_owned(),
+            release: None,
             of_databases,
             write: Arc::new(write),
+        }
+    }
+
+    /// The same, which also says in each line which release measured.
+    #[must_use]
+    pub fn with_release(self, release: String) -> Self {
+        Self {
+            release: Some(release),
+            ..self
         }
     }
 
@@ -139,6 +152,13 @@ impl Meter {
     /// Measures something of the stack as a whole. `about` is for the log only.
     pub fn stack(&self, now: Timestamp, values: &[(Metric, f64)], about: &[(&str, &str)]) {
         self.write(now, &["Stack"], values, about);
+    }
+
+    /// Measures which release runs, if it is known.
+    pub fn release(&self, now: Timestamp) {
+        if self.release.is_some() {
+            self.write(now, &["Stack", "Release"], &[(Metric::RUNNING_RELEASE, 1.0)], &[]);
+        }
     }
 
     /// Measures something of each kind of database apart.
@@ -181,6 +201,9 @@ impl Meter {
         // As every line of the log: see `serve`. A line without a level is one of INFO.
         line.insert("timestamp".to_owned(), json!(now));
         line.insert("Stack".to_owned(), json!(self.stack));
+        if let Some(release) = &self.release {
+            line.insert("Release".to_owned(), json!(release));
+        }
         for (name, value) in about {
             line.insert((*name).to_owned(), json!(value));
         }
@@ -200,13 +223,17 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn written(of_databases: bool, measure: impl Fn(&Meter)) -> Vec<Value> {
+        written_by(of_databases, |meter| meter, measure)
+    }
+
+    fn written_by(of_databases: bool, made: impl Fn(Meter) -> Meter, measure: impl Fn(&Meter)) -> Vec<Value> {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
         let meter = Meter::new("snapferry", of_databases, move |line| {
             let line = serde_json::from_str(line).expect("one line of JSON");
             sink.lock().expect("no panic").push(line);
         });
-        measure(&meter);
+        measure(&made(meter));
         let lines = lines.lock().expect("no panic");
         lines.clone()
     }
@@ -236,6 +263,33 @@ mod tests {
                 "CopyDuration": 90.5,
             })]
         );
+    }
+
+    #[test]
+    fn every_line_says_which_release_measured_and_one_metric_counts_it() {
+        let lines = written_by(
+            true,
+            |meter| meter.with_release("1.2.3".to_owned()),
+            |meter| {
+                meter.stack(NOW, &[(Metric::COPIES_COMPLETED, 1.0)], &[]);
+                meter.release(NOW);
+            },
+        );
+        let [other, release] = &lines[..] else {
+            panic!("two lines: {lines:?}")
+        };
+        assert_eq!(other["Release"], "1.2.3");
+        assert_eq!(other["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack"]]));
+        assert_eq!(
+            (&release["Release"], &release["RunningRelease"]),
+            (&json!("1.2.3"), &json!(1.0))
+        );
+        assert_eq!(
+            release["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["Stack", "Release"]])
+        );
+        // In tests and on a developer's machine no stack says which it is.
+        assert!(written(true, |meter| meter.release(NOW)).is_empty());
     }
 
     #[test]

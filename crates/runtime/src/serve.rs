@@ -11,6 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::input::parse;
+use crate::release;
 
 /// What a function of one of the stacks works with, made once.
 pub trait Setting: Sized {
@@ -49,9 +50,10 @@ where
     O: Serialize,
 {
     log_as_lambda_asks(|name| std::env::var(name).ok());
+    let release = release::running(|name| std::env::var(name).ok());
     let started = S::from_env().map(|(setting, config)| (setting, make(&config)));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let span = span(&event);
+        let span = span(&event, &release);
         let work = async {
             let (setting, more) = started.as_ref().map_err(Error::clone)?;
             handle(setting, more, parse(event.payload)?, Timestamp::now()).await
@@ -72,14 +74,15 @@ where
 }
 
 /// What every line of an invocation's log carries, so that one copy can be followed through all functions: which
-/// execution asked, of which run, for which database.
-fn span(event: &LambdaEvent<Value>) -> Span {
+/// execution asked, of which run, for which database, and which release answered.
+fn span(event: &LambdaEvent<Value>, release: &str) -> Span {
     let text = |path: &str| event.payload.pointer(path).and_then(Value::as_str);
     // The first function of a chain gets the target itself, the others get it inside the payload.
     let of_target = |field: &str| text(&format!("/target/{field}")).or_else(|| text(&format!("/{field}")));
     tracing::info_span!(
         "invocation",
         request = event.context.request_id,
+        release,
         run = text("/log/run"),
         execution = text("/log/execution"),
         kind = of_target("kind"),
@@ -116,6 +119,8 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
+    use lambda_runtime::Context;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -131,23 +136,41 @@ mod tests {
         }
     }
 
+    fn logged(level: LevelFilter, write: impl FnOnce()) -> Value {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing::subscriber::with_default(lines(level, move || writer.clone()), write);
+        let text = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("a text");
+        let [line] = text.lines().collect::<Vec<_>>()[..] else {
+            panic!("one line: {text}")
+        };
+        serde_json::from_str(line).expect("JSON")
+    }
+
+    #[test]
+    fn every_line_says_which_release_answered() {
+        let event = LambdaEvent::new(
+            serde_json::json!({"kind": "instance", "id": "orders"}),
+            Context::default(),
+        );
+        let line = logged(LevelFilter::INFO, || {
+            span(&event, "1.2.3").in_scope(|| tracing::info!("hello"));
+        });
+        assert_eq!(
+            (&line["span"]["release"], &line["span"]["database"]),
+            (&"1.2.3".into(), &"orders".into())
+        );
+    }
+
     /// m6.
     #[test]
     fn every_line_has_the_time_without_which_lambda_takes_no_notice_of_its_level() {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = lines(LevelFilter::WARN, move || writer.clone());
-        tracing::subscriber::with_default(subscriber, || {
+        let line = logged(LevelFilter::WARN, || {
             tracing::info_span!("invocation", database = "orders").in_scope(|| {
                 tracing::info!("below the level");
                 tracing::warn!(error = "CopyFailed", "it failed");
             });
         });
-        let text = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("a text");
-        let [line] = text.lines().collect::<Vec<_>>()[..] else {
-            panic!("one line: {text}")
-        };
-        let line: Value = serde_json::from_str(line).expect("JSON");
         assert_eq!((&line["level"], &line["error"]), (&"WARN".into(), &"CopyFailed".into()));
         let time = line["timestamp"].as_str().expect("a time");
         assert!(time.parse::<Timestamp>().is_ok() && time.ends_with('Z'), "{time}");

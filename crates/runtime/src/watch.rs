@@ -13,6 +13,7 @@ use rds::Rds;
 
 use crate::connection;
 use crate::metrics::Meter;
+use crate::release;
 use crate::serve::Setting;
 
 /// What a function of the stack in the destination region works with: nothing of the source region.
@@ -67,7 +68,8 @@ impl Setting for Watch {
         let settings = WatchSettings::read(|name| std::env::var(name).ok())?;
         let config = connection::config(&settings.region);
         let rds = Rds::new(aws_sdk_rds::Client::new(&config), &settings.region);
-        let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"));
+        let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"))
+            .with_release(release::running(|name| std::env::var(name).ok()));
         Ok((Self::new(settings, rds).measuring(meter), config))
     }
 }

@@ -23,6 +23,7 @@ pub(crate) fn fleet(
     quotas: &BTreeMap<DatabaseKind, Quota>,
     now: Timestamp,
 ) {
+    deployment.meter.release(now);
     if let Some(copies) = copies {
         recovery_points(deployment, &selected.databases, copies, now);
     }

@@ -139,6 +139,7 @@ impl Findings {
 /// Where there is no verified copy, no age is measured: missing data is an alarm of its own.
 fn measure(watch: &Watch, databases: &Databases, report: &Report, now: Timestamp) {
     let meter = &watch.meter;
+    meter.release(now);
     for copy in &databases.current {
         let age = [(Metric::RECOVERY_POINT_AGE, hours(copy.age(now)))];
         meter.database(now, copy.kind, &copy.name, &age);

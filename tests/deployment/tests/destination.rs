@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deployment::{DESTINATION, DRILL_MACHINES, machine, states};
 use domain::watch_settings::WatchSettings;
+use runtime::release;
 use serde_json::{Value, json};
 use step_functions::entries;
 
@@ -437,7 +438,7 @@ fn every_function_gets_the_same_variables_and_without_drills_no_place_to_restore
                 .map(String::as_str)
                 .collect();
             // Lambda itself sets the region.
-            let expected = WatchSettings::VARIABLES.iter().copied();
+            let expected = WatchSettings::VARIABLES.iter().copied().chain([release::VARIABLE]);
             assert_eq!(
                 given,
                 expected.filter(|name| *name != "AWS_REGION").collect(),
@@ -518,31 +519,6 @@ fn the_security_group_of_the_stack_lets_nothing_out_and_in_only_the_check_functi
     let without = group(&[&MADE_BY_STACK[..], &["CheckFunctionSecurityGroup="]].concat());
     assert_eq!(without["SecurityGroupEgress"], out);
     assert_eq!(without.get("SecurityGroupIngress"), None);
-}
-
-#[test]
-fn a_topic_of_ones_own_takes_the_place_of_the_stacks_everywhere() {
-    let topic = "arn:aws:sns:eu-west-1:123456789012:on-call";
-    let (policies, template) = with_parameters(&[&format!("AlertsTopicArn={topic}")]).expect("good parameters");
-    assert!(
-        !template["Resources"].to_string().contains("AlertsTopic\""),
-        "the stack's own is still there"
-    );
-    let resources = template["Resources"].as_object().expect("resources").values();
-    let mut alarms = 0;
-    for alarm in resources.filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm") {
-        assert_eq!(alarm["Properties"]["AlarmActions"], json!([topic]));
-        assert_eq!(alarm["Properties"]["OKActions"], json!([topic]));
-        alarms += 1;
-    }
-    assert!(alarms > 5, "{alarms}");
-    assert_eq!(template["Outputs"]["AlertsTopicArn"]["Value"], topic);
-    assert_eq!(
-        template["Resources"]["TouchedCopiesRule"]["Properties"]["Targets"][0]["Arn"],
-        topic
-    );
-    let publish = allowing(&policies["DrillFleet"], "sns:Publish", "arn:");
-    assert_eq!(list(&publish[0]["Resource"]), [topic]);
 }
 
 #[test]

@@ -266,13 +266,14 @@ fn the_handbook_has_every_error_parameter_metric_and_alarm_and_no_other() {
 #[test]
 fn every_parameter_of_the_destination_stack_is_described_with_its_default() {
     let description = read("docs/parameters.md");
-    let section = description
-        .split("\n## The destination stack\n")
-        .nth(1)
-        .expect("the section");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let defaults: BTreeMap<&str, &str> = section
-        .lines()
+    // What it has in common with the other stack is in a section of its own.
+    let lines = ["The destination stack", "Rules of an organization"].map(|title| {
+        let section = description.split(&format!("\n## {title}\n")).nth(1).expect(title);
+        section.split("\n## ").next().unwrap_or_default().lines()
+    });
+    let defaults: BTreeMap<&str, &str> = lines
+        .into_iter()
+        .flatten()
         .filter(|line| line.starts_with("| `"))
         .map(|line| {
             let mut cells = line.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deployment::{MACHINES, STACKS, machine, rendered, states, text};
 use domain::settings::{OBJECTIVE_HOURS, Settings};
 use domain::tags;
+use runtime::release;
 use serde_json::{Value, json};
 use step_functions::entries;
 
@@ -717,11 +718,12 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
 
 #[test]
 fn every_function_gets_the_variables_that_settings_reads() {
-    // Lambda itself sets the region.
+    // Lambda itself sets the region, and which release runs decides nothing.
     let expected: BTreeSet<&str> = Settings::VARIABLES
         .iter()
         .copied()
         .filter(|name| *name != "AWS_REGION")
+        .chain([release::VARIABLE])
         .collect();
     for (name, function) in resources_of("AWS::Serverless::Function") {
         let variables = function["Environment"]["Variables"].as_object().expect("variables");
@@ -732,6 +734,23 @@ fn every_function_gets_the_variables_that_settings_reads() {
             settings.is_ok(),
             "the template's own defaults are refused: {settings:?}"
         );
+    }
+}
+
+/// D13, rule 11: every stack says which release it is.
+#[test]
+fn both_stacks_and_all_their_functions_say_which_release_they_are() {
+    let version = env!("CARGO_PKG_VERSION");
+    for stack in STACKS {
+        assert_eq!(stack.rendered("template.json")["Outputs"]["Release"]["Value"], version);
+        for (name, function) in stack.resources_of("AWS::Serverless::Function") {
+            let said = &function["Environment"]["Variables"][release::VARIABLE];
+            assert_eq!(
+                said, version,
+                "{name}: RELEASE in {} is the version in Cargo.toml",
+                stack.template
+            );
+        }
     }
 }
 
@@ -1036,48 +1055,4 @@ fn cloudformation_refuses_a_second_stack_of_the_same_owner_and_regions() {
         assert_ne!(export(&["--parameter", "OwnerId=other"]), first);
         assert_ne!(export(&[elsewhere, "eu-north-1"]), first);
     }
-}
-
-/// m5, case 19: `StackSets` name their stacks `StackSet-<name>-<uuid>`.
-#[test]
-fn a_stack_may_have_the_name_that_a_stack_set_gives_it() {
-    let name = "StackSet-snapferry-0f5a1b2c-3d4e-4f60-8a7b-9c0d1e2f3a4b";
-    // What the templates name themselves, and how long AWS lets it be. CloudFormation names the others, and cuts them.
-    let limits = [
-        ("AWS::Serverless::Function", "FunctionName", 64),
-        ("AWS::Serverless::StateMachine", "Name", 80),
-        ("AWS::IAM::Role", "RoleName", 64),
-        ("AWS::Events::Rule", "Name", 64),
-        ("AWS::SQS::Queue", "QueueName", 80),
-        ("AWS::SNS::Topic", "TopicName", 256),
-        ("AWS::CloudWatch::Alarm", "AlarmName", 255),
-        ("AWS::CloudWatch::Dashboard", "DashboardName", 255),
-        ("AWS::Logs::LogGroup", "LogGroupName", 512),
-        ("AWS::EC2::SecurityGroup", "GroupName", 255),
-    ];
-    let mut longest_suffix = 0;
-    for stack in STACKS {
-        let arguments = ["--stack-name", name, "--template", stack.template];
-        let (_, template) = rendered_with(&arguments).expect("rendered");
-        for (logical, resource) in template["Resources"].as_object().expect("resources") {
-            for (kind, field, limit) in limits {
-                let given = resource["Properties"][field].as_str().unwrap_or_default();
-                if resource["Type"] == kind {
-                    assert!(given.len() <= limit, "{logical}: {given}");
-                }
-                if resource["Type"] == "AWS::Serverless::StateMachine" {
-                    longest_suffix = longest_suffix.max(given.strip_prefix(name).map_or(0, str::len));
-                }
-            }
-            assert!(
-                resource["Properties"].get("FunctionName").is_none() || resource["Type"] == "AWS::Lambda::Permission"
-            );
-        }
-    }
-    let longest_name = 80 - longest_suffix;
-    let documents = text("docs/operations.md");
-    assert!(
-        documents.contains(&format!("at most {longest_name} characters")),
-        "docs/operations.md says how long the name of a stack may be: {longest_name}"
-    );
 }

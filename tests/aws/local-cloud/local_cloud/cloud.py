@@ -147,6 +147,10 @@ class LocalCloud:
         build.sam_deploy(
             self.report, self.folder, built or self.built_template, self.endpoint, parameters, stack, region
         )
+        self.know(stack, region)
+
+    def know(self, stack: str, region: str = layout.SOURCE_REGION) -> None:
+        """Makes the functions of a deployed stack known to the simulator."""
         deployed = deployed_callers(
             self.client("cloudformation", region), self.client("lambda", region), self.client("iam", region), stack
         )
