@@ -74,8 +74,13 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
         // First: a cluster goes only when its instances do.
         databases.insert(0, (DatabaseKind::Instance, member_identifier(&drill.name)));
     }
+    let mut is_drilled_again = false;
     for (kind, id) in databases {
         let found = watch.rds.restored(kind, &id).await?;
+        if found.as_ref().is_some_and(|found| is_of_another(watch, drill, found)) {
+            is_drilled_again = true;
+            continue;
+        }
         let secret = found.as_ref().and_then(|database| database.secret.as_ref());
         ended.secret_arn = secret.map(|secret| secret.arn.clone()).or(ended.secret_arn);
         match delete(watch, found.as_ref()).await? {
@@ -98,7 +103,10 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     }
     ended.gone = ended.unseen >= TIMES_UNSEEN;
     if ended.gone {
-        ended.warnings.extend(release(watch, drill, now).await);
+        // Whoever still restores the copy needs it: another drill, or a person who keeps what this one has made. The tag
+        // runs out in any case.
+        let lets_go = !is_drilled_again && ended.kept.is_empty();
+        ended.warnings.extend(release(watch, drill, lets_go, now).await);
     } else {
         let reason = match later.as_slice() {
             [] if ended.deleting.is_empty() => "nothing was there; it has to be so twice".to_owned(),
@@ -111,6 +119,13 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
         });
     }
     Ok(ended)
+}
+
+/// Whether another drill of the same copy has made a database since: its name is the same. That one ends with its own
+/// drill, and what this one has made is gone.
+fn is_of_another(watch: &Watch, drill: &Drill, database: &Restored) -> bool {
+    let mark = database.mark();
+    mark.is_ours(&watch.owner) && mark.run().is_some_and(|run| run != drill.execution)
 }
 
 /// Deletes a database as RDS has just described it, if it is ours and is not being deleted yet.
@@ -144,15 +159,18 @@ pub(crate) async fn delete(watch: &Watch, found: Option<&Restored>) -> Result<De
     }
 }
 
-/// Lets the copy go: pruning need not wait any longer. What cannot be written runs out anyway, or is only a warning.
-async fn release(watch: &Watch, drill: &Drill, now: Timestamp) -> Vec<String> {
+/// Records what was proved, and lets the copy go, if nobody restores it any more: pruning need not wait any longer. What
+/// cannot be written runs out anyway, or is only a warning.
+async fn release(watch: &Watch, drill: &Drill, lets_go: bool, now: Timestamp) -> Vec<String> {
     let arn = &drill.copy.arn;
     let mut warnings = Vec::new();
     let mut note = |done: Result<(), Error>| match done {
         Ok(()) | Err(Error::SnapshotNotFound { .. }) => {}
         Err(error) => warnings.push(format!("a tag of {} could not be written: {error}", drill.copy.id)),
     };
-    note(watch.rds.untag(arn, tags::DRILLING).await);
+    if lets_go {
+        note(watch.rds.untag(arn, tags::DRILLING).await);
+    }
     let minutes = drill.restore.as_ref().and_then(|restore| restore.minutes);
     let passed = drill
         .verdict

@@ -62,7 +62,7 @@ struct Made {
 
 /// The judge of the drills of one seed. Clones are the same judge.
 #[derive(Debug, Clone)]
-pub struct DrillJudge {
+pub(crate) struct DrillJudge {
     record: Record,
     known: Arc<Mutex<Known>>,
 }
@@ -75,6 +75,8 @@ struct Known {
     foreign: Vec<DatabaseState>,
     /// When executions of drill-copy ended, and which run started them.
     ended: BTreeMap<String, (Timestamp, String)>,
+    /// The drills that invocations tear down.
+    torn_down: BTreeMap<u64, String>,
     /// What a sweep could have deleted when it began, by resource id.
     sweeps: BTreeMap<u64, Vec<String>>,
     /// The database that a call of an invocation was about when it did not have its way; empty if it was about any.
@@ -129,7 +131,7 @@ pub(crate) fn is_marked(database: &DatabaseState) -> bool {
 impl DrillJudge {
     /// A judge of drills.
     #[must_use]
-    pub fn new(record: &Record) -> Self {
+    pub(crate) fn new(record: &Record) -> Self {
         Self {
             record: record.clone(),
             known: Arc::default(),
@@ -145,7 +147,7 @@ impl DrillJudge {
     /// is verified and came out right, if it is about one.
     pub(crate) fn wrote(
         &self,
-        (function, begun): (&str, Timestamp),
+        (number, function, begun): (u64, &str, Timestamp),
         (action, form): (&str, &str),
         (before, after): (&State, &State),
         copy: Option<(&SnapshotState, bool)>,
@@ -158,7 +160,7 @@ impl DrillJudge {
                 "RestoreDBInstanceFromDBSnapshot" | "RestoreDBClusterFromSnapshot" | "CreateDBInstance",
             ) => self.made(action, form, after, copy, now),
             ("check-restore" | "end-restore", "ModifyDBInstance" | "ModifyDBCluster")
-            | ("end-restore", "DeleteDBInstance" | "DeleteDBCluster") => self.changed(action, form, before, begun),
+            | ("end-restore", "DeleteDBInstance" | "DeleteDBCluster") => self.changed(number, (action, form), before, begun),
             ("start-restore", "AddTagsToResource") => {
                 self.tagged_copy(&id, form, copy.is_some(), &[tags::DRILLING]);
             }
@@ -277,7 +279,7 @@ impl DrillJudge {
 
     /// A database was changed or deleted: it has the name and the mark of a drill database, or had when the function
     /// began.
-    fn changed(&self, action: &str, form: &str, before: &State, begun: Timestamp) {
+    fn changed(&self, number: u64, (action, form): (&str, &str), before: &State, begun: Timestamp) {
         let id = database_of(form).unwrap_or_default();
         let kind = match action.ends_with("Cluster") {
             true => Kind::Cluster,
@@ -287,7 +289,15 @@ impl DrillJudge {
             return;
         };
         let mut known = lock(&self.known);
-        let kept = known.of_resource(&database.resource_id).map(|made| made.kept);
+        let torn_down = known.torn_down.get(&number).cloned();
+        let made = known.of_resource(&database.resource_id);
+        let (kept, execution) = made.map_or((None, None), |made| (Some(made.kept), Some(made.execution.clone())));
+        if let (Some(torn_down), Some(execution)) = (torn_down, execution)
+            && torn_down != execution
+        {
+            self.record
+                .violation(&format!("{action} of {id} by {torn_down}, which {execution} has made"));
+        }
         match kept {
             Some(None) if is_marked(database) => {}
             // Taken off while the function was at it: nobody can tell.
@@ -323,7 +333,9 @@ impl DrillJudge {
         match database.status.as_str() {
             "available" | "modifying" => made.usable = made.usable.or(Some(now)),
             status => {
-                made.unusable = Some(now);
+                if made.usable.is_none() {
+                    made.unusable = Some(now);
+                }
                 if is_new && !["creating", "deleting"].contains(&status) {
                     self.record.fault(&format!("drill: restore ends as {status}"), id);
                 }
@@ -342,6 +354,11 @@ impl DrillJudge {
     /// A call of an invocation failed, that was about this database.
     pub(crate) fn disturbed(&self, number: u64, id: &str) {
         lock(&self.known).disturbed.insert((number, id.to_owned()));
+    }
+
+    /// An invocation tears down what an execution has made.
+    pub(crate) fn tears_down(&self, number: u64, execution: &str) {
+        lock(&self.known).torn_down.insert(number, execution.to_owned());
     }
 
     /// A sweep begins.

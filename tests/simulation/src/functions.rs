@@ -377,6 +377,8 @@ impl Functions {
         if is_sweep {
             let state = self.network.destination();
             self.invariants.drills().sweeps(number, &state, self.tasks.clock().now());
+        } else if let ("end-restore", Some(execution)) = (function, payload["drill"]["execution"].as_str()) {
+            self.invariants.drills().tears_down(number, execution);
         }
         let end = self.tasks.clock().sleep(Duration::from_secs(timeout));
         let work = as_invocation(number, self.handle(function, payload, now));

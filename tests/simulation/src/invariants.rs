@@ -313,7 +313,7 @@ impl Invariants {
             .filter(|invoked| Functions::OF_DRILLS.contains(&invoked.function.as_str()))
             .map(|invoked| (invoked.function.clone(), invoked.begun));
         if let Some((function, begun)) = of_drill {
-            return self.drilled((&function, begun), (action, form), (before, after), now);
+            return self.drilled((invocation, &function, begun), (action, form), (before, after), now);
         }
         match action {
             "DeleteDBSnapshot" | "DeleteDBClusterSnapshot" => self.deleted(invocation, &id, before, now),
@@ -324,7 +324,7 @@ impl Invariants {
     }
 
     /// A call of a drill succeeded that changes something.
-    fn drilled(&self, who: (&str, Timestamp), what: (&str, &str), states: (&State, &State), now: Timestamp) {
+    fn drilled(&self, who: (u64, &str, Timestamp), what: (&str, &str), states: (&State, &State), now: Timestamp) {
         let (_, form) = what;
         let names = ["DBSnapshotIdentifier", "SnapshotIdentifier"];
         let restored = names.into_iter().find_map(|name| parameter(form, name));

@@ -87,6 +87,17 @@ pub const FAULTS: [&str; 47] = [
     "run overlaps with another",
 ];
 
+/// Every kind of fault that a batch of a thousand seeds must show drills.
+pub const DRILL_FAULTS: [&str; 0] = [];
+
+/// What must come of some drills in a thousand seeds.
+pub const DRILL_OUTCOMES: [&str; 4] = [
+    "drills: passed",
+    "drills: failed",
+    "drills: not-run",
+    "drills: unsupported",
+];
+
 /// Days under faults.
 const DAYS: u64 = 2;
 
