@@ -34,6 +34,9 @@ pub struct Ended {
     /// Databases of that name without the mark: a person keeps them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// Whether somebody else restores the copy, or keeps what was restored of it, as any look so far has seen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub copy_in_use: bool,
     /// ARN of the secret with the database's password, which has to go with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
@@ -66,6 +69,7 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     }
     let mut ended = Ended {
         secret_arn: before.secret_arn.clone(),
+        copy_in_use: before.copy_in_use,
         ..Ended::default()
     };
     let mut later = Vec::new();
@@ -74,11 +78,10 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
         // First: a cluster goes only when its instances do.
         databases.insert(0, (DatabaseKind::Instance, member_identifier(&drill.name)));
     }
-    let mut is_drilled_again = false;
     for (kind, id) in databases {
         let found = watch.rds.restored(kind, &id).await?;
         if found.as_ref().is_some_and(|found| is_of_another(watch, drill, found)) {
-            is_drilled_again = true;
+            ended.copy_in_use = true;
             continue;
         }
         let secret = found.as_ref().and_then(|database| database.secret.as_ref());
@@ -94,7 +97,10 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
                     .push(format!("automated backups of {id} are not known: {error}")),
             },
             Deletion::Begun => ended.deleting.push(id),
-            Deletion::Kept => ended.kept.push(id),
+            Deletion::Kept => {
+                ended.copy_in_use = true;
+                ended.kept.push(id);
+            }
             Deletion::Later(why) => later.push(why),
         }
     }
@@ -103,9 +109,8 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     }
     ended.gone = ended.unseen >= TIMES_UNSEEN;
     if ended.gone {
-        // Whoever still restores the copy needs it: another drill, or a person who keeps what this one has made. The tag
-        // runs out in any case.
-        let lets_go = !is_drilled_again && ended.kept.is_empty();
+        // Who still restores the copy needs it. The tag runs out in any case.
+        let lets_go = !ended.copy_in_use;
         ended.warnings.extend(release(watch, drill, lets_go, now).await);
     } else {
         let reason = match later.as_slice() {

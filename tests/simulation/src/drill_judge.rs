@@ -58,6 +58,8 @@ struct Made {
     statuses: BTreeSet<String>,
     /// Sweeps that could have deleted it and did not.
     sweeps: u32,
+    /// Sweeps that something kept from it.
+    disturbed: u32,
 }
 
 /// The judge of the drills of one seed. Clones are the same judge.
@@ -99,6 +101,12 @@ impl Known {
     fn is_due(&self, made: &Made, now: Timestamp) -> bool {
         let is_over = now.duration_since(made.created) > SignedDuration::from_hours(self.hours()) + MAX_SKEW;
         is_over || made.names_execution && self.ended.contains_key(&made.execution)
+    }
+
+    /// Whether RDS left a database out of an answer just now.
+    fn was_missed(&self, id: &str, now: Timestamp) -> bool {
+        let missed = self.missed.get(id);
+        missed.is_some_and(|missed| now.duration_since(*missed) < SignedDuration::from_mins(10))
     }
 
     fn of_resource(&mut self, resource_id: &str) -> Option<&mut Made> {
@@ -214,6 +222,7 @@ impl DrillJudge {
             made.copy.as_ref() == Some(&copy.id)
                 && made.created < begun
                 && !known.is_due(made, begun)
+                && !known.was_missed(&made.id, self.record.now())
                 && found(state, &made.resource_id).is_some_and(|database| database.status == "creating")
         });
         if let Some(made) = at_work {
@@ -274,6 +283,7 @@ impl DrillJudge {
             unusable: None,
             statuses: BTreeSet::new(),
             sweeps: 0,
+            disturbed: 0,
         });
     }
 
@@ -291,7 +301,8 @@ impl DrillJudge {
         let mut known = lock(&self.known);
         let torn_down = known.torn_down.get(&number).cloned();
         let made = known.of_resource(&database.resource_id);
-        let (kept, execution) = made.map_or((None, None), |made| (Some(made.kept), Some(made.execution.clone())));
+        let execution = made.as_ref().filter(|made| made.names_execution).map(|made| made.execution.clone());
+        let kept = made.map(|made| made.kept);
         if let (Some(torn_down), Some(execution)) = (torn_down, execution)
             && torn_down != execution
         {
@@ -396,6 +407,7 @@ impl DrillJudge {
                 continue;
             };
             if is_disturbed {
+                made.disturbed += 1;
                 continue;
             }
             made.sweeps += 1;
@@ -512,11 +524,7 @@ impl DrillJudge {
         let known = lock(&self.known);
         for made in known.left(execution, state) {
             let is_late = now.duration_since(made.created) < LOOK;
-            let is_missed = known
-                .missed
-                .get(&made.id)
-                .is_some_and(|missed| now.duration_since(*missed) < SignedDuration::from_mins(10));
-            if is_late || is_missed {
+            if is_late || known.was_missed(&made.id, now) {
                 self.record.add("drill databases that nobody could see", 1);
             } else {
                 let id = &made.id;
@@ -573,6 +581,9 @@ impl DrillJudge {
                     .any(|made| made.statuses.iter().any(|status| OF_THE_COPY.contains(&status.as_str())));
                 let hours = SignedDuration::from_hours(known.hours()) - SignedDuration::from_mins(15) - MAX_SKEW;
                 let is_slow = of_execution.any(|made| now.duration_since(made.created) > hours);
+                if is_slow {
+                    self.record.fault("drill: restore takes too long", name);
+                }
                 if !is_trouble && !is_dead && !is_slow && known.checks.get(name) != Some(&false) {
                     wrong("nothing was wrong with the copy");
                 }
@@ -622,9 +633,9 @@ impl DrillJudge {
         self.judge_bills(&known, bills);
     }
 
-    /// No run costs more than its databases may live, and one sweep.
+    /// No run costs more than its databases may live, and one sweep; and another for each that something went wrong with.
     fn judge_bills(&self, known: &Known, bills: &[Bill]) {
-        let mut of_runs: BTreeMap<&str, f64> = BTreeMap::new();
+        let mut of_runs: BTreeMap<&str, (f64, u32)> = BTreeMap::new();
         for bill in bills {
             let made = known.made.iter().find(|made| made.resource_id == bill.resource_id);
             let Some(made) = made.filter(|made| made.kept.is_none()) else {
@@ -634,12 +645,16 @@ impl DrillJudge {
             let has_member = bills.iter().any(|other| other.cluster.as_ref() == Some(&bill.id));
             let storage = if has_member { 0.0 } else { bill.storage_minutes };
             let run = known.ended.get(&made.execution).map_or("", |(_, run)| run);
-            *of_runs.entry(run).or_default() += bill.billed_minutes + storage;
+            let failed = known.sweeps.values().filter(|due| due.contains(&made.resource_id)).count();
+            let of_run = of_runs.entry(run).or_default();
+            of_run.0 += bill.billed_minutes + storage;
+            of_run.1 += made.disturbed + u32::try_from(failed).unwrap_or(0);
         }
         let Some(settings) = &known.settings else { return };
         let databases = i32::try_from(settings.drills.databases_per_run).unwrap_or(i32::MAX);
         let most = f64::from(databases) * 60.0 * (f64::from(settings.drills.hours) + 1.0);
-        for (run, minutes) in of_runs {
+        for (run, (minutes, disturbed)) in of_runs {
+            let most = most + 60.0 * f64::from(disturbed);
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
