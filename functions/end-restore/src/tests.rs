@@ -120,7 +120,12 @@ async fn torn_down(made: Database) -> (World, Ended, bool) {
     let name = "snap-drill-01234567-orders";
     let world = world_with(
         |source| source,
-        |region| region.snapshot(seed).instance(Database { id: name.to_owned(), ..made }),
+        |region| {
+            region.snapshot(seed).instance(Database {
+                id: name.to_owned(),
+                ..made
+            })
+        },
     );
     let mut before = json!({});
     for _ in 0..2 {

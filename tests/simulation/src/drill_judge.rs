@@ -128,7 +128,9 @@ fn databases(state: &State) -> &[DatabaseState] {
 }
 
 fn found<'a>(state: &'a State, resource_id: &str) -> Option<&'a DatabaseState> {
-    databases(state).iter().find(|database| database.resource_id == resource_id)
+    databases(state)
+        .iter()
+        .find(|database| database.resource_id == resource_id)
 }
 
 /// Whether it has the name and the mark of a drill database.
@@ -168,7 +170,9 @@ impl DrillJudge {
                 "RestoreDBInstanceFromDBSnapshot" | "RestoreDBClusterFromSnapshot" | "CreateDBInstance",
             ) => self.made(action, form, after, copy, now),
             ("check-restore" | "end-restore", "ModifyDBInstance" | "ModifyDBCluster")
-            | ("end-restore", "DeleteDBInstance" | "DeleteDBCluster") => self.changed(number, (action, form), before, begun),
+            | ("end-restore", "DeleteDBInstance" | "DeleteDBCluster") => {
+                self.changed(number, (action, form), before, begun)
+            }
             ("start-restore", "AddTagsToResource") => {
                 self.tagged_copy(&id, form, copy.is_some(), &[tags::DRILLING]);
             }
@@ -245,7 +249,10 @@ impl DrillJudge {
         if !is_marked(database) || tags_given(form) != database.tags {
             wrong("without the name and the mark of a drill database");
         }
-        let until: Option<Timestamp> = database.tags.get(tags::DRILL_UNTIL).and_then(|until| until.parse().ok());
+        let until: Option<Timestamp> = database
+            .tags
+            .get(tags::DRILL_UNTIL)
+            .and_then(|until| until.parse().ok());
         match until {
             None => wrong("without its expiry"),
             Some(until) if until > now + SignedDuration::from_hours(known.hours()) + MAX_SKEW => {
@@ -291,9 +298,10 @@ impl DrillJudge {
     /// began.
     fn changed(&self, number: u64, (action, form): (&str, &str), before: &State, begun: Timestamp) {
         let id = database_of(form).unwrap_or_default();
-        let kind = match action.ends_with("Cluster") {
-            true => Kind::Cluster,
-            false => Kind::Instance,
+        let kind = if action.ends_with("Cluster") {
+            Kind::Cluster
+        } else {
+            Kind::Instance
         };
         let Some(database) = before.database_of(fixtures::DESTINATION, kind, &id) else {
             return;
@@ -301,7 +309,10 @@ impl DrillJudge {
         let mut known = lock(&self.known);
         let torn_down = known.torn_down.get(&number).cloned();
         let made = known.of_resource(&database.resource_id);
-        let execution = made.as_ref().filter(|made| made.names_execution).map(|made| made.execution.clone());
+        let execution = made
+            .as_ref()
+            .filter(|made| made.names_execution)
+            .map(|made| made.execution.clone());
         let kept = made.map(|made| made.kept);
         if let (Some(torn_down), Some(execution)) = (torn_down, execution)
             && torn_down != execution
@@ -313,12 +324,14 @@ impl DrillJudge {
             Some(None) if is_marked(database) => {}
             // Taken off while the function was at it: nobody can tell.
             Some(Some(kept)) if kept > begun => {
-                known.foreign.retain(|foreign| foreign.resource_id != database.resource_id);
+                known
+                    .foreign
+                    .retain(|foreign| foreign.resource_id != database.resource_id);
                 self.record.add("drill databases kept too late", 1);
             }
-            _ => self
-                .record
-                .violation(&format!("{action} of {id}, which is not a drill's, or is kept by a person")),
+            _ => self.record.violation(&format!(
+                "{action} of {id}, which is not a drill's, or is kept by a person"
+            )),
         }
     }
 
@@ -383,7 +396,10 @@ impl DrillJudge {
                 .filter(|other| other.cluster.as_ref() == Some(&database.id));
             database.status != "creating" && members.all(|member| member.status != "creating" && is_marked(member))
         };
-        let due = known.made.iter().filter(|made| made.kept.is_none() && known.is_due(made, now));
+        let due = known
+            .made
+            .iter()
+            .filter(|made| made.kept.is_none() && known.is_due(made, now));
         let due = due.filter(|made| {
             found(state, &made.resource_id).is_some_and(|database| !is_going(database) && is_deletable(database))
         });
@@ -528,8 +544,9 @@ impl DrillJudge {
                 self.record.add("drill databases that nobody could see", 1);
             } else {
                 let id = &made.id;
-                self.record
-                    .violation(&format!("{who} says that nothing of {execution} is left, and {id} is there"));
+                self.record.violation(&format!(
+                    "{who} says that nothing of {execution} is left, and {id} is there"
+                ));
             }
         }
     }
@@ -538,8 +555,7 @@ impl DrillJudge {
     pub(crate) fn proved(&self, execution: &Execution, proof: &DrillProof, now: Timestamp) {
         let name = &execution.name;
         self.record.add(&format!("drills: {}", proof.outcome), 1);
-        self.record
-            .note(&format!("{name} {}: {}", proof.outcome, proof.reason));
+        self.record.note(&format!("{name} {}: {}", proof.outcome, proof.reason));
         let known = lock(&self.known);
         let wrong = |why: &str| {
             let (outcome, reason) = (proof.outcome, &proof.reason);
@@ -553,7 +569,9 @@ impl DrillJudge {
         let main = of_execution.clone().find(|made| made.copy.is_some());
         match proof.outcome {
             DrillOutcome::Passed => {
-                let usable = main.filter(|made| made.copy.as_ref() == Some(&proof.copy)).and_then(|made| made.usable);
+                let usable = main
+                    .filter(|made| made.copy.as_ref() == Some(&proof.copy))
+                    .and_then(|made| made.usable);
                 let Some((main, usable)) = main.zip(usable) else {
                     return wrong("no database of that copy could ever be used");
                 };
@@ -567,7 +585,9 @@ impl DrillJudge {
                 }
                 let minutes = |time: SignedDuration| u64::try_from(time.as_mins()).unwrap_or(0);
                 let most = minutes(usable.duration_since(main.created) + MAX_SKEW * 2 + LOOK);
-                let least = main.unusable.map_or(SignedDuration::ZERO, |seen| seen.duration_since(main.created));
+                let least = main
+                    .unusable
+                    .map_or(SignedDuration::ZERO, |seen| seen.duration_since(main.created));
                 let told = proof.minutes.unwrap_or_default();
                 // Another look may have been the first of which the drill knows.
                 if told < minutes(least - MAX_SKEW * 2) || told > most + 30 {
@@ -575,10 +595,15 @@ impl DrillJudge {
                 }
             }
             DrillOutcome::Failed => {
-                let is_trouble = known.troubles.iter().any(|(from, until)| *from <= now && *until >= proof.time - MAX_SKEW);
-                let is_dead = of_execution
-                    .clone()
-                    .any(|made| made.statuses.iter().any(|status| OF_THE_COPY.contains(&status.as_str())));
+                let is_trouble = known
+                    .troubles
+                    .iter()
+                    .any(|(from, until)| *from <= now && *until >= proof.time - MAX_SKEW);
+                let is_dead = of_execution.clone().any(|made| {
+                    made.statuses
+                        .iter()
+                        .any(|status| OF_THE_COPY.contains(&status.as_str()))
+                });
                 let hours = SignedDuration::from_hours(known.hours()) - SignedDuration::from_mins(15) - MAX_SKEW;
                 let is_slow = of_execution.any(|made| now.duration_since(made.created) > hours);
                 if is_slow {
@@ -622,7 +647,8 @@ impl DrillJudge {
         for region in state.regions.values() {
             let backups = region.retained_backups.iter().filter(|id| of_drill(id));
             let snapshots = region.snapshots.iter().filter(|snapshot| {
-                let is_of = |made: &Made| made.kept.is_none() && snapshot.resource_id.as_ref() == Some(&made.resource_id);
+                let is_of =
+                    |made: &Made| made.kept.is_none() && snapshot.resource_id.as_ref() == Some(&made.resource_id);
                 known.made.iter().any(is_of)
             });
             for left in backups.chain(snapshots.map(|snapshot| &snapshot.id)) {
@@ -645,7 +671,11 @@ impl DrillJudge {
             let has_member = bills.iter().any(|other| other.cluster.as_ref() == Some(&bill.id));
             let storage = if has_member { 0.0 } else { bill.storage_minutes };
             let run = known.ended.get(&made.execution).map_or("", |(_, run)| run);
-            let failed = known.sweeps.values().filter(|due| due.contains(&made.resource_id)).count();
+            let failed = known
+                .sweeps
+                .values()
+                .filter(|due| due.contains(&made.resource_id))
+                .count();
             let of_run = of_runs.entry(run).or_default();
             of_run.0 += bill.billed_minutes + storage;
             of_run.1 += made.disturbed + u32::try_from(failed).unwrap_or(0);
@@ -664,8 +694,9 @@ impl DrillJudge {
             self.record.add("minutes billed for drills", whole);
             self.record.largest("largest bill of a run of drills in minutes", whole);
             if minutes > most {
-                self.record
-                    .violation(&format!("the run {run} is billed for {minutes:.0} minutes, {most:.0} are allowed"));
+                self.record.violation(&format!(
+                    "the run {run} is billed for {minutes:.0} minutes, {most:.0} are allowed"
+                ));
             }
         }
     }
@@ -673,5 +704,7 @@ impl DrillJudge {
 
 /// The executions of some records.
 fn named(records: &Value) -> impl Iterator<Item = &str> {
-    entries(records).iter().filter_map(|record| record["execution"].as_str())
+    entries(records)
+        .iter()
+        .filter_map(|record| record["execution"].as_str())
 }

@@ -6,8 +6,8 @@ use rds_simulator_sdk::scenario::{DatabaseSettings, NotOffered, Scenario, Subnet
 
 use crate::random::Random;
 
-/// How many of a thousand worlds drill. Such a world costs about twice as much as another.
-const WORLDS: u64 = 250;
+/// How many of a thousand worlds drill. Such a world costs more than twice as much as another.
+const WORLDS: u64 = 200;
 
 /// The operator's function that looks into restored databases.
 const CHECK_FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:check-orders";

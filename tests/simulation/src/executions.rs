@@ -174,9 +174,10 @@ impl Executions {
     }
 
     fn random_of(&self, execution: &Execution) -> &RefCell<Random> {
-        match execution.is_of_drill() {
-            true => &self.random_of_drills,
-            false => &self.random,
+        if execution.is_of_drill() {
+            &self.random_of_drills
+        } else {
+            &self.random
         }
     }
 
@@ -267,9 +268,10 @@ impl Running {
         let faulty = self.all.network.rates().of_steps > 0;
         let random = self.all.random_of(&self.execution);
         if faulty && random.borrow_mut().per_mille(250) {
-            let fault = match self.execution.is_of_drill() {
-                true => "drill: message refused",
-                false => "message refused",
+            let fault = if self.execution.is_of_drill() {
+                "drill: message refused"
+            } else {
+                "message refused"
             };
             self.all.record.fault(fault, text("Subject"));
             return Err(Failure::new("SNS.InternalErrorException", "Internal error"));
@@ -290,10 +292,7 @@ impl Running {
             let rate = all.network.rates().of_steps;
             (random.per_mille(rate / 2), random.per_mille(rate / 2))
         };
-        let drill = match self.execution.is_of_drill() {
-            true => "drill: ",
-            false => "",
-        };
+        let drill = if self.execution.is_of_drill() { "drill: " } else { "" };
         if throttled {
             all.record.fault(&format!("{drill}StartExecution throttled"), name);
             return Err(Failure::new("StepFunctions.ThrottlingException", "Rate exceeded"));
@@ -303,7 +302,8 @@ impl Running {
         let children = &self.execution.children;
         children.borrow_mut().push(Rc::clone(&child));
         if twice {
-            all.record.fault(&format!("{drill}StartExecution delivered twice"), name);
+            all.record
+                .fault(&format!("{drill}StartExecution delivered twice"), name);
             let again = all.start(machine, name, input.clone())?;
             assert!(Rc::ptr_eq(&child, &again), "one name, one execution");
         }
@@ -333,9 +333,15 @@ impl Running {
         let drawn = all.random_of_drills.borrow_mut().within(0..=19);
         let (fault, answer) = match drawn {
             _ if !is_there => ("", Ok(json!({ "passed": false, "reason": "no connection" }))),
-            0 | 1 => ("check function refuses", Ok(json!({ "passed": false, "reason": "no orders", "rows": 0 }))),
+            0 | 1 => (
+                "check function refuses",
+                Ok(json!({ "passed": false, "reason": "no orders", "rows": 0 })),
+            ),
             2 => ("check function says nothing", Ok(Value::Null)),
-            3 => ("check function fails", Err(Failure::new("Lambda.Unknown", "it ran out of time"))),
+            3 => (
+                "check function fails",
+                Err(Failure::new("Lambda.Unknown", "it ran out of time")),
+            ),
             _ => ("", Ok(json!({ "passed": true, "reason": "12 rows", "rows": 12 }))),
         };
         if !fault.is_empty() {
@@ -361,7 +367,9 @@ impl Running {
                 let mut proofs = all.functions.proofs.borrow_mut();
                 proofs.insert((kind, resource_id.to_owned()), proof);
             }
-            _ => all.record.violation(&format!("a proof that nobody can read: {arguments}")),
+            _ => all
+                .record
+                .violation(&format!("a proof that nobody can read: {arguments}")),
         }
         if all.network.fails("Systems Manager", "PutParameter, after its effect") {
             return failed();
@@ -373,7 +381,10 @@ impl Running {
     fn describe_secret(&self, arguments: &Value) -> Result<Value, Failure> {
         let all = &self.all;
         if all.network.fails("Secrets Manager", "DescribeSecret") {
-            return Err(Failure::new("SecretsManager.InternalServiceErrorException", "Internal error"));
+            return Err(Failure::new(
+                "SecretsManager.InternalServiceErrorException",
+                "Internal error",
+            ));
         }
         let secret = arguments["SecretId"].as_str().unwrap_or_default();
         let state = all.network.destination();
@@ -455,9 +466,10 @@ impl Observer for Running {
 
     fn timed_out(&self, state: &str) {
         let place = format!("{} {state}", self.execution.name);
-        let fault = match self.execution.is_of_drill() {
-            true => "drill: step times out",
-            false => "step times out",
+        let fault = if self.execution.is_of_drill() {
+            "drill: step times out"
+        } else {
+            "step times out"
         };
         self.all.record.fault(fault, &place);
     }

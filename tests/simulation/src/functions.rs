@@ -250,9 +250,10 @@ impl Functions {
 
     /// Where the faults of a function are drawn from.
     fn random_of(&self, function: &str) -> &RefCell<Random> {
-        match Self::OF_DRILLS.contains(&function) {
-            true => &self.random_of_drills,
-            false => &self.random,
+        if Self::OF_DRILLS.contains(&function) {
+            &self.random_of_drills
+        } else {
+            &self.random
         }
     }
 
@@ -376,7 +377,9 @@ impl Functions {
         let is_sweep = function == "end-restore" && payload["sweep"] == true;
         if is_sweep {
             let state = self.network.destination();
-            self.invariants.drills().sweeps(number, &state, self.tasks.clock().now());
+            self.invariants
+                .drills()
+                .sweeps(number, &state, self.tasks.clock().now());
         } else if let ("end-restore", Some(execution)) = (function, payload["drill"]["execution"].as_str()) {
             self.invariants.drills().tears_down(number, execution);
         }
@@ -410,7 +413,7 @@ impl Functions {
     async fn handle(&self, function: &str, payload: Value, now: Timestamp) -> Ended {
         if Self::OF_DRILLS.contains(&function) {
             let watch = Rc::clone(&self.watches.borrow()[function]);
-            return self.handle_drill(&watch, function, payload, now).await;
+            return Box::pin(self.handle_drill(&watch, function, payload, now)).await;
         }
         let deployment = Rc::clone(&self.deployments.borrow()[function]);
         let deployment = &*deployment;
@@ -518,7 +521,7 @@ impl Functions {
             _ => {
                 let is_sweep = payload["sweep"] == true;
                 if is_sweep && matches!(self.broken, Broken::SweepTrustsName | Broken::TagExtendsExpiry) {
-                    return match sweep_broken(watch, self, now, self.broken).await {
+                    return match Box::pin(sweep_broken(watch, self, now, self.broken)).await {
                         Ok(()) => Ok(json!({})),
                         Err(error) => Err(Failure::from_function(error.name(), &error.to_string())),
                     };
@@ -551,7 +554,8 @@ impl Runs for Functions {
             return Err(throttled());
         }
         let Some((_, name)) = arn.split_once(":eu-west-1:123456789012:execution:snapferry-drill-copy:") else {
-            self.record.violation(&format!("{arn} is asked for, and no drill has it"));
+            self.record
+                .violation(&format!("{arn} is asked for, and no drill has it"));
             return Ok(false);
         };
         let key = ("drill-copy".to_owned(), name.to_owned());
@@ -561,9 +565,10 @@ impl Runs for Functions {
 
 /// What a fault is counted as: those of drills apart from those of copies.
 pub(crate) fn named(function: &str, fault: &str) -> String {
-    match Functions::OF_DRILLS.contains(&function) {
-        true => format!("drill: {fault}"),
-        false => fault.to_owned(),
+    if Functions::OF_DRILLS.contains(&function) {
+        format!("drill: {fault}")
+    } else {
+        fault.to_owned()
     }
 }
 
@@ -594,7 +599,10 @@ async fn sweep_broken(watch: &Watch, runs: &impl Runs, now: Timestamp, broken: B
     for database in found {
         let mark = database.mark();
         let is_meant = broken == Broken::SweepTrustsName || mark.is_ours(&watch.owner);
-        let tagged = database.tags.get(tags::DRILL_UNTIL).and_then(|until| until.parse().ok());
+        let tagged = database
+            .tags
+            .get(tags::DRILL_UNTIL)
+            .and_then(|until| until.parse().ok());
         let is_over = match tagged {
             Some(until) if broken == Broken::TagExtendsExpiry => now > until,
             _ => mark.is_overdue(watch.settings.drills.hours, now),
@@ -602,7 +610,10 @@ async fn sweep_broken(watch: &Watch, runs: &impl Runs, now: Timestamp, broken: B
         let is_running = match mark.run() {
             Some(run) => {
                 let machine = &watch.settings.drills.machine;
-                let arn = format!("arn:aws:states:{}:123456789012:execution:{machine}:{run}", watch.settings.region);
+                let arn = format!(
+                    "arn:aws:states:{}:123456789012:execution:{machine}:{run}",
+                    watch.settings.region
+                );
                 runs.is_running(&arn).await.unwrap_or(true)
             }
             None => mark.is_ours(&watch.owner),

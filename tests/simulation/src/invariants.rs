@@ -427,7 +427,8 @@ impl Invariants {
         let (is_marked, read) = (seen.is_some_and(|copy| is_drilled(copy, now + MAX_SKEW)), invoked.read);
         drop(known);
         if is_marked {
-            self.record.violation(&format!("{id} was deleted, which a drill restores"));
+            self.record
+                .violation(&format!("{id} was deleted, which a drill restores"));
         } else if self.drills.restores(id, before, read) {
             self.record
                 .violation(&format!("{id} was deleted while it was restored, and nothing said so"));
@@ -796,7 +797,9 @@ impl Invariants {
 
     /// Whether neither a person nor a drill nor RDS keeps a copy.
     fn may_go(&self, copy: &OwnedCopy<'_>) -> bool {
-        !copy.is_held() && copy.tag(tags::DRILLING).is_none() && !lock(&self.known).undeletable.contains(&copy.snapshot.id)
+        !copy.is_held()
+            && copy.tag(tags::DRILLING).is_none()
+            && !lock(&self.known).undeletable.contains(&copy.snapshot.id)
     }
 
     /// Judges a quiet run by what was there before it and is there after it: of each database that it has pruned, given

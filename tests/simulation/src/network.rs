@@ -282,6 +282,40 @@ impl Network {
         }
     }
 
+    /// How long a call is on its way to RDS and back, and what goes wrong with it.
+    fn draw(&self, call: &Call) -> (Duration, Duration, Option<Fault>, Option<(Trouble, u64)>) {
+        let mut random = lock(if call.is_of_drill {
+            &self.shared.random_of_drills
+        } else {
+            &self.shared.random
+        });
+        let (before, after) = (random.within(5..=400), random.within(5..=400));
+        let rates = *lock(&self.shared.rates);
+        let fault = random.per_mille(rates.of_rds).then(|| Fault::draw(&mut random));
+        let fault = fault.or_else(|| random.per_mille(rates.of_throttling).then_some(Fault::Throttled));
+        let is_on = rates.of_rds > 0 && fault.is_none();
+        let trouble = if is_on && call.lists_copies() && random.per_mille(30) {
+            Some(if random.per_mille(500) {
+                Trouble::Missing
+            } else {
+                Trouble::Twice
+            })
+        } else if is_on && call.deletes() && random.per_mille(150) {
+            Some(Trouble::Refused)
+        } else if is_on && call.lists_databases() && random.per_mille(20) {
+            Some(Trouble::Missing)
+        } else {
+            None
+        };
+        let trouble = trouble.map(|trouble| (trouble, random.draw()));
+        (
+            Duration::from_millis(before),
+            Duration::from_millis(after),
+            fault,
+            trouble,
+        )
+    }
+
     async fn call(self, inner: SharedHttpConnector, wire: Wire, mut request: HttpRequest) -> Reply {
         let is_of_drill = Functions::OF_DRILLS.contains(&&*wire.caller);
         if is_of_drill && self.shared.hides_expiry.load(Ordering::Relaxed) {
@@ -299,37 +333,7 @@ impl Network {
             is_source: wire.is_source,
             is_of_drill,
         };
-        let (before, after, fault, trouble) = {
-            let mut random = lock(match is_of_drill {
-                true => &self.shared.random_of_drills,
-                false => &self.shared.random,
-            });
-            let (before, after) = (random.within(5..=400), random.within(5..=400));
-            let rates = *lock(&self.shared.rates);
-            let fault = random.per_mille(rates.of_rds).then(|| Fault::draw(&mut random));
-            let fault = fault.or_else(|| random.per_mille(rates.of_throttling).then_some(Fault::Throttled));
-            let is_on = rates.of_rds > 0 && fault.is_none();
-            let trouble = if is_on && call.lists_copies() && random.per_mille(30) {
-                Some(if random.per_mille(500) {
-                    Trouble::Missing
-                } else {
-                    Trouble::Twice
-                })
-            } else if is_on && call.deletes() && random.per_mille(150) {
-                Some(Trouble::Refused)
-            } else if is_on && call.lists_databases() && random.per_mille(20) {
-                Some(Trouble::Missing)
-            } else {
-                None
-            };
-            let trouble = trouble.map(|trouble| (trouble, random.draw()));
-            (
-                Duration::from_millis(before),
-                Duration::from_millis(after),
-                fault,
-                trouble,
-            )
-        };
+        let (before, after, fault, trouble) = self.draw(&call);
         let clock = &self.shared.clock;
         self.shared.record.call(&call.action);
         if let Some(made) = &mut *lock(&self.shared.made) {
@@ -361,9 +365,10 @@ impl Network {
         if let Some((trouble, number)) = trouble
             && let Some((id, listed)) = trouble.change(text_of(&reply), number)
         {
-            let name = match call.lists_databases() {
-                true => "database missing from a listing",
-                false => trouble.name(),
+            let name = if call.lists_databases() {
+                "database missing from a listing"
+            } else {
+                trouble.name()
             };
             let name = named(&wire.caller, name);
             self.shared.record.fault(&name, &format!("{} {id}", call.action));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::tags;
 use fixtures::DESTINATION;
 use jiff::SignedDuration;
+use rds_simulator_sdk::BEGINNING;
 use rds_simulator_sdk::scenario::{DatabaseQuota, RestoreFate, Scenario};
 use rds_simulator_sdk::simulator::{DatabaseState, Kind, Restore, SnapshotState};
 use serde_json::json;
@@ -80,7 +81,7 @@ impl ScenarioRun {
         }
     }
 
-    /// Every hour there is a sweep, and the copies and the proofs are measured.
+    /// Every hour there is a sweep, and on the first day the copies and the proofs are measured, which only reads.
     fn begin_hours(self: &Rc<Self>) {
         let this = Rc::clone(self);
         self.tasks.begin(async move {
@@ -88,7 +89,7 @@ impl ScenarioRun {
             clock.sleep(Duration::from_mins(this.draw_for_drills(1..=59))).await;
             while !this.drills_are_over.get() {
                 let _ = this.functions.invoke("end-restore", json!({ "sweep": true }), None);
-                if !*this.quiet.borrow() {
+                if this.now() < BEGINNING + SignedDuration::from_hours(24) {
                     let _ = this.functions.invoke("measure-copies", json!({}), None);
                     let measures = json!({ "request": {}, "run": { "execution": "measure", "arn": "measure" } });
                     let _ = this.functions.invoke("plan-drills", measures, None);
@@ -114,7 +115,9 @@ impl ScenarioRun {
         let state = self.state();
         let copies = state.snapshots(DESTINATION).iter();
         let is_ours = |copy: &&SnapshotState| copy.id.starts_with("snapferry-") && copy.status == "available";
-        let verified = copies.filter(is_ours).filter(|copy| copy.tags.contains_key(tags::VERIFIED));
+        let verified = copies
+            .filter(is_ours)
+            .filter(|copy| copy.tags.contains_key(tags::VERIFIED));
         verified.cloned().collect()
     }
 
@@ -124,10 +127,18 @@ impl ScenarioRun {
         let copies = self.verified_copies();
         let same: Vec<SnapshotState> = copies
             .iter()
-            .filter(|copy| drilled.iter().any(|one| one.tags.get(tags::RESTORED_FROM) == Some(&copy.arn)))
+            .filter(|copy| {
+                drilled
+                    .iter()
+                    .any(|one| one.tags.get(tags::RESTORED_FROM) == Some(&copy.arn))
+            })
             .cloned()
             .collect();
-        let from = if same.is_empty() || self.drill_happens(300) { &copies } else { &same };
+        let from = if same.is_empty() || self.drill_happens(300) {
+            &copies
+        } else {
+            &same
+        };
         let Some(copy) = self.one_of(from) else { return };
         self.start_drills("by-hand", json!({ "only": [copy.database] }));
     }
@@ -174,7 +185,10 @@ impl ScenarioRun {
         let state = self.state();
         let all = &state.regions[DESTINATION].databases;
         if let Some(cluster) = &database.cluster {
-            match all.iter().find(|other| other.kind == Kind::Cluster && other.id == *cluster) {
+            match all
+                .iter()
+                .find(|other| other.kind == Kind::Cluster && other.id == *cluster)
+            {
                 Some(cluster) => database = cluster.clone(),
                 None => return,
             }
@@ -237,18 +251,18 @@ impl ScenarioRun {
         };
         self.record.fault("drill: database made by hand", &id);
         let long_ago = (self.now() - SignedDuration::from_hours(48)).to_string();
-        let mut copied = vec![
+        let mut given = vec![
             (tags::DRILL_RUN, "i-orders-0badcafe"),
             (tags::DRILL_UNTIL, long_ago.as_str()),
             (tags::RESTORED_FROM, copy.arn.as_str()),
             (tags::COPY, "false"),
         ];
-        copied.extend(mark.map(|mark| (tags::DRILL_OWNER, mark)));
+        given.extend(mark.map(|mark| (tags::DRILL_OWNER, mark)));
         self.world.restore(&Restore {
             region: DESTINATION.to_owned(),
             snapshot: copy.arn.clone(),
             database: id.clone(),
-            tags: copied
+            tags: given
                 .into_iter()
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect(),
@@ -269,7 +283,9 @@ impl ScenarioRun {
             .fault("drill: quota of databases used up", &instances.to_string());
         self.set_database_quota(instances);
         let minutes = self.draw_for_drills(30..=300);
-        self.at(minutes, |this| this.set_database_quota(DatabaseQuota::default().instances));
+        self.at(minutes, |this| {
+            this.set_database_quota(DatabaseQuota::default().instances)
+        });
     }
 
     fn set_database_quota(&self, instances: u32) {
@@ -309,7 +325,7 @@ impl ScenarioRun {
             "drill-copy" => ["DrillFailed", "States.Timeout"].contains(&error),
             _ => error == "DrillsFailed" || passes.contains(&error) || OF_PLATFORM.contains(&error),
         };
-        if !is_known && !(error == "BadInput" && names_database) {
+        if !(is_known || error == "BadInput" && names_database) {
             let cause = failure.cause.unwrap_or_default();
             self.record
                 .violation(&format!("{execution:?} ends with {error}: {cause}"));
