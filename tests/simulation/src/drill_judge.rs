@@ -171,7 +171,7 @@ impl DrillJudge {
             ) => self.made(action, form, after, copy, now),
             ("check-restore" | "end-restore", "ModifyDBInstance" | "ModifyDBCluster")
             | ("end-restore", "DeleteDBInstance" | "DeleteDBCluster") => {
-                self.changed(number, (action, form), before, begun)
+                self.changed(number, (action, form), before, begun);
             }
             ("start-restore", "AddTagsToResource") => {
                 self.tagged_copy(&id, form, copy.is_some(), &[tags::DRILLING]);
@@ -416,9 +416,9 @@ impl DrillJudge {
             let Some(database) = found(state, &resource_id).filter(|database| database.status != "deleting") else {
                 continue;
             };
-            let is_disturbed = ["", database.id.as_str()]
-                .into_iter()
-                .any(|about| known.disturbed.contains(&(number, about.to_owned())));
+            // Its members, which are called after it, go first.
+            let mut disturbed = known.disturbed.range((number, String::new())..(number + 1, String::new()));
+            let is_disturbed = disturbed.any(|(_, about)| about.is_empty() || about.starts_with(&database.id));
             let Some(made) = known.of_resource(&resource_id).filter(|made| made.kept.is_none()) else {
                 continue;
             };

@@ -284,7 +284,7 @@ impl ScenarioRun {
         self.set_database_quota(instances);
         let minutes = self.draw_for_drills(30..=300);
         self.at(minutes, |this| {
-            this.set_database_quota(DatabaseQuota::default().instances)
+            this.set_database_quota(DatabaseQuota::default().instances);
         });
     }
 
