@@ -84,7 +84,7 @@ struct Known {
     /// The database that a call of an invocation was about when it did not have its way; empty if it was about any.
     disturbed: BTreeSet<(u64, String)>,
     /// Databases that RDS left out of an answer.
-    missed: BTreeMap<String, Timestamp>,
+    missed: BTreeMap<String, Vec<Timestamp>>,
     /// What the check function found, by execution.
     checks: BTreeMap<String, bool>,
     /// When a key could not be used, or an option group was not there: a restore fails then, and says so of the copy.
@@ -103,10 +103,12 @@ impl Known {
         is_over || made.names_execution && self.ended.contains_key(&made.execution)
     }
 
-    /// Whether RDS left a database out of an answer just now.
-    fn was_missed(&self, id: &str, now: Timestamp) -> bool {
-        let missed = self.missed.get(id);
-        missed.is_some_and(|missed| now.duration_since(*missed) < SignedDuration::from_mins(10))
+    /// Whether RDS left a database out of two answers in a row since it was made: then it looks gone.
+    fn was_missed(&self, made: &Made) -> bool {
+        let missed = self.missed.get(&made.id).map_or(&[][..], Vec::as_slice);
+        missed
+            .windows(2)
+            .any(|pair| pair[0] >= made.created && pair[1].duration_since(pair[0]) < SignedDuration::from_mins(5))
     }
 
     fn of_resource(&mut self, resource_id: &str) -> Option<&mut Made> {
@@ -226,7 +228,7 @@ impl DrillJudge {
             made.copy.as_ref() == Some(&copy.id)
                 && made.created < begun
                 && !known.is_due(made, begun)
-                && !known.was_missed(&made.id, self.record.now())
+                && !known.was_missed(made)
                 && found(state, &made.resource_id).is_some_and(|database| database.status == "creating")
         });
         if let Some(made) = at_work {
@@ -372,7 +374,7 @@ impl DrillJudge {
         let now = self.record.now();
         let mut known = lock(&self.known);
         known.disturbed.insert((number, id.to_owned()));
-        known.missed.insert(id.to_owned(), now);
+        known.missed.entry(id.to_owned()).or_default().push(now);
     }
 
     /// A call of an invocation failed, that was about this database.
@@ -387,14 +389,19 @@ impl DrillJudge {
 
     /// A sweep begins.
     pub(crate) fn sweeps(&self, number: u64, state: &State, now: Timestamp) {
-        let mut known = lock(&self.known);
+        let mut guard = lock(&self.known);
+        let known = &*guard;
         let is_going = |database: &DatabaseState| database.status == "deleting";
-        // RDS deletes neither what is being created nor a cluster that has such an instance.
+        // RDS deletes neither what is being created nor a cluster that has such an instance, or one that may stay.
+        let may_go = |member: &DatabaseState| {
+            let made = known.made.iter().find(|made| made.resource_id == member.resource_id);
+            is_marked(member) && made.is_some_and(|made| known.is_due(made, now))
+        };
         let is_deletable = |database: &DatabaseState| {
             let mut members = databases(state)
                 .iter()
                 .filter(|other| other.cluster.as_ref() == Some(&database.id));
-            database.status != "creating" && members.all(|member| member.status != "creating" && is_marked(member))
+            database.status != "creating" && members.all(|member| member.status != "creating" && may_go(member))
         };
         let due = known
             .made
@@ -405,7 +412,7 @@ impl DrillJudge {
         });
         let due: Vec<String> = due.map(|made| made.resource_id.clone()).collect();
         self.record.add("drill databases due at a sweep", due.len() as u64);
-        known.sweeps.insert(number, due);
+        guard.sweeps.insert(number, due);
     }
 
     /// A sweep has ended well.
@@ -417,7 +424,9 @@ impl DrillJudge {
                 continue;
             };
             // Its members, which are called after it, go first.
-            let mut disturbed = known.disturbed.range((number, String::new())..(number + 1, String::new()));
+            let mut disturbed = known
+                .disturbed
+                .range((number, String::new())..(number + 1, String::new()));
             let is_disturbed = disturbed.any(|(_, about)| about.is_empty() || about.starts_with(&database.id));
             let Some(made) = known.of_resource(&resource_id).filter(|made| made.kept.is_none()) else {
                 continue;
@@ -540,7 +549,7 @@ impl DrillJudge {
         let known = lock(&self.known);
         for made in known.left(execution, state) {
             let is_late = now.duration_since(made.created) < LOOK;
-            if is_late || known.was_missed(&made.id, now) {
+            if is_late || known.was_missed(made) {
                 self.record.add("drill databases that nobody could see", 1);
             } else {
                 let id = &made.id;
