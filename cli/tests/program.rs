@@ -377,7 +377,7 @@ fn manual_pages_are_formatted_without_a_warning_and_examples_stay_as_they_are() 
     assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
     let mut pages: Vec<_> = std::fs::read_dir(&folder).expect("the folder").flatten().collect();
     pages.sort_by_key(std::fs::DirEntry::file_name);
-    assert_eq!(pages.len(), 11);
+    assert_eq!(pages.len(), 13);
     for page in pages {
         let formatted = Command::new("groff")
             .args(["-man", "-Tutf8", "-ww", "-P-c"])
@@ -442,7 +442,7 @@ fn bash_completes_regions_and_profiles_and_no_files() {
     assert_eq!(offered("status --objective "), [""; 0]);
     assert_eq!(offered("audit --since "), [""; 0]);
     assert_eq!(offered("audit --html a-f"), ["a-file"]);
-    assert_eq!(offered("man st"), ["status"]);
+    assert_eq!(offered("man st"), ["status", "stop"]);
     std::fs::remove_dir_all(&home).expect("removed");
 }
 

@@ -114,7 +114,9 @@ fn execution_arn(watch: &Watch, database: &Restored) -> Option<String> {
 async fn end(watch: &Watch, database: &Restored, swept: &mut Swept) {
     let Restored { kind, id, .. } = database;
     let deletion = async {
+        // Another drill of the copy may have made one of the same name meanwhile.
         let found = watch.rds.restored(*kind, id).await?;
+        let found = found.filter(|found| found.resource_id == database.resource_id);
         delete(watch, found.as_ref()).await
     };
     match deletion.await {

@@ -37,6 +37,9 @@ pub struct Ended {
     /// Databases of that name without the mark: a person keeps them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// Whether somebody else restores the copy, or keeps what was restored of it, as any look so far has seen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub copy_in_use: bool,
     /// ARN of the secret with the database's password, which has to go with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
@@ -69,6 +72,7 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     }
     let mut ended = Ended {
         secret_arn: before.secret_arn.clone(),
+        copy_in_use: before.copy_in_use,
         ..Ended::default()
     };
     let mut later = Vec::new();
@@ -79,6 +83,10 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     }
     for (kind, id) in databases {
         let found = watch.rds.restored(kind, &id).await?;
+        if found.as_ref().is_some_and(|found| is_of_another(watch, drill, found)) {
+            ended.copy_in_use = true;
+            continue;
+        }
         let secret = found.as_ref().and_then(|database| database.secret.as_ref());
         ended.secret_arn = secret.map(|secret| secret.arn.clone()).or(ended.secret_arn);
         match delete(watch, found.as_ref()).await? {
@@ -92,7 +100,10 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
                     .push(format!("automated backups of {id} are not known: {error}")),
             },
             Deletion::Begun => ended.deleting.push(id),
-            Deletion::Kept => ended.kept.push(id),
+            Deletion::Kept => {
+                ended.copy_in_use = true;
+                ended.kept.push(id);
+            }
             Deletion::Later(why) => later.push(why),
         }
     }
@@ -102,7 +113,9 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     ended.gone = ended.unseen >= TIMES_UNSEEN;
     if ended.gone {
         ended.gone_at = Some(now).filter(|_| ended.kept.is_empty());
-        ended.warnings.extend(release(watch, drill, now).await);
+        // Who still restores the copy needs it. The tag runs out in any case.
+        let lets_go = !ended.copy_in_use;
+        ended.warnings.extend(release(watch, drill, lets_go, now).await);
     } else {
         let reason = match later.as_slice() {
             [] if ended.deleting.is_empty() => "nothing was there; it has to be so twice".to_owned(),
@@ -115,6 +128,13 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
         });
     }
     Ok(ended)
+}
+
+/// Whether another drill of the same copy has made a database since: its name is the same. That one ends with its own
+/// drill, and what this one has made is gone.
+fn is_of_another(watch: &Watch, drill: &Drill, database: &Restored) -> bool {
+    let mark = database.mark();
+    mark.is_ours(&watch.owner) && mark.run().is_some_and(|run| run != drill.execution)
 }
 
 /// Deletes a database as RDS has just described it, if it is ours and is not being deleted yet.
@@ -148,15 +168,18 @@ pub(crate) async fn delete(watch: &Watch, found: Option<&Restored>) -> Result<De
     }
 }
 
-/// Lets the copy go: pruning need not wait any longer. What cannot be written runs out anyway, or is only a warning.
-async fn release(watch: &Watch, drill: &Drill, now: Timestamp) -> Vec<String> {
+/// Records what was proved, and lets the copy go, if nobody restores it any more: pruning need not wait any longer. What
+/// cannot be written runs out anyway, or is only a warning.
+async fn release(watch: &Watch, drill: &Drill, lets_go: bool, now: Timestamp) -> Vec<String> {
     let arn = &drill.copy.arn;
     let mut warnings = Vec::new();
     let mut note = |done: Result<(), Error>| match done {
         Ok(()) | Err(Error::SnapshotNotFound { .. }) => {}
         Err(error) => warnings.push(format!("a tag of {} could not be written: {error}", drill.copy.id)),
     };
-    note(watch.rds.untag(arn, tags::DRILLING).await);
+    if lets_go {
+        note(watch.rds.untag(arn, tags::DRILLING).await);
+    }
     let minutes = drill.restore.as_ref().and_then(|restore| restore.minutes);
     let passed = drill
         .verdict

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use domain::drill_database::prefix;
 use domain::ownership::Owner;
 use domain::tags;
-use fixtures::{DESTINATION, metered_watch, watch_with, world_with};
+use fixtures::{DESTINATION, copy_of, metered_watch, watch_with, world_with};
 use proptest::prelude::*;
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::{Database, Region};
@@ -109,6 +109,54 @@ async fn the_sweep_measures_what_it_finds_and_what_it_must_not_touch() {
     assert_eq!(measured.values(Metric::UNMARKED_DRILL_DATABASES), [1.0]);
     assert_eq!(measured.values(Metric::RETAINED_DRILL_SNAPSHOTS), [0.0]);
     assert_eq!(left(&world), ["orders", "snap-drill-89abcdef-web", "snap-drill-kept"]);
+}
+
+/// Two looks of the teardown of the drill `i-orders-1`, whose copy is marked as drilling; whether the copy is still marked.
+async fn torn_down(made: Database) -> (World, Ended, bool) {
+    let owner = Owner::new("us-east-1", "snap");
+    let copy = copy_of("orders", "db-ORDERS").owned_by(owner.clone()).aged(5);
+    let arn = format!("arn:aws:rds:{DESTINATION}:123456789012:snapshot:{}", copy.id());
+    let seed = copy.seed().tag(tags::DRILLING, "2026-11-22T14:00:00Z");
+    let name = "snap-drill-01234567-orders";
+    let world = world_with(
+        |source| source,
+        |region| {
+            region.snapshot(seed).instance(Database {
+                id: name.to_owned(),
+                ..made
+            })
+        },
+    );
+    let mut before = json!({});
+    for _ in 0..2 {
+        let drill = json!({"kind": "instance", "id": "orders", "resourceId": "db-ORDERS", "execution": "i-orders-1",
+                           "name": name, "copy": {"id": copy.id(), "arn": arn}});
+        let request = serde_json::from_value(json!({"drill": drill, "before": before})).expect("a request");
+        let answer = handle(&watch_with(&world, "tests", &[]), &All(Ok(true)), request, world.now()).await;
+        before = serde_json::to_value(answer.expect("an answer")).expect("JSON");
+    }
+    let ended: Ended = serde_json::from_value(before).expect("what was answered");
+    let is_marked = world
+        .snapshot(DESTINATION, &copy.id())
+        .is_some_and(|copy| copy.tags.contains_key(tags::DRILLING));
+    (world, ended, is_marked)
+}
+
+#[tokio::test]
+async fn a_drill_leaves_alone_what_a_later_drill_of_the_same_copy_has_made() {
+    let later = drill_database("later", "2026-11-22T14:00:00Z").tag(tags::DRILL_RUN, "i-orders-2");
+    let (world, ended, is_marked) = torn_down(later).await;
+    assert!(ended.gone && ended.deleting.is_empty(), "{ended:?}");
+    assert_eq!(left(&world), ["snap-drill-01234567-orders"]);
+    assert!(is_marked, "the later drill needs the copy");
+}
+
+#[tokio::test]
+async fn the_copy_of_a_database_that_a_person_keeps_is_not_let_go() {
+    let (world, ended, is_marked) = torn_down(database("kept", &[(tags::DRILL_RUN, "i-orders-1")])).await;
+    assert!(ended.gone && ended.kept.len() == 1, "{ended:?}");
+    assert_eq!(left(&world), ["snap-drill-01234567-orders"]);
+    assert!(is_marked, "RDS may still read the copy");
 }
 
 #[tokio::test]

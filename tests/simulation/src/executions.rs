@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use deployment::DRILL_MACHINES;
+use domain::drill_proof::subject;
 use jiff::Timestamp;
+use rds_simulator_sdk::simulator::State;
 use serde_json::{Value, json};
 use step_functions::{
     Clock, Expressions, Failure, MAX_EVENTS, NestedExecution, Observer, Payload, Runner, Task, Tasks as Services, Work,
@@ -37,7 +40,7 @@ pub enum Status {
 
 /// One execution.
 pub struct Execution {
-    /// `copy-fleet` or `copy-snapshot`.
+    /// `copy-fleet`, `copy-snapshot`, `drill-fleet` or `drill-copy`.
     pub machine: String,
     /// Its name.
     pub name: String,
@@ -50,6 +53,21 @@ pub struct Execution {
     task: Cell<u64>,
     children: RefCell<Vec<Rc<Execution>>>,
     events: Cell<u64>,
+}
+
+impl Execution {
+    /// Whether it drills.
+    #[must_use]
+    pub fn is_of_drill(&self) -> bool {
+        DRILL_MACHINES.contains(&self.machine.as_str())
+    }
+
+    /// The name of the execution that started it, if one did.
+    #[must_use]
+    pub fn parent(&self) -> Option<&str> {
+        let arn = self.input["AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"].as_str()?;
+        arn.rsplit(':').next()
+    }
 }
 
 impl std::fmt::Debug for Execution {
@@ -65,6 +83,8 @@ pub struct Executions {
     network: Network,
     record: Record,
     random: RefCell<Random>,
+    /// The same for drills, so that copies meet the same with drills and without.
+    random_of_drills: RefCell<Random>,
     expressions: Expressions,
     machines: Machines,
     list: RefCell<BTreeMap<(String, String), Rc<Execution>>>,
@@ -86,6 +106,7 @@ impl Executions {
             functions: Rc::clone(functions),
             network: network.clone(),
             record: record.clone(),
+            random_of_drills: RefCell::new(random.apart("drills")),
             random: RefCell::new(random),
             expressions: Expressions::default(),
             machines,
@@ -119,6 +140,7 @@ impl Executions {
         });
         self.record.call(&format!("execution of {machine}"));
         self.record.note(&format!("{machine} {name} begins"));
+        self.functions.running.borrow_mut().insert(key.clone());
         self.list.borrow_mut().insert(key, Rc::clone(&execution));
         let running = Running {
             all: Rc::clone(self),
@@ -141,7 +163,22 @@ impl Executions {
             &format!("largest history of {}", execution.machine),
             execution.events.get(),
         );
+        let key = (execution.machine.clone(), execution.name.clone());
+        self.functions.running.borrow_mut().remove(&key);
+        if execution.is_of_drill() {
+            let (state, now) = (self.network.destination(), self.tasks.clock().now());
+            let drills = self.functions.invariants().drills();
+            drills.ended(execution, &status, &state, now);
+        }
         execution.ended.keep(status);
+    }
+
+    fn random_of(&self, execution: &Execution) -> &RefCell<Random> {
+        if execution.is_of_drill() {
+            &self.random_of_drills
+        } else {
+            &self.random
+        }
     }
 
     /// Stops an execution and the nested ones that it waits for. Functions that run go on.
@@ -198,9 +235,10 @@ impl Running {
     async fn invoke(&self, task: Task<'_>) -> Result<Value, Failure> {
         let (all, listed) = (&self.all, &self.execution.listed);
         let function = task.arguments["FunctionName"].as_str().unwrap_or_default();
-        let (_, function) = function
-            .split_once(":function:snapferry-")
-            .unwrap_or_else(|| panic!("{}: {function} is none of ours", task.state));
+        let Some((_, function)) = function.split_once(":function:snapferry-") else {
+            assert!(function.ends_with(":function:check-orders"), "{function} is not called");
+            return self.check(&task.arguments["Payload"]);
+        };
         all.record.note(&format!("{} {}", self.execution.name, task.state));
         let lists = function == "list-targets";
         if lists {
@@ -228,8 +266,14 @@ impl Running {
         );
         // A run sends one message at most, so one in four is refused while anything is.
         let faulty = self.all.network.rates().of_steps > 0;
-        if faulty && self.all.random.borrow_mut().per_mille(250) {
-            self.all.record.fault("message refused", text("Subject"));
+        let random = self.all.random_of(&self.execution);
+        if faulty && random.borrow_mut().per_mille(250) {
+            let fault = if self.execution.is_of_drill() {
+                "drill: message refused"
+            } else {
+                "message refused"
+            };
+            self.all.record.fault(fault, text("Subject"));
             return Err(Failure::new("SNS.InternalErrorException", "Internal error"));
         }
         Ok(json!({ "MessageId": "1" }))
@@ -244,12 +288,13 @@ impl Running {
             .split_once(":stateMachine:snapferry-")
             .unwrap_or_else(|| panic!("{arn} is none of ours"));
         let (throttled, twice) = {
-            let mut random = all.random.borrow_mut();
+            let mut random = all.random_of(&self.execution).borrow_mut();
             let rate = all.network.rates().of_steps;
             (random.per_mille(rate / 2), random.per_mille(rate / 2))
         };
+        let drill = if self.execution.is_of_drill() { "drill: " } else { "" };
         if throttled {
-            all.record.fault("StartExecution throttled", name);
+            all.record.fault(&format!("{drill}StartExecution throttled"), name);
             return Err(Failure::new("StepFunctions.ThrottlingException", "Rate exceeded"));
         }
         let child = all.start(machine, name, input.clone())?;
@@ -257,7 +302,8 @@ impl Running {
         let children = &self.execution.children;
         children.borrow_mut().push(Rc::clone(&child));
         if twice {
-            all.record.fault("StartExecution delivered twice", name);
+            all.record
+                .fault(&format!("{drill}StartExecution delivered twice"), name);
             let again = all.start(machine, name, input.clone())?;
             assert!(Rc::ptr_eq(&child, &again), "one name, one execution");
         }
@@ -266,10 +312,95 @@ impl Running {
         let description = NestedExecution::new(arn, name, input);
         match status {
             Status::Succeeded(output) => Ok(description.succeeded(output)),
+            // The machine's own timeout, which nothing in it can catch.
+            Status::Failed(inner) if machine == "drill-copy" && inner.error == "States.Timeout" => {
+                Err(description.failed("TIMED_OUT", None))
+            }
             Status::Failed(inner) => Err(description.failed("FAILED", Some(&inner))),
             Status::Aborted => Err(description.failed("ABORTED", None)),
         }
     }
+}
+
+impl Running {
+    /// The operator's function looks into a restored database: it can connect to what is there, and often finds what it
+    /// looks for.
+    fn check(&self, request: &Value) -> Result<Value, Failure> {
+        let all = &self.all;
+        let state = all.network.destination();
+        let name = request["identifier"].as_str().unwrap_or_default();
+        let is_there = usable(&state, name);
+        let drawn = all.random_of_drills.borrow_mut().within(0..=19);
+        let (fault, answer) = match drawn {
+            _ if !is_there => ("", Ok(json!({ "passed": false, "reason": "no connection" }))),
+            0 | 1 => (
+                "check function refuses",
+                Ok(json!({ "passed": false, "reason": "no orders", "rows": 0 })),
+            ),
+            2 => ("check function says nothing", Ok(Value::Null)),
+            3 => (
+                "check function fails",
+                Err(Failure::new("Lambda.Unknown", "it ran out of time")),
+            ),
+            _ => ("", Ok(json!({ "passed": true, "reason": "12 rows", "rows": 12 }))),
+        };
+        if !fault.is_empty() {
+            all.record.fault(&format!("drill: {fault}"), name);
+        }
+        let drills = all.functions.invariants().drills();
+        drills.checked(&self.execution.name, is_there && fault.is_empty());
+        answer.map(|payload| json!({ "ExecutedVersion": "$LATEST", "StatusCode": 200, "Payload": payload }))
+    }
+
+    /// The proof of a drill is written. The answer may be lost afterwards.
+    fn prove(&self, arguments: &Value) -> Result<Value, Failure> {
+        let all = &self.all;
+        let text = |field: &str| arguments[field].as_str().unwrap_or_default();
+        let failed = || Err(Failure::new("Ssm.InternalServerErrorException", "Internal error"));
+        if all.network.fails("Systems Manager", "PutParameter, before its effect") {
+            return failed();
+        }
+        let drills = all.functions.invariants().drills();
+        match (subject(text("Name")), serde_json::from_str(text("Value"))) {
+            (Some((kind, resource_id)), Ok(proof)) if text("Value").len() <= 1024 => {
+                drills.proved(&self.execution, &proof, all.tasks.clock().now());
+                let mut proofs = all.functions.proofs.borrow_mut();
+                proofs.insert((kind, resource_id.to_owned()), proof);
+            }
+            _ => all
+                .record
+                .violation(&format!("a proof that nobody can read: {arguments}")),
+        }
+        if all.network.fails("Systems Manager", "PutParameter, after its effect") {
+            return failed();
+        }
+        Ok(json!({ "Version": 1 }))
+    }
+
+    /// Whether the password of a drill database is still there.
+    fn describe_secret(&self, arguments: &Value) -> Result<Value, Failure> {
+        let all = &self.all;
+        if all.network.fails("Secrets Manager", "DescribeSecret") {
+            return Err(Failure::new(
+                "SecretsManager.InternalServiceErrorException",
+                "Internal error",
+            ));
+        }
+        let secret = arguments["SecretId"].as_str().unwrap_or_default();
+        let state = all.network.destination();
+        let drills = all.functions.invariants().drills();
+        if drills.has_secret(&self.execution.name, &state) {
+            return Ok(json!({ "ARN": secret }));
+        }
+        Err(Failure::new("SecretsManager.ResourceNotFoundException", "gone"))
+    }
+}
+
+/// Whether a database of this name can be connected to.
+fn usable(state: &State, name: &str) -> bool {
+    state
+        .database(fixtures::DESTINATION, name)
+        .is_some_and(|database| ["available", "modifying"].contains(&database.status.as_str()))
 }
 
 impl Services for Running {
@@ -279,6 +410,15 @@ impl Services for Running {
                 "arn:aws:states:::lambda:invoke" => self.invoke(task).await,
                 "arn:aws:states:::states:startExecution.sync:2" => self.nested(task.arguments).await,
                 "arn:aws:states:::sns:publish" => self.publish(task.arguments),
+                "arn:aws:states:::aws-sdk:ssm:putParameter" => self.prove(task.arguments),
+                "arn:aws:states:::aws-sdk:secretsmanager:describeSecret" => self.describe_secret(task.arguments),
+                // Nothing gets in or out.
+                "arn:aws:states:::aws-sdk:ec2:describeSecurityGroups" => {
+                    if self.all.network.fails("EC2", "DescribeSecurityGroups") {
+                        return Err(Failure::new("Ec2.Ec2Exception", "Internal error"));
+                    }
+                    Ok(json!({ "SecurityGroups": [{ "IpPermissions": [], "IpPermissionsEgress": [] }] }))
+                }
                 other => panic!("{}: nobody answers {other}", task.state),
             }
         })
@@ -301,7 +441,7 @@ impl Clock for Running {
     }
 
     fn jitter(&self, longest: Duration) -> Duration {
-        let mut random = self.all.random.borrow_mut();
+        let mut random = self.all.random_of(&self.execution).borrow_mut();
         Duration::from_secs_f64(random.between(0.0, longest.as_secs_f64()))
     }
 }
@@ -326,7 +466,12 @@ impl Observer for Running {
 
     fn timed_out(&self, state: &str) {
         let place = format!("{} {state}", self.execution.name);
-        self.all.record.fault("step times out", &place);
+        let fault = if self.execution.is_of_drill() {
+            "drill: step times out"
+        } else {
+            "step times out"
+        };
+        self.all.record.fault(fault, &place);
     }
 
     fn retries(&self, _: &str, failure: &Failure) {
@@ -335,7 +480,8 @@ impl Observer for Running {
 
     /// An error that passes must not end anything the first time that it occurs.
     fn gave_up(&self, state: &str, kind: &str, failure: &Failure, retries: u32) {
-        if kind == "Task" && retries == 0 && passes(&failure.error) {
+        // A check function that fails has given its answer.
+        if kind == "Task" && retries == 0 && passes(&failure.error) && state != "RunCheck" {
             self.all
                 .record
                 .violation(&format!("{state} fails with {} and was not retried", failure.error));

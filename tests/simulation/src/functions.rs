@@ -1,28 +1,36 @@
-//! The five functions as Lambda runs them: the real handlers, killed, repeated, delayed, under clocks that differ.
+//! The functions of both stacks as Lambda runs them: the real handlers, killed, repeated, delayed, under clocks that
+//! differ.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use domain::copy_tags::{CopyStatus, OwnCopy};
+use domain::drill::Drill;
+use domain::drill_database::prefix;
 use domain::error::Error;
-use domain::ownership::{CopyIdentity, Format};
+use domain::kind::DatabaseKind;
+use domain::ownership::{CopyIdentity, Format, Owner};
 use domain::payload::{Found, Prunable, PruneReport, Pruned, Started};
 use domain::retention::{self, Brake, PruneRules, SourceDatabase};
 use domain::retention_rules::RetentionRules;
 use domain::tags;
+use domain::watch_settings::WatchSettings;
+use end_restore::Runs;
 use jiff::{SignedDuration, Timestamp};
 use list_targets::Keys;
 use rds::SnapshotQuery;
 use runtime::deployment::Deployment;
+use runtime::watch::Watch;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
+use ssm::{AllProofs, ReadProofs};
 use step_functions::{Failure, before};
 
 use crate::invariants::{Invariants, MAX_SKEW};
-use crate::network::{Network, as_invocation, skewed};
+use crate::network::{Network, as_invocation, invocation, skewed};
 use crate::policies::OTHER_KEY;
 use crate::random::Random;
 use crate::record::Record;
@@ -65,11 +73,21 @@ pub enum Broken {
     ForeignKey,
     /// An iteration of copy-fleet does not catch that its database failed.
     NoCatchInMap,
+    /// A run of drill-fleet tears down only what drills that ended well have made.
+    NoTeardown,
+    /// The sweep deletes whatever is named like a drill database.
+    SweepTrustsName,
+    /// A drill database gets its expiry after it was made.
+    ExpiryAfterCreation,
+    /// The sweep believes whatever time the tag of a drill database names.
+    TagExtendsExpiry,
+    /// end-restore takes a delete that RDS refuses, because the database is busy, for done.
+    DeleteGivesUp,
 }
 
 impl Broken {
     /// All of them but nothing.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::PrunerDeletesNewest,
         Self::NoIdempotencyCheck,
         Self::NoRetry,
@@ -85,13 +103,18 @@ impl Broken {
         Self::VerifiesAnything,
         Self::ForeignKey,
         Self::NoCatchInMap,
+        Self::NoTeardown,
+        Self::SweepTrustsName,
+        Self::ExpiryAfterCreation,
+        Self::TagExtendsExpiry,
+        Self::DeleteGivesUp,
     ];
 }
 
 /// What one invocation returns.
 pub type Ended = Result<Value, Failure>;
 
-/// Lambda, with the five functions.
+/// Lambda, with the functions of both stacks.
 pub struct Functions {
     tasks: Rc<Tasks>,
     network: Network,
@@ -99,7 +122,15 @@ pub struct Functions {
     invariants: Invariants,
     deployments: RefCell<BTreeMap<&'static str, Rc<Deployment>>>,
     keys: Keys,
+    /// What the functions of the destination stack work with, if it is deployed.
+    watches: RefCell<BTreeMap<&'static str, Rc<Watch>>>,
+    /// What drills have proved.
+    pub(crate) proofs: RefCell<AllProofs>,
+    /// The machine and the name of every execution that is running.
+    pub(crate) running: RefCell<BTreeSet<(String, String)>>,
     random: RefCell<Random>,
+    /// The same for the functions of drills, so that those of copies meet the same with drills and without.
+    random_of_drills: RefCell<Random>,
     /// How far each function's clock is off.
     skews: RefCell<BTreeMap<String, SignedDuration>>,
     last: Cell<u64>,
@@ -144,7 +175,16 @@ const NOT_STARTED: &[&str] = &[
 ];
 
 impl Functions {
-    /// The functions' names.
+    /// The names of those of the destination stack.
+    pub const OF_DRILLS: [&'static str; 5] = [
+        "measure-copies",
+        "plan-drills",
+        "start-restore",
+        "check-restore",
+        "end-restore",
+    ];
+
+    /// The names of those that copy.
     pub const NAMES: [&'static str; 5] = [
         "list-targets",
         "find-latest-snapshot",
@@ -153,7 +193,7 @@ impl Functions {
         "prune-old",
     ];
 
-    /// All five, as deployed with these settings.
+    /// Those that copy, as deployed with these settings.
     #[must_use]
     pub fn new(
         tasks: &Rc<Tasks>,
@@ -171,6 +211,10 @@ impl Functions {
             invariants: invariants.clone(),
             deployments: RefCell::default(),
             keys: network.keys("list-targets", settings),
+            watches: RefCell::default(),
+            proofs: RefCell::default(),
+            running: RefCell::default(),
+            random_of_drills: RefCell::new(random.apart("drills")),
             random: RefCell::new(random),
             skews: RefCell::default(),
             last: Cell::new(0),
@@ -180,12 +224,37 @@ impl Functions {
         this
     }
 
-    /// Deploys all five with these settings; those that run go on with what they had.
+    /// Deploys those that copy with these settings; those that run go on with what they had.
     pub fn deploy(&self, settings: &domain::settings::Settings) {
         let deployments = Self::NAMES
             .into_iter()
             .map(|name| (name, Rc::new(self.network.deployment(name, settings))));
         *self.deployments.borrow_mut() = deployments.collect();
+    }
+
+    /// Deploys the stack of the destination region.
+    pub(crate) fn deploy_drills(&self, settings: &WatchSettings) {
+        if self.broken == Broken::ExpiryAfterCreation {
+            self.network.hide_expiry();
+        }
+        let watches = Self::OF_DRILLS
+            .into_iter()
+            .map(|name| (name, Rc::new(self.network.watch(name, settings))));
+        *self.watches.borrow_mut() = watches.collect();
+    }
+
+    /// The judge of what they do.
+    pub(crate) fn invariants(&self) -> &Invariants {
+        &self.invariants
+    }
+
+    /// Where the faults of a function are drawn from.
+    fn random_of(&self, function: &str) -> &RefCell<Random> {
+        if Self::OF_DRILLS.contains(&function) {
+            &self.random_of_drills
+        } else {
+            &self.random
+        }
     }
 
     /// Invokes a function for a run that listed its databases in this stretch of time, if it has. It goes on even when
@@ -205,15 +274,15 @@ impl Functions {
     async fn deliver(self: Rc<Self>, call: Invocation, answer: Promise<Ended>) {
         let function = call.function.clone();
         let clock = self.tasks.clock().clone();
-        let fault = self.draw_fault();
+        let fault = self.draw_fault(&function);
         self.record.call(&format!("invoke {function}"));
-        let pause = self.random.borrow_mut().within(10..=300);
+        let pause = self.random_of(&function).borrow_mut().within(10..=300);
         clock.sleep(Duration::from_millis(pause)).await;
         if let Some(fault) = fault {
-            self.record.fault(fault.name(), &function);
+            self.record.fault(&named(&function, fault.name()), &function);
         }
         let killed = || {
-            let error = *self.random.borrow_mut().one_of(KILLED);
+            let error = *self.random_of(&function).borrow_mut().one_of(KILLED);
             Err(Failure {
                 error: error.to_owned(),
                 cause: Some(format!(
@@ -257,8 +326,8 @@ impl Functions {
         }
     }
 
-    fn draw_fault(&self) -> Option<Fault> {
-        let mut random = self.random.borrow_mut();
+    fn draw_fault(&self, function: &str) -> Option<Fault> {
+        let mut random = self.random_of(function).borrow_mut();
         let rates = self.network.rates();
         random.per_mille(rates.of_steps).then(|| match random.within(0..=6) {
             0 => Fault::NotStarted(random.one_of::<&'static str>(NOT_STARTED)),
@@ -275,13 +344,14 @@ impl Functions {
         let mut skews = self.skews.borrow_mut();
         let is_on = self.network.rates().of_steps > 0;
         let skew = skews.entry(function.to_owned()).or_default();
-        let mut random = self.random.borrow_mut();
+        let mut random = self.random_of(function).borrow_mut();
         if is_on && random.per_mille(50) {
             let most = u64::try_from(MAX_SKEW.as_secs()).unwrap_or_default() / 2;
             let seconds =
                 i64::try_from(random.within(0..=2 * most)).unwrap_or_default() - i64::try_from(most).unwrap_or(0);
             *skew = SignedDuration::from_secs(seconds);
-            self.record.fault("clock set", &format!("{function} {seconds} s"));
+            self.record
+                .fault(&named(function, "clock set"), &format!("{function} {seconds} s"));
         } else if !is_on {
             *skew = SignedDuration::ZERO;
         }
@@ -300,11 +370,19 @@ impl Functions {
         let now = self.now_of(function);
         self.invariants
             .invoked(number, function, self.tasks.clock().now(), listed);
-        let timeout = if ["list-targets", "prune-old"].contains(&function) {
-            300
-        } else {
-            120
+        let timeout = match function {
+            "list-targets" | "prune-old" | "measure-copies" | "plan-drills" | "end-restore" => 300,
+            _ => 120,
         };
+        let is_sweep = function == "end-restore" && payload["sweep"] == true;
+        if is_sweep {
+            let state = self.network.destination();
+            self.invariants
+                .drills()
+                .sweeps(number, &state, self.tasks.clock().now());
+        } else if let ("end-restore", Some(execution)) = (function, payload["drill"]["execution"].as_str()) {
+            self.invariants.drills().tears_down(number, execution);
+        }
         let end = self.tasks.clock().sleep(Duration::from_secs(timeout));
         let work = as_invocation(number, self.handle(function, payload, now));
         let ended = before(work, end).await.unwrap_or_else(|| {
@@ -321,6 +399,9 @@ impl Functions {
         if let Err(failure) = &ended {
             self.record.add(&format!("functions end with {}", failure.error), 1);
         }
+        if is_sweep && ended.is_ok() {
+            self.invariants.drills().swept(number, &self.network.destination());
+        }
         let said = match &ended {
             Ok(_) => "ok".to_owned(),
             Err(failure) => format!("{} {}", failure.error, failure.cause.as_deref().unwrap_or_default()),
@@ -330,6 +411,10 @@ impl Functions {
     }
 
     async fn handle(&self, function: &str, payload: Value, now: Timestamp) -> Ended {
+        if Self::OF_DRILLS.contains(&function) {
+            let watch = Rc::clone(&self.watches.borrow()[function]);
+            return Box::pin(self.handle_drill(&watch, function, payload, now)).await;
+        }
         let deployment = Rc::clone(&self.deployments.borrow()[function]);
         let deployment = &*deployment;
         match function {
@@ -412,6 +497,132 @@ impl Functions {
             }
         }
     }
+}
+
+impl Functions {
+    async fn handle_drill(&self, watch: &Watch, function: &str, payload: Value, now: Timestamp) -> Ended {
+        match function {
+            "measure-copies" => {
+                let keys = self.network.keys_in(function, &watch.settings.region);
+                answer(payload, |input| measure_copies::handle(watch, &keys, input, now)).await
+            }
+            "plan-drills" => answer(payload, |input| plan_drills::handle(watch, self, input, now)).await,
+            "start-restore" => {
+                answer(payload, async |drill: Drill| {
+                    let begun = start_restore::handle(watch, drill, now).await?;
+                    if self.broken == Broken::ExpiryAfterCreation {
+                        write_expiry(watch, &begun).await?;
+                    }
+                    Ok(begun)
+                })
+                .await
+            }
+            "check-restore" => answer(payload, |drill| check_restore::handle(watch, drill, now)).await,
+            _ => {
+                let is_sweep = payload["sweep"] == true;
+                if is_sweep && matches!(self.broken, Broken::SweepTrustsName | Broken::TagExtendsExpiry) {
+                    return match Box::pin(sweep_broken(watch, self, now, self.broken)).await {
+                        Ok(()) => Ok(json!({})),
+                        Err(error) => Err(Failure::from_function(error.name(), &error.to_string())),
+                    };
+                }
+                let ended = answer(payload, |request| end_restore::handle(watch, self, request, now)).await;
+                match ended {
+                    Ok(answer) if self.broken == Broken::DeleteGivesUp && is_busy(&answer) => {
+                        Ok(json!({ "gone": true, "unseen": 2 }))
+                    }
+                    other => other,
+                }
+            }
+        }
+    }
+}
+
+impl ReadProofs for Functions {
+    async fn all(&self, _: &Owner) -> Result<AllProofs, Error> {
+        if self.network.fails("Systems Manager", "GetParametersByPath") {
+            return Err(throttled());
+        }
+        Ok(self.proofs.borrow().clone())
+    }
+}
+
+impl Runs for Functions {
+    async fn is_running(&self, arn: &str) -> Result<bool, Error> {
+        if self.network.fails("Step Functions", "DescribeExecution") {
+            self.invariants.drills().disturbed(invocation(), "");
+            return Err(throttled());
+        }
+        let Some((_, name)) = arn.split_once(":eu-west-1:123456789012:execution:snapferry-drill-copy:") else {
+            self.record
+                .violation(&format!("{arn} is asked for, and no drill has it"));
+            return Ok(false);
+        };
+        let key = ("drill-copy".to_owned(), name.to_owned());
+        Ok(self.running.borrow().contains(&key))
+    }
+}
+
+/// What a fault is counted as: those of drills apart from those of copies.
+pub(crate) fn named(function: &str, fault: &str) -> String {
+    if Functions::OF_DRILLS.contains(&function) {
+        format!("drill: {fault}")
+    } else {
+        fault.to_owned()
+    }
+}
+
+fn throttled() -> Error {
+    rds::codes::refused("ThrottlingException", "Rate exceeded")
+}
+
+/// Whether end-restore waits because RDS has refused to delete something.
+fn is_busy(answer: &Value) -> bool {
+    let reason = answer["waiting"]["reason"].as_str().unwrap_or_default();
+    reason.contains("InvalidDBInstanceState") || reason.contains("InvalidDBClusterStateFault")
+}
+
+/// The broken start-restore: only now it writes until when the database may live.
+async fn write_expiry(watch: &Watch, begun: &Drill) -> Result<(), Error> {
+    let Some(restore) = &begun.restore else { return Ok(()) };
+    if let Some(database) = watch.rds.restored(begun.kind, &begun.name).await? {
+        let until = restore.until.to_string();
+        watch.rds.tag(&database.arn, tags::DRILL_UNTIL, &until).await?;
+    }
+    Ok(())
+}
+
+/// The broken sweep: it believes a name, or a tag.
+async fn sweep_broken(watch: &Watch, runs: &impl Runs, now: Timestamp, broken: Broken) -> Result<(), Error> {
+    let mut found = watch.rds.restored_named(&prefix(&watch.owner)).await?;
+    found.sort_by_key(|database| database.kind != DatabaseKind::Instance);
+    for database in found {
+        let mark = database.mark();
+        let is_meant = broken == Broken::SweepTrustsName || mark.is_ours(&watch.owner);
+        let tagged = database
+            .tags
+            .get(tags::DRILL_UNTIL)
+            .and_then(|until| until.parse().ok());
+        let is_over = match tagged {
+            Some(until) if broken == Broken::TagExtendsExpiry => now > until,
+            _ => mark.is_overdue(watch.settings.drills.hours, now),
+        };
+        let is_running = match mark.run() {
+            Some(run) => {
+                let machine = &watch.settings.drills.machine;
+                let arn = format!(
+                    "arn:aws:states:{}:123456789012:execution:{machine}:{run}",
+                    watch.settings.region
+                );
+                runs.is_running(&arn).await.unwrap_or(true)
+            }
+            None => mark.is_ours(&watch.owner),
+        };
+        if is_meant && (is_over || !is_running) {
+            watch.rds.delete_database(database.kind, &database.id).await.ok();
+        }
+    }
+    Ok(())
 }
 
 /// Reads the payload, calls, and spells the outcome as the Lambda runtime does.

@@ -11,7 +11,8 @@ use domain::tags;
 use jiff::{SignedDuration, Timestamp};
 use rds_simulator_sdk::simulator::{Kind, SnapshotState, State};
 
-use crate::functions::Listed;
+use crate::drill_judge::DrillJudge;
+use crate::functions::{Functions, Listed};
 use crate::network::{parameter, source_of_copy, subject};
 use crate::policies::{Kept, Policy, calendar};
 use crate::record::Record;
@@ -110,6 +111,7 @@ pub struct Invariants {
     settings: Settings,
     record: Record,
     known: Arc<Mutex<Known>>,
+    drills: DrillJudge,
 }
 
 #[derive(Debug, Default)]
@@ -151,9 +153,15 @@ impl Invariants {
             settings: settings.clone(),
             record: record.clone(),
             known: Arc::default(),
+            drills: DrillJudge::new(record),
         };
         this.deployed(settings, keys);
         this
+    }
+
+    /// The judge of drills.
+    pub(crate) fn drills(&self) -> &DrillJudge {
+        &self.drills
     }
 
     /// From now on functions begin with these parameters.
@@ -299,12 +307,37 @@ impl Invariants {
     /// A call succeeded that changes something.
     pub fn wrote(&self, invocation: u64, action: &str, form: &str, before: &State, after: &State, now: Timestamp) {
         let id = subject(form);
+        let of_drill = lock(&self.known)
+            .invocations
+            .get(&invocation)
+            .filter(|invoked| Functions::OF_DRILLS.contains(&invoked.function.as_str()))
+            .map(|invoked| (invoked.function.clone(), invoked.begun));
+        if let Some((function, begun)) = of_drill {
+            return self.drilled((invocation, &function, begun), (action, form), (before, after), now);
+        }
         match action {
             "DeleteDBSnapshot" | "DeleteDBClusterSnapshot" => self.deleted(invocation, &id, before, now),
             "CopyDBSnapshot" | "CopyDBClusterSnapshot" => self.accepted(invocation, &id, form, after, now),
             "AddTagsToResource" => self.tagged(&id, form, before, after),
             other => self.record.violation(&format!("nobody should call {other}")),
         }
+    }
+
+    /// A call of a drill succeeded that changes something.
+    fn drilled(&self, who: (u64, &str, Timestamp), what: (&str, &str), states: (&State, &State), now: Timestamp) {
+        let (_, form) = what;
+        let names = ["DBSnapshotIdentifier", "SnapshotIdentifier"];
+        let restored = names.into_iter().find_map(|name| parameter(form, name));
+        let arn = parameter(form, "ResourceName");
+        let copies = self.copies(states.1);
+        let is_it = |copy: &&OwnedCopy<'_>| {
+            restored.as_ref() == Some(&copy.snapshot.id) || arn.as_ref() == Some(&copy.snapshot.arn)
+        };
+        let copy = copies.iter().find(is_it).map(|copy| {
+            let is_good = copy.status == CopyStatus::Verified;
+            (copy.snapshot, is_good)
+        });
+        self.drills.wrote(who, what, states, copy, now);
     }
 
     fn deleted(&self, invocation: u64, id: &str, before: &State, now: Timestamp) {
@@ -341,6 +374,7 @@ impl Invariants {
             CopyStatus::Verified => {}
         }
         self.judge_retention(invocation, deleted, now);
+        self.judge_drilling(invocation, deleted, before, now);
         let mut known = lock(&self.known);
         if deleted.status == CopyStatus::Verified {
             known.pruned.insert((deleted.taken.arn.clone(), deleted.taken.at));
@@ -375,6 +409,29 @@ impl Invariants {
         if let Some(newer) = blocking {
             self.record
                 .violation(&format!("{id} was deleted while the newer {newer} was in progress"));
+        }
+    }
+
+    /// Whether no drill restored the copy, as far as the step could see when it listed the copies.
+    fn judge_drilling(&self, invocation: u64, deleted: &OwnedCopy<'_>, before: &State, now: Timestamp) {
+        let id = &deleted.snapshot.id;
+        let known = lock(&self.known);
+        let Some(invoked) = known.invocations.get(&invocation) else {
+            return;
+        };
+        let copies = invoked
+            .seen
+            .iter()
+            .flat_map(|seen| seen.snapshots(&self.settings.destination_region));
+        let seen = copies.into_iter().find(|copy| copy.id == *id);
+        let (is_marked, read) = (seen.is_some_and(|copy| is_drilled(copy, now + MAX_SKEW)), invoked.read);
+        drop(known);
+        if is_marked {
+            self.record
+                .violation(&format!("{id} was deleted, which a drill restores"));
+        } else if self.drills.restores(id, before, read) {
+            self.record
+                .violation(&format!("{id} was deleted while it was restored, and nothing said so"));
         }
     }
 
@@ -593,6 +650,7 @@ impl Invariants {
                     .violation(&format!("{peak} copies in flight, {slots} slots"));
             }
         }
+        self.drills.judge_moment(state);
         let known = lock(&self.known);
         for (region, other) in &known.others {
             let still = state
@@ -737,9 +795,11 @@ impl Invariants {
         }
     }
 
-    /// Whether neither a person nor RDS keeps a copy.
+    /// Whether neither a person nor a drill nor RDS keeps a copy.
     fn may_go(&self, copy: &OwnedCopy<'_>) -> bool {
-        !copy.is_held() && !lock(&self.known).undeletable.contains(&copy.snapshot.id)
+        !copy.is_held()
+            && copy.tag(tags::DRILLING).is_none()
+            && !lock(&self.known).undeletable.contains(&copy.snapshot.id)
     }
 
     /// Judges a quiet run by what was there before it and is there after it: of each database that it has pruned, given
@@ -851,6 +911,12 @@ fn is_marked(copy: &SnapshotState, copied: &Taken) -> bool {
         && tag(tags::SOURCE_ARN) == copied.arn
         && tag(tags::SOURCE_RESOURCE_ID) == copied.resource_id
         && tag(tags::SOURCE_CREATED).parse().ok() == Some(copied.at)
+}
+
+/// Whether a drill says that it restores a copy.
+fn is_drilled(copy: &SnapshotState, now: Timestamp) -> bool {
+    let until = copy.tags.get(tags::DRILLING).and_then(|until| until.parse().ok());
+    until.is_some_and(|until: Timestamp| now < until)
 }
 
 /// Whether a rule wants a verified copy, with these newer ones beside it. Near its end a rule of days wants it still.

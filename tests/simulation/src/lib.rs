@@ -8,8 +8,10 @@
 //! - `fleet`: the databases of a seed, the stack that copies them, and the account;
 //! - [`policies`]: what the tags of a database ask for;
 //! - [`invariants`]: what must always hold, judged at every write and at the end from what really is;
+//! - `drills`: in some worlds, the stack of the destination region, and what happens to its drills;
+//! - `drill_judge`: what must always hold of them;
 //! - [`executions`]: executions of the state machines, many side by side;
-//! - [`functions`]: the five functions as Lambda runs them, killed, repeated, late, under clocks that differ;
+//! - [`functions`]: the functions of both stacks as Lambda runs them, killed, repeated, late, under clocks that differ;
 //! - [`network`]: latency and faults between a function and RDS, databases that are renamed, deleted and re-created;
 //! - `signature`: who calls, in place of a signature;
 //! - [`virtual_time`]: tasks on one thread whose clock jumps from event to event;
@@ -19,6 +21,8 @@
 
 #![forbid(unsafe_code)]
 
+mod drill_judge;
+mod drills;
 pub mod executions;
 mod fleet;
 pub mod functions;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use deployment::{MACHINES, machine};
+use deployment::{ALL_MACHINES, machine};
 use serde_json::{Value, json};
 use step_functions::StateMachine;
 
@@ -13,14 +13,14 @@ use crate::virtual_time::lock;
 /// Machines by name. They live as long as the process: there are a handful, and executions refer to them as they like.
 pub type Machines = BTreeMap<String, &'static StateMachine>;
 
-/// Both machines with this concurrency of instances and of clusters, one of them broken if it is asked for. They are read once.
+/// The machines of both stacks with this concurrency of copies of instances and of clusters, one of them broken if it is asked for. They are read once.
 #[must_use]
 pub fn machines(concurrency: [u64; 2], broken: Broken) -> Machines {
     static READ: Mutex<BTreeMap<([u64; 2], Broken), Machines>> = Mutex::new(BTreeMap::new());
     let mut read = lock(&READ);
     read.entry((concurrency, broken))
         .or_insert_with(|| {
-            let machines = MACHINES.into_iter().map(|name| {
+            let machines = ALL_MACHINES.into_iter().map(|name| {
                 let definition = definition(name, concurrency, broken);
                 let machine = StateMachine::new(&format!("snapferry-{name}"), definition);
                 (name.to_owned(), &*Box::leak(Box::new(machine)))
@@ -37,6 +37,13 @@ fn definition(name: &str, concurrency: [u64; 2], broken: Broken) -> Value {
             if broken == Broken::NoRetry {
                 remove(&mut definition["States"][state], "Retry");
             }
+        }
+        return definition;
+    }
+    if name != "copy-fleet" {
+        if name == "drill-fleet" && broken == Broken::NoTeardown {
+            let drill = &mut definition["States"]["Drills"]["ItemProcessor"]["States"];
+            drill["NameDrillError"]["Next"] = json!("RecordDrill");
         }
         return definition;
     }

@@ -21,13 +21,16 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use domain::settings::Settings;
+use domain::watch_settings::WatchSettings;
 use jiff::{SignedDuration, Timestamp};
 use list_targets::Keys;
 use rds::Rds;
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::simulator::State;
 use runtime::deployment::Deployment;
+use runtime::watch::Watch;
 
+use crate::functions::{Functions, named};
 use crate::invariants::Invariants;
 use crate::random::Random;
 use crate::record::Record;
@@ -49,6 +52,11 @@ pub(crate) async fn as_invocation<T>(number: u64, work: impl Future<Output = T>)
         polled
     })
     .await
+}
+
+/// The invocation by which whatever happens now is done.
+pub(crate) fn invocation() -> u64 {
+    INVOCATION.get()
 }
 
 /// How often things go wrong, per mille of the calls.
@@ -88,7 +96,11 @@ struct Shared {
     record: Record,
     invariants: Invariants,
     random: Mutex<Random>,
+    /// What happens to the calls of drills is drawn from here, so that copies meet the same with drills and without.
+    random_of_drills: Mutex<Random>,
     rates: Mutex<FaultRates>,
+    /// Whether drill databases get their expiry after they were made: a mutation.
+    hides_expiry: AtomicBool,
     kms_denies: Mutex<bool>,
     /// Snapshots whose copy was refused for want of a slot, and when.
     waiting: Mutex<BTreeMap<String, Timestamp>>,
@@ -116,6 +128,7 @@ impl Network {
         invariants: &Invariants,
         random: Random,
     ) -> Self {
+        let random_of_drills = random.clone().apart("drills");
         Self {
             shared: Arc::new(Shared {
                 world: world.clone(),
@@ -124,7 +137,9 @@ impl Network {
                 record: record.clone(),
                 invariants: invariants.clone(),
                 random: Mutex::new(random),
+                random_of_drills: Mutex::new(random_of_drills),
                 rates: Mutex::default(),
+                hides_expiry: AtomicBool::new(false),
                 kms_denies: Mutex::default(),
                 waiting: Mutex::default(),
                 writes: AtomicU64::default(),
@@ -170,6 +185,11 @@ impl Network {
         *lock(&self.shared.kms_denies) = denies;
     }
 
+    /// Takes the expiry out of every call that makes a drill database.
+    pub(crate) fn hide_expiry(&self) {
+        self.shared.hides_expiry.store(true, Ordering::Relaxed);
+    }
+
     /// How many calls have changed something.
     #[must_use]
     pub fn writes(&self) -> u64 {
@@ -196,13 +216,18 @@ impl Network {
     /// KMS of the destination region, as the function `caller` reaches it through this network.
     #[must_use]
     pub fn keys(&self, caller: &str, settings: &Settings) -> Keys {
+        self.keys_in(caller, &settings.destination_region)
+    }
+
+    /// The same, by the name of the region.
+    pub(crate) fn keys_in(&self, caller: &str, region: &str) -> Keys {
         // Each network has a bucket of retries of its own: what one seed uses up is not missing in the next.
         static NETWORKS: AtomicU64 = AtomicU64::new(0);
         let number = NETWORKS.fetch_add(1, Ordering::Relaxed);
-        let config = self.shared.world.sdk_config(&settings.destination_region, caller);
+        let config = self.shared.world.sdk_config(region, caller);
         let config = aws_sdk_kms::config::Builder::from(&config)
             .retry_partition(RetryPartition::new(format!("network-{number}-kms")))
-            .push_auth_scheme(CallerScheme::new(caller, &settings.destination_region, "kms"))
+            .push_auth_scheme(CallerScheme::new(caller, region, "kms"))
             .http_client(self.wire(caller, false))
             .time_source(self.shared.clock.clone())
             .sleep_impl(self.shared.clock.clone());
@@ -212,22 +237,39 @@ impl Network {
     /// A deployment whose function `caller` reaches RDS through this network.
     #[must_use]
     pub fn deployment(&self, caller: &str, settings: &Settings) -> Deployment {
-        let rds = |region: &str| {
-            let wire = self.wire(caller, region == settings.source_region);
-            let client = self.shared.world.client_with(region, caller, |config| {
-                config
-                    .push_auth_scheme(CallerScheme::new(caller, region, "rds"))
-                    .http_client(wire)
-                    .time_source(self.shared.clock.clone())
-                    .sleep_impl(self.shared.clock.clone())
-            });
-            Rds::new(client, region)
-        };
+        let rds = |region: &str| self.rds(caller, region, region == settings.source_region);
         Deployment::new(
             settings.clone(),
             rds(&settings.source_region),
             rds(&settings.destination_region),
         )
+    }
+
+    /// What a function `caller` of the stack in the destination region works with, behind this network.
+    pub(crate) fn watch(&self, caller: &str, settings: &WatchSettings) -> Watch {
+        Watch::new(settings.clone(), self.rds(caller, &settings.region, false))
+    }
+
+    fn rds(&self, caller: &str, region: &str, is_source: bool) -> Rds {
+        let wire = self.wire(caller, is_source);
+        let client = self.shared.world.client_with(region, caller, |config| {
+            config
+                .push_auth_scheme(CallerScheme::new(caller, region, "rds"))
+                .http_client(wire)
+                .time_source(self.shared.clock.clone())
+                .sleep_impl(self.shared.clock.clone())
+        });
+        Rds::new(client, region)
+    }
+
+    /// Whether a call of another service, which only drills make, fails now.
+    pub(crate) fn fails(&self, service: &str, what: &str) -> bool {
+        let rate = self.rates().of_rds;
+        let fails = lock(&self.shared.random_of_drills).per_mille(rate);
+        if fails {
+            self.shared.record.fault(&format!("drill: {service} fails"), what);
+        }
+        fails
     }
 
     /// Brings the simulator's time up to ours.
@@ -240,7 +282,45 @@ impl Network {
         }
     }
 
-    async fn call(self, inner: SharedHttpConnector, wire: Wire, request: HttpRequest) -> Reply {
+    /// How long a call is on its way to RDS and back, and what goes wrong with it.
+    fn draw(&self, call: &Call) -> (Duration, Duration, Option<Fault>, Option<(Trouble, u64)>) {
+        let mut random = lock(if call.is_of_drill {
+            &self.shared.random_of_drills
+        } else {
+            &self.shared.random
+        });
+        let (before, after) = (random.within(5..=400), random.within(5..=400));
+        let rates = *lock(&self.shared.rates);
+        let fault = random.per_mille(rates.of_rds).then(|| Fault::draw(&mut random));
+        let fault = fault.or_else(|| random.per_mille(rates.of_throttling).then_some(Fault::Throttled));
+        let is_on = rates.of_rds > 0 && fault.is_none();
+        let trouble = if is_on && call.lists_copies() && random.per_mille(30) {
+            Some(if random.per_mille(500) {
+                Trouble::Missing
+            } else {
+                Trouble::Twice
+            })
+        } else if is_on && call.deletes() && random.per_mille(150) {
+            Some(Trouble::Refused)
+        } else if is_on && call.lists_databases() && random.per_mille(20) {
+            Some(Trouble::Missing)
+        } else {
+            None
+        };
+        let trouble = trouble.map(|trouble| (trouble, random.draw()));
+        (
+            Duration::from_millis(before),
+            Duration::from_millis(after),
+            fault,
+            trouble,
+        )
+    }
+
+    async fn call(self, inner: SharedHttpConnector, wire: Wire, mut request: HttpRequest) -> Reply {
+        let is_of_drill = Functions::OF_DRILLS.contains(&&*wire.caller);
+        if is_of_drill && self.shared.hides_expiry.load(Ordering::Relaxed) {
+            hide_expiry(&mut request);
+        }
         let form = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         // KMS names its operation in a header, and its body is JSON.
         let target = request.headers().get("x-amz-target");
@@ -251,33 +331,9 @@ impl Network {
             action: of_kms.or_else(|| parameter(&form, "Action")).unwrap_or_default(),
             form,
             is_source: wire.is_source,
+            is_of_drill,
         };
-        let (before, after, fault, trouble) = {
-            let mut random = lock(&self.shared.random);
-            let (before, after) = (random.within(5..=400), random.within(5..=400));
-            let rates = *lock(&self.shared.rates);
-            let fault = random.per_mille(rates.of_rds).then(|| Fault::draw(&mut random));
-            let fault = fault.or_else(|| random.per_mille(rates.of_throttling).then_some(Fault::Throttled));
-            let is_on = rates.of_rds > 0 && fault.is_none();
-            let trouble = if is_on && call.lists_copies() && random.per_mille(30) {
-                Some(if random.per_mille(500) {
-                    Trouble::Missing
-                } else {
-                    Trouble::Twice
-                })
-            } else if is_on && call.deletes() && random.per_mille(150) {
-                Some(Trouble::Refused)
-            } else {
-                None
-            };
-            let trouble = trouble.map(|trouble| (trouble, random.draw()));
-            (
-                Duration::from_millis(before),
-                Duration::from_millis(after),
-                fault,
-                trouble,
-            )
-        };
+        let (before, after, fault, trouble) = self.draw(&call);
         let clock = &self.shared.clock;
         self.shared.record.call(&call.action);
         if let Some(made) = &mut *lock(&self.shared.made) {
@@ -289,12 +345,14 @@ impl Network {
             });
         }
         clock.sleep(before).await;
-        if let Some(refused) = self.refuse(&call, fault) {
+        if let Some(refused) = self.refuse(&wire.caller, &call, fault) {
             clock.sleep(after).await;
             return refused;
         }
         if let Some((Trouble::Refused, _)) = trouble {
-            self.shared.record.fault("delete refused", &subject(&call.form));
+            let name = named(&wire.caller, "delete refused");
+            self.shared.record.fault(&name, &subject(&call.form));
+            self.disturbs(&call);
             clock.sleep(after).await;
             return answer(400, call.state_refusal());
         }
@@ -307,10 +365,16 @@ impl Network {
         if let Some((trouble, number)) = trouble
             && let Some((id, listed)) = trouble.change(text_of(&reply), number)
         {
-            self.shared
-                .record
-                .fault(trouble.name(), &format!("{} {id}", call.action));
-            if trouble == Trouble::Missing {
+            let name = if call.lists_databases() {
+                "database missing from a listing"
+            } else {
+                trouble.name()
+            };
+            let name = named(&wire.caller, name);
+            self.shared.record.fault(&name, &format!("{} {id}", call.action));
+            if call.lists_databases() {
+                self.shared.invariants.drills().missed(call.invocation, &id);
+            } else if trouble == Trouble::Missing && !is_of_drill {
                 self.shared.invariants.missed(&id);
             }
             *reply.body_mut() = SdkBody::from(listed);
@@ -331,6 +395,14 @@ impl Network {
         Ok(reply)
     }
 
+    /// Tells the judge of drills that a call about a database did not have its way.
+    fn disturbs(&self, call: &Call) {
+        if call.is_of_drill {
+            let about = database_of(&call.form).unwrap_or_default();
+            self.shared.invariants.drills().disturbed(call.invocation, &about);
+        }
+    }
+
     fn is_judged(&self) -> bool {
         self.shared.is_judged.load(Ordering::Relaxed)
     }
@@ -340,8 +412,14 @@ impl Network {
         self.shared.world.state_of(&self.shared.destination)
     }
 
+    /// What stands in the region of the copies now.
+    pub(crate) fn destination(&self) -> State {
+        self.settle();
+        self.state()
+    }
+
     /// Notes the fault, and answers in place of RDS if the call does not reach it.
-    fn refuse(&self, call: &Call, fault: Option<Fault>) -> Option<Reply> {
+    fn refuse(&self, caller: &str, call: &Call, fault: Option<Fault>) -> Option<Reply> {
         let Call { action, invocation, .. } = call;
         if let Some(fault) = fault {
             let name = match fault {
@@ -355,7 +433,9 @@ impl Network {
                 Fault::Status(_) => "HTTP 503",
                 Fault::Unreachable => "RDS cannot be reached",
             };
-            self.shared.record.fault(name, &format!("{action} #{invocation}"));
+            let name = named(caller, name);
+            self.shared.record.fault(&name, &format!("{action} #{invocation}"));
+            self.disturbs(call);
         }
         match fault {
             Some(Fault::Throttled) if call.is_kms => {
@@ -412,6 +492,12 @@ impl Network {
                 let after = self.state();
                 invariants.wrote(*invocation, action, form, before.unwrap_or(&after), &after, clock.now());
             }
+        } else if call.is_of_drill {
+            if let (200, Some(id)) = (status, database_of(form)) {
+                invariants
+                    .drills()
+                    .looked(*invocation, action, &id, clock.now(), &|| self.state());
+            }
         } else if action.contains("Snapshots") && !call.is_source {
             invariants.read(*invocation, clock.now(), &|| (self.state(), listed_in(body)));
         }
@@ -425,6 +511,8 @@ struct Call {
     form: String,
     is_source: bool,
     is_kms: bool,
+    /// Whether a function of the stack in the destination region makes it.
+    is_of_drill: bool,
 }
 
 impl Call {
@@ -442,6 +530,11 @@ impl Call {
         !self.is_source && self.action.contains("Snapshots") && !names_one.iter().any(|name| self.form.contains(name))
     }
 
+    /// Whether it asks a drill's way for databases, which RDS may leave out for a while.
+    fn lists_databases(&self) -> bool {
+        self.is_of_drill && ["DescribeDBInstances", "DescribeDBClusters"].contains(&self.action.as_str())
+    }
+
     fn deletes(&self) -> bool {
         self.action.starts_with("Delete")
     }
@@ -450,12 +543,13 @@ impl Call {
 impl Call {
     /// RDS does not delete what is in use.
     fn state_refusal(&self) -> String {
-        let code = if self.action.contains("Cluster") {
-            "InvalidDBClusterSnapshotStateFault"
-        } else {
-            "InvalidDBSnapshotState"
+        let code = match self.action.as_str() {
+            "DeleteDBInstance" => "InvalidDBInstanceState",
+            "DeleteDBCluster" => "InvalidDBClusterStateFault",
+            "DeleteDBClusterSnapshot" => "InvalidDBClusterSnapshotStateFault",
+            _ => "InvalidDBSnapshotState",
         };
-        refusal(code, "The snapshot is in use and cannot be deleted")
+        refusal(code, "It is in use and cannot be deleted")
     }
 }
 
@@ -481,7 +575,7 @@ impl Trouble {
 
     /// A listing with one of its copies less, or more, and which; nothing if it has none.
     fn change(self, body: &str, number: u64) -> Option<(String, String)> {
-        let found = snapshots_in(body);
+        let found = listed_elements(body);
         let at = usize::try_from(number % u64::try_from(found.len()).ok()?.max(1)).ok()?;
         let (start, end) = *found.get(at)?;
         let listed = match self {
@@ -521,11 +615,11 @@ fn find(text: &str, part: &str) -> Option<usize> {
     memchr::memmem::find(text.as_bytes(), part.as_bytes())
 }
 
-/// The elements of snapshots in a reply: where each begins and ends.
-fn snapshots_in(body: &str) -> Vec<(usize, usize)> {
+/// The elements of snapshots, or of databases, in a reply: where each begins and ends.
+fn listed_elements(body: &str) -> Vec<(usize, usize)> {
     let close_of = |open: &str| format!("</{}", &open[1..]);
     let mut found = Vec::new();
-    for open in ["<DBSnapshot>", "<DBClusterSnapshot>"] {
+    for open in ["<DBSnapshot>", "<DBClusterSnapshot>", "<DBInstance>", "<DBCluster>"] {
         let mut from = 0;
         while let Some(start) = find(&body[from..], open).map(|at| from + at) {
             let close = close_of(open);
@@ -539,15 +633,14 @@ fn snapshots_in(body: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// The identifiers of the snapshots in a reply.
+/// The identifiers of the snapshots, or of the databases, in a reply.
 fn listed_in(body: &str) -> Vec<String> {
     let identifier = |element: &str| {
-        let own = ["DBSnapshotIdentifier", "DBClusterSnapshotIdentifier"].into_iter();
-        own.map(|name| format!("<{name}>"))
-            .find_map(|open| between(element, &open, "</"))
-            .map(str::to_owned)
+        let (_, kind) = element.split_once('<')?;
+        let (kind, _) = kind.split_once('>')?;
+        between(element, &format!("<{kind}Identifier>"), "</").map(str::to_owned)
     };
-    snapshots_in(body)
+    listed_elements(body)
         .into_iter()
         .filter_map(|(start, end)| identifier(&body[start..end]))
         .collect()
@@ -612,10 +705,41 @@ pub(crate) fn subject(form: &str) -> String {
         "DBSnapshotIdentifier",
         "DBClusterSnapshotIdentifier",
         "ResourceName",
+        "DBInstanceIdentifier",
+        "DBClusterIdentifier",
     ]
     .into_iter()
     .find_map(|name| parameter(form, name))
     .unwrap_or_default()
+}
+
+/// The database that a call names, or asks for by a filter.
+pub(crate) fn database_of(form: &str) -> Option<String> {
+    [
+        "DBInstanceIdentifier",
+        "DBClusterIdentifier",
+        "Filters.Filter.1.Values.Value.1",
+    ]
+    .into_iter()
+    .find_map(|name| parameter(form, name))
+}
+
+/// The tags that a call gives.
+pub(crate) fn tags_given(form: &str) -> BTreeMap<String, String> {
+    (1..)
+        .map_while(|number| {
+            let part = |part: &str| parameter(form, &format!("Tags.Tag.{number}.{part}"));
+            Some((part("Key")?, part("Value").unwrap_or_default()))
+        })
+        .collect()
+}
+
+/// Renames the tag with the expiry in a call that makes a database.
+fn hide_expiry(request: &mut HttpRequest) {
+    let form = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+    if form.contains("Action=Restore") || form.contains("Action=CreateDBInstance") {
+        *request.body_mut() = SdkBody::from(form.replace("drill-until", "drill-hidden"));
+    }
 }
 
 /// The network as the SDK sees it.

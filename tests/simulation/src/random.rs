@@ -20,6 +20,12 @@ impl Random {
         random
     }
 
+    /// Another stream, which follows from where this one is.
+    #[must_use]
+    pub fn apart(&self, purpose: &str) -> Self {
+        Self::new(self.state, purpose)
+    }
+
     /// The next number.
     pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);

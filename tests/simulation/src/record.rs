@@ -41,6 +41,11 @@ impl Record {
         }
     }
 
+    /// The virtual time.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// Adds a line.
     pub fn note(&self, text: &str) {
         let line = format!("{:.3} {text}", self.clock.now());

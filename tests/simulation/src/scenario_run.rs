@@ -1,5 +1,7 @@
 //! One seed: a fleet, some days of overlapping runs under faults, quiet runs, and what must hold then.
 
+mod drill_life;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,6 +20,7 @@ use rds_simulator_sdk::{BEGINNING, World};
 use serde_json::{Value, json};
 use step_functions::{Failure, entries};
 
+use crate::drills::Drills;
 use crate::executions::{Execution, Executions, OF_PLATFORM, Status};
 use crate::fleet::{self, Database, Stack};
 use crate::functions::{Broken, Functions};
@@ -84,6 +87,64 @@ pub const FAULTS: [&str; 47] = [
     "run overlaps with another",
 ];
 
+/// Every kind of fault that a batch of a thousand seeds must show drills.
+pub const DRILL_FAULTS: [&str; 46] = [
+    "drill: HTTP 500",
+    "drill: HTTP 503",
+    "drill: KMS answers 500",
+    "drill: KMS throttles",
+    "drill: Lambda does not start a step",
+    "drill: RDS answers late",
+    "drill: RDS cannot be reached",
+    "drill: RDS throttles",
+    "drill: StartExecution delivered twice",
+    "drill: StartExecution throttled",
+    "drill: message refused",
+    "drill: EC2 fails",
+    "drill: Secrets Manager fails",
+    "drill: Step Functions fails",
+    "drill: Systems Manager fails",
+    "drill: check function fails",
+    "drill: check function refuses",
+    "drill: check function says nothing",
+    "drill: clock set",
+    "drill: copy listed twice",
+    "drill: copy missing from a listing",
+    "drill: database kept by a person",
+    "drill: database made by hand",
+    "drill: database missing from a listing",
+    "drill: delete refused",
+    "drill: deletion takes hours",
+    "drill: execution stopped",
+    "drill: quota of databases used up",
+    "drill: reply to a read lost",
+    "drill: reply to a write lost",
+    "drill: restore ends as failed",
+    "drill: restore ends as incompatible-network",
+    "drill: restore ends as incompatible-restore",
+    "drill: restore ends as insufficient-capacity",
+    "drill: restore ends as restore-error",
+    "drill: restore ends as some-new-status",
+    "drill: restore ends as storage-full",
+    "drill: restore takes too long",
+    "drill: run overlaps with another",
+    "drill: step answered late",
+    "drill: step cut off after its effect",
+    "drill: step cut off before its effect",
+    "drill: step cut off half-way",
+    "drill: step delivered twice",
+    "drill: step times out",
+    "drill: tags of a database changed",
+];
+
+/// What must come of some drills in a thousand seeds.
+pub const DRILL_OUTCOMES: [&str; 4] = [
+    "drills: passed",
+    "drills: failed",
+    "drills: not-run",
+    "drills: unsupported",
+];
+
 /// Days under faults.
 const DAYS: u64 = 2;
 
@@ -110,6 +171,10 @@ struct ScenarioRun {
     record: Record,
     steps: Rc<Executions>,
     random: RefCell<Random>,
+    /// The stack of the destination region, if there is one, and what is drawn for it.
+    drills: Option<Drills>,
+    random_of_drills: RefCell<Random>,
+    drills_are_over: Cell<bool>,
     databases: RefCell<Vec<Database>>,
     rates: FaultRates,
     quiet: RefCell<bool>,
@@ -134,6 +199,7 @@ pub fn run(seed: u64, options: Options) -> Report {
     let scenario_run = ScenarioRun::new(seed, options);
     Rc::clone(&scenario_run).live();
     scenario_run.rest();
+    scenario_run.rest_from_drills();
     scenario_run.rest_on();
     scenario_run.judge();
     scenario_run.record.report()
@@ -164,9 +230,15 @@ impl ScenarioRun {
         ];
         let settings = settings_of(stack, &variables);
         let databases = fleet::databases(stack, slots, &mut random);
-        let world = World::new(&fleet::scenario(&databases, stack, slots, &mut random));
+        let drills = Drills::draw(seed);
+        let mut scenario = fleet::scenario(&databases, stack, slots, &mut random);
+        if let Some(drills) = drills {
+            scenario = drills.furnish(scenario);
+        }
+        let world = World::new(&scenario);
         if under_roles {
             take_roles(&world, stack);
+            drill_life::take_roles(&world);
         }
         let tasks = Tasks::beginning_at(BEGINNING);
         let record = Record::new(tasks.clock(), shown);
@@ -216,6 +288,9 @@ impl ScenarioRun {
             record,
             steps,
             random: RefCell::new(random),
+            drills,
+            random_of_drills: RefCell::new(Random::new(seed, "drills")),
+            drills_are_over: Cell::default(),
             databases: RefCell::new(databases),
             rates: FaultRates {
                 of_rds: 60,
@@ -264,6 +339,7 @@ impl ScenarioRun {
     fn live(self: Rc<Self>) {
         self.observe_beginning();
         self.network.set_rates(self.rates);
+        self.plan_drills();
         for day in 0..DAYS {
             let dawn = day * 24 * 60;
             let count = self.databases.borrow().len();
@@ -664,7 +740,8 @@ impl ScenarioRun {
     }
 
     fn stop_something(&self) {
-        let running = self.steps.running();
+        let mut running = self.steps.running();
+        running.retain(|execution| !execution.is_of_drill());
         if running.is_empty() {
             return;
         }
@@ -682,6 +759,7 @@ impl ScenarioRun {
         self.record.fault(what, state);
         self.world.set_key_state(DESTINATION, key, state);
         let minutes = self.draw(5..=90);
+        self.trouble_drills(minutes);
         self.at(minutes, move |this| {
             this.network.settle();
             this.record.note(&format!("{key} is enabled again"));
@@ -695,8 +773,15 @@ impl ScenarioRun {
             self.record.fault("option group deleted", OPTION_GROUP);
             self.world.delete_option_group(DESTINATION, OPTION_GROUP);
             let minutes = self.draw(5..=90);
+            self.trouble_drills(minutes);
             self.at(minutes, |this| this.restore_option_group());
         }
+    }
+
+    /// For minutes, what copies need to be restored is not there.
+    fn trouble_drills(&self, minutes: u64) {
+        let minutes = SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(90));
+        self.invariants.drills().troubled(self.now(), self.now() + minutes);
     }
 
     fn has_option_group(&self) -> bool {
@@ -1198,7 +1283,7 @@ impl ScenarioRun {
         ];
         let mut did_something = None;
         for execution in self.steps.all() {
-            if before.contains(&execution.name) {
+            if before.contains(&execution.name) || execution.is_of_drill() {
                 continue;
             }
             match execution.ended.kept() {
@@ -1286,6 +1371,10 @@ impl ScenarioRun {
         }
         // Every failure has a name that the documents explain.
         for execution in self.steps.all() {
+            if execution.is_of_drill() {
+                self.judge_drill(&execution);
+                continue;
+            }
             match execution.ended.kept() {
                 Some(Status::Failed(failure)) => {
                     if failure.error == "CopiesFailed" {
@@ -1353,18 +1442,9 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
-/// Lets every function do what its deployed role allows, and no more.
+/// Lets every function that copies do what its deployed role allows, and no more.
 fn take_roles(world: &World, stack: Stack) {
-    for (function, role) in rendered("policies.json").as_object().into_iter().flatten() {
-        // Roles are listed as `StartCopy`, and the function calls itself `start-copy`.
-        let mut caller = String::new();
-        for letter in function.chars() {
-            if letter.is_ascii_uppercase() && !caller.is_empty() {
-                caller.push('-');
-            }
-            caller.push(letter.to_ascii_lowercase());
-        }
-        let mut documents = entries(&role["policies"]).to_vec();
+    take_policies(world, "policies.json", |_, mut documents| {
         // The template adds each key that the stack allows where it names the stack's own.
         for statement in documents
             .iter_mut()
@@ -1375,7 +1455,24 @@ fn take_roles(world: &World, stack: Stack) {
                 statement["Resource"] = json!([KEY, ALLOWED_KEY]);
             }
         }
-        world.policies(&caller, documents);
+        Some(documents)
+    });
+}
+
+/// Gives the functions of a rendered stack their policies, as far as `change` has any for them.
+fn take_policies(world: &World, file: &str, change: impl Fn(&str, Vec<Value>) -> Option<Vec<Value>>) {
+    for (function, role) in rendered(file).as_object().into_iter().flatten() {
+        // Roles are listed as `StartCopy`, and the function calls itself `start-copy`.
+        let mut caller = String::new();
+        for letter in function.chars() {
+            if letter.is_ascii_uppercase() && !caller.is_empty() {
+                caller.push('-');
+            }
+            caller.push(letter.to_ascii_lowercase());
+        }
+        if let Some(documents) = change(&caller, entries(&role["policies"]).to_vec()) {
+            world.policies(&caller, documents);
+        }
     }
 }
 

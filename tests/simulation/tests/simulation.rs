@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use simulation::functions::Broken;
 use simulation::record::Report;
-use simulation::scenario_run::{self, CALLS_UNDER_FAULTS, FAULTS, Options};
+use simulation::scenario_run::{self, CALLS_UNDER_FAULTS, DRILL_FAULTS, DRILL_OUTCOMES, FAULTS, Options};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -42,8 +42,21 @@ fn seeds_keep_every_promise() {
         let there = all.faults.get(kind).copied().unwrap_or(0);
         assert!(there >= (count / 10).max(1), "{kind}: {there} times in {count} seeds");
     }
+    // Drills are in one of five seeds, and what happens to them is rarer.
+    for kind in DRILL_FAULTS {
+        let there = all.faults.get(kind).copied().unwrap_or(0);
+        assert!(there >= count / 100, "{kind}: {there} times in {count} seeds");
+    }
+    for outcome in DRILL_OUTCOMES {
+        let there = all.figures.get(outcome).copied().unwrap_or(0);
+        assert!(there >= count / 100, "{outcome}: {there} times in {count} seeds");
+    }
     for kind in all.faults.keys() {
-        assert!(FAULTS.contains(&kind.as_str()), "{kind} is not listed");
+        let kind = kind.as_str();
+        assert!(
+            FAULTS.contains(&kind) || DRILL_FAULTS.contains(&kind),
+            "{kind} is not listed"
+        );
     }
 }
 
@@ -96,6 +109,15 @@ const MUTATIONS: [(Broken, u64, &str); Broken::ALL.len()] = [
     (Broken::VerifiesAnything, 1, "is not what was asked for"),
     (Broken::ForeignKey, 1, "which the stack does not allow"),
     (Broken::NoCatchInMap, 4, "ends without a verified copy"),
+    (Broken::NoTeardown, 1, "says that nothing of"),
+    (
+        Broken::SweepTrustsName,
+        1,
+        "which is not a drill's, or is kept by a person",
+    ),
+    (Broken::ExpiryAfterCreation, 1, "without its expiry"),
+    (Broken::TagExtendsExpiry, 1, "after its end; it has"),
+    (Broken::DeleteGivesUp, 1, "says that nothing of"),
 ];
 
 #[test]
