@@ -32,6 +32,7 @@ import subprocess
 import sys
 import uuid
 import zipfile
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -150,21 +151,33 @@ def of_release(template: Json, release: str) -> Json:
     return template
 
 
+def with_code(template: Json, arch: str, code: Callable[[str], Json]) -> Json:
+    """A copy of the template whose functions are what was built, by the names of the binaries, instead of how to build
+    them."""
+    template = json.loads(json.dumps(template))
+    del template["Globals"]["Function"]["CodeUri"]
+    template["Globals"]["Function"]["Architectures"] = [arch]
+    for resource in template["Resources"].values():
+        if binary := binary_of(resource):
+            del resource["Metadata"]
+            resource["Properties"]["CodeUri"] = code(binary)
+    return template
+
+
+def machines_of(template: Json) -> list[Json]:
+    """The properties of its state machines."""
+    all_properties = [resource.get("Properties", {}) for resource in template["Resources"].values()]
+    return [properties for properties in all_properties if "DefinitionUri" in properties]
+
+
 def packaged(template: Json, arch: str) -> str:
     """The template with what it names beside it, instead of how to build that.
 
     It has no anchors, aliases and merge keys: CloudFormation refuses them, and only `sam` flattens them.
     """
-    template = json.loads(json.dumps(template))
-    del template["Globals"]["Function"]["CodeUri"]
-    template["Globals"]["Function"]["Architectures"] = [arch]
-    for resource in template["Resources"].values():
-        properties = resource.get("Properties", {})
-        if binary := binary_of(resource):
-            del resource["Metadata"]
-            properties["CodeUri"] = f"{binary}.zip"
-        if "DefinitionUri" in properties:
-            properties["DefinitionUri"] = Path(properties["DefinitionUri"]).name
+    template = with_code(template, arch, lambda binary: f"{binary}.zip")
+    for properties in machines_of(template):
+        properties["DefinitionUri"] = Path(properties["DefinitionUri"]).name
     text: str = yaml.safe_dump(template, sort_keys=False, allow_unicode=True, width=120)
     left = [word for word in ("../", "BuildMethod") if word in text]
     if left:
@@ -193,17 +206,14 @@ def flattened(template: Json, arch: str) -> str:
 
     Service-managed StackSets take no macros. Where the zips are is a parameter, and the state machines are in it.
     """
-    template = json.loads(json.dumps(template))
-    del template["Globals"]["Function"]["CodeUri"]
-    template["Globals"]["Function"]["Architectures"] = [arch]
-    for resource in template["Resources"].values():
-        properties = resource.get("Properties", {})
-        if binary := binary_of(resource):
-            del resource["Metadata"]
-            key = {"Fn::Sub": f"${{CodePrefix}}{binary}.zip"}
-            properties["CodeUri"] = {"Bucket": {"Ref": "CodeBucket"}, "Key": key}
-        if definition := properties.pop("DefinitionUri", None):
-            properties["Definition"] = json.loads((ROOT / "statemachine" / Path(definition).name).read_text())
+
+    def code(binary: str) -> Json:
+        return {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Fn::Sub": f"${{CodePrefix}}{binary}.zip"}}
+
+    template = with_code(template, arch, code)
+    for properties in machines_of(template):
+        definition = Path(properties.pop("DefinitionUri")).name
+        properties["Definition"] = json.loads((ROOT / "statemachine" / definition).read_text())
     template["Parameters"] = {**CODE_PARAMETERS, **template["Parameters"]}
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     interface["ParameterGroups"].insert(0, {"Label": {"default": "The release"}, "Parameters": list(CODE_PARAMETERS)})
