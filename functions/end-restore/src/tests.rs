@@ -111,7 +111,7 @@ async fn the_sweep_measures_what_it_finds_and_what_it_must_not_touch() {
     assert_eq!(left(&world), ["orders", "snap-drill-89abcdef-web", "snap-drill-kept"]);
 }
 
-/// Two looks of the teardown of the drill `i-orders-1`, whose copy is marked as drilling; whether the copy is still marked.
+/// The teardown, asked twice, of the drill `i-orders-1`, whose copy is marked as drilling; whether the copy is still marked.
 async fn torn_down(made: Database) -> (World, Ended, bool) {
     let owner = Owner::new("us-east-1", "snap");
     let copy = copy_of("orders", "db-ORDERS").owned_by(owner.clone()).aged(5);

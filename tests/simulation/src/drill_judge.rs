@@ -29,8 +29,8 @@ pub(crate) const MARK: &str = "us-east-1/snapferry";
 /// Sweeps that could have deleted a database, after which it must be going.
 const SWEEPS: u32 = 2;
 
-/// How long a look of a function may be behind what is there: the call, and what goes wrong with it.
-const LOOK: SignedDuration = SignedDuration::from_mins(2);
+/// How long what a function has read may be behind what is there: the call, and what goes wrong with it.
+const READING: SignedDuration = SignedDuration::from_mins(2);
 
 /// Statuses of a restored database that say that the copy is no good, and those that say that its surroundings are.
 pub(crate) const OF_THE_COPY: [&str; 4] = ["incompatible-restore", "restore-error", "storage-full", "failed"];
@@ -548,7 +548,7 @@ impl DrillJudge {
     fn judge_left(&self, execution: &str, who: &str, state: &State, now: Timestamp) {
         let known = lock(&self.known);
         for made in known.left(execution, state) {
-            let is_late = now.duration_since(made.created) < LOOK;
+            let is_late = now.duration_since(made.created) < READING;
             if is_late || known.was_missed(made) {
                 self.record.add("drill databases that nobody could see", 1);
             } else {
@@ -593,7 +593,7 @@ impl DrillJudge {
                     wrong("nobody has looked into it");
                 }
                 let minutes = |time: SignedDuration| u64::try_from(time.as_mins()).unwrap_or(0);
-                let most = minutes(usable.duration_since(main.created) + MAX_SKEW * 2 + LOOK);
+                let most = minutes(usable.duration_since(main.created) + MAX_SKEW * 2 + READING);
                 let least = main
                     .unusable
                     .map_or(SignedDuration::ZERO, |seen| seen.duration_since(main.created));
