@@ -5,7 +5,6 @@
 use domain::drill_database::{SWEEP_GRACE, prefix};
 use domain::error::Error;
 use domain::kind::DatabaseKind;
-use domain::tags;
 use jiff::Timestamp;
 use rds::restore::Restored;
 use runtime::metrics::{Metric, count};
@@ -120,13 +119,7 @@ async fn end(watch: &Watch, database: &Restored, swept: &mut Swept) {
         delete(watch, found.as_ref()).await
     };
     match deletion.await {
-        Ok(Deletion::Begun) => {
-            swept.deleting.push(id.clone());
-            if let Some(copy) = database.mark().copy_arn() {
-                // Its time runs out anyway.
-                watch.rds.untag(copy, tags::DRILLING).await.ok();
-            }
-        }
+        Ok(Deletion::Begun) => swept.deleting.push(id.clone()),
         Ok(Deletion::Gone) => swept.databases -= 1,
         Ok(Deletion::Kept) => swept.unmarked.push(id.clone()),
         Ok(Deletion::Later(why)) => swept.warnings.push(why),

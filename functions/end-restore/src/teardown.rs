@@ -37,9 +37,6 @@ pub struct Ended {
     /// Databases of that name without the mark: a person keeps them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
-    /// Whether somebody else restores the copy, or keeps what was restored of it, as any look so far has seen.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub copy_in_use: bool,
     /// ARN of the secret with the database's password, which has to go with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
@@ -72,7 +69,6 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     }
     let mut ended = Ended {
         secret_arn: before.secret_arn.clone(),
-        copy_in_use: before.copy_in_use,
         ..Ended::default()
     };
     let mut later = Vec::new();
@@ -84,7 +80,6 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     for (kind, id) in databases {
         let found = watch.rds.restored(kind, &id).await?;
         if found.as_ref().is_some_and(|found| is_of_another(watch, drill, found)) {
-            ended.copy_in_use = true;
             continue;
         }
         let secret = found.as_ref().and_then(|database| database.secret.as_ref());
@@ -100,10 +95,7 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
                     .push(format!("automated backups of {id} are not known: {error}")),
             },
             Deletion::Begun => ended.deleting.push(id),
-            Deletion::Kept => {
-                ended.copy_in_use = true;
-                ended.kept.push(id);
-            }
+            Deletion::Kept => ended.kept.push(id),
             Deletion::Later(why) => later.push(why),
         }
     }
@@ -113,9 +105,7 @@ pub(crate) async fn end(watch: &Watch, drill: &Drill, before: &Ended, now: Times
     ended.gone = ended.unseen >= TIMES_UNSEEN;
     if ended.gone {
         ended.gone_at = Some(now).filter(|_| ended.kept.is_empty());
-        // Who still restores the copy needs it. The tag runs out in any case.
-        let lets_go = !ended.copy_in_use;
-        ended.warnings.extend(release(watch, drill, lets_go, now).await);
+        ended.warnings.extend(record(watch, drill, now).await);
     } else {
         let reason = match later.as_slice() {
             [] if ended.deleting.is_empty() => "nothing was there; it has to be so twice".to_owned(),
@@ -168,18 +158,17 @@ pub(crate) async fn delete(watch: &Watch, found: Option<&Restored>) -> Result<De
     }
 }
 
-/// Records what was proved, and lets the copy go, if nobody restores it any more: pruning need not wait any longer. What
-/// cannot be written runs out anyway, or is only a warning.
-async fn release(watch: &Watch, drill: &Drill, lets_go: bool, now: Timestamp) -> Vec<String> {
+/// Records on the copy what was proved. What cannot be written is only a warning.
+///
+/// The tag by which pruning leaves the copy alone stays until it runs out: a later drill of the same copy may have just set
+/// it, and no answer of RDS says for certain that there is none.
+async fn record(watch: &Watch, drill: &Drill, now: Timestamp) -> Vec<String> {
     let arn = &drill.copy.arn;
     let mut warnings = Vec::new();
     let mut note = |done: Result<(), Error>| match done {
         Ok(()) | Err(Error::SnapshotNotFound { .. }) => {}
         Err(error) => warnings.push(format!("a tag of {} could not be written: {error}", drill.copy.id)),
     };
-    if lets_go {
-        note(watch.rds.untag(arn, tags::DRILLING).await);
-    }
     let minutes = drill.restore.as_ref().and_then(|restore| restore.minutes);
     let passed = drill
         .verdict

@@ -111,7 +111,7 @@ async fn the_sweep_measures_what_it_finds_and_what_it_must_not_touch() {
     assert_eq!(left(&world), ["orders", "snap-drill-89abcdef-web", "snap-drill-kept"]);
 }
 
-/// The teardown, asked twice, of the drill `i-orders-1`, whose copy is marked as drilling; whether the copy is still marked.
+/// The teardown, asked twice, of the drill `i-orders-1`, whose copy pruning leaves alone; whether it still does.
 async fn torn_down(made: Database) -> (World, Ended, bool) {
     let owner = Owner::new("us-east-1", "snap");
     let copy = copy_of("orders", "db-ORDERS").owned_by(owner.clone()).aged(5);
@@ -152,7 +152,7 @@ async fn a_drill_leaves_alone_what_a_later_drill_of_the_same_copy_has_made() {
 }
 
 #[tokio::test]
-async fn the_copy_of_a_database_that_a_person_keeps_is_not_let_go() {
+async fn the_copy_of_a_database_that_a_person_keeps_stays_marked() {
     let (world, ended, is_marked) = torn_down(database("kept", &[(tags::DRILL_RUN, "i-orders-1")])).await;
     assert!(ended.gone && ended.kept.len() == 1, "{ended:?}");
     assert_eq!(left(&world), ["snap-drill-01234567-orders"]);

@@ -83,7 +83,6 @@ const OTHER_CALLS: &[(&str, &[&str])] = &[
             "rds:DescribeDBSnapshots",
             "rds:ModifyDBCluster",
             "rds:ModifyDBInstance",
-            "rds:RemoveTagsFromResource",
             "states:DescribeExecution",
         ],
     ),
@@ -245,10 +244,6 @@ fn every_write_asks_for_our_name_and_our_tag() {
         (
             ("EndRestore", "MarkCopiesAsDrilled"),
             (&copies[..], tags(&["snapferry:drilled", "snapferry:drill-minutes"])),
-        ),
-        (
-            ("EndRestore", "UnmarkDrillingCopies"),
-            (&copies[..], tags(&["snapferry:drilling"])),
         ),
     ]);
     let mut seen = BTreeSet::new();

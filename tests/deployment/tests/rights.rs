@@ -471,12 +471,6 @@ fn ending() -> Vec<Case> {
             &["rds:AddTagsToResource"],
             "snapferry:drilled",
         ),
-        tagging(
-            "UnmarkDrillingCopies",
-            &["EndRestore"],
-            &["rds:RemoveTagsFromResource"],
-            "snapferry:drilling",
-        ),
     ]
 }
 

@@ -13,6 +13,7 @@ use domain::ownership::Owner;
 use domain::tags;
 use drill_cloud::{DrillCloud, OWNER_ID, Trouble};
 use fixtures::{CopyBuilder, DESTINATION, KEY, SOURCE, copy_of, world_with};
+use jiff::{SignedDuration, Timestamp};
 use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::{Database, DatabaseQuota, NotOffered, Region, RestoreFate, SubnetGroup};
 use serde_json::{Value, json};
@@ -78,7 +79,11 @@ async fn a_drill_of_an_instance_and_of_a_cluster_goes_from_start_to_proof_and_le
             let minutes = proof.minutes.expect("minutes");
             assert!((15..60).contains(&minutes), "{minutes}");
             let snapshot = world.snapshot(DESTINATION, &copy(kind, id).id()).expect("the copy");
-            assert_eq!(snapshot.tags.get(tags::DRILLING), None, "the copy is let go");
+            let until: Timestamp = snapshot.tags[tags::DRILLING].parse().expect("a time");
+            assert!(
+                until.duration_since(proof.time) <= SignedDuration::from_hours(4),
+                "it runs out"
+            );
             assert_eq!(snapshot.tags.get(tags::DRILL_MINUTES), Some(&minutes.to_string()));
             assert!(snapshot.tags.contains_key(tags::DRILLED));
         }

@@ -184,15 +184,6 @@ impl DrillJudge {
                     self.is_proved(copy);
                 }
             }
-            ("end-restore", "RemoveTagsFromResource") => {
-                let key = parameter(form, "TagKeys.member.1");
-                if key.as_deref() != Some(tags::DRILLING) || parameter(form, "TagKeys.member.2").is_some() {
-                    self.record.violation(&format!("{id} loses the tag {key:?}"));
-                }
-                if let Some((copy, _)) = copy {
-                    self.let_go(copy, after, begun);
-                }
-            }
             _ => self
                 .record
                 .violation(&format!("{function} should not call {action} for {id}")),
@@ -218,22 +209,6 @@ impl DrillJudge {
         if !is_proved {
             self.record
                 .violation(&format!("{} is called drilled, and was never restored", copy.id));
-        }
-    }
-
-    /// A copy may be pruned again: nobody must be at restoring it, unless that began after the function.
-    fn let_go(&self, copy: &SnapshotState, state: &State, begun: Timestamp) {
-        let known = lock(&self.known);
-        let at_work = known.made.iter().find(|made| {
-            made.copy.as_ref() == Some(&copy.id)
-                && made.created < begun
-                && !known.is_due(made, begun)
-                && !known.was_missed(made)
-                && found(state, &made.resource_id).is_some_and(|database| database.status == "creating")
-        });
-        if let Some(made) = at_work {
-            self.record
-                .violation(&format!("{} is let go while {} is restored", copy.id, made.execution));
         }
     }
 
