@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARCH ?= x86_64
 
 # The worlds that `make test` and `make simulate` run.
-SEEDS ?= 1000
+SEEDS ?= 600
 FIRST ?= 1
 
 VENV := .venv
@@ -62,7 +62,7 @@ test-rust: render
 worlds: ## Run 2,000 simulated worlds.
 	@$(MAKE) --no-print-directory simulate SEEDS=2000
 
-simulate: render ## Run simulated worlds, SEEDS=1000 from FIRST=1, on every core.
+simulate: render ## Run simulated worlds, SEEDS=600 from FIRST=1, on every core.
 	SIM_SEEDS=$(SEEDS) SIM_FIRST=$(FIRST) SIM_THREADS=$$(getconf _NPROCESSORS_ONLN) \
 		cargo test --profile simulation --package simulation --test simulation seeds -- --nocapture
 

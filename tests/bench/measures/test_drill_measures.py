@@ -17,7 +17,9 @@ from local_cloud.simulator import Simulator
 Json = Any
 
 FUNCTIONS = deployed.watch_functions()
-MAX_ZIPPED_BYTES = 2_600_000
+MAX_ZIPPED_BYTES = 2_620_000
+"""2.6 MB as it is released, and a little for the paths of the place where it is built, which a release leaves out."""
+
 EACH = pytest.mark.parametrize("name", FUNCTIONS)
 KINDS = pytest.mark.parametrize("kind", ["instance", "cluster"])
 RUN = {"execution": "nightly", "arn": "arn:nightly"}

@@ -291,11 +291,17 @@ impl Functions {
             })
         };
         match fault {
-            Some(Fault::NotStarted(error)) => answer.keep(Err(Failure {
-                error: error.to_owned(),
-                cause: Some("Lambda did not start the function".to_owned()),
-            })),
-            Some(Fault::KilledBefore) => answer.keep(killed()),
+            Some(Fault::NotStarted(error)) => {
+                self.missed(&call);
+                answer.keep(Err(Failure {
+                    error: error.to_owned(),
+                    cause: Some("Lambda did not start the function".to_owned()),
+                }));
+            }
+            Some(Fault::KilledBefore) => {
+                self.missed(&call);
+                answer.keep(killed());
+            }
             Some(Fault::KilledHalfway(after)) => {
                 let end = clock.sleep(Duration::from_millis(after));
                 let ended = before(self.run(call), end).await;
@@ -339,6 +345,15 @@ impl Functions {
         })
     }
 
+    /// A step that never began: a sweep that goes wrong.
+    fn missed(&self, call: &Invocation) {
+        if is_sweep(&call.function, &call.payload) {
+            self.last.set(self.last.get() + 1);
+            let (state, now) = (self.network.destination(), self.tasks.clock().now());
+            self.invariants.drills().sweeps(self.last.get(), &state, now);
+        }
+    }
+
     /// What the clock of a function's environment shows; it changes when the environment does.
     fn now_of(&self, function: &str) -> Timestamp {
         let mut skews = self.skews.borrow_mut();
@@ -374,7 +389,7 @@ impl Functions {
             "list-targets" | "prune-old" | "measure-copies" | "plan-drills" | "end-restore" => 300,
             _ => 120,
         };
-        let is_sweep = function == "end-restore" && payload["sweep"] == true;
+        let is_sweep = is_sweep(function, &payload);
         if is_sweep {
             let state = self.network.destination();
             self.invariants
@@ -758,6 +773,11 @@ async fn delete_from(deployment: &Deployment, payload: &Prunable, stay: usize, g
         deployment.destination.delete(payload.target.kind, &copy.id).await?;
     }
     Ok(())
+}
+
+/// Whether a function is asked to delete what no drill needs any more.
+fn is_sweep(function: &str, payload: &Value) -> bool {
+    function == "end-restore" && payload["sweep"] == true
 }
 
 impl Fault {

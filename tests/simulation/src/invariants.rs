@@ -783,7 +783,7 @@ impl Invariants {
             }
             let days = deployed.settings.retired_keep_days.max(keep.days);
             let copies = usize::try_from(keep.copies).unwrap_or(usize::MAX);
-            for copy in verified.into_iter().skip(copies).filter(|copy| self.may_go(copy)) {
+            for copy in verified.into_iter().skip(copies).filter(|copy| self.may_go(copy, now)) {
                 let age = now.duration_since(copy.taken.at) - SignedDuration::from_hours(6);
                 if age > SignedDuration::from_hours(i64::from(days) * 24) {
                     let id = &copy.snapshot.id;
@@ -796,10 +796,8 @@ impl Invariants {
     }
 
     /// Whether neither a person nor a drill nor RDS keeps a copy.
-    fn may_go(&self, copy: &OwnedCopy<'_>) -> bool {
-        !copy.is_held()
-            && copy.tag(tags::DRILLING).is_none()
-            && !lock(&self.known).undeletable.contains(&copy.snapshot.id)
+    fn may_go(&self, copy: &OwnedCopy<'_>, now: Timestamp) -> bool {
+        !copy.is_held() && !is_drilled(copy.snapshot, now) && !lock(&self.known).undeletable.contains(&copy.snapshot.id)
     }
 
     /// Judges a quiet run by what was there before it and is there after it: of each database that it has pruned, given
@@ -843,7 +841,7 @@ impl Invariants {
             let to_go: Vec<&OwnedCopy<'_>> = (0..verified.len())
                 .filter(|at| !is_wanted(&verified[..*at], verified[*at], keep, now))
                 .map(|at| verified[at])
-                .filter(|copy| self.may_go(copy))
+                .filter(|copy| self.may_go(copy, now))
                 .collect();
             let gone = to_go.len() - to_go.iter().filter(is_there).count();
             let brake = usize::try_from(deployed.settings.max_deletes_per_run).unwrap_or(usize::MAX);
@@ -859,7 +857,7 @@ impl Invariants {
             }
             let is_no_good = |copy: &&OwnedCopy<'_>| matches!(copy.status, CopyStatus::Failed | CopyStatus::Mismatched);
             let newest = verified.first().map(|copy| copy.taken.at);
-            for copy in of_database().filter(is_no_good).filter(|copy| self.may_go(copy)) {
+            for copy in of_database().filter(is_no_good).filter(|copy| self.may_go(copy, now)) {
                 if Some(copy.taken.at) <= newest && is_there(&&copy) {
                     let id = &copy.snapshot.id;
                     self.record

@@ -16,7 +16,7 @@ use simulation::scenario_run::{self, CALLS_UNDER_FAULTS, DRILL_FAULTS, DRILL_OUT
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Seeds that take less than half a minute of one core in the dev profile; `make test` runs 1,000 in another.
+/// Seeds that take less than half a minute of one core in the dev profile; `make test` runs 600 in another.
 const SEEDS: u64 = 20;
 
 /// Seeds within which each mutation must be caught.
@@ -31,7 +31,7 @@ fn seeds_keep_every_promise() {
     print_report(&all, count, time);
     assert!(bad.is_empty(), "{}", explain(&bad));
 
-    // As many faults as promised, and of every kind one in ten seeds: 200 times in the seeds that `make test` runs.
+    // As many faults as promised, and of every kind one in ten seeds.
     assert!(
         all.all_faults() * 20 >= all.figures[CALLS_UNDER_FAULTS],
         "{} faults in {} calls",
