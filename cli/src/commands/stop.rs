@@ -35,9 +35,9 @@ struct Report {
     /// Executions that were stopped.
     stopped: Vec<String>,
     /// Copies that RDS goes on with.
-    in_progress: Vec<Copy>,
+    in_progress: Vec<CopyAtWork>,
     /// Copies whose targets were deleted.
-    cancelled: Vec<Copy>,
+    cancelled: Vec<CopyAtWork>,
     /// What could not be done, or was not there to be done.
     notes: Vec<String>,
 }
@@ -52,14 +52,14 @@ struct Rule {
 /// A copy in progress.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Copy {
+struct CopyAtWork {
     kind: DatabaseKind,
     database: String,
     copy: String,
     percent: i32,
 }
 
-impl Copy {
+impl CopyAtWork {
     fn new(database: &DatabaseCopies, copy: &OwnedCopy) -> Self {
         Self {
             kind: database.kind,
@@ -164,7 +164,7 @@ async fn end_copies(account: &Account, stack: Stack, cancels: bool, report: &mut
     for database in &owned.databases {
         let copies = database.copies.iter();
         for copy in copies.filter(|copy| copy.own.status == CopyStatus::InProgress) {
-            let line = Copy::new(database, copy);
+            let line = CopyAtWork::new(database, copy);
             if !cancels {
                 report.in_progress.push(line);
                 continue;

@@ -99,6 +99,43 @@ impl Inside {
     }
 }
 
+impl Inside {
+    /// A page of the executions of a machine, the newest first.
+    fn list(&self, request: &Value, now: Timestamp) -> Value {
+        let wanted = &request["statusFilter"];
+        let mut listed: Vec<Value> = Vec::new();
+        let of_machine = self.executions.iter().filter(|execution| {
+            request["stateMachineArn"] == machine_arn(execution.machine) && execution.started <= now
+        });
+        let mut of_machine: Vec<&Execution> = of_machine.collect();
+        of_machine.sort_by_key(|execution| std::cmp::Reverse(execution.started));
+        for execution in of_machine {
+            let described = execution.describe(now);
+            if wanted.is_null() || *wanted == described["status"] {
+                listed.push(described);
+            }
+        }
+        let token = request["nextToken"].as_str().unwrap_or_default();
+        let begin: usize = token.parse().unwrap_or_default();
+        let most = request["maxResults"].as_u64().unwrap_or(100).try_into().expect("small");
+        let page: Vec<&Value> = listed.iter().skip(begin).take(most).collect();
+        let mut answer = json!({"executions": page});
+        if begin + most < listed.len() {
+            answer["nextToken"] = json!((begin + most).to_string());
+        }
+        answer
+    }
+
+    /// Stops an execution.
+    fn stop(&mut self, arn: &str, cause: &str, now: Timestamp) {
+        for execution in self.executions.iter_mut().filter(|execution| execution.arn() == arn) {
+            execution.takes = now.duration_since(execution.started);
+            execution.status = "ABORTED";
+            execution.cause = Some(cause.to_owned());
+        }
+    }
+}
+
 /// An execution of either machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Execution {
@@ -507,32 +544,7 @@ impl Account {
             )
         };
         match target {
-            "AWSStepFunctions.ListExecutions" => {
-                let machine = text("stateMachineArn");
-                let mut listed: Vec<&Execution> = inside
-                    .executions
-                    .iter()
-                    .filter(|execution| machine_arn(execution.machine) == machine && execution.started <= now)
-                    .filter(|execution| {
-                        let status = &request["statusFilter"];
-                        status.is_null() || *status == execution.describe(now)["status"]
-                    })
-                    .collect();
-                listed.sort_by_key(|execution| std::cmp::Reverse(execution.started));
-                let begin: usize = text("nextToken").parse().unwrap_or_default();
-                let most = request["maxResults"].as_u64().unwrap_or(100).try_into().expect("small");
-                let page: Vec<Value> = listed
-                    .iter()
-                    .skip(begin)
-                    .take(most)
-                    .map(|execution| execution.describe(now))
-                    .collect();
-                let mut answer = json!({"executions": page});
-                if begin + most < listed.len() {
-                    answer["nextToken"] = json!((begin + most).to_string());
-                }
-                (200, answer.to_string())
-            }
+            "AWSStepFunctions.ListExecutions" => (200, inside.list(&request, now).to_string()),
             "AWSStepFunctions.DescribeExecution" => {
                 let Some(execution) = found(&text("executionArn")) else {
                     return missing();
@@ -550,13 +562,7 @@ impl Account {
                 (200, answer.to_string())
             }
             "AWSStepFunctions.StopExecution" => {
-                let arn = text("executionArn");
-                let stopped = inside.executions.iter_mut().filter(|execution| execution.arn() == arn);
-                for execution in stopped {
-                    execution.takes = now.duration_since(execution.started);
-                    execution.status = "ABORTED";
-                    execution.cause = Some(text("cause"));
-                }
+                inside.stop(&text("executionArn"), &text("cause"), now);
                 (200, json!({"stopDate": now.as_second()}).to_string())
             }
             "AWSStepFunctions.GetExecutionHistory" => {
