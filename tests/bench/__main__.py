@@ -36,7 +36,7 @@ def main() -> None:
     try:
         build_functions(say, FOLDER)
         cargo(say, "building the baseline", ["lambda", "build", "--release", "--package", BASELINE])
-        simulator = build_programs(say, FOLDER, "rds-simulator")["rds-simulator"]
+        simulator = build_programs(say, FOLDER)["rds-simulator"]
         cargo(say, "building the benchmarks", ["bench", "--package", "bench", "--no-run"])
         cargo(say, "building the simulation", [*SCALE, "--no-run"])
         began = time.monotonic()

@@ -81,7 +81,7 @@ def simulator(pytestconfig: pytest.Config) -> Iterator[Simulator]:
     """The RDS simulator on a free port, for the length of the session."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        binary = build_programs(Report(sys.stderr), FOLDER, "rds-simulator")["rds-simulator"]
+        binary = build_programs(Report(sys.stderr), FOLDER)["rds-simulator"]
     with hosting.running(binary, FOLDER / "simulator.log") as simulator:
         yield simulator
 

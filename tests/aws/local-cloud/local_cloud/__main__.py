@@ -157,7 +157,7 @@ def _build(_options: argparse.Namespace) -> None:
 
     folder = layout.WORKSPACE / "build"
     folder.mkdir(parents=True, exist_ok=True)
-    build_programs(Report(sys.stdout), folder, *layout.PROGRAMS, *layout.WATCH_FUNCTIONS)
+    build_programs(Report(sys.stdout), folder)
 
 
 def _up(options: argparse.Namespace) -> int:

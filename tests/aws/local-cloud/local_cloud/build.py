@@ -114,11 +114,12 @@ def build_functions(report: Report, folder: Path) -> None:
         )
 
 
-def build_programs(report: Report, folder: Path, *packages: str) -> dict[str, Path]:
-    """Programs for this machine only, each of the name of its package, by name.
+def build_programs(report: Report, folder: Path) -> dict[str, Path]:
+    """The programs for this machine only, each of the name of its package, by name.
 
-    In the dev profile, which is built fastest and shared with Rust's tests, and all at once, so that the SDK is
-    compiled once. They are links in the folder, because cargo replaces its own files when a build differs in features.
+    In the dev profile, which is built fastest and shared with Rust's tests, and always all of them: for a part of them
+    the SDK would have other features, and be compiled once more. They are links in the folder, because cargo replaces
+    its own files when a build differs in features.
     """
     log = folder / "cargo-programs.log"
     linked = folder / "programs"
@@ -126,10 +127,10 @@ def build_programs(report: Report, folder: Path, *packages: str) -> dict[str, Pa
     with alone():
         said = run_step(
             report,
-            f"building {packages[0] if len(packages) == 1 else f'{len(packages)} programs'}",
+            f"building {len(layout.PROGRAMS)} programs",
             [
                 *("cargo", "build", "--bins", "--message-format=json-render-diagnostics"),
-                *(f"-p={name}" for name in packages),
+                *(f"-p={name}" for name in layout.PROGRAMS),
             ],
             log,
             layout.clean_environment(),
@@ -143,7 +144,7 @@ def build_programs(report: Report, folder: Path, *packages: str) -> dict[str, Pa
                     program.unlink(missing_ok=True)
                     program.hardlink_to(message["executable"])
                 built[program.name] = program
-    if missing := [package for package in packages if package not in built]:
+    if missing := [package for package in layout.PROGRAMS if package not in built]:
         raise StepFailed(f"cargo built no {', '.join(missing)}; its output: {log}")
     return built
 

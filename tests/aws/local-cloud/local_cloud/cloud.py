@@ -97,7 +97,7 @@ class LocalCloud:
     def start(self, *, detached: bool) -> None:
         """Builds, starts both servers, deploys the template and tells the simulator who may do what."""
         self._take_folder()
-        programs = build.build_programs(self.report, self.folder, *layout.PROGRAMS)
+        programs = build.build_programs(self.report, self.folder)
         self.program = programs["snapferry"]
         self.stamp = build.stamp(programs)
         self.clock.build()
@@ -116,7 +116,7 @@ class LocalCloud:
         if self.released:
             built = build.sam_build(self.report, self.folder, template)
         else:
-            programs = build.build_programs(self.report, self.folder, *functions)
+            programs = build.build_programs(self.report, self.folder)
             built = build.lay_out(self.report, self.folder, programs, template, functions)
         usual = {
             "OwnerId": layout.OWNER_ID,

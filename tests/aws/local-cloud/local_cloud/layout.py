@@ -53,7 +53,7 @@ WATCH_FUNCTIONS = {
 
 WATCH_STACK = f"{STACK}-watch"
 
-PROGRAMS = ["rds-simulator", "snapferry", *FUNCTIONS]
+PROGRAMS = ["rds-simulator", "snapferry", *FUNCTIONS, *WATCH_FUNCTIONS]
 """What a local cloud consists of, by the names of packages and of what they build."""
 
 

@@ -53,7 +53,7 @@ def scenario(file: Path) -> int:
     with _alone(report):
         folder = layout.WORKSPACE / "build"
         folder.mkdir(exist_ok=True)
-        programs = build.build_programs(report, folder, *layout.PROGRAMS)
+        programs = build.build_programs(report, folder)
         scenario_file.check_seed(case, programs["rds-simulator"], folder)
         cloud = _running(report, build.stamp(programs))
         answer, differences = play(cloud, case)
