@@ -434,6 +434,7 @@ WHERE = {"version": one_of(1), "now": TIME, "region": TEXT, "owner": TEXT, "obje
 STATUS = record(
     {**WHERE, "missed": NUMBER, "warnings": every(TEXT), "notes": every(TEXT), "databases": every(DATABASE)}, stack=TEXT
 )
+LINK = {"type": "string", "pattern": "^https://"}
 ENTRY = record(
     {
         "database": TEXT,
@@ -466,7 +467,7 @@ ENTRY = record(
         "deleted": REASONED,
         "kept": NUMBER,
         "warnings": every(TEXT),
-        "link": {"type": "string", "pattern": "^https://"},
+        "link": LINK,
     },
     resourceId=TEXT,
     formerName=TEXT,
@@ -526,10 +527,9 @@ RUN = record(
         "endedAt": or_null(TIME),
         "status": STAGE,
         "executions": NUMBER,
-        "link": {"type": "string", "pattern": "^https://"},
+        "link": LINK,
     }
 )
-LINK = {"type": "string", "pattern": "^https://"}
 DRILLED = record(
     {
         "kind": KIND,
@@ -705,7 +705,7 @@ def test_everything_is_stopped_and_starts_again(cloud, seed, runs, snapferry):
     seed(fleet([instance("orders", copies={"durationSeconds": 20_000})]))
     arn = runs.start({})
     copies = cloud.client("rds", layout.DESTINATION_REGION).describe_db_snapshots
-    until(lambda: copies(SnapshotType="manual")["DBSnapshots"])
+    until(lambda: copies(SnapshotType="manual")["DBSnapshots"], "the first copy")
     rules = cloud.client("events")
     try:
         stopped = json.loads(snapferry("stop", "--json", expect=0).stdout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,18 @@ import pytest
 from e2e.fleet import cluster, fleet, instance
 from e2e.lost_region import left_of
 from e2e.test_command_line import AUDIT, DRILL_RUN, STATUS
+from e2e.waiting import until
 from local_cloud import command_line, layout
 from local_cloud.cloud import LocalCloud
+from local_cloud.drills import drill_databases, proofs
 from local_cloud.runs import Execution, Runs
 
 Json = Any
 
 pytestmark = pytest.mark.xdist_group("drills")
+
+SECONDS = 120
+"""Until something of a drill has to have happened."""
 
 
 @pytest.fixture
@@ -92,16 +96,7 @@ def child(drills: Runs) -> str:
         found = drills.states.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]
         return [one["executionArn"] for one in found]
 
-    return until(running)[0]
-
-
-def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
-    """What a condition gives once it is met."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.2)
-    return found
+    return until(running, "the drill", SECONDS)[0]
 
 
 def sweep(cloud: LocalCloud) -> Json:
@@ -109,17 +104,13 @@ def sweep(cloud: LocalCloud) -> Json:
     return invoke(cloud, "EndRestore", {"sweep": True})
 
 
-def drill_databases(cloud: LocalCloud) -> list[str]:
-    databases = cloud.simulator.state()["regions"][layout.DESTINATION_REGION]["databases"]
-    return [one["id"] for one in databases if "-drill-" in one["id"]]
-
-
-def proofs(cloud: LocalCloud) -> dict[str, Json]:
-    """The last proof of each database, by its kind."""
-    ssm = cloud.client("ssm", layout.DESTINATION_REGION)
-    path = f"/snapferry/{layout.OWNER_ID}/{layout.SOURCE_REGION}/drills"
-    found = ssm.get_parameters_by_path(Path=path)["Parameters"]
-    return {one["Name"].rsplit("/", 1)[1].split("-")[0]: json.loads(one["Value"]) for one in found}
+def last_proof(cloud: LocalCloud, kind: str, database: str) -> Json:
+    """The last proof of a database. Other tests in this cloud have left theirs."""
+    found = [
+        proof for name, proof in proofs(cloud).items() if name.startswith(f"{kind}-") and proof["database"] == database
+    ]
+    assert len(found) == 1, found
+    return found[0]
 
 
 @pytest.mark.usefixtures("copied")
@@ -129,7 +120,7 @@ def test_a_drill_of_an_instance_and_of_a_cluster_goes_from_start_to_proof(cloud:
     assert run.output["counts"] == {"passed": 2, "failed": 0, "notRun": 0, "unsupported": 0}, json.dumps(run.output)
     assert run.output["left"] == []
     for kind, database in (("instance", "orders"), ("cluster", "billing")):
-        proof = proofs(cloud)[kind]
+        proof = last_proof(cloud, kind, database)
         assert (proof["outcome"], proof["database"]) == ("passed", database)
         assert proof["minutes"] > 0
     assert drill_databases(cloud) == []
@@ -206,8 +197,9 @@ def test_a_copy_whose_key_is_disabled_fails_its_drill(cloud: LocalCloud, drills:
     cloud.simulator.set_key_state(layout.DESTINATION_REGION, layout.KEY_ARN, "Disabled")
     run = ended(drills, start(drills, {"only": ["orders"]}))
     assert (run.status, run.error) == ("FAILED", "DrillsFailed")
-    assert proofs(cloud)["instance"]["outcome"] == "failed"
-    assert "KMSKeyNotAccessibleFault" in proofs(cloud)["instance"]["reason"]
+    proof = last_proof(cloud, "instance", "orders")
+    assert proof["outcome"] == "failed"
+    assert "KMSKeyNotAccessibleFault" in proof["reason"]
     assert drill_databases(cloud) == []
 
 
@@ -215,7 +207,7 @@ def test_a_copy_whose_key_is_disabled_fails_its_drill(cloud: LocalCloud, drills:
 def test_a_run_tears_down_what_a_drill_that_was_stopped_by_hand_leaves(cloud: LocalCloud, drills: Runs) -> None:
     arn = start(drills, {"only": ["orders"]})
     stopped = child(drills)
-    until(lambda: drill_databases(cloud))
+    until(lambda: drill_databases(cloud), "the restore", SECONDS)
     drills.states.stop_execution(executionArn=stopped)
     run = ended(drills, arn)
     assert run.output["counts"]["notRun"] == 1, json.dumps(run.output)
@@ -226,7 +218,7 @@ def test_a_run_tears_down_what_a_drill_that_was_stopped_by_hand_leaves(cloud: Lo
 def test_the_sweep_deletes_what_a_run_that_was_stopped_by_hand_leaves(cloud: LocalCloud, drills: Runs) -> None:
     arn = start(drills, {"only": ["billing"]})
     stopped = child(drills)
-    until(lambda: drill_databases(cloud))
+    until(lambda: drill_databases(cloud), "the restore", SECONDS)
     # While its execution runs, the sweep leaves it alone.
     assert sweep(cloud)["inUse"] >= 1
     for execution in (arn, stopped):
@@ -236,4 +228,4 @@ def test_the_sweep_deletes_what_a_run_that_was_stopped_by_hand_leaves(cloud: Loc
         sweep(cloud)
         return drill_databases(cloud) == []
 
-    assert until(swept)
+    assert until(swept, "the end of what was restored", SECONDS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def until(condition: Callable[[], Any], what: str = "it", seconds: float = 120) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
     """What a condition gives once it is met."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from . import command_line, layout, scenarios
 from .audit import audit, plan
 from .cloud import LocalCloud
 from .copies import OWNER_TAG
+from .drills import drill_databases, proofs
 from .report import Report
 from .runs import Execution
 
@@ -72,10 +74,9 @@ def show(
     audit_file.parent.mkdir(parents=True, exist_ok=True)
     audit_file.write_text(json.dumps(records, indent=2) + "\n")
     page = audit_file.with_suffix(".html")
-    outcomes = {}
+    outcomes: dict[str, str] = {}
     if drills:
-        codes["drill"] = prove(console, cloud, operator, drills)
-        outcomes = drill_outcomes(cloud)
+        codes["drill"], outcomes = prove(console, cloud, operator, drills)
     codes["audit"] = operator.types("audit")
     codes["audit --html"] = operator.types("audit", "--html", _shown(page))
     codes["status"] = operator.types("status")
@@ -191,8 +192,9 @@ def introduce(console: Console, cloud: LocalCloud, before: dict[str, Destination
 # Drills
 
 
-def prove(console: Console, cloud: LocalCloud, operator: Operator, drills: Json) -> int:
-    """Restores a few of the copies, one of which has lost its key meanwhile. Returns the exit code of the program."""
+def prove(console: Console, cloud: LocalCloud, operator: Operator, drills: Json) -> tuple[int, dict[str, str]]:
+    """Restores a few of the copies, one of which has lost its key meanwhile. Returns the exit code of the program, and
+    what was proved."""
     console.print()
     console.print(
         f"A copy is worth what can be restored from it. {len(drills['outcomes'])} drills find out, in "
@@ -200,27 +202,19 @@ def prove(console: Console, cloud: LocalCloud, operator: Operator, drills: Json)
     )
     cloud.simulator.set_key_state(layout.DESTINATION_REGION, drills["disabledKey"], "Disabled")
     code = operator.types("drill", *drills["outcomes"], "--follow")
+    outcomes = drill_outcomes(cloud, drills["outcomes"])
     console.print()
     console.print("What came of the drills, and why:")
     for name, explanation in drills["explanations"].items():
-        item(console, f"{name}: {drill_outcomes(cloud).get(name)}. {explanation}")
-    return code
+        item(console, f"{name}: {outcomes.get(name)}. {explanation}")
+    return code, outcomes
 
 
-def drill_outcomes(cloud: LocalCloud) -> dict[str, str]:
-    """What each drill proved, as the destination stack keeps it; those that passed first."""
-    ssm = cloud.client("ssm", layout.DESTINATION_REGION)
-    path = f"/snapferry/{layout.OWNER_ID}/{layout.SOURCE_REGION}/drills"
-    found = ssm.get_parameters_by_path(Path=path)["Parameters"]
-    proofs = [json.loads(parameter["Value"]) for parameter in found]
-    outcomes = {proof["database"]: proof["outcome"] for proof in proofs}
+def drill_outcomes(cloud: LocalCloud, names: Collection[str]) -> dict[str, str]:
+    """What the drills of these databases proved; those that passed first."""
+    found = [proof for proof in proofs(cloud).values() if proof["database"] in names]
+    outcomes = {proof["database"]: proof["outcome"] for proof in found}
     return dict(sorted(outcomes.items(), key=lambda one: ("passed", "failed", "not-run", "unsupported").index(one[1])))
-
-
-def drill_databases(cloud: LocalCloud) -> list[str]:
-    """What drills restored that is still there."""
-    databases = cloud.simulator.state()["regions"][layout.DESTINATION_REGION]["databases"]
-    return [one["id"] for one in databases if one["id"].startswith(f"{layout.OWNER_ID}-drill-")]
 
 
 def drill_differences(drills: Json, outcomes: dict[str, str], left: list[str]) -> list[str]:
