@@ -180,8 +180,7 @@ impl Account {
     pub(crate) async fn watch_stack_of(&self, stack: &Stack, name: &str) -> Result<Option<WatchStack>, CliError> {
         let region = &stack.destination_region;
         let found = WatchStack::find_any(&self.cloudformation(region), region, name).await?;
-        let is_of = |watch: &WatchStack| (&watch.source_region, &watch.owner_id) == (&stack.region, &stack.owner_id);
-        Ok(found.filter(is_of))
+        Ok(found.filter(|watch| watch.is_of(stack)))
     }
 
     fn cloudformation(&self, region: &str) -> aws_sdk_cloudformation::Client {

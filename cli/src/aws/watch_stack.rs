@@ -2,9 +2,10 @@
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types;
+use domain::ownership::Owner;
 use domain::watch_settings::DrillSettings;
 
-use crate::aws::stack::{Values, describe, outputs, parameters, value};
+use crate::aws::stack::{Stack, Values, describe, outputs, parameters, value};
 use crate::error::CliError;
 
 /// `DrillAgeLimitDays`, as the template has it.
@@ -53,6 +54,16 @@ impl WatchStack {
     pub(crate) async fn find_any(client: &Client, region: &str, name: &str) -> Result<Option<Self>, CliError> {
         let found = describe(client, region, name).await?;
         found.map(|found| Self::read(&found, region, name)).transpose()
+    }
+
+    /// Whose copies it drills.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner::new(&self.source_region, &self.owner_id)
+    }
+
+    /// Whether these are the copies of `stack`.
+    pub(crate) fn is_of(&self, stack: &Stack) -> bool {
+        (&self.source_region, &self.owner_id) == (&stack.region, &stack.owner_id)
     }
 
     fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {

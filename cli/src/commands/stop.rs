@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::args::{Drill, Global, Stop};
 use crate::aws::account::Account;
 use crate::aws::stack::Stack;
-use crate::aws::step_functions::StepFunctions;
+use crate::aws::step_functions::{StepFunctions, execution_name};
 use crate::aws::watch_stack::WatchStack;
 use crate::error::{CliError, ExitStatus};
 use crate::facts::copies::{CopySource, DatabaseCopies, OwnedCopy};
@@ -208,11 +208,8 @@ fn show(stack: &Stack, global: &Global, options: &Stop, report: &Report, termina
         stack.name
     );
     terminal.println_wrapped(Style::Strong, &text);
-    let names: Vec<String> = report
-        .stopped
-        .iter()
-        .map(|arn| arn.rsplit(':').next().unwrap_or(arn).to_owned())
-        .collect();
+    let names = report.stopped.iter().map(|arn| execution_name(arn).to_owned());
+    let names: Vec<String> = names.collect();
     let text = match names.len() {
         0 => "No execution was running.".to_owned(),
         count => {

@@ -210,18 +210,29 @@ impl CopySource {
 
     /// Reads all copies.
     pub(crate) async fn read(&self, account: &Account) -> Result<OwnedCopies, CliError> {
-        let rds = account.rds(&self.region);
         let copy = |mut snapshot: Snapshot| {
             Owner::claimed_by(&snapshot)?;
             tags::retain_ours(&mut snapshot.tags);
             Some(snapshot)
         };
-        let (instances, clusters) = tokio::try_join!(
-            rds.scan_manual_snapshots(DatabaseKind::Instance, copy),
-            rds.scan_manual_snapshots(DatabaseKind::Cluster, copy),
+        let found = self.scan(account, copy).await?;
+        Ok(OwnedCopies::new(found.into_iter(), self))
+    }
+
+    /// What `keep` makes of each manual snapshot in the region of the copies, those of instances first.
+    pub(crate) async fn scan<T>(
+        &self,
+        account: &Account,
+        keep: impl Fn(Snapshot) -> Option<T>,
+    ) -> Result<Vec<T>, CliError> {
+        let rds = account.rds(&self.region);
+        let (mut found, clusters) = tokio::try_join!(
+            rds.scan_manual_snapshots(DatabaseKind::Instance, &keep),
+            rds.scan_manual_snapshots(DatabaseKind::Cluster, &keep),
         )
         .map_err(|error| CliError::from_rds(rds.region(), NEEDS, &error))?;
-        Ok(OwnedCopies::new(instances.into_iter().chain(clusters), self))
+        found.extend(clusters);
+        Ok(found)
     }
 
     /// Whether these are the owner's; its databases are in the stack's region, if that is known.

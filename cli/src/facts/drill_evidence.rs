@@ -138,9 +138,7 @@ impl DrillEvidence {
                 return None;
             }
         };
-        let source_region = source.stack.as_ref().map(|stack| &stack.region);
-        let is_of_source = source_region.is_none_or(|region| *region == stack.source_region);
-        if stack.owner_id != source.owner_id || !is_of_source {
+        if !source.is_of(&stack.owner()) {
             note(format!(
                 "Drills are not shown. The stack {watch_stack} in {} drills the copies of {}/{}, and not these. Name the \
                  destination stack of these copies with --watch-stack.",
@@ -268,7 +266,7 @@ async fn drills(
 
 /// The databases that are named like drill databases, those past their time first. Members of clusters are not among them.
 async fn databases(account: &Account, stack: &WatchStack) -> Result<Vec<DrillDatabase>, CliError> {
-    let owner = Owner::new(&stack.source_region, &stack.owner_id);
+    let owner = stack.owner();
     let rds = account.rds(&stack.region);
     let found = rds.restored_named(&prefix(&owner)).await;
     let found = found.map_err(|error| CliError::from_rds(&stack.region, NEEDS, &error))?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::aws::account::Account;
 use crate::error::CliError;
-use crate::facts::copies::{CopySource, NEEDS};
+use crate::facts::copies::CopySource;
 
 /// A copy that is none of the owner's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,14 +67,8 @@ impl ForeignCopy {
 
 /// Reads all of them, by database, the newest data first. Copies of AWS Backup are its own, and not among them.
 pub(crate) async fn read(account: &Account, source: &CopySource) -> Result<Vec<ForeignCopy>, CliError> {
-    let rds = account.rds(&source.region);
     let foreign = |snapshot| ForeignCopy::read(snapshot, source);
-    let (instances, clusters) = tokio::try_join!(
-        rds.scan_manual_snapshots(DatabaseKind::Instance, foreign),
-        rds.scan_manual_snapshots(DatabaseKind::Cluster, foreign),
-    )
-    .map_err(|error| CliError::from_rds(rds.region(), NEEDS, &error))?;
-    let mut all = [instances, clusters].concat();
+    let mut all = source.scan(account, foreign).await?;
     all.sort_by(|a, b| {
         let by_database = (&a.database, a.kind).cmp(&(&b.database, b.kind));
         by_database

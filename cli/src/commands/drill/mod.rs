@@ -99,7 +99,7 @@ async fn find(account: &Account, global: &Global, options: &Drill) -> Result<Wat
     }
     let stack = account.stack(global.stack()).await?;
     let watch = account.watch_stack(&stack.destination_region, name).await?;
-    if (&watch.source_region, &watch.owner_id) == (&stack.region, &stack.owner_id) {
+    if watch.is_of(&stack) {
         return Ok(watch);
     }
     Err(CliError::new(
