@@ -18,7 +18,8 @@ TEMPLATE := infra/template.yaml
 TEMPLATES := $(TEMPLATE) infra/destination.yaml
 LINTERS := .venv-lint
 SUITES := .venv-security
-MACHINES := $(addprefix target/rendered/,copy-fleet.asl.json copy-snapshot.asl.json destination/drill-fleet.asl.json destination/drill-copy.asl.json)
+MACHINES := $(addprefix target/rendered/,copy-fleet.asl.json copy-snapshot.asl.json \
+	$(addprefix destination/,drill-fleet.asl.json drill-copy.asl.json keep-evidence.asl.json))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo screenshot test test-rust worlds simulate scale test-python bench lint security format build release reproducible render scenario local-up local-down local-env local-status clean prerequisites ready programs

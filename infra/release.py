@@ -12,6 +12,7 @@
   copy-snapshot.asl.json
   drill-fleet.asl.json
   drill-copy.asl.json
+  keep-evidence.asl.json
   <function>.cdx.json            its software bill of materials: what is linked into it (CycloneDX)
   SHA256SUMS                     of all of them
 
@@ -49,7 +50,13 @@ BUILD = ROOT / "target" / "release-build"
 ARTIFACTS = ROOT / "target" / "release-artifacts"
 TEMPLATES = ["template.yaml", "destination.yaml"]
 FLATTENED = {"template.yaml": "snapferry.yaml", "destination.yaml": "snapferry-watch.yaml"}
-STATE_MACHINES = ["copy-fleet.asl.json", "copy-snapshot.asl.json", "drill-fleet.asl.json", "drill-copy.asl.json"]
+STATE_MACHINES = [
+    "copy-fleet.asl.json",
+    "copy-snapshot.asl.json",
+    "drill-fleet.asl.json",
+    "drill-copy.asl.json",
+    "keep-evidence.asl.json",
+]
 TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 PROCESSORS = {"x86_64": "haswell", "arm64": "neoverse-n1"}
 """What cargo-lambda builds for, unless there are flags of one's own, as there are here."""

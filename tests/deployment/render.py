@@ -10,8 +10,8 @@ without intrinsic functions. This resolves infra/template.yaml for given paramet
   events.json               rules, their patterns or schedules, and what their targets receive
   template.json             parameters as declared, resources and outputs resolved
 
-and the same for infra/destination.yaml, with drill-fleet and drill-copy, to the directory destination beside them: with
-drills, a network and a check function, so that everything it can have is there.
+and the same for infra/destination.yaml, with its machines, to the directory destination beside them: with drills, a
+network, a check function and a bucket for evidence, so that everything it can have is there.
 
 What a deployment chooses itself (the names of roles, of functions and of the queue) is made up: that of a function from
 its binary, and the others from the logical ids.
@@ -344,6 +344,8 @@ def main() -> int:
                 "DrillSecurityGroup": "sg-0123abcd",
                 "CheckFunctionArn": check,
                 "CheckFunctionSecurityGroup": "sg-0fedcba9876543210",
+                "EvidenceBucket": "evidence-123456789012",
+                "EvidenceKeyArn": key,
             },
         ),
     }

@@ -16,6 +16,7 @@ from local_cloud.runs import Runs
 
 layout.forget_real_account()
 
+EVIDENCE_BUCKET = f"evidence-{layout.ACCOUNT}"
 SCALE = 100.0
 """How many times faster than on AWS copies, waits and retries are, unless a test says otherwise."""
 
@@ -72,8 +73,11 @@ def rules_stack(cloud: LocalCloud) -> str:
 
 @pytest.fixture(scope="session")
 def drilled_cloud(session_cloud: LocalCloud) -> LocalCloud:
-    """The session's cloud with the stack of the destination region."""
-    session_cloud.deploy_watch(DrillClusters="full")
+    """The session's cloud with the stack of the destination region, and a bucket for its evidence."""
+    where = {"LocationConstraint": layout.DESTINATION_REGION}
+    s3 = session_cloud.client("s3", layout.DESTINATION_REGION)
+    s3.create_bucket(Bucket=EVIDENCE_BUCKET, CreateBucketConfiguration=where)
+    session_cloud.deploy_watch(DrillClusters="full", EvidenceBucket=EVIDENCE_BUCKET)
     return session_cloud
 
 

@@ -17,7 +17,7 @@ from local_cloud import layout
 FILE = json.loads((layout.ROOT / "tests" / "deployment" / "scenarios.json").read_text())
 SCENARIOS = FILE["scenarios"]
 MACHINES = sorted({one["machine"] for one in SCENARIOS})
-DRILLS = {"drill-fleet", "drill-copy"}
+DRILLS = {"drill-fleet", "drill-copy", "keep-evidence"}
 """The machines of the stack of the destination region, which one worker deploys."""
 WITH_MAP = {"copy-fleet", "drill-fleet"}
 """Machines whose history has no states inside Map and Parallel: see `history_inside_map` of test_divergences."""

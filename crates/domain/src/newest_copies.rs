@@ -39,9 +39,9 @@ pub struct NewestCopy {
     /// How often the database asks for a drill.
     pub drill_every: Option<DrillEvery>,
     /// When its snapshot was taken: which copy is the newest.
-    created: Timestamp,
-    /// How old its data is.
-    data_at: Timestamp,
+    pub created: Timestamp,
+    /// When its data was current.
+    pub data_at: Timestamp,
     /// What its restore needs.
     pub needs: RestoreNeeds,
 }

@@ -56,6 +56,12 @@ impl ReadProofs for Proofs {
     }
 }
 
+impl<P: ReadProofs> ReadProofs for &P {
+    async fn all(&self, owner: &Owner) -> Result<AllProofs, Error> {
+        (*self).all(owner).await
+    }
+}
+
 /// Proofs that are at hand, for tests.
 impl ReadProofs for AllProofs {
     async fn all(&self, _owner: &Owner) -> Result<AllProofs, Error> {

@@ -1,7 +1,9 @@
 //! The watch: measures the copies from the region that they are in, and whether they could be restored there.
 //!
-//! In: [`Input`]. Out: [`Report`]. Safe to retry at will: it only reads. It asks nothing of the source region, so that it
+//! In: [`Input`]. Out: [`Answer`]. Safe to retry at will: it only reads. It asks nothing of the source region, so that it
 //! works on the day on which that is lost.
+//!
+//! Every day the state machine keep-evidence asks it for the [evidence] of that day; then nothing is measured.
 //!
 //! Counted is every database of which there are copies. Which of them still exist only the source region knows, where
 //! list-targets measures those. Here a database counts as left behind when it has had no new copy for a fortnight while
@@ -9,6 +11,9 @@
 //! database has a fresh copy, none is left behind: then copying has stopped, and that is what the alarm is for.
 
 #![forbid(unsafe_code)]
+
+pub mod evidence;
+mod page;
 
 use domain::error::Error;
 use domain::kind::DatabaseKind;
@@ -20,14 +25,40 @@ use rds::restorability::Questions;
 use runtime::metrics::{Metric, count, hours};
 use runtime::watch::Watch;
 use serde::{Deserialize, Serialize};
+use ssm::ReadProofs;
 
 /// Most copies of which the answer says what is wrong; the log has all of them.
 const MAX_NAMED: usize = 20;
 
-/// What the rule hands over: nothing.
-#[derive(Debug, Deserialize)]
+/// What the rule hands over: nothing. The state machine hands over which evidence it wants.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Input {}
+pub struct Input {
+    /// Asks for evidence instead of a measurement.
+    #[serde(default)]
+    evidence: Option<evidence::Asked>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// What was measured.
+    Report(Report),
+    /// A part of the evidence of this day.
+    Evidence(Box<evidence::Part>),
+}
+
+/// Where things are looked up beside RDS.
+#[derive(Debug)]
+pub struct Lookups<P> {
+    /// The keys of the copies.
+    pub keys: Keys,
+    /// What drills have proved.
+    pub proofs: P,
+    /// The release that runs, of which the evidence is.
+    pub release: String,
+}
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,8 +103,24 @@ pub struct Finding {
     pub reasons: Vec<String>,
 }
 
+/// Measures, or gives the evidence that is asked for.
+pub async fn handle<P: ReadProofs>(
+    watch: &Watch,
+    lookups: &Lookups<P>,
+    Input { evidence }: Input,
+    now: Timestamp,
+) -> Result<Answer, Error> {
+    match evidence {
+        None => report_and_measure(watch, &lookups.keys, now).await.map(Answer::Report),
+        Some(asked) => {
+            let part = evidence::part(watch, lookups, &asked, now).await?;
+            Ok(Answer::Evidence(Box::new(part)))
+        }
+    }
+}
+
 /// Lists the copies, looks up what a restore of the newest needs, and measures both.
-pub async fn handle(watch: &Watch, keys: &Keys, Input {}: Input, now: Timestamp) -> Result<Report, Error> {
+async fn report_and_measure(watch: &Watch, keys: &Keys, now: Timestamp) -> Result<Report, Error> {
     let databases = watch.databases(now).await?;
     let needs: Vec<RestoreNeeds> = databases.current.iter().map(|copy| copy.needs.clone()).collect();
     let questions = Questions {

@@ -1,11 +1,18 @@
 //! Lambda entry point. What the function does is in `lib.rs`.
 
 use kms::Keys;
+use measure_copies::Lookups;
+use runtime::release;
+use ssm::Proofs;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     runtime::serve::serve_with(
-        |config| Keys::new(aws_sdk_kms::Client::new(config)),
+        |config| Lookups {
+            keys: Keys::new(aws_sdk_kms::Client::new(config)),
+            proofs: Proofs::new(aws_sdk_ssm::Client::new(config)),
+            release: release::running(|name| std::env::var(name).ok()),
+        },
         measure_copies::handle,
     )
     .await

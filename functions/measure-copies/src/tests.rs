@@ -3,6 +3,7 @@ use rds_simulator_sdk::World;
 use rds_simulator_sdk::scenario::Region;
 use rds_simulator_sdk::simulator::{Action, Calls, Fault};
 use serde_json::{Value, json};
+use ssm::AllProofs;
 
 use super::*;
 
@@ -19,15 +20,25 @@ fn world(copies: impl FnOnce(Region) -> Region) -> World {
     world_with(|source| source, copies)
 }
 
+fn lookups(world: &World) -> Lookups<AllProofs> {
+    Lookups {
+        keys: Keys::new(world.kms_client(DESTINATION, "tests")),
+        proofs: AllProofs::new(),
+        release: "0.1.0".to_owned(),
+    }
+}
+
 fn denied(operation: &str) -> Fault {
     Fault::error(Calls::to(operation), "AccessDenied", "no")
 }
 
 async fn measured(world: &World) -> (Report, Measured) {
     let (watch, measured) = metered_watch(watch_with(world, "tests", &[]));
-    let keys = Keys::new(world.kms_client(DESTINATION, "tests"));
-    let report = handle(&watch, &keys, Input {}, world.now()).await;
-    (report.expect("a report"), measured)
+    let answer = handle(&watch, &lookups(world), Input::default(), world.now()).await;
+    let Answer::Report(report) = answer.expect("a report") else {
+        panic!("evidence that nobody asked for");
+    };
+    (report, measured)
 }
 
 fn sentences(findings: &Findings) -> Vec<String> {
@@ -161,14 +172,16 @@ async fn without_copies_no_age_is_measured_and_without_an_answer_nothing_is() {
 
     world.fault(denied("DescribeDBSnapshots"));
     let (watch, measured) = metered_watch(watch_with(&world, "tests", &[]));
-    let keys = Keys::new(world.kms_client(DESTINATION, "tests"));
-    let error = handle(&watch, &keys, Input {}, world.now()).await.expect_err("denied");
+    let answer = handle(&watch, &lookups(&world), Input::default(), world.now()).await;
+    let error = answer.expect_err("denied");
     assert_eq!(error.name(), "AccessDenied");
     assert!(measured.values(Metric::DATABASES).is_empty());
 }
 
 #[test]
-fn its_input_is_empty_and_nothing_else() {
+fn its_input_is_empty_or_asks_for_evidence_and_nothing_else() {
     assert!(serde_json::from_value::<Input>(json!({})).is_ok());
+    assert!(serde_json::from_value::<Input>(json!({"evidence": {"part": 1}})).is_ok());
+    assert!(serde_json::from_value::<Input>(json!({"evidence": {}})).is_err());
     assert!(serde_json::from_value::<Input>(json!({"sweep": true})).is_err());
 }

@@ -22,7 +22,7 @@ pub const MACHINES: [&str; 2] = ["copy-fleet", "copy-snapshot"];
 pub const DRILL_MACHINES: [&str; 2] = ["drill-fleet", "drill-copy"];
 
 /// All of them.
-pub const ALL_MACHINES: [&str; 4] = ["copy-fleet", "copy-snapshot", "drill-fleet", "drill-copy"];
+pub const ALL_MACHINES: [&str; 5] = ["copy-fleet", "copy-snapshot", "drill-fleet", "drill-copy", "keep-evidence"];
 
 /// A template, and what belongs to it.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub struct Stack {
     /// The region in which it is rendered.
     pub region: &'static str,
     /// Its state machines, by file name.
-    pub machines: [&'static str; 2],
+    pub machines: &'static [&'static str],
     /// Its functions, by crate.
     pub functions: [&'static str; 5],
 }
@@ -44,7 +44,7 @@ pub const SOURCE: Stack = Stack {
     template: "infra/template.yaml",
     directory: "",
     region: "us-east-1",
-    machines: MACHINES,
+    machines: &MACHINES,
     functions: [
         "list-targets",
         "find-latest-snapshot",
@@ -59,7 +59,7 @@ pub const DESTINATION: Stack = Stack {
     template: "infra/destination.yaml",
     directory: "destination/",
     region: "eu-west-1",
-    machines: DRILL_MACHINES,
+    machines: &["drill-fleet", "drill-copy", "keep-evidence"],
     functions: [
         "measure-copies",
         "plan-drills",

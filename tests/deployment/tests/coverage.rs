@@ -86,6 +86,9 @@ fn answers() -> Map<String, Value> {
         "closed": { "result": { "SecurityGroups": [{ "IpPermissions": [], "IpPermissionsEgress": [] }] } },
         "drills": answer(json!({ "drills": [drill], "passedOver": [], "warnings": [] })),
         "drilled": { "result": { "Output": { "outcome": "passed" } } },
+        "first part": answer(json!({ "record": { "databases": [{}, {}] }, "page": "<!doctype html>", "next": "instance/db-2" })),
+        "last part": answer(json!({ "record": { "databases": [{}] }, "page": "<!doctype html>" })),
+        "stored": { "result": { "ETag": "1" } },
         "drill failed": child("FAILED", Some(("DrillFailed", "The version is not offered."))),
         "found": with(json!({})),
         "started": with(json!({ "copy": { "id": "snapferry-orders" }, "wait": waited })),
@@ -127,6 +130,8 @@ fn usual(state: &str) -> &'static [&'static str] {
         "CheckNetwork" => &["closed"],
         "PlanDrills" => &["drills"],
         "Drill" => &["drilled"],
+        "MeasureCopies" => &["first part", "last part"],
+        "WriteRecord" | "WritePage" => &["stored"],
         other => panic!("what does {other} answer?"),
     }
 }
@@ -203,7 +208,7 @@ fn run(coverage: &Coverage, machine: &StateMachine, name: &str, script: &Value) 
 
 fn input(machine: &str) -> Value {
     match machine {
-        "copy-fleet" | "drill-fleet" => json!({}),
+        "copy-fleet" | "drill-fleet" | "keep-evidence" => json!({}),
         "drill-copy" => json!({
             "kind": "instance", "id": "orders", "resourceId": "db-ORDERS", "execution": "i-orders-0a1b2c3d",
             "name": "snapferry-drill-0a1b2c3d-orders", "copy": { "id": "snapferry-orders" },
@@ -216,7 +221,7 @@ fn input(machine: &str) -> Value {
 fn scenarios() -> Vec<Value> {
     let coverage = Coverage::read(&file(&[]));
     let mut all = Vec::new();
-    for name in ["copy-snapshot", "copy-fleet", "drill-copy", "drill-fleet"] {
+    for name in ["copy-snapshot", "copy-fleet", "drill-copy", "drill-fleet", "keep-evidence"] {
         let (definition, machine) = (machine(name), state_machine(name));
         let tasks: Vec<State> = states(&definition)
             .into_iter()

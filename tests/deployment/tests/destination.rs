@@ -8,7 +8,7 @@ mod rendering;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deployment::{DESTINATION, DRILL_MACHINES, machine, states};
+use deployment::{DESTINATION, machine, states};
 use domain::watch_settings::WatchSettings;
 use runtime::release;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ const READS: &[&str] = &[
 ];
 
 const CALLS: &[(&str, &[&str])] = &[
-    ("MeasureCopies", &[]),
+    ("MeasureCopies", &["ssm:GetParametersByPath"]),
     ("PlanDrills", &["ssm:GetParametersByPath"]),
     (
         "StartRestore",
@@ -151,6 +151,11 @@ fn a_role_reaches_nothing_outside_this_region_and_this_account_but_keys() {
                     }
                     ["arn", "aws", "kms", "eu-west-1", "*", "key/*"]
                     | ["arn", "aws", _, "eu-west-1", "123456789012", ..] => {}
+                    // Names of buckets are all over the world: the account is a condition.
+                    ["arn", "aws", "s3", "", "", object] if object.starts_with("evidence-123456789012/") => {
+                        let account = &statement["Condition"]["StringEquals"]["aws:ResourceAccount"];
+                        assert_eq!(account, "123456789012", "{name}");
+                    }
                     _ => panic!("{name}: {resource}"),
                 }
             }
@@ -340,7 +345,7 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
             .map(str::to_owned)
             .collect()
     };
-    for (name, role) in DRILL_MACHINES.into_iter().zip(["DrillFleet", "DrillCopy"]) {
+    for (name, role) in DESTINATION.machines.iter().zip(["DrillFleet", "DrillCopy", "KeepEvidence"]) {
         let definition = machine(name);
         let invoked: BTreeSet<String> = states(&definition)
             .iter()
@@ -369,10 +374,12 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
     let proofs = "arn:aws:ssm:eu-west-1:123456789012:parameter/snapferry/snapferry/us-east-1/drills/*".to_owned();
     assert_eq!(may("DrillCopy", "ssm:PutParameter"), BTreeSet::from([proofs.clone()]));
     let path = proofs.trim_end_matches("/*").to_owned();
-    assert_eq!(
-        may("PlanDrills", "ssm:GetParametersByPath"),
-        BTreeSet::from([path, proofs.clone()])
-    );
+    for reader in ["PlanDrills", "MeasureCopies"] {
+        let allowed = BTreeSet::from([path.clone(), proofs.clone()]);
+        assert_eq!(may(reader, "ssm:GetParametersByPath"), allowed, "{reader}");
+    }
+    let evidence = "arn:aws:s3:::evidence-123456789012/snapferry/us-east-1/*".to_owned();
+    assert_eq!(may("KeepEvidence", "s3:PutObject"), BTreeSet::from([evidence]));
     let secrets = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!*".to_owned();
     assert_eq!(
         may("DrillCopy", "secretsmanager:DescribeSecret"),

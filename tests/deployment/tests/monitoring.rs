@@ -74,7 +74,7 @@ fn every_alarm_watches_a_metric_that_exists_with_the_dimensions_that_it_has() {
         }
         let said = alarm["AlarmDescription"].as_str().expect("a description");
         assert!(said.contains(". "), "{name} does not say what to do: {said}");
-        if name == "FailedRunsAlarm" {
+        if ["FailedRunsAlarm", "NoEvidenceAlarm"].contains(&name.as_str()) {
             continue;
         }
         let metric = alarm["MetricName"].as_str().expect("a metric");
@@ -102,6 +102,8 @@ fn a_run_that_does_not_succeed_sets_off_the_alarm_however_it_ends() {
         );
         assert_every_end_but_success_sets_it_off(&alarms(stack)["FailedRunsAlarm"], &machine);
     }
+    let machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:snapferry-keep-evidence";
+    assert_every_end_but_success_sets_it_off(&alarms(DESTINATION)["NoEvidenceAlarm"], machine);
 }
 
 fn assert_every_end_but_success_sets_it_off(alarm: &Value, machine: &str) {

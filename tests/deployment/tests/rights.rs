@@ -81,11 +81,13 @@ fn rds(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("{RDS}:{name}")).collect()
 }
 
-/// The same name of another region, and of another account.
+/// The same name of another region, and of another account, where it says either.
 fn elsewhere(resource: &str) -> Vec<String> {
     [("eu-west-1", "us-east-1"), ("123456789012", "999999999999")]
         .map(|(here, there)| resource.replacen(here, there, 1))
-        .to_vec()
+        .into_iter()
+        .filter(|other| other != resource)
+        .collect()
 }
 
 fn case(
@@ -210,6 +212,7 @@ fn cases() -> impl Iterator<Item = Case> {
         ending(),
         of_drill_copy(),
         of_drill_fleet(),
+        of_keep_evidence(),
     ];
     all.into_iter().flatten()
 }
@@ -267,7 +270,7 @@ fn reading() -> Vec<Case> {
             .replace("eu-west-1", "us-east-1")])
         .in_any_account(),
         case(
-            &["PlanDrills"],
+            &["PlanDrills", "MeasureCopies"],
             "ReadProofs",
             &["ssm:GetParametersByPath"],
             vec![PROOFS.to_owned()],
@@ -509,6 +512,41 @@ fn of_drill_copy() -> Vec<Case> {
             ["start-restore", "check-restore", "end-restore"].map(function).to_vec(),
         )
         .not_on(&[function("plan-drills")]),
+    ]
+}
+
+/// What the machine that keeps evidence may: it adds, and neither reads nor deletes.
+fn of_keep_evidence() -> Vec<Case> {
+    let object = "arn:aws:s3:::evidence-123456789012/snapferry/us-east-1/2026-11-22/part-001.json";
+    vec![
+        case(
+            &["KeepEvidence"],
+            "InvokeMeasureCopies",
+            &["lambda:InvokeFunction"],
+            vec![function("measure-copies")],
+        )
+        .not_on(&[function("plan-drills")]),
+        case(
+            &["KeepEvidence"],
+            "WriteEvidence",
+            &["s3:PutObject"],
+            vec![object.to_owned()],
+        )
+        .with(json!({ "aws:ResourceAccount": "123456789012" }))
+        .not_with([json!({ "aws:ResourceAccount": "999999999999" })])
+        .not_on(&[
+            object.replace("us-east-1", "us-west-2"),
+            object.replace("evidence", "another"),
+        ]),
+        case(
+            &["KeepEvidence"],
+            "EncryptEvidence",
+            &["kms:GenerateDataKey"],
+            vec!["arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555".to_owned()],
+        )
+        .with(json!({ "kms:ViaService": "s3.eu-west-1.amazonaws.com" }))
+        .not_with([json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com" }), json!({ "kms:ViaService": null })])
+        .not_on(&["arn:aws:kms:eu-west-1:123456789012:key/99999999-2222-3333-4444-555555555555".to_owned()]),
     ]
 }
 

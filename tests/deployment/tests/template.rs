@@ -161,8 +161,8 @@ fn every_policy_states_its_version_and_allows_named_actions_only() {
                 }
             }
         }
-        // Each function and machine, and what starts the machine.
-        assert_eq!(roles.len(), 5 + 2 + 1);
+        // Each function and machine, and what starts the machines.
+        assert_eq!(roles.len(), stack.functions.len() + stack.machines.len() + 1);
         let shared = stack.rendered("policies.json");
         let used: BTreeSet<String> = shared
             .as_object()
@@ -170,7 +170,7 @@ fn every_policy_states_its_version_and_allows_named_actions_only() {
             .values()
             .map(|one| one["role"].to_string())
             .collect();
-        assert_eq!(used.len(), 7, "no two of them share a role");
+        assert_eq!(used.len(), roles.len() - 1, "no two of them share a role");
     }
 }
 
@@ -863,7 +863,7 @@ fn every_parameter_has_a_place_and_a_label_in_the_console() {
 fn every_log_has_a_retention_and_machines_log_errors_without_data() {
     for stack in STACKS {
         let logs = stack.resources_of("AWS::Logs::LogGroup");
-        assert_eq!(logs.len(), 7);
+        assert_eq!(logs.len(), stack.functions.len() + stack.machines.len());
         for (name, group) in &logs {
             assert!(
                 group["RetentionInDays"].is_string() || group["RetentionInDays"].is_u64(),
@@ -900,8 +900,7 @@ fn what_starts_something_retries_and_keeps_what_it_could_not_deliver() {
             };
             // m19: a measurement that is lost says why, too.
             let started = target["Arn"].as_str().expect("an ARN");
-            let fleet = arn("states", &format!("stateMachine:snapferry-{}", stack.machines[0]));
-            if started == fleet {
+            if started.starts_with(&arn("states", "stateMachine:snapferry-")) {
                 assert!(target["RoleArn"].is_string(), "{name}");
             } else {
                 let others = [

@@ -518,8 +518,12 @@ impl Functions {
     async fn handle_drill(&self, watch: &Watch, function: &str, payload: Value, now: Timestamp) -> Ended {
         match function {
             "measure-copies" => {
-                let keys = self.network.keys_in(function, &watch.settings.region);
-                answer(payload, |input| measure_copies::handle(watch, &keys, input, now)).await
+                let lookups = measure_copies::Lookups {
+                    keys: self.network.keys_in(function, &watch.settings.region),
+                    proofs: self,
+                    release: String::new(),
+                };
+                answer(payload, |input| measure_copies::handle(watch, &lookups, input, now)).await
             }
             "plan-drills" => answer(payload, |input| plan_drills::handle(watch, self, input, now)).await,
             "start-restore" => {

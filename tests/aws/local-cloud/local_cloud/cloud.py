@@ -358,6 +358,10 @@ class LocalCloud:
         """From now on it is as if no execution that has ended had ever been."""
         self._ministack("forget-executions", {})
 
+    def write_strings_to_buckets(self, *, as_json: bool) -> None:
+        """Whether the S3 integration of Step Functions writes a string as JSON, or as it is: AWS may do either."""
+        self._ministack("strings-in-buckets", {"asJson": as_json})
+
     def _ministack(self, what: str, given: Any) -> Any:
         body = json.dumps(given).encode()
         request = urllib.request.Request(f"{self.endpoint}/_ministack/{what}", data=body, method="POST")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -124,6 +125,52 @@ def script_tasks() -> None:
         setattr(stepfunctions, function, scripted(getattr(stepfunctions, function)))
 
 
+def put_objects_from_tasks() -> None:
+    """Adds the S3 integration of Step Functions that writes an object: see test_divergences.
+
+    Nobody has said whether AWS writes a string as it is or as JSON. The admin endpoint chooses:
+    POST /_ministack/strings-in-buckets {"asJson": true}.
+    """
+    from ministack import app
+    from ministack.services import stepfunctions
+
+    strings = {"asJson": False}
+    invoke = stepfunctions._invoke_aws_sdk_integration
+
+    def invoke_or_put(resource: str, given: Any) -> Any:
+        if not resource.endswith(":aws-sdk:s3:putObject"):
+            return invoke(resource, given)
+        body = given["Body"]
+        plain = isinstance(body, str) and not strings["asJson"]
+        content = (body if plain else json.dumps(body)).encode()
+        headers = {
+            "host": "s3.amazonaws.com",
+            "authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request",
+            "content-type": given.get("ContentType", "application/octet-stream"),
+            "content-length": str(len(content)),
+        }
+        path = f"/{given['Bucket']}/{given['Key']}"
+        put = app.SERVICE_HANDLERS["s3"]
+        status, answered, said = app.call_service_handler_sync(put, "PUT", path, headers, content, {})
+        if status >= 400:
+            text = said.decode() if isinstance(said, bytes) else said
+            found = re.search(r"<Code>(\w+)</Code>", text)
+            code = found.group(1) if found else "S3"
+            raise stepfunctions._ExecutionError(f"S3.{code}Exception", text)
+        return {"ETag": {name.lower(): value for name, value in answered.items()}.get("etag", "")}
+
+    stepfunctions._invoke_aws_sdk_integration = invoke_or_put
+    handle = app._handle_admin_config_request
+
+    async def handle_or_choose(path: str, method: str, body: bytes) -> Any:
+        if (method, path) != ("POST", "/_ministack/strings-in-buckets"):
+            return await handle(path, method, body)
+        strings.update(json.loads(body))
+        return 200, {"Content-Type": "application/json"}, b"{}"
+
+    app._handle_admin_config_request = handle_or_choose
+
+
 def take_requests_of_any_time() -> None:
     """Lets whoever lives in another time than this cloud call MiniStack: its clock may have been put forward."""
     from ministack.core import iam_evaluator
@@ -179,6 +226,7 @@ def main() -> None:
     watch_the_first_metric()
     take_loopback_for_encrypted()
     name_the_path_of_parameters()
+    put_objects_from_tasks()
     script_tasks()
     take_requests_of_any_time()
     forget_executions()
