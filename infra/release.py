@@ -7,13 +7,14 @@
   template.yaml                  the same for `sam deploy`: they name the zips and the state machines beside them
   destination.yaml
   deploy.sh                      uploads the zips, and creates or updates both stacks
+  snapferry                      the command line for Linux x86_64: one static program, which needs nothing beside it
   RELEASE                        which release this is
   copy-fleet.asl.json            the state machines
   copy-snapshot.asl.json
   drill-fleet.asl.json
   drill-copy.asl.json
   keep-evidence.asl.json
-  <function>.cdx.json            its software bill of materials: what is linked into it (CycloneDX)
+  <program>.cdx.json             its software bill of materials: what is linked into it (CycloneDX)
   SHA256SUMS                     of all of them
 
 The same bytes need the same versions of Rust, of the Python packages and of zlib. Paths are not among what has to be
@@ -61,6 +62,10 @@ TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux
 PROCESSORS = {"x86_64": "haswell", "arm64": "neoverse-n1"}
 """What cargo-lambda builds for, unless there are flags of one's own, as there are here."""
 
+COMMAND_LINE = "snapferry"
+STATIC = "x86_64-unknown-linux-musl"
+"""What the command line is built for: with musl it needs no C library of the machine that it runs on."""
+
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 Json = Any
@@ -72,6 +77,9 @@ def main() -> None:
     arch = arguments.parse_args().arch
     release = run(str(ROOT / "infra" / "release-id.sh")).strip()
     functions = programs()
+    has_command_line = arch == "x86_64"
+    if has_command_line and not has_static_library():
+        sys.exit(f"the command line is built for {STATIC}, and its library is missing: run rustup target add {STATIC}")
 
     cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     run("cargo", "fetch", "--locked")
@@ -79,14 +87,17 @@ def main() -> None:
     # Nothing of an earlier release stays.
     shutil.rmtree(ARTIFACTS, ignore_errors=True)
     ARTIFACTS.mkdir(parents=True)
-    binaries = {}
-    for function in functions:
-        binary = binaries[function] = (BUILD / "lambda" / function / "bootstrap").read_bytes()
+    binaries = {function: (BUILD / "lambda" / function / "bootstrap").read_bytes() for function in functions}
+    write_materials(functions, TARGETS[arch])
+    command_line = None
+    if has_command_line:
+        command_line = build_command_line(remapped(cargo_home))
+        write_materials([COMMAND_LINE], STATIC, "--package", COMMAND_LINE)
+    for program, binary in {**binaries, COMMAND_LINE: command_line or b""}.items():
         for path in (ROOT, cargo_home, Path.home()):
             if os.fsencode(path) + b"/" in binary:
-                sys.exit(f"{function} holds the path {path}: it would differ from machine to machine")
-    write_materials(functions, arch)
-    print(write_release(ARTIFACTS, binaries, arch, release), end="")
+                sys.exit(f"{program} holds the path {path}: it would differ from machine to machine")
+    print(write_release(ARTIFACTS, binaries, arch, release, command_line), end="")
 
 
 def programs() -> list[str]:
@@ -96,7 +107,9 @@ def programs() -> list[str]:
     return [name for resource in resources if (name := binary_of(resource))]
 
 
-def write_release(folder: Path, binaries: dict[str, bytes], arch: str, release: str) -> str:
+def write_release(
+    folder: Path, binaries: dict[str, bytes], arch: str, release: str, command_line: bytes | None = None
+) -> str:
     """Writes what is deployed, and the sums of all that is in the folder then, which it returns."""
     for function, binary in binaries.items():
         write_zip(folder / f"{function}.zip", binary)
@@ -108,6 +121,9 @@ def write_release(folder: Path, binaries: dict[str, bytes], arch: str, release: 
         shutil.copyfile(ROOT / "statemachine" / name, folder / name)
     shutil.copy(ROOT / "infra" / "deploy.sh", folder)
     (folder / "RELEASE").write_text(f"{release}\n")
+    if command_line is not None:
+        (folder / COMMAND_LINE).write_bytes(command_line)
+        (folder / COMMAND_LINE).chmod(0o755)
     files = sorted(folder.iterdir())
     sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
     (folder / "SHA256SUMS").write_text(sums)
@@ -131,6 +147,19 @@ def remapped(cargo_home: Path) -> str:
 def build(arch: str, flags: str) -> None:
     command = ["cargo", "lambda", "build", "--release", "--locked", "--lambda-dir", str(BUILD / "lambda")]
     run(*command, *(["--arm64"] if arch == "arm64" else []), RUSTFLAGS=flags, CARGO_TARGET_DIR=str(BUILD))
+
+
+def has_static_library() -> bool:
+    """Whether Rust's library for static programs is installed."""
+    return (Path(run("rustc", "--print", "sysroot").strip()) / "lib" / "rustlib" / STATIC / "lib").is_dir()
+
+
+def build_command_line(flags: str) -> bytes:
+    """The command line as a static program. cargo-lambda builds it, because it brings the C compiler for it, zig."""
+    made = BUILD / "command-line"
+    command = ["cargo", "lambda", "build", "--release", "--locked", "--package", COMMAND_LINE, "--bin", COMMAND_LINE]
+    run(*command, "--target", STATIC, "--lambda-dir", str(made), RUSTFLAGS=flags, CARGO_TARGET_DIR=str(BUILD))
+    return (made / COMMAND_LINE / "bootstrap").read_bytes()
 
 
 def write_zip(path: Path, binary: bytes) -> None:
@@ -251,29 +280,30 @@ def binary_of(resource: Json) -> str | None:
 # cargo-cyclonedx writes paths, times and random numbers into them, and what other members of the workspace ask for.
 
 
-def write_materials(functions: list[str], arch: str) -> None:
+def write_materials(programs: list[str], target: str, *selection: str) -> None:
+    """Writes the bill of each of the programs, of the packages that cargo builds for the target by the selection."""
     metadata = json.loads(
-        run("cargo", "metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", TARGETS[arch])
+        run("cargo", "metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", target)
     )
     packages = {(package["name"], package["version"]): package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     commit_time = int(os.environ.get("SOURCE_DATE_EPOCH") or run("git", "log", "-1", "--format=%ct"))
     compiler = run("rustc", "--version").strip()
     checksums = lock_checksums((ROOT / "Cargo.lock").read_text())
-    for function, linked in linked_crates(TARGETS[arch]).items():
-        if function not in functions:
+    for program, linked in linked_crates(target, *selection).items():
+        if program not in programs:
             continue
-        materials = bill(function, sorted(linked), packages, nodes, checksums)
+        materials = bill(program, sorted(linked), packages, nodes, checksums)
         materials["metadata"]["timestamp"] = datetime.fromtimestamp(commit_time, timezone.utc).isoformat()
         materials["metadata"]["properties"] = [
             {"name": "snapferry:rustc", "value": compiler},
-            {"name": "snapferry:target", "value": TARGETS[arch]},
+            {"name": "snapferry:target", "value": target},
         ]
         content = json.dumps(materials, sort_keys=True).encode()
         # Made of the content, so that the same bill has the same number.
         number = uuid.UUID(bytes=hashlib.sha256(content).digest()[:16], version=4)
         materials["serialNumber"] = f"urn:uuid:{number}"
-        (ARTIFACTS / f"{function}.cdx.json").write_text(json.dumps(materials, indent=2, sort_keys=True) + "\n")
+        (ARTIFACTS / f"{program}.cdx.json").write_text(json.dumps(materials, indent=2, sort_keys=True) + "\n")
 
 
 def lock_checksums(lock: str) -> dict[tuple[str, str], str]:
@@ -282,11 +312,11 @@ def lock_checksums(lock: str) -> dict[tuple[str, str], str]:
     return {(name, version): checksum for name, version, checksum in entry.findall(lock)}
 
 
-def linked_crates(target: str) -> dict[str, set[tuple[str, str]]]:
-    """The crates that are linked into each default member, with the features that a build of all of them has."""
+def linked_crates(target: str, *selection: str) -> dict[str, set[tuple[str, str]]]:
+    """The crates that are linked into each selected member, with the features that a build of all of them has."""
     tree = run(
         "cargo", "tree", "--locked", "--offline", "--edges", "normal,no-proc-macro", "--target", target,
-        "--prefix", "depth", "--no-dedupe", "--format", " {p}",
+        "--prefix", "depth", "--no-dedupe", "--format", " {p}", *selection,
     )  # fmt: skip
     members: dict[str, set[tuple[str, str]]] = {}
     for line in filter(None, tree.splitlines()):
@@ -297,10 +327,10 @@ def linked_crates(target: str) -> dict[str, set[tuple[str, str]]]:
     return members
 
 
-def bill(function: str, linked: list[tuple[str, str]], packages: Json, nodes: Json, checksums: Json) -> Json:
-    """The bill of one function in CycloneDX 1.5."""
+def bill(program: str, linked: list[tuple[str, str]], packages: Json, nodes: Json, checksums: Json) -> Json:
+    """The bill of one program in CycloneDX 1.5."""
     references = {packages[crate]["id"]: reference(crate) for crate in linked}
-    root = next(crate for crate in linked if crate[0] == function)
+    root = next(crate for crate in linked if crate[0] == program)
     components = [component(packages[crate], checksums.get(crate)) for crate in linked]
     return {
         "bomFormat": "CycloneDX",

@@ -20,6 +20,10 @@ its binary, and the others from the logical ids.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import copy
+import functools
+import io
 import json
 import re
 import sys
@@ -268,7 +272,7 @@ def with_globals(template: Json) -> Json:
 
 def render(template_path: Path, given: dict[str, str], region: str, account: str, stack: str) -> dict[str, str]:
     """The text of each rendered file, by file name, of a stack in this region."""
-    template = with_globals(yaml_parse(template_path.read_text(encoding="utf-8")))
+    template = with_globals(parsed(template_path))
     renderer = Renderer(template, parameter_values(template, given), region, account, stack)
     renderer.check(template.get("Rules", {}))
     resolved = renderer.resolve({key: renderer.made(template[key]) for key in ("Resources", "Outputs")})
@@ -310,7 +314,30 @@ def render(template_path: Path, given: dict[str, str], region: str, account: str
     return files
 
 
-def main() -> int:
+@functools.cache
+def _parsed(path: Path) -> Json:
+    return yaml_parse(path.read_text(encoding="utf-8"))
+
+
+def parsed(path: Path) -> Json:
+    """A template as it is written. To parse it takes a second, so that it is done once."""
+    return copy.deepcopy(_parsed(path))
+
+
+def serve() -> int:
+    """Renders again and again.
+
+    A line of standard input is a JSON list of arguments, a line of output what was said against them, or an empty text.
+    """
+    for line in sys.stdin:
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
+            main(json.loads(line))
+        print(json.dumps(said.getvalue()), flush=True)
+    return 0
+
+
+def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -325,7 +352,12 @@ def main() -> int:
     parser.add_argument(
         "--output", type=Path, default=ROOT / "target" / "rendered", help="directory to write to [target/rendered]"
     )
-    options = parser.parse_args()
+    parser.add_argument(
+        "--serve", action="store_true", help="render for each line that is read, a JSON list of arguments"
+    )
+    options = parser.parse_args(arguments)
+    if options.serve:
+        return serve()
 
     source, destination = options.source_region, options.destination_region
     key = (
@@ -363,7 +395,7 @@ def main() -> int:
         assigned[name] = value
 
     try:
-        declared = {path: yaml_parse(path.read_text(encoding="utf-8"))["Parameters"] for path in outputs}
+        declared = {path: parsed(path)["Parameters"] for path in outputs}
         for name in assigned:
             if not any(name in parameters for parameters in declared.values()):
                 known = sorted({one for parameters in declared.values() for one in parameters})
@@ -384,4 +416,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

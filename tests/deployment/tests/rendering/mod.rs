@@ -1,11 +1,13 @@
 //! Policies, and templates rendered with other parameters than `make render` gives.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
 
 use deployment::root;
-use serde_json::Value;
+use serde_json::{Value, json};
 use step_functions::entries;
 
 /// A string or a list of strings as a list.
@@ -32,24 +34,46 @@ pub(crate) fn allowing<'a>(policies: &'a Value, action: &str, resource: &str) ->
         .collect()
 }
 
+/// `render.py --serve`: to start it and to read the templates takes seconds, to render one a few hundredths of one.
+struct Renderer {
+    arguments: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Renderer {
+    fn start() -> Self {
+        let mut program = Command::new(root().join(".venv/bin/python"))
+            .current_dir(root())
+            .args(["tests/deployment/render.py", "--serve"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{error}. Run `make render` first."));
+        Self {
+            arguments: program.stdin.take().expect("a pipe"),
+            answers: BufReader::new(program.stdout.take().expect("a pipe")),
+        }
+    }
+
+    /// What is said against the arguments, or an empty text.
+    fn render(&mut self, arguments: &[&str]) -> String {
+        writeln!(self.arguments, "{}", json!(arguments)).expect("render.py reads");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("render.py answers");
+        serde_json::from_str(&answer).expect("a text")
+    }
+}
+
 /// The directory of what is rendered with other parameters than `make render` gives, or what is said against them.
 pub(crate) fn render_with(arguments: &[&str]) -> Result<PathBuf, String> {
     static MADE: AtomicUsize = AtomicUsize::new(0);
+    static RENDERER: LazyLock<Mutex<Renderer>> = LazyLock::new(|| Mutex::new(Renderer::start()));
     // Some runners give each test a process of its own.
     let number = format!("{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rendered-{number}"));
-    let rendering = Command::new(root().join(".venv/bin/python"))
-        .current_dir(root())
-        .arg("tests/deployment/render.py")
-        .args(arguments)
-        .arg("--output")
-        .arg(&directory)
-        .output()
-        .unwrap_or_else(|error| panic!("{error}. Run `make render` first."));
-    if !rendering.status.success() {
-        return Err(String::from_utf8_lossy(&rendering.stderr).into_owned());
-    }
-    Ok(directory)
+    let arguments = [arguments, &["--output", directory.to_str().expect("a path")]].concat();
+    let said = RENDERER.lock().expect("no test panics in it").render(&arguments);
+    if said.is_empty() { Ok(directory) } else { Err(said) }
 }
 
 /// Policies and template with other parameters.
