@@ -23,6 +23,7 @@ from e2e.fleet import fleet, instance
 from e2e.terminal import Terminal
 from local_cloud import command_line, layout
 from local_cloud.cloud import LocalCloud
+from local_cloud.drills import drill_databases
 
 Json = Any
 
@@ -68,6 +69,21 @@ class Release:
             check=False,
         )
 
+    def said(self, *arguments: str) -> str:
+        """What the command line of the release says, without this checkout."""
+        done = subprocess.run(
+            [self.folder / "snapferry", *arguments],
+            env=command_line.environment(self.cloud),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def deployed(self, *arguments: str) -> str:
         """The same, which has to succeed; the simulator knows the functions then. Returns what it said."""
         done = self.deploy(*arguments)
@@ -87,7 +103,7 @@ def releases(session_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
     made = []
     for name in ("0.1.0+first", "0.1.0+second"):
         folder = tmp_path_factory.mktemp("release")
-        module.write_release(folder, binaries, "x86_64", name)
+        module.write_release(folder, binaries, "x86_64", name, session_cloud.program.read_bytes())
         made.append(Release(folder, name, session_cloud))
     return made
 
@@ -218,6 +234,48 @@ def test_an_update_and_a_rollback_in_the_middle_of_a_run_keep_parameters_and_the
     cloud.simulator.end_copies_at_once()
     ended = runs.wait(run, seconds=240)
     assert (ended.status, runs.outcomes(run)) == ("SUCCEEDED", {"instance:orders": "copied"})
+
+
+def test_a_drill_and_then_an_uninstallation_lose_no_copy(
+    cloud: LocalCloud, releases: list[Release], said_first: str, seed: Callable[[Json], dict[str, str]]
+) -> None:
+    assert said_first
+    release = releases[0]
+    scenario = fleet([instance("orders")])
+    scenario["regions"][layout.DESTINATION_REGION]["subnetGroups"] = [{"name": "drills"}]
+    seed(scenario)
+    vpc = cloud.client("ec2", layout.DESTINATION_REGION).create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
+    drills = {"Drills": "true", "DrillSubnetGroup": "drills", "DrillVpcId": vpc}
+    given = [part for one in drills.items() for part in ("--watch-parameter", "=".join(one))]
+    release.deployed(*WHERE, "--dry-run", "false", *given, "--yes")
+    where = ["--region", layout.SOURCE_REGION, "--stack", STACK]
+    run = json.loads(release.said("run", "--follow", "--json", *where))
+    assert run["counts"]["copied"] == 1, run
+
+    watch = ["--destination", layout.DESTINATION_REGION, "--watch-stack", WATCH_STACK]
+    drilled = json.loads(release.said("drill", "orders", "--follow", "--json", *watch))
+    assert drilled["counts"] == {"passed": 1, "failed": 0, "notRun": 0, "unsupported": 0}, drilled
+    assert not drill_databases(cloud)
+
+    # As the handbook says.
+    release.said("stop", "--watch-stack", WATCH_STACK, *where)
+    before = json.loads(release.said("status", "--json", *where))
+    assert [one["database"] for one in before["databases"]] == ["orders"]
+    for name, region in STACKS.items():
+        formation = cloud.client("cloudformation", region)
+        formation.delete_stack(StackName=name)
+        formation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    left = json.loads(
+        release.said("status", "--json", "--destination", layout.DESTINATION_REGION, "--owner", "released")
+    )
+    assert [one["copy"] for one in left["databases"]] == [one["copy"] for one in before["databases"]]
+    copies = cloud.simulator.state()["regions"][layout.DESTINATION_REGION]["snapshots"]
+    assert [(copy["status"], copy["id"].startswith("released-")) for copy in copies] == [("available", True)], copies
+
+    # The same owner, deployed again, goes on with the copies.
+    release.deployed(*FIRST, "--dry-run", "false")
+    again = json.loads(release.said("run", "--follow", "--json", *where))
+    assert (again["counts"]["copied"], again["counts"]["current"]) == (0, 1), again
 
 
 def test_the_longest_name_deploys_with_everything_that_an_organization_demands(
