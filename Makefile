@@ -3,6 +3,8 @@
 PYTHON ?= python3
 # x86_64 or arm64: what `make build` builds for.
 ARCH ?= x86_64
+# What tests and linters compile in; `make demo` and plain cargo use dev, which is built soonest.
+PROFILE := ci
 
 # The worlds that `make test` and `make simulate` run.
 SEEDS ?= 600
@@ -54,22 +56,22 @@ screenshot: $(INSTALLED) ## Take the README's picture of the page that `make dem
 
 test: test-rust test-python ## Run every test: unit, property, simulated, in the local cloud.
 
-# The simulation in a profile of its own: its build costs less than the seeds gain.
+# One selection of packages in one profile: another would have other features, and compile the SDK again.
 test-rust: render
-	cargo test --workspace --exclude simulation
 	SIM_SEEDS=$(SEEDS) SIM_FIRST=$(FIRST) SIM_THREADS=$$(getconf _NPROCESSORS_ONLN) \
-		cargo test --profile simulation --package simulation -- --nocapture
+		cargo test --profile $(PROFILE) --workspace
 
 worlds: ## Run 2,000 simulated worlds.
 	@$(MAKE) --no-print-directory simulate SEEDS=2000
 
 simulate: render ## Run simulated worlds, SEEDS=600 from FIRST=1, on every core.
 	SIM_SEEDS=$(SEEDS) SIM_FIRST=$(FIRST) SIM_THREADS=$$(getconf _NPROCESSORS_ONLN) \
-		cargo test --profile simulation --package simulation --test simulation seeds -- --nocapture
+		cargo test --profile $(PROFILE) --workspace --test simulation seeds -- --nocapture
 
 scale: render ## Run fleets of 10,000 databases in the simulation, which takes minutes.
-	cargo test --profile simulation --package simulation --test scale ten_thousand -- --include-ignored --nocapture
+	cargo test --profile $(PROFILE) --workspace --test scale ten_thousand -- --include-ignored --nocapture
 
+test-python: export LOCAL_CLOUD_PROFILE = $(PROFILE)
 test-python: $(INSTALLED)
 	$(BIN)/python -m pytest tests/deployment tests/bench/measures tests/aws/rds-simulator/conformance
 	$(BIN)/python -m pytest tests/e2e --numprocesses 2 --dist loadgroup
@@ -89,7 +91,7 @@ $(LINTERS)/.installed: infra/lint/requirements.txt infra/lint/package-lock.json
 
 lint: render $(LINTERS)/.installed ## Run the linters of Rust, Python, the template, the state machines and the workflows.
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo clippy --profile $(PROFILE) --workspace --all-targets -- --deny warnings
 	PATH="$(CURDIR)/$(BIN):$$PATH" cargo deny --workspace check licenses bans sources
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/mypy

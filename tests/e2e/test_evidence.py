@@ -32,7 +32,7 @@ def written(cloud: LocalCloud, folder: str) -> dict[str, bytes]:
 
 
 def record(drills: Runs, seconds: float = 60) -> Execution:
-    machine = drills.copy_fleet.replace("drill-fleet", "keep-evidence")
+    machine = drills.copy_fleet.replace("copy-fleet", "keep-evidence")
     return drills.wait(drills.start({}, machine), seconds)
 
 

@@ -20,6 +20,9 @@ FUNCTIONS = deployed.watch_functions()
 MAX_ZIPPED_BYTES = 2_620_000
 """2.6 MB as it is released, and a little for the paths of the place where it is built, which a release leaves out."""
 
+MAX_ZIPPED_BYTES_OF = {"measure-copies": 2_750_000}
+"""It reads keys and proofs, for the evidence, and nobody waits for it."""
+
 EACH = pytest.mark.parametrize("name", FUNCTIONS)
 KINDS = pytest.mark.parametrize("kind", ["instance", "cluster"])
 RUN = {"execution": "nightly", "arn": "arn:nightly"}
@@ -57,7 +60,8 @@ def test_the_template_of_the_destination_has_five_functions() -> None:
 def test_a_function_zipped_is_small(name: str, binaries: dict[str, Path], figure: Measure) -> None:
     size = hosting.zipped_bytes(binaries[name])
     unzipped = binaries[name].stat().st_size / 1e6
-    figure(f"zipped  {name}", size / 1e6, MAX_ZIPPED_BYTES / 1e6, "MB", f"unzipped {unzipped:.2f} MB")
+    most = MAX_ZIPPED_BYTES_OF.get(name, MAX_ZIPPED_BYTES)
+    figure(f"zipped  {name}", size / 1e6, most / 1e6, "MB", f"unzipped {unzipped:.2f} MB")
 
 
 @EACH

@@ -6,6 +6,7 @@
 
 #![allow(missing_docs)]
 
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -221,12 +222,11 @@ fn explain(bad: &[(u64, Report)]) -> String {
     lines.join("\n")
 }
 
+/// Past what cargo captures: `make test` shows it too.
 fn print_report(all: &Report, count: u64, time: Duration) {
-    println!(
-        "{all}{count} seeds in {:.1} s, transcripts {:016x}",
-        time.as_secs_f64(),
-        all.hash
-    );
+    let seconds = time.as_secs_f64();
+    let report = format!("{all}{count} seeds in {seconds:.1} s, transcripts {:016x}\n", all.hash);
+    std::io::stderr().write_all(report.as_bytes()).expect("a terminal, or a pipe");
 }
 
 fn number(variable: &str) -> Option<u64> {

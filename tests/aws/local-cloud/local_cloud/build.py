@@ -117,9 +117,9 @@ def build_functions(report: Report, folder: Path) -> None:
 def build_programs(report: Report, folder: Path) -> dict[str, Path]:
     """The programs for this machine only, each of the name of its package, by name.
 
-    In the dev profile, which is built fastest and shared with Rust's tests, and always all of them: for a part of them
-    the SDK would have other features, and be compiled once more. They are links in the folder, because cargo replaces
-    its own files when a build differs in features.
+    In the dev profile, which is built fastest, or in the one that Rust's tests were built in (`LOCAL_CLOUD_PROFILE`),
+    and always all of them: for a part of them the SDK would have other features, and be compiled once more. They are
+    links in the folder, because cargo replaces its own files when a build differs in features.
     """
     log = folder / "cargo-programs.log"
     linked = folder / "programs"
@@ -130,6 +130,7 @@ def build_programs(report: Report, folder: Path) -> dict[str, Path]:
             f"building {len(layout.PROGRAMS)} programs",
             [
                 *("cargo", "build", "--bins", "--message-format=json-render-diagnostics"),
+                f"--profile={os.environ.get('LOCAL_CLOUD_PROFILE', 'dev')}",
                 *(f"-p={name}" for name in layout.PROGRAMS),
             ],
             log,

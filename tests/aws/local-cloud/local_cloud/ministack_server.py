@@ -132,6 +132,7 @@ def put_objects_from_tasks() -> None:
     POST /_ministack/strings-in-buckets {"asJson": true}.
     """
     from ministack import app
+    from ministack.core.responses import get_region
     from ministack.services import stepfunctions
 
     strings = {"asJson": False}
@@ -145,14 +146,14 @@ def put_objects_from_tasks() -> None:
         content = (body if plain else json.dumps(body)).encode()
         headers = {
             "host": "s3.amazonaws.com",
-            "authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request",
+            "authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/{get_region()}/s3/aws4_request",
             "content-type": given.get("ContentType", "application/octet-stream"),
             "content-length": str(len(content)),
         }
         path = f"/{given['Bucket']}/{given['Key']}"
         put = app.SERVICE_HANDLERS["s3"]
         status, answered, said = app.call_service_handler_sync(put, "PUT", path, headers, content, {})
-        if status >= 400:
+        if status >= 300:
             text = said.decode() if isinstance(said, bytes) else said
             found = re.search(r"<Code>(\w+)</Code>", text)
             code = found.group(1) if found else "S3"
