@@ -191,8 +191,8 @@ fn show_unknown_sizes(estimate: &Estimate, terminal: &mut Terminal<'_>) {
     }
     terminal.println("");
     let text = format!(
-        "RDS gives no size of {}: {}. They are left out of GiB and costs. CloudWatch has the size of a cluster \
-         (VolumeBytesUsed): with --cluster-gib N each of them counts as N GiB.",
+        "Left out of GiB and costs, because RDS gives no size of them: {} ({}). With --cluster-gib N each cluster counts as \
+         N GiB; CloudWatch has its size (VolumeBytesUsed).",
         databases(names.len()),
         some_of(&names)
     );
@@ -298,26 +298,24 @@ fn by_what(assumptions: Assumptions) -> String {
         daily_change_percent: change,
         is_change_given,
     } = assumptions;
+    let overhead = format_duration(SignedDuration::from_secs(overhead_seconds));
+    let throughput = format!("a copy transfers {gib_per_hour} GiB per hour, and takes {overhead} beside that");
     let throughput = match measured_by {
-        0 => format!("assumed: {gib_per_hour} GiB per hour and copy, because there is no full copy to measure yet"),
+        0 => format!("Assumed, because there is no full copy to measure: {throughput}."),
         count => format!(
-            "measured by {}: {gib_per_hour} GiB per hour and copy",
+            "Measured by {}: {throughput}.",
             plural(count, "full copy", "full copies")
         ),
     };
     let change = if is_change_given {
-        format!("{} % of the data changes from day to day", change.high)
+        format!("{} % of the data changes from day to day.", change.high)
     } else {
         format!(
-            "it is assumed that {} to {} % of the data changes from day to day (--daily-change)",
+            "Assumed: {} to {} % of the data changes from day to day (--daily-change).",
             change.low, change.high
         )
     };
-    format!(
-        "The throughput is {throughput}; each copy takes {} beside that; {change}. Where a database has copies, the times of \
-         those count.",
-        format_duration(SignedDuration::from_secs(overhead_seconds))
-    )
+    format!("{throughput} {change} Where a database has copies, their times count.")
 }
 
 /// The databases whose next copies take the longest.
@@ -378,7 +376,7 @@ fn show_objective(objective: ObjectiveProposal, basis: &Basis, terminal: &mut Te
     let whose = basis.stack.as_ref().map_or("The template has", |_| "The stack has");
     let present = hours(objective.present_seconds);
     let (style, verdict) = if objective.is_missed() {
-        (Style::Warning, "with which the alarm would go off while all is well")
+        (Style::Warning, "which is exceeded on days when all is well")
     } else {
         (Style::Good, "which is enough")
     };

@@ -364,6 +364,12 @@ pub(crate) async fn read(
 ) -> Result<Estimate, CliError> {
     let region = &basis.rules.source_region;
     check_region(&basis.destination_region)?;
+    if *region == basis.destination_region {
+        return Err(CliError::new(
+            format!("{region} is the source region: a copy in the same region is lost with it."),
+            "Choose another --destination-region.",
+        ));
+    }
     if let Some(why) = why_impossible(region, &basis.destination_region, basis.rules.include_neptune) {
         return Err(CliError::new(
             format!(
@@ -570,7 +576,8 @@ impl Sight<'_> {
             CopyExtent::Full => times.full(&key, size),
             CopyExtent::Incremental => daily,
         };
-        let copies_kept = copies_kept(basis.keep.widest(RetentionRules::from_wishes(&database.tags).0));
+        let wishes = RetentionRules::from_wishes(&database.tags).0;
+        let copies_kept = basis.keep.widest(wishes).copies_of_daily();
         let CopyTime { is_measured, .. } = next;
         DatabaseEstimate {
             kind: database.kind,
@@ -657,18 +664,6 @@ fn kept(size: Option<f64>, share: Range, stored: CopyExtent, copies_kept: u32) -
     })
 }
 
-/// Number of copies that are kept of a database with a copy each day: those of the last days, and of the weeks, months and
-/// years that these do not reach. It is the most that there can be, because one copy may be the last of several.
-fn copies_kept(keep: RetentionRules) -> u32 {
-    let of_days = if keep.days > 0 { keep.days.saturating_add(1) } else { 0 };
-    let newest = keep.copies.max(of_days).max(keep.daily).max(1);
-    [(keep.weekly, 7), (keep.monthly, 31), (keep.yearly, 366)]
-        .into_iter()
-        .fold(newest, |kept, (rule, days)| {
-            kept.saturating_add(rule.saturating_sub(newest / days))
-        })
-}
-
 fn snapshot_quotas(
     databases: &[DatabaseEstimate],
     copies: &BTreeMap<DatabaseKey, &DatabaseCopies>,
@@ -710,5 +705,50 @@ fn monthly_cost(databases: &[DatabaseEstimate], tariff: &Tariff, at: usize) -> M
         transfer: cost.transfer.rounded(),
         storage_gib: cost.storage_gib.rounded(),
         storage: cost.storage.rounded(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// D5: with the default of 26 h a fleet that is copied within an hour is well, and one that queues is not.
+    #[test]
+    fn the_objective_is_the_interval_the_time_to_cover_and_a_margin() {
+        let present = SignedDuration::from_hours(26);
+        for (interval, minutes, proposed, is_missed) in [
+            (None, 0, 25, false),
+            (None, 52, 26, false),
+            (None, 53, 27, true),
+            (Some(24), 10 * 60, 37, true),
+            (Some(6), 10 * 60, 19, false),
+        ] {
+            let interval = interval.map(SignedDuration::from_hours);
+            let proposal = ObjectiveProposal::new(present, interval, SignedDuration::from_mins(minutes));
+            assert_eq!(
+                (proposal.proposed_hours, proposal.is_missed()),
+                (proposed, is_missed),
+                "{interval:?}, {minutes} min"
+            );
+            assert_eq!(proposal.is_interval_measured, interval.is_some());
+        }
+    }
+
+    #[test]
+    fn a_quota_needs_room_for_what_is_there_and_for_what_comes() {
+        let quota = |used, max| Some(Quota { used, max });
+        for (quota, needed, own, raise_to) in [
+            (quota(0, 100), 100, 0, None),
+            (quota(0, 100), 104, 0, Some(104)),
+            // Thirty of the forty are copies of these databases already.
+            (quota(40, 100), 90, 30, None),
+            (quota(40, 100), 91, 30, Some(101)),
+            (quota(3, 100), 90, 30, None),
+            (None, 1_000, 0, None),
+        ] {
+            let found = SnapshotQuota::new(DatabaseKind::Cluster, quota, needed, own);
+            assert_eq!(found.raise_to, raise_to, "{quota:?} {needed} {own}");
+            assert_eq!(found.code, "L-9B510759");
+        }
     }
 }

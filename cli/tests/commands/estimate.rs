@@ -19,7 +19,10 @@ const MILLISECONDS_PER_CALL: u64 = 30;
 
 /// A database with a snapshot for each of these ages.
 fn sized(kind: DatabaseKind, id: &str, gib: u32, ages: &[f64]) -> scenario::Database {
-    database(kind, id).size_gib(gib).snapshots_aged(ages.iter().copied())
+    scenario::Database {
+        allocated_storage: Some(gib),
+        ..database(kind, id).size_gib(gib).snapshots_aged(ages.iter().copied())
+    }
 }
 
 /// The database of that name.
@@ -168,6 +171,7 @@ async fn a_copy_is_incremental_where_the_line_goes_on() {
         },
         |destination| {
             destination
+                .key(other, "alias/other")
                 .snapshot(copy(Instance, "orders", 5.0))
                 .snapshot(copy(Instance, "behind", 29.0))
                 .snapshot(copy_under(Some(other), Instance, "rekeyed", 5.0))
@@ -244,7 +248,7 @@ async fn the_objective_is_proposed_by_what_copies_really_take() {
     assert_eq!(objective["proposedHours"], 34);
     let text = account.say("estimate --daily-change 100").await.out.replace('\n', " ");
     assert!(
-        text.contains("The stack has 26 h, with which the alarm would go off while all is well."),
+        text.contains("The stack has 26 h, which is exceeded on days when all is well."),
         "{text}"
     );
 
@@ -375,6 +379,7 @@ async fn what_cannot_be_found_out_is_a_note() {
 async fn where_rds_copies_nothing_it_says_why_before_it_asks() {
     let account = Account::new(fleet, |destination| destination);
     for (region, why) in [
+        (SOURCE, "us-east-1 is the source region"),
         ("cn-north-1", "Nothing can be copied from us-east-1 to cn-north-1"),
         ("xx-west-1", "xx-west-1 is in a partition that Snapferry does not know"),
     ] {
