@@ -70,7 +70,7 @@ def _estimate(command_line: Path, rds: Simulator, cloudformation: str) -> Json:
         text=True,
         check=False,
     )
-    # The quota of an account has no room for so many copies, which is the exit code 2.
+    # A new account has no room for that many copies, which is the exit code 2.
     assert said.returncode == 2, said.stderr
     return json.loads(said.stdout)
 

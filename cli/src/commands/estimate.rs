@@ -258,7 +258,7 @@ fn show_hours(estimate: &Estimate, terminal: &mut Terminal<'_>) {
         .iter()
         .filter(|database| !database.is_covered)
         .count();
-    let mut text = if to_cover == 0 {
+    let first = if to_cover == 0 {
         "Every newest snapshot has a copy.".to_owned()
     } else {
         format!(
@@ -268,19 +268,20 @@ fn show_hours(estimate: &Estimate, terminal: &mut Terminal<'_>) {
             slots(all)
         )
     };
-    text += &format!(
-        " After that it takes {at_least} {} for each day's snapshots.",
+    let daily = format!(
+        "After that it takes {at_least} {} for each day's snapshots.",
         hours(all.daily_seconds)
     );
-    if (all.instance_slots, all.cluster_slots) != (stack.instance_slots, stack.cluster_slots) {
-        text += &format!(
-            " With the {} that the stack uses, {} and {}.",
-            slots(stack),
-            hours(stack.first_seconds),
-            hours(stack.daily_seconds)
-        );
-    }
-    terminal.println_wrapped(Style::Plain, &text);
+    let with_fewer = format!(
+        "With the {} that the stack uses, {} and {}.",
+        slots(stack),
+        hours(stack.first_seconds),
+        hours(stack.daily_seconds)
+    );
+    let has_fewer = (all.instance_slots, all.cluster_slots) != (stack.instance_slots, stack.cluster_slots);
+    let with_fewer = Some(with_fewer).filter(|_| has_fewer);
+    let text: Vec<String> = [first, daily].into_iter().chain(with_fewer).collect();
+    terminal.println_wrapped(Style::Plain, &text.join(" "));
     terminal.println_wrapped(Style::Faint, &by_what(estimate.assumptions));
     let table = longest(&estimate.databases).map(|table| table.render(terminal));
     if let Some(table) = table {

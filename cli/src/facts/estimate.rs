@@ -478,13 +478,13 @@ fn compute(
             });
             continue;
         }
-        let sight = Sight {
+        let found = DatabaseFindings {
             database,
             snapshots,
             copies: copies.get(&key).copied(),
             expected_key: expected_key(database, findings.key_arn.as_deref()),
         };
-        databases.push(sight.estimate(basis, known, change, &times));
+        databases.push(found.estimate(basis, known, change, &times));
     }
     databases.sort_by(|a, b| (a.kind, &a.resource_id).cmp(&(b.kind, &b.resource_id)));
     let with_the_stack = Coverage::new(&databases, CopySlots::RDS.within(basis.concurrency));
@@ -533,14 +533,14 @@ enum ExpectedKey<'a> {
 }
 
 /// All that is known of a database.
-struct Sight<'a> {
+struct DatabaseFindings<'a> {
     database: &'a Database,
     snapshots: Option<&'a AutomatedSnapshots>,
     copies: Option<&'a DatabaseCopies>,
     expected_key: Option<ExpectedKey<'a>>,
 }
 
-impl Sight<'_> {
+impl DatabaseFindings<'_> {
     fn estimate(&self, basis: &Basis, known: Known, change: Range, times: &CopyTimes) -> DatabaseEstimate {
         let Self {
             database, snapshots, ..
