@@ -628,7 +628,7 @@ pub struct KeyPolicy {
 #[derive(Debug, Clone, Args)]
 pub struct Man {
     /// Command whose page to write [default: the page of the program]
-    #[arg(value_parser = ["status", "copies", "plan", "run", "restore-command", "restore-plan", "drill", "audit",
+    #[arg(value_parser = ["status", "copies", "estimate", "plan", "run", "restore-command", "restore-plan", "drill", "audit",
         "stop", "key-policy", "completions", "man"])]
     pub command: Option<String>,
     /// Write every page to a file of its own in this folder
@@ -779,6 +779,10 @@ mod tests {
             &["status", "--region", ""],
             &["status", "--destination", "eu west 1"],
             &["status", "--destination", "eu-west-+1"],
+            &["estimate", "--destination-region", "eu west 1"],
+            &["estimate", "--cluster-gib", "0"],
+            &["estimate", "--daily-change", "101"],
+            &["estimate", "--daily-change", "NaN"],
             &["audit", "--destination", "eu-west-1", "--owner", "Bad Owner"],
             &["run", "--only", "orders,,stock"],
             &["plan", "--only", "ord\u{1b}[2Jers"],
@@ -805,6 +809,7 @@ mod tests {
                 "StackSet-snapferry-0f5a1b2c-3d4e-4f60-8a7b-9c0d1e2f3a4b",
             ][..],
             &["run", "--only", " Orders ,cluster:billing"],
+            &["estimate", "--daily-change", "2.5 %"],
             &["restore-command", "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
             &["key-policy", "--restorer", "arn:aws-cn:iam::111122223333:role/ops/dba"],
         ] {
