@@ -36,8 +36,8 @@ def main() -> None:
     try:
         build_functions(say, FOLDER)
         cargo(say, "building the baseline", ["lambda", "build", "--release", "--package", BASELINE])
-        programs = build_programs(say, FOLDER)
-        simulator = programs["rds-simulator"]
+        simulator = build_programs(say, FOLDER)["rds-simulator"]
+        cargo(say, "building the command line", ["build", "--release", "--package", "snapferry", "--bin", "snapferry"])
         cargo(say, "building the benchmarks", ["bench", "--package", "bench", "--no-run"])
         cargo(say, "building the simulation", [*SCALE, "--no-run"])
         began = time.monotonic()
@@ -45,7 +45,7 @@ def main() -> None:
         binaries = {name: hosting.set_aside(name, FOLDER) for name in measured}
         sections = [processes_section(say, binaries, simulator)]
         sections.append(calls_section(say, binaries, simulator))
-        sections.append(estimates_section(say, programs["snapferry"], simulator))
+        sections.append(estimates_section(say, simulator))
         sections.append(polling_section(say))
         sections.append(fleets_section(say))
         sections.append(pure_section(say))
@@ -110,8 +110,9 @@ def calls_section(say: Report, binaries: dict[str, Path], simulator: Path) -> st
         return calls.section(binaries, rds, FOLDER)
 
 
-def estimates_section(say: Report, command_line: Path, simulator: Path) -> str:
+def estimates_section(say: Report, simulator: Path) -> str:
     """What an estimate takes before the first copy."""
+    command_line = layout.ROOT / "target" / "release" / "snapferry"
     with hosting.running(simulator, FOLDER / "simulator.log") as rds, say.step("estimating a large fleet"):
         return estimates.section(command_line, rds)
 

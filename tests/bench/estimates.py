@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import time
 from pathlib import Path
@@ -34,20 +35,22 @@ def section(command_line: Path, rds: Simulator) -> str:
     with hosting.answering(400, "text/xml", NO_STACK) as cloudformation:
         for days in (1, 7, 35):
             rds.seed(_fleet(days))
+            at_once, processor = _estimate(command_line, rds, cloudformation)
+            calls = _calls(rds)
             rds.add_fault({"action": {"delaySeconds": SECONDS_PER_CALL}})
-            began = time.monotonic()
-            said = _estimate(command_line, rds, cloudformation)
-            took = time.monotonic() - began
-            assert len(said["databases"]) == DATABASES, len(said["databases"])
+            delayed, _ = _estimate(command_line, rds, cloudformation)
+            # What the simulator takes for an answer is in both, and no part of it.
+            took = max(0.0, delayed - at_once) + processor
             verdict = "met" if took <= MAX_SECONDS else f"missed ({MAX_SECONDS:.0f} s)"
-            rows.append([str(days), str(_calls(rds)), f"{took:.2f}", verdict])
+            rows.append([str(days), str(calls), f"{delayed - at_once:.2f}", f"{processor:.2f}", f"{took:.2f}", verdict])
     rds.clear_faults()
     return (
         "## Estimates\n\n"
-        f"`snapferry estimate` before the first copy of {DATABASES:,} databases, {CLUSTERS:.0%} of them clusters, "
-        f"where each call of RDS takes {SECONDS_PER_CALL * 1000:.0f} ms more than it does here. "
-        f"Goal: {MAX_SECONDS:.0f} s.\n\n"
-        + table(["snapshots of each database", "calls of RDS", "seconds", "goal"], rows)
+        f"`snapferry estimate` before the first copy of {DATABASES:,} databases, {CLUSTERS:.0%} of them clusters, with "
+        f"{len(worlds.TEAM_TAGS)} tags each. It runs twice, the second time with {SECONDS_PER_CALL * 1000:.0f} ms more for "
+        f"each call of RDS: what that adds, and the time of the processor, are what it takes with AWS. Goal: "
+        f"{MAX_SECONDS:.0f} s.\n\n"
+        + table(["snapshots of each database", "calls of RDS", "added, s", "processor, s", "together, s", "goal"], rows)
     )
 
 
@@ -60,9 +63,11 @@ def _fleet(days: int) -> Json:
     )
 
 
-def _estimate(command_line: Path, rds: Simulator, cloudformation: str) -> Json:
+def _estimate(command_line: Path, rds: Simulator, cloudformation: str) -> tuple[float, float]:
+    """One estimate. Returns its seconds, and those of the processor."""
     settings = {name: value for name, value in hosting.settings(rds).items() if name.startswith("AWS_")}
     arguments = ["estimate", "--stack", "none", "--destination-region", layout.DESTINATION_REGION, "--json"]
+    began, before = time.monotonic(), _processor()
     said = subprocess.run(
         [str(command_line), *arguments],
         env=layout.clean_environment(settings | {"AWS_ENDPOINT_URL_CLOUDFORMATION": cloudformation}),
@@ -70,9 +75,17 @@ def _estimate(command_line: Path, rds: Simulator, cloudformation: str) -> Json:
         text=True,
         check=False,
     )
-    # A new account has no room for that many copies, which is the exit code 2.
-    assert said.returncode == 2, said.stderr
-    return json.loads(said.stdout)
+    took, processor = time.monotonic() - began, _processor() - before
+    assert said.returncode == 0, said.stdout + said.stderr
+    found = json.loads(said.stdout)["databases"]
+    assert len(found) == DATABASES, len(found)
+    return took, processor
+
+
+def _processor() -> float:
+    """Seconds of the processor, of all processes that were started here and have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
 
 
 def _calls(rds: Simulator) -> int:
