@@ -47,8 +47,8 @@ def section(command_line: Path, rds: Simulator) -> str:
     return (
         "## Estimates\n\n"
         f"`snapferry estimate` before the first copy of {DATABASES:,} databases, {CLUSTERS:.0%} of them clusters, with "
-        f"{len(worlds.TEAM_TAGS)} tags each. It runs twice, the second time with {SECONDS_PER_CALL * 1000:.0f} ms more for "
-        f"each call of RDS: what that adds, and the time of the processor, are what it takes with AWS. Goal: "
+        f"{len(worlds.TEAM_TAGS)} tags each. It runs twice, the second time with {SECONDS_PER_CALL * 1000:.0f} ms more "
+        "for each call of RDS: what that adds, and the time of the processor, are what it takes with AWS. Goal: "
         f"{MAX_SECONDS:.0f} s.\n\n"
         + table(["snapshots of each database", "calls of RDS", "added, s", "processor, s", "together, s", "goal"], rows)
     )
