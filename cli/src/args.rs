@@ -204,6 +204,22 @@ is not known.
 
 Exit codes: 0 there are copies, 1 error or there are none.")]
     Copies(Copies),
+    /// Estimate what will be copied, the hours, the quotas and the cost, before the first copy
+    ///
+    /// Reads both regions and changes nothing. With a stack its parameters count; before there is one, the defaults of the
+    /// template.
+    #[command(after_help = "\
+Examples:
+  snapferry estimate --destination-region eu-central-1    # before the deployment
+  snapferry estimate    # by the parameters of the stack
+  snapferry estimate --cluster-gib 200 --daily-change 3
+  snapferry estimate --json | jq -r '.quotas[] | select(.raiseTo) | \"\\(.code) \\(.raiseTo)\"'
+  snapferry estimate --json | jq '.objective.proposedHours'
+
+Hours are by the copies that there are, or else assumed. Prices are from one file, with its date; --prices takes yours.
+
+Exit codes: 0 estimated, 1 error, 2 a quota has no room for the copies.")]
+    Estimate(Estimate),
     /// Show what a run would do and why: what it would copy, wait for, leave alone and delete
     #[command(after_help = "\
 Examples:
@@ -373,7 +389,8 @@ impl Command {
             Self::RestoreCommand(options) => &options.copies,
             Self::RestorePlan(options) => &options.copies,
             Self::Drill(options) => return options.destination.as_deref(),
-            Self::Plan(_)
+            Self::Estimate(_)
+            | Self::Plan(_)
             | Self::Run(_)
             | Self::Stop(_)
             | Self::KeyPolicy(_)
@@ -466,6 +483,34 @@ pub struct Audit {
     #[arg(long, help = objective_help(", for the page"), value_parser = parse_duration, value_name = "DURATION",
         value_hint = ValueHint::Other)]
     pub objective: Option<SignedDuration>,
+}
+
+/// Reads a percentage.
+fn percentage(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.trim().trim_end_matches('%').trim_end().parse().ok();
+    number
+        .filter(|number| (0.0..=100.0).contains(number))
+        .ok_or_else(|| format!("{text:?} is not a percentage from 0 to 100"))
+}
+
+/// Options of `estimate`.
+#[derive(Debug, Clone, Args)]
+pub struct Estimate {
+    /// Region of the copies: before there is a stack, or to see what another region would need [default: the stack's]
+    #[arg(long, value_name = "REGION", value_parser = Offering::new(region, &REGIONS), hide_possible_values = true)]
+    pub destination_region: Option<String>,
+    /// Size of each cluster, because RDS gives none
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u32).range(1..=262_144), value_hint = ValueHint::Other)]
+    pub cluster_gib: Option<u32>,
+    /// Percentage of the data that changes from one day to the next [default: a range]
+    #[arg(long, value_name = "PERCENT", value_parser = percentage, value_hint = ValueHint::Other)]
+    pub daily_change: Option<f64>,
+    /// Take the prices of this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub prices: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `plan`.
@@ -583,7 +628,7 @@ pub struct KeyPolicy {
 #[derive(Debug, Clone, Args)]
 pub struct Man {
     /// Command whose page to write [default: the page of the program]
-    #[arg(value_parser = ["status", "copies", "plan", "run", "restore-command", "restore-plan", "drill", "audit",
+    #[arg(value_parser = ["status", "copies", "estimate", "plan", "run", "restore-command", "restore-plan", "drill", "audit",
         "stop", "key-policy", "completions", "man"])]
     pub command: Option<String>,
     /// Write every page to a file of its own in this folder
@@ -734,6 +779,10 @@ mod tests {
             &["status", "--region", ""],
             &["status", "--destination", "eu west 1"],
             &["status", "--destination", "eu-west-+1"],
+            &["estimate", "--destination-region", "eu west 1"],
+            &["estimate", "--cluster-gib", "0"],
+            &["estimate", "--daily-change", "101"],
+            &["estimate", "--daily-change", "NaN"],
             &["audit", "--destination", "eu-west-1", "--owner", "Bad Owner"],
             &["run", "--only", "orders,,stock"],
             &["plan", "--only", "ord\u{1b}[2Jers"],
@@ -760,6 +809,7 @@ mod tests {
                 "StackSet-snapferry-0f5a1b2c-3d4e-4f60-8a7b-9c0d1e2f3a4b",
             ][..],
             &["run", "--only", " Orders ,cluster:billing"],
+            &["estimate", "--daily-change", "2.5 %"],
             &["restore-command", "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
             &["key-policy", "--restorer", "arn:aws-cn:iam::111122223333:role/ops/dba"],
         ] {

@@ -23,7 +23,7 @@ use crate::args::{Cli, Command, Global};
 use crate::aws::account::Account;
 use crate::aws::call_log::CallLog;
 use crate::commands::{
-    audit, completion, copies, documentation, drill, key_policy, plan, restore_command, restore_plan,
+    audit, completion, copies, documentation, drill, estimate, key_policy, plan, restore_command, restore_plan,
     run as run_command, status, stop,
 };
 use crate::error::{CliError, ExitStatus};
@@ -136,6 +136,7 @@ async fn run_one(
     match command {
         Command::Status(options) => status::run(account, global, options, terminal).await,
         Command::Copies(options) => copies::run(account, global, options, terminal).await,
+        Command::Estimate(options) => estimate::run(account, global, options, terminal).await,
         Command::Plan(options) => plan::run(account, global, options, interrupt, terminal).await,
         Command::Run(options) => run_command::run(account, global, options, interrupt, terminal).await,
         Command::Audit(options) => audit::run(account, global, options, terminal).await,

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import calls, drills, processes
+from bench import calls, drills, estimates, processes
 from bench.measures import deployed, hosting
 from bench.table import table
 from local_cloud import layout
@@ -37,6 +37,7 @@ def main() -> None:
         build_functions(say, FOLDER)
         cargo(say, "building the baseline", ["lambda", "build", "--release", "--package", BASELINE])
         simulator = build_programs(say, FOLDER)["rds-simulator"]
+        cargo(say, "building the command line", ["build", "--release", "--package", "snapferry", "--bin", "snapferry"])
         cargo(say, "building the benchmarks", ["bench", "--package", "bench", "--no-run"])
         cargo(say, "building the simulation", [*SCALE, "--no-run"])
         began = time.monotonic()
@@ -44,6 +45,7 @@ def main() -> None:
         binaries = {name: hosting.set_aside(name, FOLDER) for name in measured}
         sections = [processes_section(say, binaries, simulator)]
         sections.append(calls_section(say, binaries, simulator))
+        sections.append(estimates_section(say, simulator))
         sections.append(polling_section(say))
         sections.append(fleets_section(say))
         sections.append(pure_section(say))
@@ -106,6 +108,13 @@ def calls_section(say: Report, binaries: dict[str, Path], simulator: Path) -> st
     """The calls of whole runs."""
     with hosting.running(simulator, FOLDER / "simulator.log") as rds, say.step("running whole fleets"):
         return calls.section(binaries, rds, FOLDER)
+
+
+def estimates_section(say: Report, simulator: Path) -> str:
+    """What an estimate takes before the first copy."""
+    command_line = layout.ROOT / "target" / "release" / "snapferry"
+    with hosting.running(simulator, FOLDER / "simulator.log") as rds, say.step("estimating a large fleet"):
+        return estimates.section(command_line, rds)
 
 
 def polling_section(say: Report) -> str:

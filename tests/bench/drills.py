@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from contextlib import AbstractContextManager
 from typing import Any
 
-from bench.measures import deployed, worlds
+from bench.measures import deployed, hosting, worlds
 from bench.processes import ONE_CALL, Invoke, Run, one_call
 from bench.table import spread, table
 from local_cloud.simulator import Simulator
@@ -71,31 +68,6 @@ def section(run: Run) -> str:
     )
 
 
-@contextlib.contextmanager
-def no_proofs() -> Iterator[str]:
+def no_proofs() -> AbstractContextManager[str]:
     """A Systems Manager in which no drill has left a proof yet."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            body = b'{"Parameters": []}'
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    return hosting.answering(200, "application/x-amz-json-1.1", b'{"Parameters": []}')

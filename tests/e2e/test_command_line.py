@@ -230,7 +230,7 @@ def test_what_needs_no_account_asks_none(snapferry):
     snapferry("completions", "none", expect=1, **nobody)
     snapferry("status", "--nonsense", expect=1, **nobody)
     snapferry(expect=1, **nobody)
-    others = ("restore-command", "restore-plan", "drill", "stop", "key-policy", "completions", "man")
+    others = ("restore-command", "restore-plan", "drill", "stop", "key-policy", "estimate", "completions", "man")
     for command in ("status", "copies", "plan", "run", "audit", *others):
         said = snapferry(command, "--help", expect=0, **nobody).stdout
         assert "Examples:\n  snapferry " in said, command
@@ -650,6 +650,88 @@ PLAN = record(
         "warnings": every(TEXT),
     }
 )
+AMOUNT = record({"low": {"type": "number"}, "high": {"type": "number"}})
+COVERAGE = record({"instanceSlots": NUMBER, "clusterSlots": NUMBER, "firstSeconds": NUMBER, "dailySeconds": NUMBER})
+MONTH = record({"transferGib": AMOUNT, "transfer": AMOUNT, "storageGib": AMOUNT, "storage": AMOUNT})
+ESTIMATE = record(
+    {
+        "version": one_of(1),
+        "now": TIME,
+        "stack": or_null(TEXT),
+        "region": TEXT,
+        "destinationRegion": TEXT,
+        "keep": {"type": "object", "additionalProperties": NUMBER},
+        "hasRoom": TRUTH,
+        "withAllSlots": COVERAGE,
+        "withTheStack": COVERAGE,
+        "quotas": every(
+            record(
+                {
+                    "kind": KIND,
+                    "code": TEXT,
+                    "used": or_null(NUMBER),
+                    "max": or_null(NUMBER),
+                    "needed": NUMBER,
+                    "others": or_null(NUMBER),
+                    "raiseTo": or_null(NUMBER),
+                }
+            )
+        ),
+        "firstMonth": MONTH,
+        "laterMonths": MONTH,
+        "prices": record(
+            {
+                "date": TEXT,
+                "currency": TEXT,
+                "confirmed": TRUTH,
+                "transferPerGib": AMOUNT,
+                "instanceStoragePerGibMonth": AMOUNT,
+                "clusterStoragePerGibMonth": AMOUNT,
+                "sources": every(TEXT),
+            }
+        ),
+        "objective": record(
+            {
+                "presentSeconds": NUMBER,
+                "proposedHours": NUMBER,
+                "intervalSeconds": NUMBER,
+                "coverSeconds": NUMBER,
+                "marginSeconds": NUMBER,
+                "isIntervalMeasured": TRUTH,
+            }
+        ),
+        "assumptions": record(
+            {
+                "gibPerHour": {"type": "number"},
+                "measuredBy": NUMBER,
+                "overheadSeconds": NUMBER,
+                "dailyChangePercent": AMOUNT,
+                "isChangeGiven": TRUTH,
+            }
+        ),
+        "notes": every(TEXT),
+        "passedOver": every(record({"kind": KIND, "database": TEXT, "reason": TEXT})),
+        "databases": every(
+            record(
+                {
+                    "kind": KIND,
+                    "database": TEXT,
+                    "resourceId": TEXT,
+                    "isCovered": TRUTH,
+                    "sizeGib": or_null(NUMBER),
+                    "sizeFrom": one_of("written", "allocated", "given", "unknown"),
+                    "transfer": one_of("full", "incremental"),
+                    "stored": one_of("full", "incremental"),
+                    "copiesKept": NUMBER,
+                    "nextSeconds": NUMBER,
+                    "dailySeconds": NUMBER,
+                    "isMeasured": TRUTH,
+                    "isAtLeast": TRUTH,
+                }
+            )
+        ),
+    }
+)
 RESTORE = record(
     {
         "version": one_of(1),
@@ -736,6 +818,20 @@ def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
         said = json.loads(snapferry(*arguments, "--json").stdout)
         jsonschema.validate(said, schema)
         return said
+
+    estimate = read(ESTIMATE, "estimate")
+    transfers = {one["database"]: one["transfer"] for one in estimate["databases"]}
+    assert transfers == {
+        "orders": "incremental",
+        "ledger": "full",
+        "newborn": "full",
+        "mistaken": "full",
+        "billing": "full",
+    }
+    assert [one["database"] for one in estimate["passedOver"]] == ["scratch"]
+    assert estimate["notes"] == []
+    before = read(ESTIMATE, "estimate", "--stack", "none", "--destination-region", layout.DESTINATION_REGION)
+    assert (before["stack"], len(before["databases"])) == (None, 5)
 
     plan = read(PLAN, "plan")
     assert {one["database"]: one["decision"] for one in plan["databases"]} == {

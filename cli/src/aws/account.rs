@@ -161,6 +161,18 @@ impl Account {
 
     /// The stack of this name in the region that the environment or `--region` names.
     pub(crate) async fn stack(&self, name: &str) -> Result<Stack, CliError> {
+        let region = self.region()?;
+        Stack::find(&self.cloudformation(region), region, name).await
+    }
+
+    /// The same, where there need be none.
+    pub(crate) async fn stack_if_any(&self, name: &str) -> Result<Option<Stack>, CliError> {
+        let region = self.region()?;
+        Stack::find_any(&self.cloudformation(region), region, name).await
+    }
+
+    /// The region that the environment or `--region` names: that of the stack and of the databases.
+    pub(crate) fn region(&self) -> Result<&str, CliError> {
         let Some(region) = self.config.region() else {
             return Err(CliError::new(
                 "No region is chosen.",
@@ -168,7 +180,7 @@ impl Account {
             ));
         };
         check_region(region.as_ref())?;
-        Stack::find(&self.cloudformation(region.as_ref()), region.as_ref(), name).await
+        Ok(region.as_ref())
     }
 
     /// The destination stack of this name in a region.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::types;
+use domain::copy_schedule::CopySlots;
 use domain::retention::StackRetention;
 use domain::retention_rules::RetentionRules;
 use domain::selection::SelectionRules;
@@ -29,6 +30,12 @@ const POLICY: [&str; 12] = [
     "Selection",
 ];
 
+/// `InstanceConcurrency` and `ClusterConcurrency`, as the template has them.
+pub(crate) const DEFAULT_CONCURRENCY: CopySlots = CopySlots {
+    instances: 24,
+    clusters: 7,
+};
+
 const NEEDS: &str = "cloudformation:DescribeStacks on the stack";
 
 /// The stack.
@@ -47,6 +54,8 @@ pub(crate) struct Stack {
     pub(crate) retention: StackRetention,
     /// Maximum age of the newest verified copy of a database (`ObjectiveHours`).
     pub(crate) objective: Option<SignedDuration>,
+    /// Number of databases that its runs process at the same time.
+    pub(crate) concurrency: CopySlots,
     /// The parameters that say what is kept, when runs start and which key encrypts, as far as CloudFormation reports them.
     pub(crate) policy: BTreeMap<&'static str, String>,
     /// The state machine that a run is an execution of.
@@ -71,8 +80,13 @@ impl Stack {
                  --destination REGION --owner ID.",
             )
         };
-        let found = describe(client, region, name).await?.ok_or_else(missing)?;
-        Self::read(&found, region, name)
+        Self::find_any(client, region, name).await?.ok_or_else(missing)
+    }
+
+    /// The same, where there need be none.
+    pub(crate) async fn find_any(client: &Client, region: &str, name: &str) -> Result<Option<Self>, CliError> {
+        let found = describe(client, region, name).await?;
+        found.map(|found| Self::read(&found, region, name)).transpose()
     }
 
     /// The account that it is in.
@@ -100,6 +114,11 @@ impl Stack {
             let value = parameters.get(parameter).and_then(|value| value.trim().parse().ok());
             value.unwrap_or_default()
         };
+        // An early release called them otherwise.
+        let concurrency = |parameter: &str, default: u32| {
+            let value = parameters.get(parameter).and_then(|value| value.trim().parse().ok());
+            value.unwrap_or(default)
+        };
         Ok(Self {
             name: name.to_owned(),
             region: region.to_owned(),
@@ -121,6 +140,10 @@ impl Stack {
                 keep: RetentionRules::from_parameters(|parameter| parameters.get(parameter).copied()),
                 retired_keep_days: number("RetiredKeepDays"),
                 copy_deadline_hours: number("CopyDeadlineHours"),
+            },
+            concurrency: CopySlots {
+                instances: concurrency("InstanceConcurrency", DEFAULT_CONCURRENCY.instances),
+                clusters: concurrency("ClusterConcurrency", DEFAULT_CONCURRENCY.clusters),
             },
             objective: parameters.get("ObjectiveHours").and_then(|hours| parse_hours(hours)),
             policy: POLICY

@@ -6,6 +6,7 @@ pub(crate) mod copies;
 pub(crate) mod copy_source;
 pub(crate) mod documentation;
 pub(crate) mod drill;
+pub(crate) mod estimate;
 pub(crate) mod foreign;
 pub(crate) mod key_policy;
 pub(crate) mod plan;
@@ -31,6 +32,7 @@ pub(crate) fn check(cli: &Cli) -> Result<(), CliError> {
         Command::Drill(options) => drill::check(options),
         Command::Status(_)
         | Command::Copies(_)
+        | Command::Estimate(_)
         | Command::Plan(_)
         | Command::Audit(_)
         | Command::RestorePlan(_)
@@ -70,6 +72,7 @@ mod tests {
         };
         let only = "Only `status`, `copies` and `audit` report on several stacks.";
         for (command, expected) in [
+            ("estimate", only),
             ("plan", only),
             ("run", only),
             ("restore-command orders", only),

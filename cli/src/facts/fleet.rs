@@ -42,10 +42,15 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Asks the source region.
+    /// Asks the source region of a stack.
     pub(crate) async fn read(account: &Account, stack: &Stack) -> Result<Self, CliError> {
-        let rds = account.rds(&stack.region);
-        let failed = |needs: &str, error| CliError::from_rds(&stack.region, needs, &error);
+        Self::read_by(account, &stack.rules).await
+    }
+
+    /// Asks the source region that the rules are of.
+    pub(crate) async fn read_by(account: &Account, rules: &SelectionRules) -> Result<Self, CliError> {
+        let rds = account.rds(&rules.source_region);
+        let failed = |needs: &str, error| CliError::from_rds(&rules.source_region, needs, &error);
         let (mut all, clusters) = tokio::try_join!(
             rds.databases(DatabaseKind::Instance),
             rds.databases(DatabaseKind::Cluster)
@@ -63,7 +68,7 @@ impl Fleet {
         };
         Ok(Self {
             writers_unknown,
-            ..Self::new(all, &stack.rules, &writers)
+            ..Self::new(all, rules, &writers)
         })
     }
 

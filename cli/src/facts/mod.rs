@@ -1,12 +1,15 @@
 //! What a command needs to know: collected from AWS and judged, without a word to the operator.
 
+pub(crate) mod automated_snapshots;
 pub(crate) mod copies;
 pub(crate) mod copy_list;
 pub(crate) mod copy_result;
+pub(crate) mod copy_times;
 pub(crate) mod drill_evidence;
 pub(crate) mod drill_record;
 pub(crate) mod drill_run;
 pub(crate) mod drills;
+pub(crate) mod estimate;
 pub(crate) mod evidence;
 pub(crate) mod exceptions;
 pub(crate) mod fleet;
@@ -17,6 +20,7 @@ pub(crate) mod history;
 pub(crate) mod key_policy;
 pub(crate) mod last_executions;
 pub(crate) mod plan_file;
+pub(crate) mod prices;
 pub(crate) mod restorability;
 pub(crate) mod run_origins;
 pub(crate) mod run_progress;

@@ -45,7 +45,7 @@ async fn times(rds: &Rds, database: &Database, snapshot_type: &str) -> Result<Ve
 
 /// Whether a snapshot is one of this database that could be copied. What was asked for is not relied on (P1): an absent
 /// resource id is no match where the kind has one.
-fn is_of(snapshot: &Snapshot, database: &Database) -> bool {
+pub(crate) fn is_of(snapshot: &Snapshot, database: &Database) -> bool {
     let is_same = match &snapshot.resource_id {
         Some(id) => *id == database.resource_id,
         None => database.kind == DatabaseKind::Cluster && snapshot.database_id == database.id,

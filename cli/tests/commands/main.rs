@@ -6,6 +6,7 @@ mod audit_drills;
 mod audit_page;
 mod copies;
 mod drill;
+mod estimate;
 mod fleet;
 mod foreign;
 mod key_policy;

@@ -60,6 +60,7 @@ pub(crate) fn database(kind: DatabaseKind, id: &str) -> Database {
         option_group: None,
         multi_az: false,
         writer: None,
+        allocated_gib: None,
         settings: RestoreSettings::default(),
     }
 }

@@ -174,6 +174,19 @@ impl RetentionRules {
         })
     }
 
+    /// Number of copies that are kept of a database with one copy each day: those of the last days, and of the weeks, months
+    /// and years that these do not reach. It is the most that there can be, because one copy may be the last of several.
+    #[must_use]
+    pub fn copies_of_daily(self) -> u32 {
+        let of_days = if self.days > 0 { self.days.saturating_add(1) } else { 0 };
+        let newest = self.copies.max(of_days).max(self.daily).max(1);
+        [(self.weekly, 7), (self.monthly, 31), (self.yearly, 366)]
+            .into_iter()
+            .fold(newest, |kept, (rule, days)| {
+                kept.saturating_add(rule.saturating_sub(newest / days))
+            })
+    }
+
     /// Whether no rule is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {

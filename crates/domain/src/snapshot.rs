@@ -185,6 +185,8 @@ pub struct Database {
     pub multi_az: bool,
     /// Of a cluster: the instance that is written to.
     pub writer: Option<String>,
+    /// Of an instance: the storage that is allocated, in GiB. Of clusters RDS gives no size that means anything.
+    pub allocated_gib: Option<i32>,
     /// Its other settings, for the restore of a copy. Empty where databases are listed.
     pub settings: RestoreSettings,
 }

@@ -46,6 +46,7 @@ pub(crate) fn instance(found: DbInstance) -> Option<Database> {
             .and_then(|group| group.option_group_name),
         multi_az: found.multi_az.unwrap_or_default(),
         writer: None,
+        allocated_gib: found.allocated_storage.filter(|gib| *gib > 0),
         settings,
     })
 }
@@ -83,6 +84,7 @@ pub(crate) fn cluster(found: DbCluster) -> Option<Database> {
                     .find(|member| member.is_cluster_writer == Some(true))
             })
             .and_then(|writer| writer.db_instance_identifier),
+        allocated_gib: None,
         settings,
     })
 }

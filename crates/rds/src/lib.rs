@@ -318,6 +318,32 @@ impl Rds {
         })
     }
 
+    /// What `keep` makes of each automated snapshot of these databases of a kind, in no order; an API that overlooks the
+    /// filter answers with those of others. Instances are asked for by resource id, which a rename does not change;
+    /// clusters can be asked for by name only.
+    pub async fn scan_automated_snapshots<T>(
+        &self,
+        kind: DatabaseKind,
+        databases: &[&Database],
+        keep: impl Fn(Snapshot) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let databases = databases.iter();
+        Ok(match kind {
+            DatabaseKind::Instance => {
+                let ids = databases.map(|database| database.resource_id.as_str());
+                let call = self.client.describe_db_snapshots().snapshot_type("automated");
+                let call = call.filters(filter("dbi-resource-id", ids));
+                collect_pages!(call, |found| instance_snapshot(found).and_then(&keep))
+            }
+            DatabaseKind::Cluster => {
+                let names = databases.map(|database| database.id.as_str());
+                let call = self.client.describe_db_cluster_snapshots().snapshot_type("automated");
+                let call = call.filters(filter("db-cluster-id", names));
+                collect_pages!(call, |found| cluster_snapshot(found).and_then(&keep))
+            }
+        })
+    }
+
     /// The snapshot of that identifier, if it exists. Whether RDS answers an unknown one with an empty list or
     /// with an error is documented nowhere, so both count.
     pub async fn snapshot(&self, kind: DatabaseKind, id: &str, snapshot_type: &str) -> Result<Option<Snapshot>, Error> {

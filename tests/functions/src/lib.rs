@@ -156,6 +156,7 @@ pub fn database(kind: DatabaseKind, id: &str) -> Database {
         option_group: None,
         multi_az: false,
         writer: None,
+        allocated_gib: None,
         settings: RestoreSettings::default(),
     }
 }

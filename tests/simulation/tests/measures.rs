@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use domain::copy_schedule::{CopySlots, time_to_cover};
+use domain::kind::DatabaseKind;
 use domain::tags;
 use fixtures::{DESTINATION, KEY, SOURCE, settings_with};
 use jiff::{SignedDuration, Timestamp};
@@ -200,6 +202,88 @@ fn a_verified_copy_costs_few_calls() {
     }
     for (calls, most) in of_first_day.into_iter().zip(MAX_CALLS_OF_A_COPY) {
         assert!(calls <= most, "{lines:#?}");
+    }
+}
+
+/// `snapferry estimate` computes the hours of a fleet from its sizes, by a schedule. Nothing that decides in a run uses that
+/// schedule, so that the two are held against each other.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "it takes half a minute in this profile")]
+fn the_hours_of_the_schedule_are_those_that_a_run_takes() {
+    /// By what the estimate computes where there is nothing to measure: GiB per hour, and minutes beside that.
+    const GIB_PER_HOUR: f64 = 150.0;
+    const MINUTES: f64 = 10.0;
+    const INSTANCES: usize = 50;
+    const CLUSTERS: usize = 14;
+    const TOLERANCE: f64 = 0.15;
+    for (seed, median_gib) in [(21, 60.0), (22, 200.0)] {
+        let mut random = Random::new(seed, "sizes");
+        let mut durations: BTreeMap<DatabaseKind, Vec<SignedDuration>> = BTreeMap::new();
+        let source = |mut region: Region| {
+            for number in 0..INSTANCES + CLUSTERS {
+                // A few are much larger than the others, and any place in the order may be theirs.
+                let gib = (median_gib * (random.between(-1.5, 1.5) + random.between(-1.0, 1.0)).exp())
+                    .round()
+                    .max(1.0);
+                let seconds = (gib / GIB_PER_HOUR * 60.0 + MINUTES) * 60.0;
+                let (kind, engine) = if number < INSTANCES {
+                    (DatabaseKind::Instance, "postgres")
+                } else {
+                    (DatabaseKind::Cluster, "aurora-postgresql")
+                };
+                let database = Database {
+                    // A run begins with the smallest resource id.
+                    resource_id: Some(format!("{kind}-{number:04}")),
+                    ..Database::new(&format!("database-{number:03}"))
+                };
+                let took = SignedDuration::try_from_secs_f64(seconds).expect("a time");
+                durations.entry(kind).or_default().push(took);
+                let database = database.engine(engine).copies_take(seconds);
+                region = match kind {
+                    DatabaseKind::Instance => region.instance(database),
+                    DatabaseKind::Cluster => region.cluster(database),
+                };
+            }
+            region
+        };
+        let stack = Stack::new(source, &[], seed).slots(20, 5);
+        stack.take_snapshots();
+        let begun = stack.now();
+        stack.start("run", json!({}));
+        while !stack.steps.running().is_empty() {
+            assert!(
+                stack.now() < begun + SignedDuration::from_hours(300),
+                "it never ends: {:?}",
+                stack.failed()
+            );
+            stack.pass(SignedDuration::from_hours(1));
+        }
+        let copies = stack.copies();
+        // A copy counts from when it is verified, which is a poll later than RDS is done with it.
+        let took = |kind: DatabaseKind| {
+            let of_kind = copies.iter().filter(|copy| match kind {
+                DatabaseKind::Instance => copy.kind == Kind::Instance,
+                DatabaseKind::Cluster => copy.kind == Kind::Cluster,
+            });
+            let verified: Vec<Timestamp> = of_kind.filter_map(|copy| verified_at(copy)?.parse().ok()).collect();
+            let last = verified.iter().max().expect("a copy").duration_since(begun);
+            (verified.len(), last)
+        };
+        for (kind, durations) in &durations {
+            let estimated = time_to_cover(durations, CopySlots::RDS.of_kind(*kind));
+            let (verified, took) = took(*kind);
+            assert_eq!(verified, durations.len(), "{kind}: {:?}", stack.failed());
+            println!(
+                "{}",
+                json!({ "measure": "hours of a fleet", "kind": kind, "databases": durations.len(),
+                        "medianGib": median_gib, "estimatedHours": hours(estimated), "tookHours": hours(took) })
+            );
+            let off = (took.as_secs_f64() - estimated.as_secs_f64()).abs();
+            assert!(
+                off <= estimated.as_secs_f64() * TOLERANCE,
+                "{kind}: estimated {estimated:#}, took {took:#}"
+            );
+        }
     }
 }
 

@@ -987,3 +987,20 @@ fn deleted_by<'a>(copies: &'a [OwnCopy], rules: &PruneRules, now: i64) -> Vec<&'
         .map(|verdict| verdict.copy.id.as_str())
         .collect()
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What `snapferry estimate` asks of the quota is enough, and not much more: of weeks and of months two copies each may be
+    /// kept by another rule as well.
+    #[test]
+    fn as_many_copies_are_kept_of_a_database_as_the_rules_say(keep in any_short_keep(), days in 800_i64..830) {
+        let copies: Vec<OwnCopy> = (0..days).map(|day| copy(&format!("day-{day}"), day * 24, CopyStatus::Verified)).collect();
+        let rules = PruneRules { keep, ..only(0) };
+        let verdicts = plan(&copies, &rules, hour((days - 1) * 24 + 2));
+        let kept = u32::try_from(verdicts.iter().filter(|verdict| !verdict.delete).count()).expect("few");
+        let estimated = keep.copies_of_daily();
+        prop_assert!(kept <= estimated, "{kept} are kept, {estimated} estimated");
+        prop_assert!(estimated <= kept + 4, "{kept} are kept, {estimated} estimated");
+    }
+}
