@@ -48,6 +48,8 @@ pub struct CliError {
     what: String,
     remedy: String,
     throttled: bool,
+    /// AWS does not let the caller do it.
+    denied: bool,
     /// What caused it, the nearest cause first.
     causes: Vec<String>,
 }
@@ -59,6 +61,7 @@ impl CliError {
             what: what.into(),
             remedy: remedy.into(),
             throttled: false,
+            denied: false,
             causes: Vec::new(),
         }
     }
@@ -175,13 +178,30 @@ impl CliError {
     }
 
     fn denied(service: &str, region: &str, reason: &str, needs: &str) -> Self {
-        Self::new(
-            format!("{service} in {region} does not let you: {reason}."),
-            format!(
-                "Sign in again if your session has ended (aws sso login, aws sts get-caller-identity), or choose \
-                 another --profile. You need {needs}."
-            ),
-        )
+        let what = format!("{service} in {region} does not let you: {reason}.");
+        let remedy = format!(
+            "Sign in again if your session has ended (aws sso login, aws sts get-caller-identity), or choose another \
+             --profile. You need {needs}."
+        );
+        Self {
+            denied: true,
+            ..Self::new(what, remedy)
+        }
+    }
+
+    /// What happened.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> &str {
+        &self.remedy
+    }
+
+    /// Whether AWS does not let the caller do it: a policy, or credentials that are not (or no longer) valid.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.denied
     }
 
     /// Whether the same call may be answered a little later.
