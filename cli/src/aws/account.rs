@@ -163,7 +163,9 @@ impl Account {
 
     /// A service that has no SDK here, for a region.
     pub(crate) fn query(&self, service: Service, region: &str) -> QueryClient {
-        QueryClient::new(self.config.clone(), self.call_log.clone(), service, region)
+        QueryClient::new(self.config.clone(), service, region)
+            .at(endpoint(&self.config, service.id()))
+            .with_call_log(self.call_log.clone())
     }
 
     /// The region that the environment or `--region` names.
@@ -301,7 +303,7 @@ fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
 }
 
 /// The endpoint that a service is called at instead of AWS's own, if there is one.
-pub(super) fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
     configured_endpoint(config, service).or_else(|| config.endpoint_url().map(str::to_owned))
 }
 

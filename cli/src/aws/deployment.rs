@@ -36,9 +36,14 @@ impl Deployment {
         Ok(found.map(|found| Self {
             name: name.to_owned(),
             region: region.to_owned(),
-            status: found.stack_status().map_or("unknown", types::StackStatus::as_str).to_owned(),
+            status: found
+                .stack_status()
+                .map_or("unknown", types::StackStatus::as_str)
+                .to_owned(),
             reason: found.stack_status_reason().map(str::to_owned),
-            created: found.creation_time().and_then(|time| Timestamp::from_second(time.secs()).ok()),
+            created: found
+                .creation_time()
+                .and_then(|time| Timestamp::from_second(time.secs()).ok()),
             parameters: owned(parameters(&found)),
             outputs: owned(outputs(&found)),
             found,

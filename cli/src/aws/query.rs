@@ -32,7 +32,6 @@ use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use roxmltree::{Document, Node};
 
-use crate::aws::account::endpoint;
 use crate::aws::call_log::CallLog;
 use crate::error::CliError;
 
@@ -47,7 +46,7 @@ pub(crate) enum Service {
 
 impl Service {
     /// As the SDK calls it.
-    fn id(self) -> &'static str {
+    pub(crate) fn id(self) -> &'static str {
         match self {
             Self::CloudWatch => "CloudWatch",
             Self::Iam => "IAM",
@@ -86,7 +85,11 @@ impl Service {
         };
         let prefix = self.prefix();
         // The endpoints of GovCloud are such ones in any case.
-        let fips = if is_fips && partition != "aws-us-gov" { "-fips" } else { "" };
+        let fips = if is_fips && partition != "aws-us-gov" {
+            "-fips"
+        } else {
+            ""
+        };
         let (host, signed_for) = match (self, partition) {
             (Self::Iam, "aws-cn") => (format!("{prefix}.cn-north-1.{suffix}"), "cn-north-1"),
             (Self::Iam, "aws-us-gov") => (format!("{prefix}.us-gov.{suffix}"), "us-gov-west-1"),
@@ -104,6 +107,8 @@ pub(crate) struct QueryClient {
     call_log: Option<CallLog>,
     service: Service,
     region: String,
+    /// Where it is called instead of AWS's own place.
+    endpoint: Option<String>,
 }
 
 /// What a service answered.
@@ -144,14 +149,25 @@ impl ProvideErrorMetadata for Refusal {
 }
 
 impl QueryClient {
-    /// `config` is of the account; the region of its clients does not matter.
-    pub(crate) fn new(config: SdkConfig, call_log: Option<CallLog>, service: Service, region: &str) -> Self {
+    /// `config` is of the account; its region does not matter.
+    pub(crate) fn new(config: SdkConfig, service: Service, region: &str) -> Self {
         Self {
             config,
-            call_log,
+            call_log: None,
             service,
             region: region.to_owned(),
+            endpoint: None,
         }
+    }
+
+    /// The same, called at another place, if there is one.
+    pub(crate) fn at(self, endpoint: Option<String>) -> Self {
+        Self { endpoint, ..self }
+    }
+
+    /// The same, whose calls are shown.
+    pub(crate) fn with_call_log(self, call_log: Option<CallLog>) -> Self {
+        Self { call_log, ..self }
     }
 
     /// Calls the service. `needs` is what the caller must be allowed to do.
@@ -174,7 +190,7 @@ impl QueryClient {
     fn operation(&self, action: &'static str, fields: &[(String, String)]) -> Operation<(), Answer, Refusal> {
         let config = &self.config;
         let (url, signed_for) = self.service.place(&self.region, config.use_fips().unwrap_or_default());
-        let url = endpoint(config, self.service.id()).unwrap_or(url);
+        let url = self.endpoint.clone().unwrap_or(url);
         let body = form(action, self.service.version(), fields);
         let mut signing = Layer::new("signing");
         signing.store_put(AuthSchemeOptionResolverParams::new(()));
@@ -238,10 +254,11 @@ impl QueryClient {
 /// A form, as the Query protocol has it.
 fn form(action: &str, version: &str, fields: &[(String, String)]) -> String {
     let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    fields.iter().fold(
-        format!("Action={action}&Version={version}"),
-        |form, (name, value)| format!("{form}&{name}={}", escaped(value)),
-    )
+    fields
+        .iter()
+        .fold(format!("Action={action}&Version={version}"), |form, (name, value)| {
+            format!("{form}&{name}={}", escaped(value))
+        })
 }
 
 /// Numbered fields, as the Query protocol has lists: `Names.member.1`, `Names.member.2`.
@@ -313,16 +330,68 @@ mod tests {
     #[test]
     fn every_partition_has_its_own_endpoints() {
         for (service, region, is_fips, url, signed_for) in [
-            (Service::Sts, "eu-west-1", false, "https://sts.eu-west-1.amazonaws.com", "eu-west-1"),
-            (Service::Sns, "cn-north-1", false, "https://sns.cn-north-1.amazonaws.com.cn", "cn-north-1"),
-            (Service::CloudWatch, "us-east-2", true, "https://monitoring-fips.us-east-2.amazonaws.com", "us-east-2"),
-            (Service::CloudWatch, "us-gov-east-1", true, "https://monitoring.us-gov-east-1.amazonaws.com", "us-gov-east-1"),
-            (Service::Iam, "eu-west-1", false, "https://iam.amazonaws.com", "us-east-1"),
-            (Service::Iam, "eu-west-1", true, "https://iam-fips.amazonaws.com", "us-east-1"),
-            (Service::Iam, "cn-northwest-1", false, "https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
-            (Service::Iam, "us-gov-east-1", false, "https://iam.us-gov.amazonaws.com", "us-gov-west-1"),
+            (
+                Service::Sts,
+                "eu-west-1",
+                false,
+                "https://sts.eu-west-1.amazonaws.com",
+                "eu-west-1",
+            ),
+            (
+                Service::Sns,
+                "cn-north-1",
+                false,
+                "https://sns.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+            ),
+            (
+                Service::CloudWatch,
+                "us-east-2",
+                true,
+                "https://monitoring-fips.us-east-2.amazonaws.com",
+                "us-east-2",
+            ),
+            (
+                Service::CloudWatch,
+                "us-gov-east-1",
+                true,
+                "https://monitoring.us-gov-east-1.amazonaws.com",
+                "us-gov-east-1",
+            ),
+            (
+                Service::Iam,
+                "eu-west-1",
+                false,
+                "https://iam.amazonaws.com",
+                "us-east-1",
+            ),
+            (
+                Service::Iam,
+                "eu-west-1",
+                true,
+                "https://iam-fips.amazonaws.com",
+                "us-east-1",
+            ),
+            (
+                Service::Iam,
+                "cn-northwest-1",
+                false,
+                "https://iam.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+            ),
+            (
+                Service::Iam,
+                "us-gov-east-1",
+                false,
+                "https://iam.us-gov.amazonaws.com",
+                "us-gov-west-1",
+            ),
         ] {
-            assert_eq!(service.place(region, is_fips), (url.to_owned(), signed_for.to_owned()), "{region}");
+            assert_eq!(
+                service.place(region, is_fips),
+                (url.to_owned(), signed_for.to_owned()),
+                "{region}"
+            );
         }
     }
 
@@ -337,8 +406,12 @@ mod tests {
 
     #[test]
     fn a_list_is_read_item_by_item() {
-        let text = "<R xmlns=\"urn:x\"><L><member><A>1</A><B><member>x</member></B></member><member><A/></member></L></R>";
-        let answer = Answer { text: text.to_owned(), date: None };
+        let text =
+            "<R xmlns=\"urn:x\"><L><member><A>1</A><B><member>x</member></B></member><member><A/></member></L></R>";
+        let answer = Answer {
+            text: text.to_owned(),
+            date: None,
+        };
         let read = answer.items("L", |node| text_of(node, "A"));
         assert_eq!(read, Some(vec![Some("1".to_owned()), None]));
         assert_eq!(answer.items("M", |_| ()), None);

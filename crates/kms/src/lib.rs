@@ -56,7 +56,13 @@ impl Keys {
 
     /// The policy of a key, by its ARN or id: JSON.
     pub async fn policy(&self, key: &str) -> Result<String, Error> {
-        let answer = self.0.get_key_policy().key_id(key).send().await.map_err(rds::codes::error)?;
+        let answer = self
+            .0
+            .get_key_policy()
+            .key_id(key)
+            .send()
+            .await
+            .map_err(rds::codes::error)?;
         Ok(answer.policy.unwrap_or_default())
     }
 
