@@ -141,9 +141,7 @@ fn checks<'a>(
     }
     checks.push(one(permissions::of_source(account, stack)));
     checks.push(one(permissions::of_destination(account, stack, watch_stack)));
-    if let Some(caller) = caller {
-        checks.push(one(permissions::of_writes(account, stack, watch_stack, caller)));
-    }
+    checks.push(one(permissions::of_writes(account, stack, watch_stack, caller)));
     checks.push(roles::check(account, stack).boxed_local());
     checks.push(keys::check(account, stack, deployment, watch_stack).boxed_local());
     checks.push(quotas::check(account, stack).boxed_local());

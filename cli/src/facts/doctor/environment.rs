@@ -74,7 +74,6 @@ pub(crate) async fn region(account: &Account, region: &str, purpose: &str) -> Fi
     let answered = account.rds(region).account_quotas().await;
     let reached = format!("The region of the {purpose} answers.");
     match answered {
-        Ok(_) => Finding::good("region", region, reached),
         Err(Error::AccessDenied { refusal }) if is_disabled(&refusal.code) => Finding::wrong(
             "region",
             region,
@@ -82,8 +81,8 @@ pub(crate) async fn region(account: &Account, region: &str, purpose: &str) -> Fi
             "Enable the region in the account (Account settings, AWS Regions), or sign in again if the other region is \
              refused too.",
         ),
-        // It was reached. What is not allowed is a line of its own.
-        Err(Error::AccessDenied { .. }) => Finding::good("region", region, reached),
+        // It was reached. What is not allowed there is a line of its own.
+        Ok(_) | Err(Error::AccessDenied { .. }) => Finding::good("region", region, reached),
         Err(error) => {
             let error = CliError::from_rds(region, "rds:DescribeAccountAttributes", &error);
             Finding::wrong("region", region, error.what(), error.remedy())

@@ -77,7 +77,7 @@ pub(crate) async fn of_source(account: &Account, stack: &Stack) -> Finding {
         runs(account, region, &stack.copy_fleet_arn),
         runs(account, region, &stack.copy_snapshot_arn),
     ];
-    judge(region, join_all(trials).await)
+    judge(region, &join_all(trials).await)
 }
 
 /// The reads that they need of the region of the copies.
@@ -123,7 +123,7 @@ pub(crate) async fn of_destination(account: &Account, stack: &Stack, watch: Opti
     {
         trials.push(runs(account, region, machine));
     }
-    judge(region, join_all(trials).await)
+    judge(region, &join_all(trials).await)
 }
 
 /// The reads of executions; those of a single one only where there is one.
@@ -143,7 +143,7 @@ fn runs<'a>(account: &'a Account, region: &'a str, machine: &'a str) -> Trial<'a
     )
 }
 
-fn judge(region: &str, tried: Vec<Tried>) -> Finding {
+fn judge(region: &str, tried: &[Tried]) -> Finding {
     let check = "reads";
     let number = tried.len();
     let is_denied = |tried: &&Tried| tried.result.as_ref().is_err_and(CliError::is_denied);
@@ -176,9 +176,13 @@ pub(crate) async fn of_writes(
     account: &Account,
     stack: &Stack,
     watch: Option<&WatchStack>,
-    caller: &Caller,
+    caller: Option<&Caller>,
 ) -> Finding {
     let check = "starts and stops";
+    let Some(caller) = caller else {
+        let found = "It is not known whose these credentials are.";
+        return Finding::unknown(check, &stack.name, found, "See the line of the credentials.");
+    };
     let iam = account.query(Service::Iam, &stack.region);
     let machine = |arn: &str| arn.replacen(":stateMachine:", ":execution:", 1) + ":*";
     let rule = |region: &str, name: &str| {
