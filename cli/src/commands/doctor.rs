@@ -63,8 +63,7 @@ pub(crate) async fn run(
 fn show(findings: &[Finding], terminal: &mut Terminal<'_>) {
     let mut table = Table::new([
         Column::new("HEALTH", 0),
-        Column::new("CHECK", 0),
-        Column::new("OF", 1).cut_to(12),
+        Column::new("CHECK", 0).cut_last_to(24),
         Column::new("FOUND, AND WHAT TO DO", 0).wrapped(),
     ]);
     for finding in findings {
@@ -72,8 +71,7 @@ fn show(findings: &[Finding], terminal: &mut Terminal<'_>) {
         let remedy = remedy.map_or_else(String::new, |remedy| format!(" {}", remedy.replace('\n', " ")));
         table.row([
             Cell::new(style(finding.health), finding.health.to_string()),
-            finding.check.into(),
-            finding.subject.as_str().into(),
+            format!("{} {}", finding.check, short(&finding.subject)).into(),
             format!("{}{remedy}", finding.found).into(),
         ]);
     }
@@ -85,6 +83,15 @@ fn show(findings: &[Finding], terminal: &mut Terminal<'_>) {
     });
     terminal.println("");
     terminal.println_wrapped(Style::Strong, &format!("{}.", counts.join(", ")));
+}
+
+/// The name at the end of an ARN, which is what tells it from others here.
+fn short(subject: &str) -> &str {
+    if !subject.starts_with("arn:") {
+        return subject;
+    }
+    let resource = subject.splitn(6, ':').last().unwrap_or(subject);
+    resource.rsplit('/').next().unwrap_or(resource)
 }
 
 fn style(health: Health) -> Style {

@@ -256,7 +256,10 @@ mod tests {
         let judged = judged(&policy);
         assert_eq!(judged.gone, ["AROAEXAMPLE"]);
         assert_eq!(judged.refused.len(), 2);
-        assert!(judged.refused[0].ends_with("start-copy (kms:Encrypt)"), "{judged:?}");
+        assert!(
+            judged.refused[0].ends_with("start-copy (kms:DescribeKey)"),
+            "{judged:?}"
+        );
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn needed(fleet: &Fleet, kind: DatabaseKind, stack: &Stack) -> i64 {
 fn judge(region: &str, kind: DatabaseKind, quota: Quota, needed: Option<i64>) -> Finding {
     let Quota { used, max } = quota;
     let needs = needed.map_or_else(String::new, |needed| {
-        format!("; KeepCopies of the databases that there are needs {needed}")
+        format!("; with KeepCopies the databases that there are need {needed}")
     });
     let found = format!("{used} of {max} manual {kind} snapshots are used{needs}.");
     let wanted = enough(needed.unwrap_or_default().max(used));
