@@ -230,7 +230,7 @@ def test_what_needs_no_account_asks_none(snapferry):
     snapferry("completions", "none", expect=1, **nobody)
     snapferry("status", "--nonsense", expect=1, **nobody)
     snapferry(expect=1, **nobody)
-    others = ("restore-command", "restore-plan", "drill", "stop", "key-policy", "completions", "man")
+    others = ("restore-command", "restore-plan", "drill", "stop", "doctor", "key-policy", "completions", "man")
     for command in ("status", "copies", "plan", "run", "audit", *others):
         said = snapferry(command, "--help", expect=0, **nobody).stdout
         assert "Examples:\n  snapferry " in said, command

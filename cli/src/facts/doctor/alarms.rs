@@ -148,3 +148,24 @@ pub(crate) async fn topic(account: &Account, stack: &Deployment) -> Finding {
     let subscriptions = plural(confirmed, "subscription is", "subscriptions are");
     Finding::good(check, &stack.name, format!("{subscriptions} confirmed."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The templates are where alarms get their names.
+    #[test]
+    fn the_alarms_are_those_of_the_templates() {
+        for (template, expected) in [
+            (include_str!("../../../../infra/template.yaml"), &SOURCE[..]),
+            (include_str!("../../../../infra/destination.yaml"), &DESTINATION[..]),
+        ] {
+            let lines = template.lines().filter_map(|line| line.split_once("AlarmName: !Sub [\"${Name}-"));
+            let mut named: Vec<&str> = lines.filter_map(|(_, rest)| rest.split('"').next()).collect();
+            let mut expected = expected.to_vec();
+            named.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(named, expected);
+        }
+    }
+}
