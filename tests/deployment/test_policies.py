@@ -1,4 +1,4 @@
-"""The IAM policies of `infra/policies`, for people: who deploys, who runs, who only reads. They have what is needed, and
+"""The IAM policies of `infra/policies`, for people: who deploys, who runs, who only reads. They have what is needed and
 nothing else."""
 
 from __future__ import annotations

@@ -721,6 +721,55 @@ def test_everything_is_stopped_and_starts_again(cloud, seed, runs, snapferry):
     assert {rules.describe_rule(Name=name)["State"] for name in names[:2]} == {"ENABLED"}
 
 
+DOCTOR = record(
+    {
+        "version": {"const": 1},
+        "now": TIME,
+        "region": TEXT,
+        "stack": TEXT,
+        "health": one_of("good", "unknown", "warning", "wrong"),
+        "findings": every(
+            record(
+                {
+                    "check": TEXT,
+                    "subject": TEXT,
+                    "health": one_of("good", "unknown", "warning", "wrong"),
+                    "found": TEXT,
+                    "remedy": or_null(TEXT),
+                }
+            )
+        ),
+    }
+)
+
+
+def test_doctor_says_what_is_true_of_the_deployed_stacks(cloud, seed, snapferry):
+    seed(WELL)
+    snapferry("run", "--follow", expect=0)
+
+    def findings(*arguments: str, **environment: str) -> dict[str, set[str]]:
+        said = json.loads(snapferry("doctor", "--json", *arguments, **environment).stdout)
+        jsonschema.validate(said, DOCTOR)
+        found: dict[str, set[str]] = {}
+        for one in said["findings"]:
+            # Only what is good needs nothing to be done.
+            assert (one["remedy"] is None) == (one["health"] == "good"), one
+            found.setdefault(one["check"], set()).add(one["health"])
+        return found
+
+    found = findings()
+    print(json.dumps({check: sorted(health) for check, health in found.items()}))
+    for check in ("credentials", "clock", "region", "reads", "key", "quota", "last run", "rules", "dry run"):
+        assert found[check] == {"good"}, check
+    try:
+        snapferry("stop", expect=0)
+        assert findings()["rules"] == {"warning"}
+    finally:
+        snapferry("stop", "--resume", expect=0)
+    assert findings("--stack", "nothing")["stack"] == {"wrong"}
+    snapferry("doctor", "--stack", "nothing", expect=2)
+
+
 def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):
     scratch = instance("scratch", tags={"snapferry:copy": "false"})
     mistaken = instance("mistaken", tags={"snapferry:keep": "many"})

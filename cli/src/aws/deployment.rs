@@ -13,6 +13,7 @@ use crate::error::CliError;
 /// A deployed stack.
 #[derive(Debug, Clone)]
 pub(crate) struct Deployment {
+    /// Its name, also if it was found by its ARN.
     pub(crate) name: String,
     pub(crate) region: String,
     /// `UPDATE_COMPLETE` and the like.
@@ -34,7 +35,12 @@ impl Deployment {
             values.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
         };
         Ok(found.map(|found| Self {
-            name: name.to_owned(),
+            // It may have been given by its ARN.
+            name: found
+                .stack_name()
+                .filter(|_| name.starts_with("arn:"))
+                .unwrap_or(name)
+                .to_owned(),
             region: region.to_owned(),
             status: found
                 .stack_status()

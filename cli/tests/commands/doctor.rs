@@ -402,7 +402,7 @@ async fn a_dry_run_is_a_warning_and_runs_that_were_dry_do_not_count() {
     assert_eq!(last["health"], "wrong");
     assert_eq!(
         last["found"],
-        "No run copied anything within 2 d 2 h, the schedule and the objective together."
+        "No run copied anything within 2 d 2 h, the schedule and the RPO objective together."
     );
     // The destination stack need not be there.
     let watch = &findings(&report)[&("stack".to_owned(), "snapferry-watch".to_owned())][0];

@@ -160,7 +160,9 @@ mod tests {
             (include_str!("../../../../infra/template.yaml"), &SOURCE[..]),
             (include_str!("../../../../infra/destination.yaml"), &DESTINATION[..]),
         ] {
-            let lines = template.lines().filter_map(|line| line.split_once("AlarmName: !Sub [\"${Name}-"));
+            let lines = template
+                .lines()
+                .filter_map(|line| line.split_once("AlarmName: !Sub [\"${Name}-"));
             let mut named: Vec<&str> = lines.filter_map(|(_, rest)| rest.split('"').next()).collect();
             let mut expected = expected.to_vec();
             named.sort_unstable();

@@ -74,7 +74,7 @@ pub(crate) fn judge(policy: &str, account: &str, region: &str, users: &[User]) -
                 region,
                 action,
             };
-            (asked.of(&statements), action)
+            (asked.answer(&statements), action)
         });
         // The worst of them, and the first of these.
         let Some((answer, action)) = answers.min_by_key(|(answer, _)| *answer) else {
@@ -100,7 +100,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// The answer of all statements.
-    fn of(&self, statements: &[&Value]) -> Answer {
+    fn answer(&self, statements: &[&Value]) -> Answer {
         let about = |statement: &&&Value| self.is_about(statement);
         let is = |statement: &Value, effect: &str| statement["Effect"] == effect;
         let allowed = statements

@@ -52,7 +52,7 @@ fn judge(
     let check = "last run";
     let within = format_duration(limit);
     let Some(run) = last else {
-        let found = format!("No run copied anything within {within}, the schedule and the objective together.");
+        let found = format!("No run copied anything within {within}, the schedule and the RPO objective together.");
         let is_new = deployment
             .created
             .is_some_and(|created| now.duration_since(created) < limit);
@@ -71,7 +71,7 @@ fn judge(
         ending(run.status)
     );
     if age > limit {
-        let found = format!("{found} That is longer ago than {within}, the schedule and the objective together.");
+        let found = format!("{found} That is longer ago than {within}, the schedule and the RPO objective together.");
         let remedy = "Find out why no other one started: rules, permissions, the dead-letter queue.";
         return Finding::wrong(check, stack, found, remedy);
     }

@@ -27,10 +27,10 @@ struct Tried {
     result: Result<(), CliError>,
 }
 
-type Trial<'a> = LocalBoxFuture<'a, Tried>;
+type Attempt<'a> = LocalBoxFuture<'a, Tried>;
 
 /// A read through a gateway.
-fn rds<'a, T>(region: &'a str, action: &'static str, call: impl Future<Output = Result<T, Error>> + 'a) -> Trial<'a> {
+fn rds<'a, T>(region: &'a str, action: &'static str, call: impl Future<Output = Result<T, Error>> + 'a) -> Attempt<'a> {
     let tried = async move {
         let result = call.await.map(drop);
         let result = result.map_err(|error| CliError::from_rds(region, action, &error));
@@ -40,7 +40,7 @@ fn rds<'a, T>(region: &'a str, action: &'static str, call: impl Future<Output = 
 }
 
 /// Any other read.
-fn other<'a, T>(action: &'static str, call: impl Future<Output = Result<T, CliError>> + 'a) -> Trial<'a> {
+fn other<'a, T>(action: &'static str, call: impl Future<Output = Result<T, CliError>> + 'a) -> Attempt<'a> {
     let tried = async move {
         let result = call.await.map(drop);
         Tried { action, result }
@@ -52,7 +52,7 @@ fn other<'a, T>(action: &'static str, call: impl Future<Output = Result<T, CliEr
 pub(crate) async fn of_source(account: &Account, stack: &Stack) -> Finding {
     let region = stack.region.as_str();
     let gateway = &account.rds(region);
-    let trials = vec![
+    let attempts = vec![
         rds(
             region,
             "rds:DescribeDBInstances",
@@ -77,7 +77,7 @@ pub(crate) async fn of_source(account: &Account, stack: &Stack) -> Finding {
         runs(account, region, &stack.copy_fleet_arn),
         runs(account, region, &stack.copy_snapshot_arn),
     ];
-    judge(region, &join_all(trials).await)
+    judge(region, &join_all(attempts).await)
 }
 
 /// The reads that they need of the region of the copies.
@@ -90,7 +90,7 @@ pub(crate) async fn of_destination(account: &Account, stack: &Stack, watch: Opti
         engine: "postgres".to_owned(),
         version: NOTHING.to_owned(),
     };
-    let mut trials = vec![
+    let mut attempts = vec![
         rds(
             region,
             "rds:DescribeDBSnapshots",
@@ -121,13 +121,13 @@ pub(crate) async fn of_destination(account: &Account, stack: &Stack, watch: Opti
         .iter()
         .flat_map(|watch| [&watch.drill_fleet_arn, &watch.drill_copy_arn])
     {
-        trials.push(runs(account, region, machine));
+        attempts.push(runs(account, region, machine));
     }
-    judge(region, &join_all(trials).await)
+    judge(region, &join_all(attempts).await)
 }
 
 /// The reads of executions; those of a single one only where there is one.
-fn runs<'a>(account: &'a Account, region: &'a str, machine: &'a str) -> Trial<'a> {
+fn runs<'a>(account: &'a Account, region: &'a str, machine: &'a str) -> Attempt<'a> {
     let tried = async move {
         let states = account.step_functions(region);
         let long_ago = account.now().checked_sub(SignedDuration::from_hours(90 * 24));
