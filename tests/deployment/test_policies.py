@@ -212,10 +212,20 @@ def test_the_names_that_the_templates_give_are_those_that_may_be_deployed() -> N
                 text = value["Fn::Sub"][0].replace("${Name}", stack).replace("${AWS::Region}", region)
                 assert "$" not in text, text
                 assert _allows(POLICIES["deploys"], action, arn.format(region, text)), f"{place}: {arn} {text}"
+                if part == "StateMachineName":
+                    assert _allows(POLICIES["reads"], "states:ListExecutions", arn.format(region, text)), text
                 checked += 1
     assert checked > 30
     assert not _allows(POLICIES["deploys"], "iam:CreateRole", "arn:aws:iam::111122223333:role/admin")
     assert _allows(POLICIES["deploys"], "iam:CreateRole", "arn:aws:iam::111122223333:role/snapferry-StartCopyRole-1")
+
+
+def test_the_rules_and_topics_of_the_policies_are_those_of_the_templates() -> None:
+    logical = {place.split()[1] for place in _resources()}
+    patterns = [one for statement in POLICIES["runs"]["Statement"] for one in _listed(statement["Resource"])]
+    named = {found[1] for one in patterns if (found := re.search(r"snapferry-(?:watch-)?([A-Z]\w+)-\*$", one))}
+    assert named == {"AlertsTopic", "DrillRule", "ScheduleRule", "SnapshotReadyRule"}
+    assert named <= logical
 
 
 @EACH
