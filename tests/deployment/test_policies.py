@@ -4,6 +4,7 @@ nothing else."""
 from __future__ import annotations
 
 import fnmatch
+import functools
 import importlib.util
 import json
 import re
@@ -151,6 +152,7 @@ def _release() -> ModuleType:
     return module
 
 
+@functools.cache
 def _resources() -> dict[str, Json]:
     """Those of both templates as they are released, whatever their conditions."""
     release = _release()
