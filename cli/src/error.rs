@@ -108,6 +108,11 @@ impl CliError {
             Error::AccessDenied { refusal } => {
                 Self::denied(service, region, &refusal.to_string(), &format!("{needs} there"))
             }
+            // Its own words are of RDS, which is what the functions call most.
+            Error::RdsError { refusal } if service != "RDS" => Self::new(
+                format!("{service} in {region} refused: {refusal}."),
+                "Nothing was changed.",
+            ),
             other => Self::new(format!("{service} in {region}: {other}."), "Nothing was changed."),
         }
     }

@@ -28,6 +28,11 @@ impl Caller {
         })
     }
 
+    /// Whether it is the root user of the account, who may do everything, and whom IAM does not simulate.
+    pub(crate) fn is_root(&self) -> bool {
+        self.arn.ends_with(":root")
+    }
+
     /// The name of the role whose session it is; nothing for a user.
     fn role(&self) -> Option<&str> {
         let (_, session) = self.arn.split_once(":assumed-role/")?;
@@ -67,6 +72,9 @@ pub(crate) struct Simulated {
     pub(crate) action: String,
     /// Nothing if it depends on more than the simulation was given.
     pub(crate) is_allowed: Option<bool>,
+    /// Whether something denies it, or a permissions boundary or the organization does not allow it: then no condition of
+    /// the principal's own policies helps.
+    pub(crate) is_taken_away: bool,
 }
 
 /// Asks IAM what the caller may do.
@@ -98,12 +106,17 @@ pub(crate) async fn simulate(
     let answer = iam.call("SimulatePrincipalPolicy", &fields, needs).await;
     let answer = answer.map_err(|failed| failed.error)?;
     let simulated = answer.items("EvaluationResults", |result| {
-        let is_allowed = text_of(result, "EvalDecision").as_deref() == Some("allowed");
+        let decision = text_of(result, "EvalDecision");
+        let is_allowed = decision.as_deref() == Some("allowed");
+        let is_outside = |part: &str| text_of(result, part).as_deref() == Some("false");
         let lacks = crate::aws::query::element(result, "MissingContextValues");
         let lacks = lacks.is_some_and(|list| list.has_children() && text_of(list, "member").is_some());
         Simulated {
             action: text_of(result, "EvalActionName").unwrap_or_default(),
             is_allowed: (is_allowed || !lacks).then_some(is_allowed),
+            is_taken_away: decision.as_deref() == Some("explicitDeny")
+                || is_outside("AllowedByPermissionsBoundary")
+                || is_outside("AllowedByOrganizations"),
         }
     });
     simulated

@@ -214,9 +214,14 @@ fn cases() -> Vec<Case> {
         case("alarms", "wrong", "It has been in alarm for 5 h: Because.", |account| {
             account.alarm("snapferry-recovery-point", "ALARM");
         }),
-        case("alarms", "warning", "It has had no data for 5 h.", |account| {
-            account.alarm("snapferry-watch-watch-unknown", "INSUFFICIENT_DATA");
-        }),
+        case(
+            "alarms",
+            "warning",
+            "no data for 3 h or longer: snapferry-watch-watch-unknown.",
+            |account| {
+                account.alarm("snapferry-watch-watch-unknown", "INSUFFICIENT_DATA");
+            },
+        ),
         case(
             "alarms",
             "wrong",
@@ -323,6 +328,12 @@ async fn permissions_are_simulated_where_that_is_allowed_and_otherwise_not_known
     };
     let pair = |caller: &str, roles: &str| (caller.to_owned(), roles.to_owned());
     assert_eq!(health(403, &refusal("AccessDenied")).await, pair("unknown", "unknown"));
+    let denied = simulated("states:StartExecution", "implicitDeny", "");
+    assert_eq!(health(200, &list(&denied)).await, pair("warning", "unknown"));
+    let outside = "<OrganizationsDecisionDetail><AllowedByOrganizations>false</AllowedByOrganizations>\
+                   </OrganizationsDecisionDetail></member>";
+    let outside = denied.replace("</member>", outside);
+    assert_eq!(health(200, &list(&outside)).await, pair("warning", "wrong"));
     let denied = simulated("states:StartExecution", "explicitDeny", "");
     assert_eq!(health(200, &list(&denied)).await, pair("warning", "wrong"));
     let unclear = simulated(
@@ -332,6 +343,18 @@ async fn permissions_are_simulated_where_that_is_allowed_and_otherwise_not_known
     );
     assert_eq!(health(200, &list(&unclear)).await, pair("unknown", "unknown"));
     assert_eq!(health(200, "<R/>").await, pair("unknown", "unknown"));
+}
+
+/// The root user may do everything, and IAM simulates nobody's rights less.
+#[tokio::test]
+async fn root_credentials_are_a_warning() {
+    let account = account();
+    let root = "<R><Account>123456789012</Account><Arn>arn:aws:iam::123456789012:root</Arn></R>";
+    account.answer_action("GetCallerIdentity", 200, root);
+    let said = account.say("doctor").await;
+    assert_eq!(said.ending, Ok(ExitStatus::Success), "{}", said.out);
+    let line = said.out.lines().find(|line| line.contains("starts and stops root"));
+    assert!(line.is_some_and(|line| line.starts_with("warning  ")), "{}", said.out);
 }
 
 /// A session is of a role, whose ARN only IAM knows.

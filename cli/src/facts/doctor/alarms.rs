@@ -60,33 +60,44 @@ fn judge(stack: &str, names: &[String], found: &[Alarm], now: Timestamp) -> Vec<
         })
     };
     let mut findings = Vec::new();
-    for alarm in found {
-        let has_no_data = alarm.state == AlarmState::InsufficientData;
-        let is_long = alarm
-            .since
-            .is_none_or(|since| now.duration_since(since) > MAX_WITHOUT_DATA);
-        if alarm.state == AlarmState::Alarm {
-            findings.push(Finding::wrong(
-                "alarms",
-                &alarm.name,
-                format!("It has been in alarm{}: {}", since(alarm), alarm.reason),
-                "The table of alarms in docs/operations.md says what it means and what to do.",
-            ));
-        } else if has_no_data && is_long {
-            findings.push(Finding::warning(
-                "alarms",
-                &alarm.name,
-                format!("It has had no data{}.", since(alarm)),
-                "Read the log of the function that measures: what is not measured raises no alarm in time.",
-            ));
-        } else if !alarm.notifies {
-            findings.push(Finding::warning(
-                "alarms",
-                &alarm.name,
-                "Its actions are disabled: it notifies nobody.",
-                format!("aws cloudwatch enable-alarm-actions --alarm-names {}", alarm.name),
-            ));
-        }
+    for alarm in found.iter().filter(|alarm| alarm.state == AlarmState::Alarm) {
+        findings.push(Finding::wrong(
+            "alarms",
+            &alarm.name,
+            format!("It has been in alarm{}: {}", since(alarm), alarm.reason),
+            "The table of alarms in docs/operations.md says what it means and what to do.",
+        ));
+    }
+    let named = |is: &dyn Fn(&Alarm) -> bool| {
+        let names = found.iter().filter(|alarm| is(alarm)).map(|alarm| alarm.name.clone());
+        names.collect::<Vec<_>>()
+    };
+    // AWS always says since when.
+    let is_long = |alarm: &Alarm| {
+        let since = alarm.since;
+        since.is_some_and(|since| now.duration_since(since) > MAX_WITHOUT_DATA)
+    };
+    let silent = named(&|alarm| alarm.state == AlarmState::InsufficientData && is_long(alarm));
+    if !silent.is_empty() {
+        let hours = format_duration(MAX_WITHOUT_DATA);
+        findings.push(Finding::warning(
+            "alarms",
+            stack,
+            format!("Alarms have had no data for {hours} or longer: {}.", some_of(&silent)),
+            "Read the log of the function that measures: what is not measured raises no alarm in time.",
+        ));
+    }
+    let mute = named(&|alarm| !alarm.notifies);
+    if !mute.is_empty() {
+        findings.push(Finding::warning(
+            "alarms",
+            stack,
+            format!(
+                "The actions of alarms are disabled, so that they notify nobody: {}.",
+                some_of(&mute)
+            ),
+            format!("aws cloudwatch enable-alarm-actions --alarm-names {}", mute.join(" ")),
+        ));
     }
     let is_there = |name: &&String| found.iter().any(|alarm| alarm.name == **name);
     let missing: Vec<String> = names.iter().filter(|name| !is_there(name)).cloned().collect();

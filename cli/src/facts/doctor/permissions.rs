@@ -183,6 +183,10 @@ pub(crate) async fn of_writes(
         let found = "It is not known whose these credentials are.";
         return Finding::unknown(check, &stack.name, found, "See the line of the credentials.");
     };
+    if caller.is_root() {
+        let found = "These are the root user's credentials, which may do everything.";
+        return Finding::warning(check, &caller.arn, found, "Use a role with infra/policies/runs.json.");
+    }
     let iam = account.query(Service::Iam, &stack.region);
     let machine = |arn: &str| arn.replacen(":stateMachine:", ":execution:", 1) + ":*";
     let rule = |region: &str, name: &str| {

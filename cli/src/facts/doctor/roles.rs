@@ -3,6 +3,8 @@
 //!
 //! It names actions that the functions call, not this program.
 
+use std::collections::BTreeMap;
+
 use crate::aws::account::Account;
 use crate::aws::caller::{Wanted, simulate};
 use crate::aws::query::Service;
@@ -51,19 +53,26 @@ pub(crate) async fn check(account: &Account, stack: &Stack) -> Vec<Finding> {
         let found = "The roles may list databases and make copies, by all policies that IAM knows.";
         return vec![Finding::good("roles", &stack.name, found)];
     }
-    let findings = denied.iter().map(|(role, simulated)| {
-        let action = &simulated.action;
-        if simulated.is_allowed.is_none() {
-            let found = format!("Whether the role may {action} depends on conditions that a simulation does not know.");
-            return Finding::unknown("roles", role, &found, "A run shows it: snapferry plan.");
+    let mut by_role: BTreeMap<(&str, bool), Vec<&str>> = BTreeMap::new();
+    for (role, simulated) in &denied {
+        let actions = by_role.entry((role, simulated.is_taken_away)).or_default();
+        if !actions.contains(&simulated.action.as_str()) {
+            actions.push(&simulated.action);
         }
-        Finding::wrong(
-            "roles",
-            role,
-            format!("The role may not {action}."),
-            "Its own policy allows it: a permissions boundary or a policy of the organization (SCP) takes it away. Whoever \
-             administers those has to allow it.",
-        )
+    }
+    let findings = by_role.into_iter().map(|((role, is_taken_away), actions)| {
+        let actions = actions.join(", ");
+        if is_taken_away {
+            return Finding::wrong(
+                "roles",
+                role,
+                format!("The role may not: {actions}."),
+                "Its own policy allows it: a permissions boundary or a policy of the organization (SCP) takes it away. \
+                 Whoever administers those has to allow it.",
+            );
+        }
+        let found = format!("Whether the role may depends on conditions that a simulation does not know: {actions}.");
+        Finding::unknown("roles", role, &found, "A run shows it: snapferry run --follow.")
     });
     findings.collect()
 }
