@@ -55,7 +55,7 @@ pub(crate) async fn check(account: &Account, stack: &Stack) -> Vec<Finding> {
     }
     let mut by_role: BTreeMap<(&str, bool), Vec<&str>> = BTreeMap::new();
     for (role, simulated) in &denied {
-        let actions = by_role.entry((role, simulated.is_taken_away)).or_default();
+        let actions = by_role.entry((role.as_str(), simulated.is_taken_away)).or_default();
         if !actions.contains(&simulated.action.as_str()) {
             actions.push(&simulated.action);
         }
