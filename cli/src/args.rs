@@ -324,6 +324,21 @@ Measurements, alarms and the deletion of drill databases go on.
 
 Exit codes: 0 stopped, 1 error, 2 something could not be stopped.")]
     Stop(Stop),
+    /// Check everything that copies depend on, and say what to do: credentials, clock, regions, stacks, permissions, keys,
+    /// quotas, alarms, notifications, the last run
+    ///
+    /// Each check is a line, and one that fails hides no other. Nothing is changed. What could not be found out is `unknown`,
+    /// and never good.
+    #[command(after_help = "\
+Examples:
+  snapferry doctor
+  snapferry doctor --watch-stack copies-watch
+  snapferry doctor --json | jq -r '.findings[] | select(.health == \"wrong\") | .remedy'
+
+What credentials and roles may do is simulated by IAM where that is allowed; calls that write are never tried.
+
+Exit codes: 0 nothing is wrong (there may be warnings), 1 error, 2 something is wrong.")]
+    Doctor(Doctor),
     /// Write a key policy with the roles of the deployed stacks, for the key that encrypts the copies
     ///
     /// The policy that KMS gives a new key is enough for a deployment. This one is tighter: only the functions, and whoever
@@ -364,9 +379,9 @@ Exit codes: 0 written, 1 error.")]
 }
 
 impl Command {
-    /// Whether it calls AWS.
-    pub(crate) fn needs_account(&self) -> bool {
-        !matches!(self, Self::Completions { .. } | Self::Man(_))
+    /// Whether it calls AWS, so that nothing can be done without credentials. That there are none is a finding of `doctor`.
+    pub(crate) fn needs_sign_in(&self) -> bool {
+        !matches!(self, Self::Completions { .. } | Self::Man(_) | Self::Doctor(_))
     }
 
     /// Whether it is a report as JSON.
@@ -394,6 +409,7 @@ impl Command {
             | Self::Run(_)
             | Self::Stop(_)
             | Self::KeyPolicy(_)
+            | Self::Doctor(_)
             | Self::Completions { .. }
             | Self::Man(_) => return None,
         };
@@ -608,6 +624,18 @@ pub struct Stop {
     pub json: bool,
 }
 
+/// Options of `doctor`.
+#[derive(Debug, Clone, Args)]
+pub struct Doctor {
+    /// Name of the destination stack
+    #[arg(long, value_name = "NAME", default_value = Drill::STACK, value_parser = stack_name,
+        value_hint = ValueHint::Other)]
+    pub watch_stack: String,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `key-policy`.
 #[derive(Debug, Clone, Args)]
 pub struct KeyPolicy {
@@ -629,7 +657,7 @@ pub struct KeyPolicy {
 pub struct Man {
     /// Command whose page to write [default: the page of the program]
     #[arg(value_parser = ["status", "copies", "estimate", "plan", "run", "restore-command", "restore-plan", "drill", "audit",
-        "stop", "key-policy", "completions", "man"])]
+        "stop", "doctor", "key-policy", "completions", "man"])]
     pub command: Option<String>,
     /// Write every page to a file of its own in this folder
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "command")]

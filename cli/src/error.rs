@@ -42,12 +42,24 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
+/// What kind of failure it is, where that changes what is done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Other,
+    /// AWS asks to slow down.
+    Throttled,
+    /// AWS does not let the caller do it, or does not know the caller.
+    Denied,
+    /// AWS does not accept the signature, because the clock is off.
+    ClockOff,
+}
+
 /// Why a command could not do its work, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CliError {
     what: String,
     remedy: String,
-    throttled: bool,
+    kind: Kind,
     /// What caused it, the nearest cause first.
     causes: Vec<String>,
 }
@@ -58,7 +70,7 @@ impl CliError {
         Self {
             what: what.into(),
             remedy: remedy.into(),
-            throttled: false,
+            kind: Kind::Other,
             causes: Vec::new(),
         }
     }
@@ -80,18 +92,28 @@ impl CliError {
 
     /// A call of RDS failed. `needs` is what the caller must be allowed to do.
     pub(crate) fn from_rds(region: &str, needs: &str, error: &Error) -> Self {
+        Self::from_gateway("RDS", region, needs, error)
+    }
+
+    /// A call of a service failed that has a gateway of its own, which the functions use as well.
+    pub(crate) fn from_gateway(service: &str, region: &str, needs: &str, error: &Error) -> Self {
         // The functions' messages speak of steps and roles, which are not the operator's here.
         match error {
-            Error::RdsUnavailable { reason } if reason.starts_with(UNREADABLE) => Self::unreadable("RDS", region),
-            Error::RdsUnavailable { reason } => Self::unreachable("RDS", region, reason),
-            Error::Throttled { refusal } => Self::throttled("RDS", region, &refusal.to_string()),
+            Error::RdsUnavailable { reason } if reason.starts_with(UNREADABLE) => Self::unreadable(service, region),
+            Error::RdsUnavailable { reason } => Self::unreachable(service, region, reason),
+            Error::Throttled { refusal } => Self::throttled(service, region, &refusal.to_string()),
             Error::AccessDenied { refusal } if is_clock_off(&refusal.code, &refusal.message) => {
-                Self::clock_off("RDS", region, &refusal.to_string())
+                Self::clock_off(service, region, &refusal.to_string())
             }
             Error::AccessDenied { refusal } => {
-                Self::denied("RDS", region, &refusal.to_string(), &format!("{needs} there"))
+                Self::denied(service, region, &refusal.to_string(), &format!("{needs} there"))
             }
-            other => Self::new(format!("RDS in {region}: {other}."), "Nothing was changed."),
+            // Its own words are of RDS, which is what the functions call most.
+            Error::RdsError { refusal } if service != "RDS" => Self::new(
+                format!("{service} in {region} refused: {refusal}."),
+                "Nothing was changed.",
+            ),
+            other => Self::new(format!("{service} in {region}: {other}."), "Nothing was changed."),
         }
     }
 
@@ -159,34 +181,58 @@ impl CliError {
 
     /// To sign in again does not help.
     fn clock_off(service: &str, region: &str, reason: &str) -> Self {
-        Self::new(
-            format!("{service} in {region} does not accept the signature: {reason}."),
-            "The clock of this computer is off by more than five minutes: set it (timedatectl set-ntp true), and try \
-             again.",
-        )
+        let what = format!("{service} in {region} does not accept the signature: {reason}.");
+        let remedy = "The clock of this computer is off by more than five minutes: set it (timedatectl set-ntp true), and \
+                      try again.";
+        Self {
+            kind: Kind::ClockOff,
+            ..Self::new(what, remedy)
+        }
     }
 
     fn throttled(service: &str, region: &str, reason: &str) -> Self {
         let what = format!("{service} in {region} asks to slow down: {reason}.");
         Self {
-            throttled: true,
+            kind: Kind::Throttled,
             ..Self::new(what, "Wait a minute and try again.")
         }
     }
 
     fn denied(service: &str, region: &str, reason: &str, needs: &str) -> Self {
-        Self::new(
-            format!("{service} in {region} does not let you: {reason}."),
-            format!(
-                "Sign in again if your session has ended (aws sso login, aws sts get-caller-identity), or choose \
-                 another --profile. You need {needs}."
-            ),
-        )
+        let what = format!("{service} in {region} does not let you: {reason}.");
+        let remedy = format!(
+            "Sign in again if your session has ended (aws sso login, aws sts get-caller-identity), or choose another \
+             --profile. You need {needs}."
+        );
+        Self {
+            kind: Kind::Denied,
+            ..Self::new(what, remedy)
+        }
+    }
+
+    /// What happened.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> &str {
+        &self.remedy
+    }
+
+    /// Whether AWS does not let the caller do it: a policy, or credentials that are not (or no longer) valid.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.kind == Kind::Denied
+    }
+
+    /// Whether AWS does not accept the signature, because the clock of this computer is off.
+    pub(crate) fn is_clock_off(&self) -> bool {
+        self.kind == Kind::ClockOff
     }
 
     /// Whether the same call may be answered a little later.
     pub(crate) fn is_throttled(&self) -> bool {
-        self.throttled
+        self.kind == Kind::Throttled
     }
 
     /// The same, with one more thing to do.

@@ -23,7 +23,7 @@ use crate::args::{Cli, Command, Global};
 use crate::aws::account::Account;
 use crate::aws::call_log::CallLog;
 use crate::commands::{
-    audit, completion, copies, documentation, drill, estimate, key_policy, plan, restore_command, restore_plan,
+    audit, completion, copies, doctor, documentation, drill, estimate, key_policy, plan, restore_command, restore_plan,
     run as run_command, status, stop,
 };
 use crate::error::{CliError, ExitStatus};
@@ -44,7 +44,7 @@ pub async fn run(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<ExitStatus, C
         .verbose
         .then(|| CallLog::new(|line| eprintln!("{}", printable_line(line))));
     let account = account.with_call_log(call_log);
-    if cli.command.needs_account() {
+    if cli.command.needs_sign_in() {
         account.sign_in().await?;
     }
     // Listened to from the start, so that a run that is just being started is followed up to the word how to follow it.
@@ -145,6 +145,7 @@ async fn run_one(
         Command::Drill(options) => drill::run(account, global, options, interrupt, terminal).await,
         Command::KeyPolicy(options) => key_policy::run(account, global, options, terminal).await,
         Command::Stop(options) => stop::run(account, global, options, terminal).await,
+        Command::Doctor(options) => doctor::run(account, global, options, terminal).await,
         Command::Completions { shell } => Ok(completion::write(*shell, terminal)),
         Command::Man(options) => documentation::manual(options, terminal),
     }

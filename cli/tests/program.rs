@@ -78,6 +78,22 @@ fn without_credentials_it_says_how_to_sign_in() {
     assert!(said.stdout.is_empty());
 }
 
+/// To `doctor` it is what it finds: a line, and the exit code of something wrong.
+#[test]
+fn without_credentials_doctor_says_so_and_that_nothing_else_is_known() {
+    let said = snapferry(&["doctor", "--region", "us-east-1"]);
+    assert_eq!(said.status.code(), Some(2), "{}", text(&said.stderr));
+    let found = text(&said.stdout);
+    let lines: Vec<&str> = found.lines().collect();
+    assert!(lines[1].starts_with("wrong    credentials us-east-1"), "{found}");
+    assert!(
+        lines[1].contains("There are no AWS credentials. Sign in (aws login"),
+        "{found}"
+    );
+    assert!(lines[2].starts_with("unknown  everything else"), "{found}");
+    assert_eq!(lines.last(), Some(&"0 good, 0 warning, 1 wrong, 1 unknown."), "{found}");
+}
+
 #[test]
 fn completions_and_the_manual_name_every_command() {
     let manual = text(&snapferry(&["man"]).stdout).replace("\\-", "-");

@@ -5,6 +5,7 @@ the policies of every role.
   default/<template>.json          as they are deployed with the defaults, and drills
   organization/<template>.json     the same with everything that an organization may demand
   <settings>/policies/<template>-<role>.json
+  default/policies/policy-<who>.json   those of infra/policies, for people
 
 The suites cannot follow an Fn::If, and would pass over what stands in one.
 """
@@ -120,6 +121,8 @@ def main() -> None:
                 statements = [statement for policy in one["policies"] for statement in policy["Statement"]]
                 document = {"Version": "2012-10-17", "Statement": statements}
                 (folder / "policies" / f"{title}-{role}.json").write_text(json.dumps(document, indent=2))
+    for policy in sorted((ROOT / "infra" / "policies").glob("*.json")):
+        shutil.copy(policy, OUTPUT / "default" / "policies" / f"policy-{policy.name}")
 
 
 if __name__ == "__main__":

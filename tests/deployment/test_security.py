@@ -97,4 +97,7 @@ def test_the_suites_see_no_condition_and_all_that_an_organization_demands(
                 assert ("VpcConfig" in properties) is in_organization
             if resource["Type"] == "AWS::IAM::Role":
                 assert ("PermissionsBoundary" in properties) is in_organization
-        assert len(list((tmp_path / settings / "policies").glob("*.json"))) == 14
+        policies = [path.stem for path in (tmp_path / settings / "policies").glob("*.json")]
+        people = sorted(name for name in policies if name.startswith("policy-"))
+        assert people == ([] if in_organization else ["policy-deploys", "policy-reads", "policy-runs"])
+        assert len(policies) == 14 + len(people)

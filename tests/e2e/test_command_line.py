@@ -230,7 +230,17 @@ def test_what_needs_no_account_asks_none(snapferry):
     snapferry("completions", "none", expect=1, **nobody)
     snapferry("status", "--nonsense", expect=1, **nobody)
     snapferry(expect=1, **nobody)
-    others = ("restore-command", "restore-plan", "drill", "stop", "key-policy", "estimate", "completions", "man")
+    others = (
+        "restore-command",
+        "restore-plan",
+        "drill",
+        "stop",
+        "doctor",
+        "key-policy",
+        "estimate",
+        "completions",
+        "man",
+    )
     for command in ("status", "copies", "plan", "run", "audit", *others):
         said = snapferry(command, "--help", expect=0, **nobody).stdout
         assert "Examples:\n  snapferry " in said, command
@@ -801,6 +811,60 @@ def test_everything_is_stopped_and_starts_again(cloud, seed, runs, snapferry):
     finally:
         snapferry("stop", "--resume", expect=0)
     assert {rules.describe_rule(Name=name)["State"] for name in names[:2]} == {"ENABLED"}
+
+
+DOCTOR = record(
+    {
+        "version": {"const": 1},
+        "now": TIME,
+        "region": TEXT,
+        "stack": TEXT,
+        "health": one_of("good", "unknown", "warning", "wrong"),
+        "findings": every(
+            record(
+                {
+                    "check": TEXT,
+                    "subject": TEXT,
+                    "health": one_of("good", "unknown", "warning", "wrong"),
+                    "found": TEXT,
+                    "remedy": or_null(TEXT),
+                }
+            )
+        ),
+    }
+)
+
+
+def test_doctor_says_what_is_true_of_the_deployed_stacks(cloud, seed, snapferry):
+    seed(WELL)
+    snapferry("run", "--follow", expect=0)
+
+    def findings(*arguments: str, **environment: str) -> dict[str, set[str]]:
+        said = json.loads(snapferry("doctor", "--json", *arguments, **environment).stdout)
+        jsonschema.validate(said, DOCTOR)
+        found: dict[str, set[str]] = {}
+        for one in said["findings"]:
+            # Only what is good needs nothing to be done.
+            assert (one["remedy"] is None) == (one["health"] == "good"), one
+            found.setdefault(one["check"], set()).add(one["health"])
+        return found
+
+    found = findings()
+    for check in ("credentials", "clock", "region", "release", "reads", "key", "quota", "last run", "rules", "dry run"):
+        assert found[check] == {"good"}, check
+    # There is no destination stack, nobody is subscribed, and the root user may do everything.
+    for check in ("stack", "notifications", "starts and stops"):
+        assert "warning" in found[check], check
+    # The simulator has no key policies, and MiniStack simulates no conditions.
+    assert (found["key policy"], found["roles"]) == ({"unknown"}, {"unknown"})
+    snapferry("doctor", expect=0)
+    try:
+        snapferry("stop", expect=0)
+        assert findings()["rules"] == {"warning"}
+    finally:
+        snapferry("stop", "--resume", expect=0)
+    assert findings("--stack", "nothing")["stack"] == {"wrong"}
+    snapferry("doctor", "--stack", "nothing", expect=2)
 
 
 def test_json_has_the_shape_that_scripts_rely_on(seed, snapferry):

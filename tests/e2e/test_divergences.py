@@ -146,7 +146,8 @@ DIVERGENCES = {
     "tag_conditions": (
         "SimulatePrincipalPolicy knows conditions on tags.",
         "It ignores them; the evaluator behind it does not.",
-        "The simulator judges every request itself, and test_permissions asks MiniStack's evaluator directly.",
+        "The simulator judges every request itself, test_permissions asks MiniStack's evaluator directly, and what "
+        "`snapferry doctor` says of the roles is `unknown`.",
     ),
     "listeners": (
         "-",

@@ -18,6 +18,8 @@ use rds::Rds;
 use ssm::Proofs;
 
 use crate::aws::call_log::CallLog;
+use crate::aws::deployment::Deployment;
+use crate::aws::query::{QueryClient, Service};
 use crate::aws::rules::Rules;
 use crate::aws::stack::Stack;
 use crate::aws::step_functions::StepFunctions;
@@ -159,16 +161,11 @@ impl Account {
         StepFunctions::new(aws_sdk_sfn::Client::from_conf(config.build()), region)
     }
 
-    /// The stack of this name in the region that the environment or `--region` names.
-    pub(crate) async fn stack(&self, name: &str) -> Result<Stack, CliError> {
-        let region = self.region()?;
-        Stack::find(&self.cloudformation(region), region, name).await
-    }
-
-    /// The same, where there need be none.
-    pub(crate) async fn stack_if_any(&self, name: &str) -> Result<Option<Stack>, CliError> {
-        let region = self.region()?;
-        Stack::find_any(&self.cloudformation(region), region, name).await
+    /// A service that has no SDK here, for a region.
+    pub(crate) fn query(&self, service: Service, region: &str) -> QueryClient {
+        QueryClient::new(self.config.clone(), service, region)
+            .at(endpoint(&self.config, service.id()))
+            .with_call_log(self.call_log.clone())
     }
 
     /// The region that the environment or `--region` names: that of the stack and of the databases.
@@ -181,6 +178,23 @@ impl Account {
         };
         check_region(region.as_ref())?;
         Ok(region.as_ref())
+    }
+
+    /// The stack of this name in the region that the environment or `--region` names.
+    pub(crate) async fn stack(&self, name: &str) -> Result<Stack, CliError> {
+        let region = self.region()?;
+        Stack::find(&self.cloudformation(region), region, name).await
+    }
+
+    /// The same, where there need be none.
+    pub(crate) async fn stack_if_any(&self, name: &str) -> Result<Option<Stack>, CliError> {
+        let region = self.region()?;
+        Stack::find_any(&self.cloudformation(region), region, name).await
+    }
+
+    /// A stack in a region, in whatever state it is; nothing if there is none of this name.
+    pub(crate) async fn deployment(&self, region: &str, name: &str) -> Result<Option<Deployment>, CliError> {
+        Deployment::find(&self.cloudformation(region), region, name).await
     }
 
     /// The destination stack of this name in a region.
@@ -268,13 +282,17 @@ fn no_profile(profile: &str, known: &[String]) -> CliError {
 }
 
 /// What is called here, each as the SDK calls it, with the variable that names its endpoint.
-const ENDPOINTS: [(&str, &str); 6] = [
+const ENDPOINTS: [(&str, &str); 10] = [
     ("CloudFormation", "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+    ("CloudWatch", "AWS_ENDPOINT_URL_CLOUDWATCH"),
     ("EventBridge", "AWS_ENDPOINT_URL_EVENTBRIDGE"),
+    ("IAM", "AWS_ENDPOINT_URL_IAM"),
     ("KMS", "AWS_ENDPOINT_URL_KMS"),
     ("RDS", "AWS_ENDPOINT_URL_RDS"),
     ("SFN", "AWS_ENDPOINT_URL_SFN"),
+    ("SNS", "AWS_ENDPOINT_URL_SNS"),
     ("SSM", "AWS_ENDPOINT_URL_SSM"),
+    ("STS", "AWS_ENDPOINT_URL_STS"),
 ];
 
 /// The variable that names the endpoint of every service.
@@ -288,6 +306,11 @@ fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
         .profile("endpoint_url")
         .build();
     config.service_config()?.load_config(key.ok()?)
+}
+
+/// The endpoint that a service is called at instead of AWS's own, if there is one.
+fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+    configured_endpoint(config, service).or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 /// Refuses an endpoint that is not a URL, which the SDK would report with the whole request.

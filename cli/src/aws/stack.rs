@@ -97,7 +97,7 @@ impl Stack {
             .filter(|account| !account.is_empty())
     }
 
-    fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {
+    pub(super) fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {
         let (parameters, outputs) = (parameters(found), outputs(found));
         let take = |from: &Values<'_>, key: &str, what: &str| {
             value(from, key).ok_or_else(|| {

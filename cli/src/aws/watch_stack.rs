@@ -66,7 +66,7 @@ impl WatchStack {
         (&self.source_region, &self.owner_id) == (&stack.region, &stack.owner_id)
     }
 
-    fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {
+    pub(super) fn read(found: &types::Stack, region: &str, name: &str) -> Result<Self, CliError> {
         let (parameters, outputs) = (parameters(found), outputs(found));
         let take = |from: &Values<'_>, key: &str, what: &str| {
             value(from, key).ok_or_else(|| {

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod completion;
 pub(crate) mod copies;
 pub(crate) mod copy_source;
+pub(crate) mod doctor;
 pub(crate) mod documentation;
 pub(crate) mod drill;
 pub(crate) mod estimate;
@@ -38,6 +39,7 @@ pub(crate) fn check(cli: &Cli) -> Result<(), CliError> {
         | Command::RestorePlan(_)
         | Command::KeyPolicy(_)
         | Command::Stop(_)
+        | Command::Doctor(_)
         | Command::Completions { .. }
         | Command::Man(_) => Ok(()),
     }
@@ -79,6 +81,7 @@ mod tests {
             ("restore-plan", only),
             ("drill", only),
             ("stop", only),
+            ("doctor", only),
             ("key-policy --restorer arn:aws:iam::123456789012:role/dba", only),
             ("audit --html page.html", "An audit page is of one stack."),
             (

@@ -22,7 +22,7 @@ const ADMINISTER: [&str; 14] = [
 ];
 
 /// What encrypts a copy, through RDS.
-const ENCRYPT: [&str; 5] = [
+pub(crate) const ENCRYPT: [&str; 5] = [
     "kms:DescribeKey",
     "kms:Encrypt",
     "kms:Decrypt",
@@ -31,7 +31,7 @@ const ENCRYPT: [&str; 5] = [
 ];
 
 /// What restores a copy, through RDS.
-const RESTORE: [&str; 3] = ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*"];
+pub(crate) const RESTORE: [&str; 3] = ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*"];
 
 /// Who may do what with the key, by ARN.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

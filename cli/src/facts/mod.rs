@@ -5,6 +5,7 @@ pub(crate) mod copies;
 pub(crate) mod copy_list;
 pub(crate) mod copy_result;
 pub(crate) mod copy_times;
+pub(crate) mod doctor;
 pub(crate) mod drill_evidence;
 pub(crate) mod drill_record;
 pub(crate) mod drill_run;

@@ -64,6 +64,12 @@ struct Inside {
     parameters: BTreeMap<String, Value>,
     /// The rules that were switched, and whether on.
     switched: Vec<(String, bool)>,
+    /// How many seconds AWS's clock is ahead of the operator's.
+    ahead: i64,
+    /// What an action is answered with instead.
+    answers: BTreeMap<String, (u16, String)>,
+    /// Alarms that are not as they should be, each with its state; `MISSING` if there is none.
+    alarms: BTreeMap<String, String>,
 }
 
 impl Inside {
@@ -400,6 +406,80 @@ impl Account {
             .insert(service.to_owned(), (status, body.to_owned()));
     }
 
+    /// Answers an action of STS, IAM, SNS, EventBridge or KMS with this.
+    pub(crate) fn answer_action(&self, action: &str, status: u16, body: &str) {
+        self.inside()
+            .answers
+            .insert(action.to_owned(), (status, body.to_owned()));
+    }
+
+    /// Puts an alarm in a state, five hours ago; `MISSING` takes it away.
+    pub(crate) fn alarm(&self, name: &str, state: &str) {
+        self.inside().alarms.insert(name.to_owned(), state.to_owned());
+    }
+
+    /// Sets the clock of AWS.
+    pub(crate) fn set_ahead(&self, seconds: i64) {
+        self.inside().ahead = seconds;
+    }
+
+    /// As STS, CloudWatch, SNS and IAM answer a form.
+    fn answer_form(&self, body: &str) -> HttpResponse {
+        let now = self.now();
+        let inside = self.inside();
+        let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+        let fields: Vec<(&str, String)> = pairs.map(|(key, value)| (key, unescaped(value))).collect();
+        let all = |name: &str| {
+            let begin = format!("{name}.member.");
+            let values = fields.iter().filter(move |(key, _)| key.starts_with(&begin));
+            values.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+        };
+        let action = fields.iter().find(|(key, _)| *key == "Action");
+        let action = action.map(|(_, value)| value.as_str()).unwrap_or_default();
+        let list = |name: &str, items: &[String]| format!("<R xmlns=\"urn:x\"><{name}>{}</{name}></R>", items.concat());
+        let (status, text) = match (inside.answers.get(action), action) {
+            (Some(answer), _) => answer.clone(),
+            (None, "GetCallerIdentity") => {
+                let arn = format!("<Arn>arn:aws:iam::{ACCOUNT}:user/operator</Arn>");
+                (
+                    200,
+                    format!("<R><UserId>A</UserId><Account>{ACCOUNT}</Account>{arn}</R>"),
+                )
+            }
+            (None, "DescribeAlarms") => {
+                let state = |name: &str| inside.alarms.get(name).map_or("OK", String::as_str);
+                let since = now - SignedDuration::from_hours(5);
+                let alarms = all("AlarmNames")
+                    .into_iter()
+                    .filter(|name| state(name) != "MISSING")
+                    .map(|name| {
+                        let state = state(&name);
+                        format!(
+                            "<member><AlarmName>{name}</AlarmName><ActionsEnabled>true</ActionsEnabled>\
+                         <StateValue>{state}</StateValue><StateReason>Because.</StateReason>\
+                         <StateTransitionedTimestamp>{since}</StateTransitionedTimestamp></member>"
+                        )
+                    });
+                (200, list("MetricAlarms", &alarms.collect::<Vec<_>>()))
+            }
+            (None, "ListSubscriptionsByTopic") => {
+                (200, list("Subscriptions", &[subscription("arn:aws:sns:x:1:alerts:2")]))
+            }
+            (None, "SimulatePrincipalPolicy") => {
+                let results = all("ActionNames")
+                    .into_iter()
+                    .map(|action| simulated(&action, "allowed", ""));
+                (200, list("EvaluationResults", &results.collect::<Vec<_>>()))
+            }
+            (None, other) => panic!("{other} is not simulated"),
+        };
+        let mut response = HttpResponse::new(status.try_into().expect("a status"), SdkBody::from(text));
+        let date = (now + SignedDuration::from_secs(inside.ahead)).to_zoned(jiff::tz::TimeZone::UTC);
+        let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        response.headers_mut().insert("date", date);
+        response
+    }
+
     /// Leaves the proof of a drill in the region of the copies.
     pub(crate) fn proof(&self, owner: &str, kind: DatabaseKind, database: &str, proof: Value) {
         let path = domain::drill_proof::path(owner, SOURCE);
@@ -529,6 +609,10 @@ impl Account {
                 None => (400, no_such_stack(name)),
             };
         }
+        let action = target.rsplit('.').next().unwrap_or_default();
+        if let Some(answer) = inside.answers.get(action) {
+            return answer.clone();
+        }
         let request: Value = serde_json::from_str(body).expect("JSON");
         let text = |field: &str| request[field].as_str().unwrap_or_default().to_owned();
         // The name first: it costs less, and there may be thousands.
@@ -591,6 +675,24 @@ impl Account {
                     .collect();
                 (200, json!({"Parameters": found}).to_string())
             }
+            "AWSEvents.DescribeRule" => {
+                let last = inside.switched.iter().rfind(|(name, _)| *name == text("Name"));
+                let state = if last.is_none_or(|(_, is_on)| *is_on) {
+                    "ENABLED"
+                } else {
+                    "DISABLED"
+                };
+                (200, json!({"Name": text("Name"), "State": state}).to_string())
+            }
+            "AWSEvents.ListTargetsByRule" => {
+                let target = json!({"Id": "1", "Arn": "arn:1", "DeadLetterConfig": {"Arn": "arn:queue"}});
+                (200, json!({"Targets": [target]}).to_string())
+            }
+            "TrentService.GetKeyPolicy" => {
+                let policy = json!({"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*",
+                    "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}}});
+                (200, json!({"Policy": policy.to_string()}).to_string())
+            }
             "AWSEvents.EnableRule" | "AWSEvents.DisableRule" => {
                 let is_on = target.ends_with("EnableRule");
                 inside.switched.push((text("Name"), is_on));
@@ -622,7 +724,11 @@ impl HttpConnector for Wire {
         let host = request.uri().split('/').nth(2).unwrap_or_default().to_owned();
         let mut parts = host.split('.');
         let service = parts.next().unwrap_or_default().to_owned();
-        let region = parts.next().unwrap_or_default().to_owned();
+        let region = match (service.as_str(), parts.next()) {
+            // It has no region.
+            ("iam", _) => "us-east-1".to_owned(),
+            (_, region) => region.unwrap_or_default().to_owned(),
+        };
         assert!(
             request
                 .headers()
@@ -644,9 +750,13 @@ impl HttpConnector for Wire {
         }
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        if ["iam", "monitoring", "sns", "sts"].contains(&service.as_str()) {
+            return HttpConnectorFuture::ready(Ok(self.account.answer_form(&body)));
+        }
         let is_offer = body.contains("Action=DescribeOrderableDBInstanceOptions&");
         let offered = is_offer.then(|| self.account.orderable(&body)).flatten();
-        if ["kms", "rds"].contains(&service.as_str()) && offered.is_none() {
+        let is_simulated = ["kms", "rds"].contains(&service.as_str()) && target != "TrentService.GetKeyPolicy";
+        if is_simulated && offered.is_none() {
             let rewritten = self.account.inside().rewritten.clone();
             let answer = self.rds.call(request);
             return HttpConnectorFuture::new(async move {
@@ -722,6 +832,29 @@ pub(crate) fn stack_with(parameters: &[(&str, &str)]) -> String {
             "<member><ParameterKey>{key}</ParameterKey><ParameterValue>{value}</ParameterValue></member></Parameters>"
         );
         xml.replace("</Parameters>", &member)
+    })
+}
+
+/// A subscription as SNS lists it: its ARN, or a word in its place.
+pub(crate) fn subscription(arn: &str) -> String {
+    format!("<member><Protocol>email</Protocol><SubscriptionArn>{arn}</SubscriptionArn></member>")
+}
+
+/// What IAM says of an action, and which conditions it could not judge.
+pub(crate) fn simulated(action: &str, decision: &str, lacks: &str) -> String {
+    format!(
+        "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision>\
+         <MissingContextValues>{lacks}</MissingContextValues></member>"
+    )
+}
+
+/// A value of a form as it was before it was escaped.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| {
+        let code = u8::from_str_radix(&part[..2], 16).expect("an escape");
+        format!("{all}{}{}", char::from(code), &part[2..])
     })
 }
 

@@ -5,6 +5,7 @@ mod audit;
 mod audit_drills;
 mod audit_page;
 mod copies;
+mod doctor;
 mod drill;
 mod estimate;
 mod fleet;

@@ -54,6 +54,18 @@ impl Keys {
         }
     }
 
+    /// The policy of a key, by its ARN or id: JSON.
+    pub async fn policy(&self, key: &str) -> Result<String, Error> {
+        let answer = self
+            .0
+            .get_key_policy()
+            .key_id(key)
+            .send()
+            .await
+            .map_err(rds::codes::error)?;
+        Ok(answer.policy.unwrap_or_default())
+    }
+
     /// Whether RDS could use a key, or why that is not known.
     pub async fn state(&self, name: &str) -> Fact<KeyState> {
         let key = self.describe(name).await.map_err(|error| error.said())?;

@@ -30,6 +30,7 @@ pub fn is_denial(code: &str) -> bool {
         code,
         "AccessDenied"
             | "AccessDeniedException"
+            | "AuthorizationError"
             | "UnauthorizedOperation"
             | "OptInRequired"
             | "InvalidClientTokenId"

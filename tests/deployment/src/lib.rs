@@ -22,7 +22,13 @@ pub const MACHINES: [&str; 2] = ["copy-fleet", "copy-snapshot"];
 pub const DRILL_MACHINES: [&str; 2] = ["drill-fleet", "drill-copy"];
 
 /// All of them.
-pub const ALL_MACHINES: [&str; 5] = ["copy-fleet", "copy-snapshot", "drill-fleet", "drill-copy", "keep-evidence"];
+pub const ALL_MACHINES: [&str; 5] = [
+    "copy-fleet",
+    "copy-snapshot",
+    "drill-fleet",
+    "drill-copy",
+    "keep-evidence",
+];
 
 /// A template, and what belongs to it.
 #[derive(Debug, Clone, Copy)]

@@ -221,7 +221,13 @@ fn input(machine: &str) -> Value {
 fn scenarios() -> Vec<Value> {
     let coverage = Coverage::read(&file(&[]));
     let mut all = Vec::new();
-    for name in ["copy-snapshot", "copy-fleet", "drill-copy", "drill-fleet", "keep-evidence"] {
+    for name in [
+        "copy-snapshot",
+        "copy-fleet",
+        "drill-copy",
+        "drill-fleet",
+        "keep-evidence",
+    ] {
         let (definition, machine) = (machine(name), state_machine(name));
         let tasks: Vec<State> = states(&definition)
             .into_iter()

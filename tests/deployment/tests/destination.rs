@@ -345,7 +345,11 @@ fn each_machine_may_invoke_and_run_exactly_what_its_definition_does() {
             .map(str::to_owned)
             .collect()
     };
-    for (name, role) in DESTINATION.machines.iter().zip(["DrillFleet", "DrillCopy", "KeepEvidence"]) {
+    for (name, role) in DESTINATION
+        .machines
+        .iter()
+        .zip(["DrillFleet", "DrillCopy", "KeepEvidence"])
+    {
         let definition = machine(name);
         let invoked: BTreeSet<String> = states(&definition)
             .iter()

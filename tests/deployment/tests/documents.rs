@@ -504,54 +504,6 @@ fn examples_copy_from_and_to_the_same_two_regions_everywhere() {
     assert!(template.contains("The region that receives the copies, for example eu-central-1."));
 }
 
-/// The actions that a program names in its errors, `rds:DescribeDBInstances` and the like.
-fn named_actions(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            named_actions(&path, found);
-            continue;
-        }
-        // What it writes is for others: it calls none of it.
-        if path.ends_with("facts/key_policy.rs") {
-            continue;
-        }
-        let code = std::fs::read_to_string(&path).expect("text");
-        for service in ["cloudformation:", "events:", "kms:", "rds:", "ssm:", "states:"] {
-            for rest in code.split(service).skip(1) {
-                let end = |character: char| !character.is_ascii_alphanumeric();
-                let action = rest.split(end).next().unwrap_or_default();
-                if action.starts_with(|first: char| first.is_ascii_uppercase()) {
-                    found.insert(format!("{service}{action}"));
-                }
-            }
-        }
-    }
-}
-
-/// The operator's policy has what the errors of the command line ask for, and no more.
-#[test]
-fn the_policy_of_the_operator_is_what_the_command_line_needs() {
-    let handbook = read("docs/operations.md");
-    let section = handbook.split("\n## Permissions of the operator\n").nth(1);
-    let json = section
-        .and_then(|section| section.split("```json").nth(1))
-        .and_then(|rest| rest.split("```").next())
-        .expect("a policy");
-    let policy: Value = serde_json::from_str(json).expect("JSON");
-    let statements = policy["Statement"].as_array().expect("statements").iter();
-    let actions = statements.flat_map(|statement| match &statement["Action"] {
-        Value::Array(actions) => actions.clone(),
-        action => vec![action.clone()],
-    });
-    let allowed: BTreeSet<String> = actions
-        .map(|action| action.as_str().expect("an action").to_owned())
-        .collect();
-    let mut named = BTreeSet::new();
-    named_actions(&root().join("cli/src"), &mut named);
-    assert_eq!(allowed, named);
-}
-
 /// The notification of the handbook is the one that is sent.
 #[test]
 fn the_sample_of_a_notification_has_the_words_of_the_state_machine() {

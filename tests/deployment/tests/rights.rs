@@ -545,7 +545,10 @@ fn of_keep_evidence() -> Vec<Case> {
             vec!["arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555".to_owned()],
         )
         .with(json!({ "kms:ViaService": "s3.eu-west-1.amazonaws.com" }))
-        .not_with([json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com" }), json!({ "kms:ViaService": null })])
+        .not_with([
+            json!({ "kms:ViaService": "rds.eu-west-1.amazonaws.com" }),
+            json!({ "kms:ViaService": null }),
+        ])
         .not_on(&["arn:aws:kms:eu-west-1:123456789012:key/99999999-2222-3333-4444-555555555555".to_owned()]),
     ]
 }

@@ -182,7 +182,10 @@ fn every_map_runs_inline_as_many_at_once_as_the_stack_sets() {
 
 #[test]
 fn every_placeholder_is_substituted_and_nothing_else_is() {
-    for (stack, name) in STACKS.iter().flat_map(|stack| stack.machines.iter().map(move |name| (stack, name))) {
+    for (stack, name) in STACKS
+        .iter()
+        .flat_map(|stack| stack.machines.iter().map(move |name| (stack, name)))
+    {
         let template = stack.rendered("template.json");
         let logical_id = format!("{}StateMachine", pascal(name));
         let definition = text(&format!("statemachine/{name}.asl.json"));

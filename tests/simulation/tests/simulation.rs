@@ -226,7 +226,9 @@ fn explain(bad: &[(u64, Report)]) -> String {
 fn print_report(all: &Report, count: u64, time: Duration) {
     let seconds = time.as_secs_f64();
     let report = format!("{all}{count} seeds in {seconds:.1} s, transcripts {:016x}\n", all.hash);
-    std::io::stderr().write_all(report.as_bytes()).expect("a terminal, or a pipe");
+    std::io::stderr()
+        .write_all(report.as_bytes())
+        .expect("a terminal, or a pipe");
 }
 
 fn number(variable: &str) -> Option<u64> {
