@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::drill::{DrillCheck, DrillOutcome};
+use crate::drill::{DrillCheck, DrillOutcome, known_checks};
 use crate::kind::DatabaseKind;
 
 /// A drill that passed.
@@ -39,7 +39,7 @@ pub struct DrillProof {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u64>,
     /// What the restored database was checked by.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "known_checks", skip_serializing_if = "Vec::is_empty")]
     pub checked: Vec<DrillCheck>,
     /// Since when nothing is left of the drill, if it proved that itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod authorize;
+pub mod by_hand;
 pub mod copy_tags;
 pub mod drill;
 pub mod drill_database;

@@ -56,10 +56,12 @@ where
         let span = span(&event, &release);
         let work = async {
             let (setting, more) = started.as_ref().map_err(Error::clone)?;
-            handle(setting, more, parse(event.payload)?, Timestamp::now()).await
+            release::note(&event.payload, &release);
+            let answer = handle(setting, more, parse(event.payload)?, Timestamp::now()).await?;
+            release::stamped(&answer, &release)
         };
         // Boxed: the nested calls of the SDK are a type too deep for the compiler's recursion limit.
-        let ended: Result<O, Error> = Box::pin(work.instrument(span.clone())).await;
+        let ended: Result<Value, Error> = Box::pin(work.instrument(span.clone())).await;
         if let Err(error) = &ended {
             // A warning only: the state machine may try again, or wait.
             span.in_scope(|| tracing::warn!(error = error.name(), "{error}"));

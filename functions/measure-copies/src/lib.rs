@@ -26,7 +26,6 @@ const MAX_NAMED: usize = 20;
 
 /// What the rule hands over: nothing.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Input {}
 
 /// What was found.
