@@ -79,7 +79,7 @@ pub enum DrillCheck {
 }
 
 /// Reads the checks that this release knows: another one may know more, which only inform.
-pub(crate) fn known_checks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DrillCheck>, D::Error> {
+pub fn known_checks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DrillCheck>, D::Error> {
     let checks = Vec::<Value>::deserialize(deserializer)?.into_iter();
     Ok(checks.filter_map(|check| serde_json::from_value(check).ok()).collect())
 }

@@ -102,6 +102,15 @@ mod tests {
     }
 
     #[test]
+    fn of_a_proof_of_the_next_release_what_is_known_is_read() {
+        let text = r#"{"time": "2026-11-22T03:00:00Z", "outcome": "failed", "copy": "c", "database": "orders", "more": {"a": 1},
+            "checked": ["events", "of-next"], "lastPassed": {"time": "2026-11-20T03:00:00Z", "minutes": 7, "more": 1}}"#;
+        let proof: DrillProof = serde_json::from_str(text).expect("a proof");
+        assert_eq!(proof.checked, [DrillCheck::Events]);
+        assert_eq!(proof.passed().map(|passed| passed.minutes), Some(7));
+    }
+
+    #[test]
     fn a_proof_remembers_the_last_drill_that_passed() {
         let earlier = Passed {
             time: Timestamp::UNIX_EPOCH,

@@ -430,36 +430,37 @@ async fn what_the_next_release_adds_is_passed_over_wherever_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_only_the_next_release_knows_is_refused_by_name_if_it_decides_something() {
     let new = json!("of-next");
-    for (story, function, number, place, refused) in [
-        ("instance", "find-latest-snapshot", 0, "/kind", true),
-        ("instance", "start-copy", 0, "/decision", true),
-        ("instance", "start-copy", 0, "/source/encryption", true),
-        ("instance", "check-copy-status", 0, "/outcome", true),
-        ("instance", "prune-old", 0, "/outcome", true),
-        ("two-pages", "list-targets", 1, "/request/page/kind", true),
-        ("drill-of-an-instance", "check-restore", 1, "/restore/state", true),
-        ("drill-of-an-instance", "end-restore", 0, "/drill/verdict/outcome", true),
-        ("wait-for-a-slot", "start-copy", 1, "/waiting/reason", false),
-        ("wait-for-a-slot", "start-copy", 1, "/facts/unread", false),
-        ("drill-of-an-instance", "check-restore", 1, "/restore/checked/0", false),
+    for (story, function, place, refused) in [
+        ("instance", "find-latest-snapshot", "/kind", true),
+        ("instance", "start-copy", "/decision", true),
+        ("instance", "start-copy", "/source/encryption", true),
+        ("instance", "check-copy-status", "/outcome", true),
+        ("instance", "prune-old", "/outcome", true),
+        ("two-pages", "list-targets", "/request/page/kind", true),
+        ("drill-of-an-instance", "check-restore", "/restore/state", true),
+        ("drill-of-an-instance", "end-restore", "/drill/verdict/outcome", true),
+        ("wait-for-a-slot", "start-copy", "/waiting/reason", false),
+        ("wait-for-a-slot", "start-copy", "/facts/unread", false),
+        ("drill-of-an-instance", "check-restore", "/restore/checked/0", false),
     ] {
         let story = STORIES.iter().find(|one| one.name == story).expect("a story");
-        let is_meant = |at: usize, called: &str| (at, called) == (number, function);
-        let change = |at: usize, called: &str, mut payload: Value| {
-            if is_meant(at, called) {
-                let spoilt = payload
-                    .pointer_mut(place)
-                    .unwrap_or_else(|| panic!("{function} gets no {place}"));
-                *spoilt = new.clone();
+        // The first payload that has such a value.
+        let spoilt: Cell<Option<usize>> = Cell::new(None);
+        let change = |number: usize, called: &str, mut payload: Value| {
+            if called == function
+                && spoilt.get().is_none()
+                && let Some(value) = payload.pointer_mut(place)
+            {
+                *value = new.clone();
+                spoilt.set(Some(number));
             }
             payload
         };
         let (ends, calls) = tell(story, &change).await;
         assert_eq!(ends, [story.end], "{function} {place}");
-        let call = calls
-            .iter()
-            .find(|call| is_meant(call.number, &call.function))
-            .expect("the call");
+        let number = spoilt.get().unwrap_or_else(|| panic!("{function} gets no {place}"));
+        let is_meant = |call: &&Call| (call.number, call.function.as_str()) == (number, function);
+        let call = calls.iter().find(is_meant).expect("the call");
         let error = refused.then_some("PayloadUnknown");
         assert_eq!(call.error.as_deref(), error, "{function} {place}");
     }

@@ -500,7 +500,12 @@ impl Observer for Running {
 
 /// Whether an error passes, so that it is to be retried wherever it appears.
 fn passes(error: &str) -> bool {
-    let of_services = ["Throttled", "RdsUnavailable", "PayloadUnknown", "StepFunctions.ThrottlingException"];
+    let of_services = [
+        "Throttled",
+        "RdsUnavailable",
+        "PayloadUnknown",
+        "StepFunctions.ThrottlingException",
+    ];
     OF_PLATFORM.contains(&error) || of_services.contains(&error)
 }
 

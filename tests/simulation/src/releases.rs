@@ -40,15 +40,22 @@ impl Release {
     }
 }
 
-/// When the stacks of a world change their release, in minutes from its beginning; never in most worlds.
-pub(crate) fn changes(seed: u64, drills: bool, minutes: u64) -> Vec<u64> {
+/// When the stacks of a world change their release, in minutes from its beginning; never in most worlds. A few times on each
+/// day, while there is most to do.
+pub(crate) fn changes(seed: u64, drills: bool, days: u64) -> Vec<u64> {
     let mut random = Random::new(seed, "releases");
     let [of_drills, others] = WORLDS;
     if !random.per_mille(if drills { of_drills } else { others }) {
         return Vec::new();
     }
-    let mut changes: Vec<u64> = (0..random.within(3..=7)).map(|_| random.within(20..=minutes)).collect();
-    changes.sort_unstable();
+    let mut changes = Vec::new();
+    for day in 0..days {
+        let mut minute = day * 24 * 60 + random.within(40..=260);
+        for _ in 0..random.within(2..=5) {
+            changes.push(minute);
+            minute += random.within(2..=60);
+        }
+    }
     changes
 }
 

@@ -443,13 +443,18 @@ impl ScenarioRun {
 
     /// Updates the stacks, and rolls them back, in some worlds.
     fn plan_releases(self: &Rc<Self>) {
-        for minute in releases::changes(self.seed, self.drills.is_some(), DAYS * 24 * 60) {
+        for minute in releases::changes(self.seed, self.drills.is_some(), DAYS) {
             self.at(minute, |this| this.change_release());
         }
     }
 
-    /// Deploys the other release: one function after another within two minutes, and the machines among them.
+    /// Deploys the other release, as soon as something runs: one function after another within two minutes, and the machines
+    /// among them.
     fn change_release(self: &Rc<Self>) {
+        if self.steps.running().is_empty() {
+            self.at(3, |this| this.change_release());
+            return;
+        }
         let release = self.release.get().other();
         self.release.set(release);
         let figure = match release {
