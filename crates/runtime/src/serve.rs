@@ -164,6 +164,17 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_payload_of_another_release_is_noted_and_one_of_this_release_is_not() {
+        let line = logged(LevelFilter::INFO, || {
+            for made_by in ["1.2.3", "1.2.4"] {
+                release::note(&serde_json::json!({"target": {"release": made_by}}), "1.2.3");
+            }
+            release::note(&serde_json::json!({"only": ["orders"]}), "1.2.3");
+        });
+        assert_eq!((&line["level"], &line["made_by"]), (&"INFO".into(), &"1.2.4".into()));
+    }
+
     /// m6.
     #[test]
     fn every_line_has_the_time_without_which_lambda_takes_no_notice_of_its_level() {

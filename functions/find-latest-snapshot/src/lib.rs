@@ -25,7 +25,7 @@ use serde_json::Value;
 
 /// Reads the target, which a person may have typed, and finds.
 pub async fn handle(deployment: &Deployment, input: Value, now: Timestamp) -> Result<Found, Error> {
-    find(deployment, parse_by_hand(input, &by_hand::target())?, now).await
+    find(deployment, parse_by_hand(input, "/release", &by_hand::target())?, now).await
 }
 
 /// Asks both regions at once, then decides.

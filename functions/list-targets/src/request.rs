@@ -111,7 +111,7 @@ impl Request {
             }
         }
         let objects = [("", fields::<ByHand>()), ("page", fields::<Page>())];
-        let input: ByHand = parse_by_hand(input, &objects)?;
+        let input: ByHand = parse_by_hand(input, "/page/release", &objects)?;
         if let Some(page) = &input.page
             && (page.cursor.is_empty() || page.root.is_empty() || page.number < 2)
         {
