@@ -217,7 +217,7 @@ fn drills(kind: DatabaseKind, id: &str) -> World {
     )
 }
 
-/// RDS refuses copies of instances with this, so many times.
+/// RDS refuses this many copies of instances with this.
 fn refuse(world: &World, code: &str, message: &str, times: u32) {
     world.fault(Fault::error(Calls::to("CopyDBSnapshot"), code, message).times(times));
 }
@@ -236,7 +236,7 @@ fn event(world: &World) -> Value {
     })
 }
 
-/// What a story came to, and the calls of functions in it.
+/// How a story ended, and the calls of functions in it.
 async fn tell(story: &Story, change: Change<'_>) -> (Vec<String>, Vec<Call>) {
     let world = (story.world)();
     let stacks = BothStacks::new(&world, story.variables, change);

@@ -448,7 +448,7 @@ impl ScenarioRun {
         }
     }
 
-    /// Deploys the other release, as soon as something runs: one function after another within two minutes, and the machines
+    /// Deploys the other release, as soon as something runs: one function after another within seven minutes, and the machines
     /// among them.
     fn change_release(self: &Rc<Self>) {
         if self.steps.running().is_empty() {
@@ -467,7 +467,7 @@ impl ScenarioRun {
         let functions = Functions::NAMES.into_iter().chain(Functions::OF_DRILLS).map(Some);
         for what in functions.chain([None]) {
             let this = Rc::clone(self);
-            let seconds = random.within(0..=120);
+            let seconds = random.within(0..=420);
             self.tasks.begin(async move {
                 this.tasks.clock().sleep(Duration::from_secs(seconds)).await;
                 // Another change may have overtaken this one.

@@ -125,7 +125,7 @@ const MUTATIONS: [(Broken, u64, &str); Broken::ALL.len()] = [
     (Broken::ExpiryAfterCreation, 1, "without its expiry"),
     (Broken::TagExtendsExpiry, 1, "after its end; it has"),
     (Broken::DeleteGivesUp, 1, "says that nothing of"),
-    (Broken::StrictTarget, 1, "start-copy cannot read what a function made"),
+    (Broken::StrictTarget, 3, "start-copy cannot read what a function made"),
     (Broken::StrictDrill, 1, "check-restore cannot read what a function made"),
 ];
 
