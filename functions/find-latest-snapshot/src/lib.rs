@@ -25,11 +25,11 @@ use serde_json::Value;
 
 /// Reads the target, which a person may have typed, and finds.
 pub async fn handle(deployment: &Deployment, input: Value, now: Timestamp) -> Result<Found, Error> {
-    find(deployment, parse_by_hand(input, "/release", &by_hand::target())?, now).await
+    find_for(deployment, parse_by_hand(input, "/release", &by_hand::target())?, now).await
 }
 
 /// Asks both regions at once, then decides.
-pub async fn find(deployment: &Deployment, mut target: Target, now: Timestamp) -> Result<Found, Error> {
+pub async fn find_for(deployment: &Deployment, mut target: Target, now: Timestamp) -> Result<Found, Error> {
     target.check()?;
     target.dry_run |= deployment.settings.dry_run;
     if target.retired {
