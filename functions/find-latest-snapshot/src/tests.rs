@@ -154,7 +154,9 @@ async fn a_dry_run_plans_and_so_does_a_stack_that_is_set_to_it() {
         dry_run: true,
         ..target(&world, DatabaseKind::Instance, "orders")
     };
-    let found = find_for(&deployment(&world), by_hand, world.now()).await.expect("found");
+    let found = find_for(&deployment(&world), by_hand, world.now())
+        .await
+        .expect("found");
     assert_eq!((found.decision, found.outcome), (Decision::Copy, Outcome::Planned));
     let dry = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
     let found = find_with(&dry, &world).await.expect("found");
@@ -202,7 +204,9 @@ async fn an_input_without_a_resource_id_says_how_to_start_instead() {
         resource_id: String::new(),
         ..target(&world, DatabaseKind::Instance, "orders")
     };
-    let error = find_for(&deployment(&world), empty, world.now()).await.expect_err("empty");
+    let error = find_for(&deployment(&world), empty, world.now())
+        .await
+        .expect_err("empty");
     assert!(error.to_string().contains("start copy-fleet with {\"only\""), "{error}");
 }
 
