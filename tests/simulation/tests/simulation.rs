@@ -126,7 +126,11 @@ const MUTATIONS: [(Broken, u64, &str); Broken::ALL.len()] = [
     (Broken::TagExtendsExpiry, 1, "after its end; it has"),
     (Broken::DeleteGivesUp, 1, "says that nothing of"),
     (Broken::StrictTarget, 3, "start-copy cannot read what a function made"),
-    (Broken::StrictDrill, 1, "check-restore cannot read what a function made"),
+    (
+        Broken::StrictDrill,
+        21,
+        "check-restore cannot read what a function made",
+    ),
 ];
 
 #[test]
