@@ -52,7 +52,7 @@ impl Deployment {
 
     /// The same, of this release.
     #[must_use]
-    pub fn of_release(self, release: String) -> Self {
+    pub fn with_release(self, release: String) -> Self {
         Self { release, ..self }
     }
 }
@@ -75,6 +75,6 @@ impl Setting for Deployment {
         let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"))
             .with_release(release.clone());
         let deployment = Self::new(settings, source, destination).measuring(meter);
-        Ok((deployment.of_release(release), elsewhere))
+        Ok((deployment.with_release(release), elsewhere))
     }
 }

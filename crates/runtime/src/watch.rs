@@ -67,7 +67,7 @@ impl Watch {
 
     /// The same, of this release.
     #[must_use]
-    pub fn of_release(self, release: String) -> Self {
+    pub fn with_release(self, release: String) -> Self {
         Self { release, ..self }
     }
 }
@@ -81,6 +81,6 @@ impl Setting for Watch {
         let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"))
             .with_release(release.clone());
         let watch = Self::new(settings, rds).measuring(meter);
-        Ok((watch.of_release(release), config))
+        Ok((watch.with_release(release), config))
     }
 }

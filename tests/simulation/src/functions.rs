@@ -247,7 +247,7 @@ impl Functions {
             let deployment = self.network.deployment(name, settings);
             (
                 name,
-                Rc::new(deployment.of_release(self.release_of(name).name().to_owned())),
+                Rc::new(deployment.with_release(self.release_of(name).name().to_owned())),
             )
         });
         *self.deployments.borrow_mut() = deployments.collect();
@@ -260,7 +260,7 @@ impl Functions {
         }
         let watches = Self::OF_DRILLS.into_iter().map(|name| {
             let watch = self.network.watch(name, settings);
-            (name, Rc::new(watch.of_release(self.release_of(name).name().to_owned())))
+            (name, Rc::new(watch.with_release(self.release_of(name).name().to_owned())))
         });
         *self.watches.borrow_mut() = watches.collect();
     }
@@ -275,10 +275,10 @@ impl Functions {
         self.releases.borrow_mut().insert(function, release);
         let name = || release.name().to_owned();
         if let Some(deployment) = self.deployments.borrow_mut().get_mut(function) {
-            *deployment = Rc::new(Deployment::clone(deployment).of_release(name()));
+            *deployment = Rc::new(Deployment::clone(deployment).with_release(name()));
         }
         if let Some(watch) = self.watches.borrow_mut().get_mut(function) {
-            *watch = Rc::new(Watch::clone(watch).of_release(name()));
+            *watch = Rc::new(Watch::clone(watch).with_release(name()));
         }
     }
 
