@@ -260,7 +260,10 @@ impl Functions {
         }
         let watches = Self::OF_DRILLS.into_iter().map(|name| {
             let watch = self.network.watch(name, settings);
-            (name, Rc::new(watch.with_release(self.release_of(name).name().to_owned())))
+            (
+                name,
+                Rc::new(watch.with_release(self.release_of(name).name().to_owned())),
+            )
         });
         *self.watches.borrow_mut() = watches.collect();
     }
