@@ -394,7 +394,7 @@ fn manual_pages_are_formatted_without_a_warning_and_examples_stay_as_they_are() 
     assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
     let mut pages: Vec<_> = std::fs::read_dir(&folder).expect("the folder").flatten().collect();
     pages.sort_by_key(std::fs::DirEntry::file_name);
-    assert_eq!(pages.len(), 14);
+    assert_eq!(pages.len(), 15);
     for page in pages {
         let formatted = Command::new("groff")
             .args(["-man", "-Tutf8", "-ww", "-P-c"])

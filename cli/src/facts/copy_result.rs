@@ -40,7 +40,9 @@ impl From<&ExecutionDetail> for CopyResult {
 }
 
 /// A field that cannot be read empties itself, and not the whole result.
-fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
@@ -89,6 +91,27 @@ mod tests {
             assert_eq!(result.outcome, Some(outcome), "{word}");
             assert_eq!(outcome_word(outcome), word);
         }
+    }
+
+    #[test]
+    fn what_the_next_release_adds_is_passed_over() {
+        let output = json!({
+            "outcome": "copied", "release": "9.9.9", "more": [1],
+            "source": {
+                "id": "rds:orders-1", "arn": "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:orders-1", "more": {},
+                "createdAt": "2026-11-22T03:00:00Z", "engine": "postgres", "engineVersion": "16.4", "encryption": "sse-kms",
+            },
+            "copy": {
+                "id": "snap-orders-1", "arn": "arn:aws:rds:eu-central-1:123456789012:snapshot:snap-orders-1", "more": 1,
+                "region": "eu-central-1", "requestedAt": "2026-11-22T05:00:00Z", "attempt": 0,
+            },
+            "status": { "state": "verified", "percent": 100, "more": 1 },
+            "pruned": { "deleted": [{ "id": "snap-orders-0", "reason": "It is older.", "more": 1 }], "more": 1 },
+        });
+        let result: CopyResult = serde_json::from_value(output).expect("a result");
+        assert_eq!(result.outcome, Some(Outcome::Copied));
+        assert!(result.source.is_some() && result.copy.is_some() && result.status.is_some());
+        assert_eq!(result.pruned.deleted.len(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::drill::{DrillCheck, DrillOutcome, DrilledCopy};
+use domain::drill::{DrillCheck, DrillOutcome, DrilledCopy, known_checks};
 use domain::kind::DatabaseKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ struct Returned {
     /// Drill databases that a person keeps.
     #[serde(default)]
     kept: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known_checks")]
     checked: Vec<DrillCheck>,
     #[serde(default)]
     data_time: Option<Timestamp>,
@@ -227,5 +227,29 @@ impl DrillRecord {
             execution: execution_name(arn).to_owned(),
             link: execution_console_url(region, arn),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_record_of_the_next_release_what_is_known_is_read() {
+        let record = json!({
+            "outcome": "passed", "minutes": 12, "reason": "restored", "checked": ["description", "of-next"], "more": {},
+            "restore": {"withInstance": true, "more": [1]}, "verdict": {"numbers": {"rows": 3}, "more": 1}, "release": "9.9.9",
+        });
+        let returned: Returned = serde_json::from_value(record).expect("a record");
+        assert_eq!(returned.checked, [DrillCheck::Description]);
+        assert_eq!((returned.outcome, returned.minutes), (DrillOutcome::Passed, Some(12)));
+        assert!(returned.restore.is_some_and(|restore| restore.with_instance));
+        assert!(returned.verdict.is_some_and(|verdict| verdict.numbers.len() == 1));
+        let asked =
+            json!({"kind": "instance", "id": "orders", "copy": {"id": "c", "arn": "a", "more": 1}, "release": "9.9.9"});
+        let asked: Asked = serde_json::from_value(asked).expect("an input");
+        assert_eq!(asked.copy.map(|copy| copy.id).as_deref(), Some("c"));
     }
 }

@@ -11,6 +11,7 @@ use crate::aws::account::Account;
 use crate::aws::stack::Stack;
 use crate::aws::step_functions::{Execution, ExecutionDetail, ExecutionStatus, StepFunctions};
 use crate::error::{CliError, ExitStatus};
+use crate::facts::copy_result::or_default;
 use crate::facts::fleet::Fleet;
 use crate::format::counted;
 
@@ -189,8 +190,11 @@ impl Counts {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct RunSummary {
     pub(crate) counts: Counts,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) failures: Vec<CopyFailure>,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) left_out: LeftOut,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) retired: Retired,
     pub(crate) warnings: Vec<String>,
 }
@@ -304,6 +308,22 @@ mod tests {
             ExitStatus::Problem,
             "one of the two has its copy"
         );
+    }
+
+    /// What it names is less than what it counts, where that is of a kind that is not known here.
+    #[test]
+    fn what_the_next_release_adds_is_passed_over_and_the_counts_are_read() {
+        let summary = serde_json::json!({
+            "counts": {"copied": 1, "failed": 1}, "release": "9.9.9",
+            "failures": [{"kind": "instance", "id": "orders", "error": "RdsError", "execution": "i-orders", "more": 1}],
+            "leftOut": {"count": 1, "reasons": {"off": 1}, "first": [{"kind": "of-next", "id": "a", "reason": "off"}]},
+            "retired": {"databases": 1, "copies": 2, "first": [], "more": 1}, "warnings": [], "more": {},
+        });
+        let summary: RunSummary = serde_json::from_value(summary).expect("a summary");
+        assert_eq!(summary.exit_status(), ExitStatus::Problem);
+        assert_eq!(summary.failures.len(), 1);
+        assert_eq!(summary.left_out, LeftOut::default());
+        assert_eq!(summary.retired.copies, 2);
     }
 
     #[test]

@@ -78,6 +78,12 @@ pub enum DrillCheck {
     Function,
 }
 
+/// Reads the checks that this release knows: another one may know more, which only inform.
+pub fn known_checks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DrillCheck>, D::Error> {
+    let checks = Vec::<Value>::deserialize(deserializer)?.into_iter();
+    Ok(checks.filter_map(|check| serde_json::from_value(check).ok()).collect())
+}
+
 /// How a drill ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -205,7 +211,7 @@ pub struct Restore {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u64>,
     /// What it was checked by so far.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "known_checks", skip_serializing_if = "Vec::is_empty")]
     pub checked: Vec<DrillCheck>,
     /// What RDS said of it in its events, the first few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -276,6 +282,9 @@ pub struct Drill {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+    /// The release that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
 }
 
 /// An answer of `null` is an answer.

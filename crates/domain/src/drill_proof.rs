@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::drill::{DrillCheck, DrillOutcome};
+use crate::drill::{DrillCheck, DrillOutcome, known_checks};
 use crate::kind::DatabaseKind;
 
 /// A drill that passed.
@@ -39,7 +39,7 @@ pub struct DrillProof {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u64>,
     /// What the restored database was checked by.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "known_checks", skip_serializing_if = "Vec::is_empty")]
     pub checked: Vec<DrillCheck>,
     /// Since when nothing is left of the drill, if it proved that itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +99,15 @@ mod tests {
         for other in ["", "instance-x", "/a/b/queue-x", "/a/instance-"] {
             assert_eq!(subject(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn of_a_proof_of_the_next_release_what_is_known_is_read() {
+        let text = r#"{"time": "2026-11-22T03:00:00Z", "outcome": "failed", "copy": "c", "database": "orders", "more": {"a": 1},
+            "checked": ["events", "of-next"], "lastPassed": {"time": "2026-11-20T03:00:00Z", "minutes": 7, "more": 1}}"#;
+        let proof: DrillProof = serde_json::from_str(text).expect("a proof");
+        assert_eq!(proof.checked, [DrillCheck::Events]);
+        assert_eq!(proof.passed().map(|passed| passed.minutes), Some(7));
     }
 
     #[test]

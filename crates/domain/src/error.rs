@@ -18,6 +18,18 @@ pub enum Error {
         problem: String,
         remedy: String,
     },
+    /// A payload that another release made has a value that this one does not know, as while a stack is updated or rolled
+    /// back; the state machine retries for some minutes.
+    #[error(
+        "{field}: {problem}. The release {release} made this payload, and the function that reads it is of another: the \
+         stack is being updated, or was rolled back. The step is retried for some minutes, and the next run begins with \
+         payloads of its own."
+    )]
+    PayloadUnknown {
+        field: String,
+        problem: String,
+        release: String,
+    },
     /// An environment variable of the function is missing or wrong.
     #[error("{variable}: {problem}. {remedy}")]
     BadSettings {

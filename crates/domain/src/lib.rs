@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod authorize;
+pub mod by_hand;
 pub mod copy_schedule;
 pub mod copy_tags;
 pub mod drill;

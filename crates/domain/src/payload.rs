@@ -2,9 +2,15 @@
 //!
 //! Each function takes what the previous one gave and adds to it: [`Plan`] lists targets, and for each
 //! [`Target`] come [`Found`], [`Started`], [`Checked`] and [`Pruned`]. The state machines only pass it on.
+//!
+//! While a stack is updated, or rolled back, a function gets what one of the next release made. So no type here refuses a
+//! field that it does not know: what a person types is checked for such fields by [`crate::by_hand`]. A value that nobody
+//! knows is another matter: what decides something is refused ([`Error::PayloadUnknown`]), what only informs or saves work is
+//! as if it were missing.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::drill::DrillEvery;
@@ -18,7 +24,7 @@ use crate::snapshot::Encryption;
 
 /// What a run was configured with. An input may repeat it, but not change it: [`Target::check_for_copy`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct RunRules {
     /// Region of the copies.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +39,7 @@ pub struct RunRules {
 
 /// What a database's tags ask for. They may ask for more than the stack keeps, and for a key that it allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Policy {
     /// ARN of the key, of those that the stack allows.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +57,6 @@ pub struct Policy {
 
 /// Why a database is not copied in this run, found before the first copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Problem {
     /// The name of the error: one of [`Error::NAMES`].
     pub error: String,
@@ -70,7 +75,7 @@ impl From<&Error> for Problem {
 
 /// One database to be copied: an item of the Map, and the input of copy-snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Target {
     /// Instance or cluster.
     pub kind: DatabaseKind,
@@ -108,6 +113,9 @@ pub struct Target {
     /// Name of the execution that copies it, as `list-targets` gives it; a redriven run appends to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<String>,
+    /// The release that made it. A person who types a target has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
 }
 
 impl Target {
@@ -128,13 +136,14 @@ impl Target {
             problem: None,
             rules: None,
             execution: None,
+            release: None,
         }
     }
 }
 
 /// Where the next page of a run begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Page {
     /// The kind of the page's targets: each kind has its own chain of pages.
     pub kind: DatabaseKind,
@@ -147,6 +156,9 @@ pub struct Page {
     /// Name of the execution that runs this page.
     #[serde(default)]
     pub execution: String,
+    /// The release that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
 }
 
 /// A database that the run leaves alone, and why.
@@ -227,7 +239,7 @@ pub struct Waiting {
 /// Seconds waited for each reason: the sums of the waits that were asked for, so that the limits are the same where waits
 /// are scaled. It travels with the target through every way back to `StartCopy`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Waited {
     /// For a copy slot.
     #[serde(skip_serializing_if = "is_default")]
@@ -485,12 +497,18 @@ pub struct Found {
     /// The wait that goes with a copy in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
-    /// What has to be waited for before the copy can begin.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What has to be waited for before the copy can begin. What only another release waits for is as if it were missing.
+    #[serde(default, deserialize_with = "if_known", skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
-    /// What start-copy has read, so that the next try does not read it again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What start-copy has read, so that the next try does not read it again; it does where another release read more.
+    #[serde(default, deserialize_with = "if_known", skip_serializing_if = "Option::is_none")]
     pub facts: Option<DatabaseFacts>,
+}
+
+/// Reads what only saves work, or informs: what cannot be read is as if it were missing.
+fn if_known<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
 }
 
 /// What a copy records of its database, beside what the snapshot says. No tag value is among it.

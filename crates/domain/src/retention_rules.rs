@@ -10,7 +10,7 @@ use crate::tags;
 
 /// What is kept of a database's verified copies. A copy goes only if every rule lets it go; 0 is no such rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RetentionRules {
     /// Number of newest copies to keep.
     #[serde(skip_serializing_if = "is_zero")]

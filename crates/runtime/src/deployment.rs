@@ -25,6 +25,8 @@ pub struct Deployment {
     pub destination: Rds,
     /// What is measured goes here.
     pub meter: Meter,
+    /// The release that runs.
+    pub release: String,
 }
 
 impl Deployment {
@@ -38,6 +40,7 @@ impl Deployment {
             source,
             destination,
             meter: Meter::silent(),
+            release: release::running(|_| None),
         }
     }
 
@@ -45,6 +48,12 @@ impl Deployment {
     #[must_use]
     pub fn measuring(self, meter: Meter) -> Self {
         Self { meter, ..self }
+    }
+
+    /// The same, of this release.
+    #[must_use]
+    pub fn with_release(self, release: String) -> Self {
+        Self { release, ..self }
     }
 }
 
@@ -62,8 +71,10 @@ impl Setting for Deployment {
             let presigner = Presigner::new(credentials, &settings.source_region);
             destination = destination.presigning(presigner.with_fips(elsewhere.use_fips().unwrap_or_default()));
         }
+        let release = release::running(|name| std::env::var(name).ok());
         let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"))
-            .with_release(release::running(|name| std::env::var(name).ok()));
-        Ok((Self::new(settings, source, destination).measuring(meter), elsewhere))
+            .with_release(release.clone());
+        let deployment = Self::new(settings, source, destination).measuring(meter);
+        Ok((deployment.with_release(release), elsewhere))
     }
 }

@@ -56,10 +56,12 @@ where
         let span = span(&event, &release);
         let work = async {
             let (setting, more) = started.as_ref().map_err(Error::clone)?;
-            handle(setting, more, parse(event.payload)?, Timestamp::now()).await
+            release::note(&event.payload, &release);
+            let answer = handle(setting, more, parse(event.payload)?, Timestamp::now()).await?;
+            release::stamped(&answer, &release)
         };
         // Boxed: the nested calls of the SDK are a type too deep for the compiler's recursion limit.
-        let ended: Result<O, Error> = Box::pin(work.instrument(span.clone())).await;
+        let ended: Result<Value, Error> = Box::pin(work.instrument(span.clone())).await;
         if let Err(error) = &ended {
             // A warning only: the state machine may try again, or wait.
             span.in_scope(|| tracing::warn!(error = error.name(), "{error}"));
@@ -160,6 +162,17 @@ mod tests {
             (&line["span"]["release"], &line["span"]["database"]),
             (&"1.2.3".into(), &"orders".into())
         );
+    }
+
+    #[test]
+    fn a_payload_of_another_release_is_noted_and_one_of_this_release_is_not() {
+        let line = logged(LevelFilter::INFO, || {
+            for made_by in ["1.2.3", "1.2.4"] {
+                release::note(&serde_json::json!({"target": {"release": made_by}}), "1.2.3");
+            }
+            release::note(&serde_json::json!({"only": ["orders"]}), "1.2.3");
+        });
+        assert_eq!((&line["level"], &line["made_by"]), (&"INFO".into(), &"1.2.4".into()));
     }
 
     /// m6.

@@ -27,6 +27,8 @@ pub struct Watch {
     pub rds: Rds,
     /// What is measured goes here.
     pub meter: Meter,
+    /// The release that runs.
+    pub release: String,
 }
 
 impl Watch {
@@ -39,6 +41,7 @@ impl Watch {
             owner,
             rds,
             meter: Meter::silent(),
+            release: release::running(|_| None),
         }
     }
 
@@ -61,6 +64,12 @@ impl Watch {
     pub fn measuring(self, meter: Meter) -> Self {
         Self { meter, ..self }
     }
+
+    /// The same, of this release.
+    #[must_use]
+    pub fn with_release(self, release: String) -> Self {
+        Self { release, ..self }
+    }
 }
 
 impl Setting for Watch {
@@ -68,8 +77,10 @@ impl Setting for Watch {
         let settings = WatchSettings::read(|name| std::env::var(name).ok())?;
         let config = connection::config(&settings.region);
         let rds = Rds::new(aws_sdk_rds::Client::new(&config), &settings.region);
+        let release = release::running(|name| std::env::var(name).ok());
         let meter = Meter::new(&settings.stack, settings.database_metrics, |line| println!("{line}"))
-            .with_release(release::running(|name| std::env::var(name).ok()));
-        Ok((Self::new(settings, rds).measuring(meter), config))
+            .with_release(release.clone());
+        let watch = Self::new(settings, rds).measuring(meter);
+        Ok((watch.with_release(release), config))
     }
 }

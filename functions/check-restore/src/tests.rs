@@ -69,6 +69,7 @@ fn drill(world: &World, minutes: i64) -> Drill {
         }),
         answer: None,
         verdict: None,
+        release: None,
     }
 }
 

@@ -24,7 +24,6 @@ pub use teardown::Ended;
 
 /// What is to be ended.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Request {
     /// The drill of which everything is deleted.
     drill: Option<Drill>,

@@ -1,6 +1,6 @@
 //! Finds the newest snapshot of a database, and our copy of it if there is one, and decides what is to be done.
 //!
-//! In: [`Target`]. Out: [`Found`]. Safe to retry at will: it only reads.
+//! In: [`Target`], of list-targets or typed by a person. Out: [`Found`]. Safe to retry at will: it only reads.
 
 #![forbid(unsafe_code)]
 
@@ -9,6 +9,7 @@ mod decide;
 
 use choose::EventSnapshot;
 use decide::{Action, Facts, Verdict, decide};
+use domain::by_hand;
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::error::Error;
 use domain::payload::{Decision, Found, Outcome, Source, Target, Wait, WaitReason};
@@ -18,10 +19,17 @@ use domain::snapshot::{Encryption, Snapshot};
 use jiff::Timestamp;
 use rds::SnapshotQuery;
 use runtime::deployment::Deployment;
+use runtime::input::parse_by_hand;
 use runtime::metrics::Metric;
+use serde_json::Value;
+
+/// Reads the target, which a person may have typed, and finds.
+pub async fn handle(deployment: &Deployment, input: Value, now: Timestamp) -> Result<Found, Error> {
+    find_for(deployment, parse_by_hand(input, "/release", &by_hand::target())?, now).await
+}
 
 /// Asks both regions at once, then decides.
-pub async fn handle(deployment: &Deployment, mut target: Target, now: Timestamp) -> Result<Found, Error> {
+pub async fn find_for(deployment: &Deployment, mut target: Target, now: Timestamp) -> Result<Found, Error> {
     target.check()?;
     target.dry_run |= deployment.settings.dry_run;
     if target.retired {

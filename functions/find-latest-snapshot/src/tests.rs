@@ -18,7 +18,7 @@ async fn find(world: &World) -> Result<Found, Error> {
 }
 
 async fn find_with(deployment: &Deployment, world: &World) -> Result<Found, Error> {
-    handle(deployment, target(world, DatabaseKind::Instance, "orders"), world.now()).await
+    find_for(deployment, target(world, DatabaseKind::Instance, "orders"), world.now()).await
 }
 
 /// A copy of the newest snapshot as this stack would have made it.
@@ -127,7 +127,7 @@ async fn no_snapshot_yet_is_a_result() {
 async fn a_multi_az_cluster_is_reported_as_unsupported() {
     let world = world(|region| region.cluster(Database::new("ledger").engine("postgres").snapshots_aged([2.0])));
     let target = target(&world, DatabaseKind::Cluster, "ledger");
-    let found = handle(&deployment(&world), target, world.now()).await.expect("found");
+    let found = find_for(&deployment(&world), target, world.now()).await.expect("found");
     assert_eq!(
         (found.decision, found.outcome),
         (Decision::Unsupported, Outcome::Unsupported)
@@ -154,7 +154,9 @@ async fn a_dry_run_plans_and_so_does_a_stack_that_is_set_to_it() {
         dry_run: true,
         ..target(&world, DatabaseKind::Instance, "orders")
     };
-    let found = handle(&deployment(&world), by_hand, world.now()).await.expect("found");
+    let found = find_for(&deployment(&world), by_hand, world.now())
+        .await
+        .expect("found");
     assert_eq!((found.decision, found.outcome), (Decision::Copy, Outcome::Planned));
     let dry = deployment_with(&world, "tests", settings_with(&[("DRY_RUN", "true")]));
     let found = find_with(&dry, &world).await.expect("found");
@@ -170,10 +172,10 @@ async fn the_rules_of_a_hand_made_input_are_read_strictly() {
             r#"{{"kind":"instance","id":"orders","resourceId":"{}","Comment":"by hand","rules":{rules}}}"#,
             target.resource_id
         );
-        let parsed = runtime::input::parse::<Target>(serde_json::from_str(&input).expect("JSON"));
+        let input = serde_json::from_str(&input).expect("JSON");
         let deployment = deployment(&world);
         let now = world.now();
-        async move { handle(&deployment, parsed?, now).await }
+        async move { handle(&deployment, input, now).await }
     };
     for (rules, begins, says) in [
         (r#"{"keep":1}"#, "rules.keep: unknown field", "expected one of"),
@@ -202,7 +204,7 @@ async fn an_input_without_a_resource_id_says_how_to_start_instead() {
         resource_id: String::new(),
         ..target(&world, DatabaseKind::Instance, "orders")
     };
-    let error = handle(&deployment(&world), empty, world.now())
+    let error = find_for(&deployment(&world), empty, world.now())
         .await
         .expect_err("empty");
     assert!(error.to_string().contains("start copy-fleet with {\"only\""), "{error}");
@@ -290,7 +292,7 @@ async fn what_needs_no_key_is_decided_without_knowing_the_key_of_the_alias() {
     let alias = format!("arn:aws:kms:{DESTINATION}:123456789012:alias/copies");
     let deployment = deployment_with(&world, "tests", settings_with(&[("DESTINATION_KMS_KEY_ARN", &alias)]));
     let target = target(&world, DatabaseKind::Cluster, "plain");
-    let found = handle(&deployment, target, world.now()).await.expect("found");
+    let found = find_for(&deployment, target, world.now()).await.expect("found");
     assert_eq!(found.decision, Decision::Copy);
     assert_eq!(found.warnings.len(), 1);
 }

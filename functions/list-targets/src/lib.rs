@@ -23,12 +23,13 @@ mod select;
 use destination_copies::DestinationCopies;
 use domain::error::Error;
 use domain::kind::DatabaseName;
-use domain::payload::{Plan, Retired, Target};
+use domain::payload::{Page, Plan, Retired, Target};
 use domain::settings::Settings;
 use event::Events;
 use inventory::Inventory;
 use jiff::Timestamp;
 pub use kms::Keys;
+use page::Cut;
 use preflight::Preflight;
 use request::{Request, Scope};
 use resolve::Resolved;
@@ -38,7 +39,6 @@ use serde_json::Value;
 
 /// What the state machine hands over.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Input {
     /// The execution's input, in any of the shapes in which events come, or what an operator typed.
     pub request: Value,
@@ -48,7 +48,6 @@ pub struct Input {
 
 /// The execution that asks.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Run {
     /// Its name; pages are named after the first execution of a run.
     pub execution: String,
@@ -101,7 +100,7 @@ async fn of_fleet(
     said.extend(preflight.of_run(deployment, &quotas, &targets, &copies));
     said.extend(of_selection);
     said.extend(of_databases);
-    let cut = page::cut(with_retired(targets, &copies, settings), page, run, settings.page_size)?;
+    let cut = cut(deployment, with_retired(targets, &copies, settings), page, run)?;
     Ok(Plan {
         dry_run: request.dry_run || settings.dry_run,
         event: false,
@@ -142,7 +141,7 @@ async fn of_events(deployment: &Deployment, keys: &Keys, events: &Events, run: &
     said.extend(of_selection);
     said.extend(of_databases);
     let names: Vec<DatabaseName> = targets.iter().map(named).collect();
-    let cut = page::cut(targets, None, run, settings.page_size)?;
+    let cut = cut(deployment, targets, None, run)?;
     Ok(Plan {
         dry_run: settings.dry_run,
         event: true,
@@ -156,6 +155,19 @@ async fn of_events(deployment: &Deployment, keys: &Keys, events: &Events, run: &
         retired: Retired::default(),
         warnings: preflight::bounded(said),
     })
+}
+
+/// Cuts a page. Whatever another function gets of it says which release made it.
+fn cut(deployment: &Deployment, mut targets: Vec<Target>, page: Option<&Page>, run: &Run) -> Result<Cut, Error> {
+    let release = Some(deployment.release.clone());
+    for target in &mut targets {
+        target.release.clone_from(&release);
+    }
+    let mut cut = page::cut(targets, page, run, deployment.settings.page_size)?;
+    for next in cut.next_instances.iter_mut().chain(&mut cut.next_clusters) {
+        next.release.clone_from(&release);
+    }
+    Ok(cut)
 }
 
 /// What a further page would be asked for.

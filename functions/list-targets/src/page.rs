@@ -139,6 +139,7 @@ fn next_page(last: &Target, page: Option<&Page>, run: &Run) -> Page {
         number,
         root: root.clone(),
         execution: page_name(root, last.kind, number),
+        release: None,
     }
 }
 

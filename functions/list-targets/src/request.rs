@@ -5,11 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use domain::by_hand::fields;
 use domain::error::Error;
 use domain::kind::{DatabaseName, NameError};
 use domain::payload::Page;
 use domain::settings::Settings;
-use runtime::input::parse;
+use runtime::input::parse_by_hand;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -51,7 +52,7 @@ impl Scope {
 
 /// What an operator types, and what one page hands to the next.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct ByHand {
     #[serde(default)]
     only: Option<Vec<String>>,
@@ -109,7 +110,8 @@ impl Request {
                 ));
             }
         }
-        let input: ByHand = parse(input)?;
+        let objects = [("", fields::<ByHand>()), ("page", fields::<Page>())];
+        let input: ByHand = parse_by_hand(input, "/page/release", &objects)?;
         if let Some(page) = &input.page
             && (page.cursor.is_empty() || page.root.is_empty() || page.number < 2)
         {

@@ -29,7 +29,6 @@ const MAX_REASON: usize = 200;
 
 /// Which part of the evidence is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Asked {
     /// Its number: 1 for the first one.
     part: u32,
@@ -159,7 +158,7 @@ pub async fn part<P: ReadProofs>(
     let record = Record {
         format: 1,
         time: now,
-        release: lookups.release.clone(),
+        release: watch.release.clone(),
         stack: watch.settings.stack.clone(),
         owner: watch.owner.tag().to_owned(),
         region: watch.settings.region.clone(),

@@ -32,7 +32,6 @@ const MAX_NAMED: usize = 20;
 
 /// What the rule hands over: nothing. The state machine hands over which evidence it wants.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Input {
     /// Asks for evidence instead of a measurement.
     #[serde(default)]
@@ -56,8 +55,6 @@ pub struct Lookups<P> {
     pub keys: Keys,
     /// What drills have proved.
     pub proofs: P,
-    /// The release that runs, of which the evidence is.
-    pub release: String,
 }
 
 /// What was found.

@@ -2,7 +2,6 @@
 
 use kms::Keys;
 use measure_copies::Lookups;
-use runtime::release;
 use ssm::Proofs;
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,7 +10,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         |config| Lookups {
             keys: Keys::new(aws_sdk_kms::Client::new(config)),
             proofs: Proofs::new(aws_sdk_ssm::Client::new(config)),
-            release: release::running(|name| std::env::var(name).ok()),
         },
         measure_copies::handle,
     )

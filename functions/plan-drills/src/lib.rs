@@ -30,7 +30,6 @@ const MAX_LISTED: usize = 50;
 
 /// What drill-fleet hands over.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Input {
     /// The input of the execution, by hand or from the schedule.
     request: Value,
@@ -47,7 +46,6 @@ struct Request {
 
 /// The execution that drills.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Run {
     /// Its name.
     #[serde(rename = "execution")]
@@ -199,6 +197,7 @@ fn drill(watch: &Watch, candidate: Candidate, run: &str) -> Drill {
         restore: None,
         answer: None,
         verdict: None,
+        release: Some(watch.release.clone()),
     }
 }
 

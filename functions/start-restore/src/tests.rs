@@ -51,6 +51,7 @@ fn drill(world: &World, id: &str) -> Drill {
         restore: None,
         answer: None,
         verdict: None,
+        release: None,
     }
 }
 

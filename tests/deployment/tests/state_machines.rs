@@ -13,6 +13,7 @@ use step_functions::{StateMachine, entries};
 const RETRIED: &[(&str, &[&str], u64)] = &[
     ("Throttled", &FUNCTIONS, 6),
     ("RdsUnavailable", &FUNCTIONS, 6),
+    ("PayloadUnknown", &FUNCTIONS, 6),
     ("Lambda.ClientExecutionTimeoutException", &FUNCTIONS, 6),
     ("Lambda.ServiceException", &FUNCTIONS, 6),
     ("Lambda.AWSLambdaException", &FUNCTIONS, 6),

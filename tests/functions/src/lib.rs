@@ -5,6 +5,7 @@
 mod copies;
 pub mod inputs;
 mod measured;
+pub mod next_release;
 
 pub use copies::{CopyBuilder, automated_arn, copy_of};
 pub use measured::{Measured, metered, metered_watch};

@@ -237,7 +237,7 @@ async fn the_plan_of_a_dry_run_is_what_the_run_then_does() {
 
 async fn decide(world: &World, settings: &Settings, target: Target) -> Found {
     let deployment = deployment_with(world, "tests", settings.clone());
-    let found = find_latest_snapshot::handle(&deployment, target, world.now())
+    let found = find_latest_snapshot::find_for(&deployment, target, world.now())
         .await
         .expect("found");
     assert_eq!(found.decision, Decision::Copy);

@@ -201,7 +201,7 @@ async fn warnings(world: &World) -> Vec<String> {
 
 async fn decide(world: &World, id: &str) -> Result<domain::payload::Found, domain::error::Error> {
     let deployment = deployment_with(world, "FindLatestSnapshot", settings());
-    find_latest_snapshot::handle(&deployment, target(world, DatabaseKind::Instance, id), world.now()).await
+    find_latest_snapshot::find_for(&deployment, target(world, DatabaseKind::Instance, id), world.now()).await
 }
 
 #[tokio::test]

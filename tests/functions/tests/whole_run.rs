@@ -181,7 +181,7 @@ async fn in_a_month_of_copies_that_take_longer_than_a_day_every_completed_copy_i
     for _ in 0..30 {
         loop {
             let target = fixtures::target(&world, domain::kind::DatabaseKind::Instance, "orders");
-            let found = find_latest_snapshot::handle(&deployment, target, world.now())
+            let found = find_latest_snapshot::find_for(&deployment, target, world.now())
                 .await
                 .expect("found");
             match found.decision {
@@ -238,7 +238,7 @@ async fn a_change_of_parameters_in_mid_run_fails_nothing_that_is_in_progress() {
             "destinationRegion": DESTINATION, "kmsKeyArn": fixtures::KEY, "keepCopies": 3,
         }))
         .expect("rules");
-        let found = find_latest_snapshot::handle(&before, target, world.now())
+        let found = find_latest_snapshot::find_for(&before, target, world.now())
             .await
             .expect("found");
         let answer = start_copy::handle(&before, found, world.now()).await;
@@ -308,7 +308,7 @@ async fn an_interrupted_run_is_finished_by_the_next_one() {
     let world = world(|region| region.instance(encrypted("orders")));
     let deployment = fixtures::deployment(&world);
     let target = fixtures::target(&world, domain::kind::DatabaseKind::Instance, "orders");
-    let found = find_latest_snapshot::handle(&deployment, target, world.now())
+    let found = find_latest_snapshot::find_for(&deployment, target, world.now())
         .await
         .expect("found");
     start_copy::handle(&deployment, found, world.now())
@@ -398,7 +398,7 @@ async fn sixty_databases_share_the_slots_and_none_is_copied_twice() {
     for _ in 0..200 {
         let mut still = Vec::new();
         for target in waiting {
-            let found = find_latest_snapshot::handle(&deployment, target.clone(), world.now())
+            let found = find_latest_snapshot::find_for(&deployment, target.clone(), world.now())
                 .await
                 .expect("found");
             if found.decision != domain::payload::Decision::Copy {

@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use rds_simulator_sdk::simulator::State;
 use serde_json::{Value, json};
 use step_functions::{
-    Clock, Expressions, Failure, MAX_EVENTS, NestedExecution, Observer, Payload, Runner, Task, Tasks as Services, Work,
+    Clock, Expressions, Failure, MAX_EVENTS, NestedExecution, Observer, Payload, Runner, StateMachine, Task,
+    Tasks as Services, Work,
 };
 
 use crate::functions::{Functions, Listed};
@@ -86,7 +87,8 @@ pub struct Executions {
     /// The same for drills, so that copies meet the same with drills and without.
     random_of_drills: RefCell<Random>,
     expressions: Expressions,
-    machines: Machines,
+    /// Those that are deployed.
+    machines: RefCell<Machines>,
     list: RefCell<BTreeMap<(String, String), Rc<Execution>>>,
 }
 
@@ -109,9 +111,14 @@ impl Executions {
             random_of_drills: RefCell::new(random.apart("drills")),
             random: RefCell::new(random),
             expressions: Expressions::default(),
-            machines,
+            machines: RefCell::new(machines),
             list: RefCell::default(),
         })
+    }
+
+    /// Deploys machines. Executions that run go on with those that they began with.
+    pub fn deploy(&self, machines: Machines) {
+        *self.machines.borrow_mut() = machines;
     }
 
     /// Starts an execution. The same name and input as one that runs is that one; a name is used only once.
@@ -145,6 +152,7 @@ impl Executions {
         let running = Running {
             all: Rc::clone(self),
             execution: Rc::clone(&execution),
+            machine: self.machines.borrow()[machine],
         };
         execution.task.set(self.tasks.begin(running.run()));
         Ok(execution)
@@ -212,11 +220,12 @@ impl Executions {
 struct Running {
     all: Rc<Executions>,
     execution: Rc<Execution>,
+    machine: &'static StateMachine,
 }
 
 impl Running {
     async fn run(self) {
-        let (machine, execution) = (self.all.machines[&self.execution.machine], &self.execution);
+        let (machine, execution) = (self.machine, &self.execution);
         let started = self.all.tasks.clock().now().to_string();
         let context = machine.context(&execution.name, &started, 0, &execution.input);
         let runner = Runner {
@@ -491,7 +500,12 @@ impl Observer for Running {
 
 /// Whether an error passes, so that it is to be retried wherever it appears.
 fn passes(error: &str) -> bool {
-    let of_services = ["Throttled", "RdsUnavailable", "StepFunctions.ThrottlingException"];
+    let of_services = [
+        "Throttled",
+        "RdsUnavailable",
+        "PayloadUnknown",
+        "StepFunctions.ThrottlingException",
+    ];
     OF_PLATFORM.contains(&error) || of_services.contains(&error)
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use domain::by_hand;
 use domain::copy_tags::{CopyStatus, OwnCopy};
 use domain::drill::Drill;
 use domain::drill_database::prefix;
@@ -18,10 +19,12 @@ use domain::retention_rules::RetentionRules;
 use domain::tags;
 use domain::watch_settings::WatchSettings;
 use end_restore::Runs;
+use fixtures::next_release::add_more;
 use jiff::{SignedDuration, Timestamp};
 use list_targets::Keys;
 use rds::SnapshotQuery;
 use runtime::deployment::Deployment;
+use runtime::release::{made_by, stamped};
 use runtime::watch::Watch;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +37,7 @@ use crate::network::{Network, as_invocation, invocation, skewed};
 use crate::policies::OTHER_KEY;
 use crate::random::Random;
 use crate::record::Record;
+use crate::releases::Release;
 use crate::virtual_time::{Promise, Tasks};
 
 /// Something that is broken on purpose, to see that the simulation notices.
@@ -83,11 +87,15 @@ pub enum Broken {
     TagExtendsExpiry,
     /// end-restore takes a delete that RDS refuses, because the database is busy, for done.
     DeleteGivesUp,
+    /// start-copy refuses a target with a field that it does not know.
+    StrictTarget,
+    /// check-restore refuses a drill with a field that it does not know.
+    StrictDrill,
 }
 
 impl Broken {
     /// All of them but nothing.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::PrunerDeletesNewest,
         Self::NoIdempotencyCheck,
         Self::NoRetry,
@@ -108,8 +116,13 @@ impl Broken {
         Self::ExpiryAfterCreation,
         Self::TagExtendsExpiry,
         Self::DeleteGivesUp,
+        Self::StrictTarget,
+        Self::StrictDrill,
     ];
 }
+
+/// The figure that counts the payloads which a function got of another release.
+pub const PAYLOADS_OF_ANOTHER_RELEASE: &str = "payloads of another release";
 
 /// What one invocation returns.
 pub type Ended = Result<Value, Failure>;
@@ -120,7 +133,10 @@ pub struct Functions {
     network: Network,
     record: Record,
     invariants: Invariants,
+    /// What each of those that copy works with.
     deployments: RefCell<BTreeMap<&'static str, Rc<Deployment>>>,
+    /// Which release each of them is, if it is not this one.
+    releases: RefCell<BTreeMap<&'static str, Release>>,
     keys: Keys,
     /// What the functions of the destination stack work with, if it is deployed.
     watches: RefCell<BTreeMap<&'static str, Rc<Watch>>>,
@@ -210,6 +226,7 @@ impl Functions {
             record: record.clone(),
             invariants: invariants.clone(),
             deployments: RefCell::default(),
+            releases: RefCell::default(),
             keys: network.keys("list-targets", settings),
             watches: RefCell::default(),
             proofs: RefCell::default(),
@@ -226,9 +243,13 @@ impl Functions {
 
     /// Deploys those that copy with these settings; those that run go on with what they had.
     pub fn deploy(&self, settings: &domain::settings::Settings) {
-        let deployments = Self::NAMES
-            .into_iter()
-            .map(|name| (name, Rc::new(self.network.deployment(name, settings))));
+        let deployments = Self::NAMES.into_iter().map(|name| {
+            let deployment = self.network.deployment(name, settings);
+            (
+                name,
+                Rc::new(deployment.with_release(self.release_of(name).name().to_owned())),
+            )
+        });
         *self.deployments.borrow_mut() = deployments.collect();
     }
 
@@ -237,10 +258,31 @@ impl Functions {
         if self.broken == Broken::ExpiryAfterCreation {
             self.network.hide_expiry();
         }
-        let watches = Self::OF_DRILLS
-            .into_iter()
-            .map(|name| (name, Rc::new(self.network.watch(name, settings))));
+        let watches = Self::OF_DRILLS.into_iter().map(|name| {
+            let watch = self.network.watch(name, settings);
+            (
+                name,
+                Rc::new(watch.with_release(self.release_of(name).name().to_owned())),
+            )
+        });
         *self.watches.borrow_mut() = watches.collect();
+    }
+
+    /// Which release a function is.
+    fn release_of(&self, function: &str) -> Release {
+        self.releases.borrow().get(function).copied().unwrap_or_default()
+    }
+
+    /// Deploys another release of a function; what runs goes on as what it was.
+    pub(crate) fn update(&self, function: &'static str, release: Release) {
+        self.releases.borrow_mut().insert(function, release);
+        let name = || release.name().to_owned();
+        if let Some(deployment) = self.deployments.borrow_mut().get_mut(function) {
+            *deployment = Rc::new(Deployment::clone(deployment).with_release(name()));
+        }
+        if let Some(watch) = self.watches.borrow_mut().get_mut(function) {
+            *watch = Rc::new(Watch::clone(watch).with_release(name()));
+        }
     }
 
     /// The judge of what they do.
@@ -399,6 +441,11 @@ impl Functions {
             self.invariants.drills().tears_down(number, execution);
         }
         let end = self.tasks.clock().sleep(Duration::from_secs(timeout));
+        let release = self.release_of(function);
+        let made_by = made_by(&payload).map(str::to_owned);
+        if made_by.as_deref().is_some_and(|made_by| made_by != release.name()) {
+            self.record.add(PAYLOADS_OF_ANOTHER_RELEASE, 1);
+        }
         let work = as_invocation(number, self.handle(function, payload, now));
         let ended = before(work, end).await.unwrap_or_else(|| {
             Err(Failure {
@@ -413,6 +460,11 @@ impl Functions {
         }
         if let Err(failure) = &ended {
             self.record.add(&format!("functions end with {}", failure.error), 1);
+            let cause = failure.cause.as_deref().unwrap_or_default();
+            if failure.error == "PayloadUnknown" || made_by.is_some() && cause.contains("unknown field") {
+                self.record
+                    .violation(&format!("{function} cannot read what a function made: {cause}"));
+            }
         }
         if is_sweep && ended.is_ok() {
             self.invariants.drills().swept(number, &self.network.destination());
@@ -425,25 +477,55 @@ impl Functions {
         ended
     }
 
+    /// Answers as the release that the function is when it begins.
     async fn handle(&self, function: &str, payload: Value, now: Timestamp) -> Ended {
+        let release = self.release_of(function);
+        self.refuse_more(function, &payload)?;
+        let mut answer = self.handle_as(function, payload, now, release).await?;
+        if release == Release::Next {
+            add_more(&mut answer);
+        }
+        Ok(answer)
+    }
+
+    /// The broken functions: they refuse the fields of the next release.
+    fn refuse_more(&self, function: &str, payload: &Value) -> Result<(), Failure> {
+        let checked = match (self.broken, function) {
+            (Broken::StrictTarget, "start-copy") => by_hand::check(&payload["target"], &by_hand::target()),
+            (Broken::StrictDrill, "check-restore") => {
+                let mut drill = payload.clone();
+                if let Some(fields) = drill.as_object_mut() {
+                    fields.remove("log");
+                }
+                by_hand::check(&drill, &[("", by_hand::fields::<Drill>())])
+            }
+            _ => Ok(()),
+        };
+        checked.map_err(|error| Failure::from_function(error.name(), &error.to_string()))
+    }
+
+    async fn handle_as(&self, function: &str, payload: Value, now: Timestamp, release: Release) -> Ended {
         if Self::OF_DRILLS.contains(&function) {
             let watch = Rc::clone(&self.watches.borrow()[function]);
-            return Box::pin(self.handle_drill(&watch, function, payload, now)).await;
+            return Box::pin(self.handle_drill(&watch, function, payload, now, release)).await;
         }
         let deployment = Rc::clone(&self.deployments.borrow()[function]);
         let deployment = &*deployment;
         match function {
             "list-targets" => {
-                answer(payload, |input| {
+                answer(payload, release, |input| {
                     list_targets::handle(deployment, &self.keys, input, now)
                 })
                 .await
             }
             "find-latest-snapshot" => {
-                answer(payload, |target| find_latest_snapshot::handle(deployment, target, now)).await
+                answer(payload, release, |target| {
+                    find_latest_snapshot::handle(deployment, target, now)
+                })
+                .await
             }
             "start-copy" => {
-                answer(payload, async |mut found: Found| {
+                answer(payload, release, async |mut found: Found| {
                     if self.broken == Broken::NoIdempotencyCheck {
                         pass_over(deployment, &mut found).await?;
                     }
@@ -459,7 +541,7 @@ impl Functions {
                 .await
             }
             "check-copy-status" => {
-                answer(payload, async |started: Started| {
+                answer(payload, release, async |started: Started| {
                     let copy = started.copy.arn.clone();
                     let checked = check_copy_status::handle(deployment, started, now).await;
                     if self.broken == Broken::VerifiesAnything && matches!(checked, Err(Error::CopyMismatch { .. })) {
@@ -471,7 +553,7 @@ impl Functions {
                 .await
             }
             _ => {
-                answer(payload, async |mut payload: Prunable| {
+                answer(payload, release, async |mut payload: Prunable| {
                     match self.broken {
                         Broken::PrunerDeletesNewest => delete_from(deployment, &payload, 0, 1).await?,
                         Broken::PrunerOverlooksTags if !payload.target.dry_run => {
@@ -515,19 +597,28 @@ impl Functions {
 }
 
 impl Functions {
-    async fn handle_drill(&self, watch: &Watch, function: &str, payload: Value, now: Timestamp) -> Ended {
+    async fn handle_drill(
+        &self,
+        watch: &Watch,
+        function: &str,
+        payload: Value,
+        now: Timestamp,
+        release: Release,
+    ) -> Ended {
         match function {
             "measure-copies" => {
                 let lookups = measure_copies::Lookups {
                     keys: self.network.keys_in(function, &watch.settings.region),
                     proofs: self,
-                    release: String::new(),
                 };
-                answer(payload, |input| measure_copies::handle(watch, &lookups, input, now)).await
+                answer(payload, release, |input| {
+                    measure_copies::handle(watch, &lookups, input, now)
+                })
+                .await
             }
-            "plan-drills" => answer(payload, |input| plan_drills::handle(watch, self, input, now)).await,
+            "plan-drills" => answer(payload, release, |input| plan_drills::handle(watch, self, input, now)).await,
             "start-restore" => {
-                answer(payload, async |drill: Drill| {
+                answer(payload, release, async |drill: Drill| {
                     let begun = start_restore::handle(watch, drill, now).await?;
                     if self.broken == Broken::ExpiryAfterCreation {
                         write_expiry(watch, &begun).await?;
@@ -536,7 +627,7 @@ impl Functions {
                 })
                 .await
             }
-            "check-restore" => answer(payload, |drill| check_restore::handle(watch, drill, now)).await,
+            "check-restore" => answer(payload, release, |drill| check_restore::handle(watch, drill, now)).await,
             _ => {
                 let is_sweep = payload["sweep"] == true;
                 if is_sweep && matches!(self.broken, Broken::SweepTrustsName | Broken::TagExtendsExpiry) {
@@ -545,7 +636,10 @@ impl Functions {
                         Err(error) => Err(Failure::from_function(error.name(), &error.to_string())),
                     };
                 }
-                let ended = answer(payload, |request| end_restore::handle(watch, self, request, now)).await;
+                let ended = answer(payload, release, |request| {
+                    end_restore::handle(watch, self, request, now)
+                })
+                .await;
                 match ended {
                     Ok(answer) if self.broken == Broken::DeleteGivesUp && is_busy(&answer) => {
                         Ok(json!({ "gone": true, "unseen": 2 }))
@@ -647,17 +741,15 @@ async fn sweep_broken(watch: &Watch, runs: &impl Runs, now: Timestamp, broken: B
 /// Reads the payload, calls, and spells the outcome as the Lambda runtime does.
 async fn answer<I: DeserializeOwned, O: Serialize>(
     payload: Value,
+    release: Release,
     handle: impl AsyncFnOnce(I) -> Result<O, Error>,
 ) -> Ended {
     let ended = match runtime::input::parse(payload) {
         Ok(input) => Box::pin(handle(input)).await,
         Err(error) => Err(error),
     };
-    match ended {
-        Ok(output) => serde_json::to_value(output)
-            .map_err(|error| Failure::from_function("Runtime.Serialize", &error.to_string())),
-        Err(error) => Err(Failure::from_function(error.name(), &error.to_string())),
-    }
+    let ended = ended.and_then(|output| stamped(&output, release.name()));
+    ended.map_err(|error| Failure::from_function(error.name(), &error.to_string()))
 }
 
 /// The broken start-copy: a name that is taken is passed over, whosever it is.

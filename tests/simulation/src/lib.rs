@@ -10,6 +10,7 @@
 //! - [`invariants`]: what must always hold, judged at every write and at the end from what really is;
 //! - `drills`: in some worlds, the stack of the destination region, and what happens to its drills;
 //! - `drill_judge`: what must always hold of them;
+//! - [`releases`]: in some worlds, updates to the next release, and rollbacks;
 //! - [`executions`]: executions of the state machines, many side by side;
 //! - [`functions`]: the functions of both stacks as Lambda runs them, killed, repeated, late, under clocks that differ;
 //! - [`network`]: latency and faults between a function and RDS, databases that are renamed, deleted and re-created;
@@ -32,6 +33,7 @@ pub mod network;
 pub mod policies;
 pub mod random;
 pub mod record;
+pub mod releases;
 pub mod scenario_run;
 mod signature;
 pub mod virtual_time;

@@ -8,20 +8,25 @@ use serde_json::{Value, json};
 use step_functions::StateMachine;
 
 use crate::functions::Broken;
+use crate::releases::{Release, add_more_to_tasks};
 use crate::virtual_time::lock;
 
 /// Machines by name. They live as long as the process: there are a handful, and executions refer to them as they like.
 pub type Machines = BTreeMap<String, &'static StateMachine>;
 
-/// The machines of both stacks with this concurrency of copies of instances and of clusters, one of them broken if it is asked for. They are read once.
+/// The machines of both stacks of a release, with this concurrency of copies of instances and of clusters, one of them
+/// broken if it is asked for. They are read once.
 #[must_use]
-pub fn machines(concurrency: [u64; 2], broken: Broken) -> Machines {
-    static READ: Mutex<BTreeMap<([u64; 2], Broken), Machines>> = Mutex::new(BTreeMap::new());
+pub fn machines(release: Release, concurrency: [u64; 2], broken: Broken) -> Machines {
+    static READ: Mutex<BTreeMap<(Release, [u64; 2], Broken), Machines>> = Mutex::new(BTreeMap::new());
     let mut read = lock(&READ);
-    read.entry((concurrency, broken))
+    read.entry((release, concurrency, broken))
         .or_insert_with(|| {
             let machines = ALL_MACHINES.into_iter().map(|name| {
-                let definition = definition(name, concurrency, broken);
+                let mut definition = definition(name, concurrency, broken);
+                if release == Release::Next {
+                    add_more_to_tasks(&mut definition);
+                }
                 let machine = StateMachine::new(&format!("snapferry-{name}"), definition);
                 (name.to_owned(), &*Box::leak(Box::new(machine)))
             });

@@ -30,8 +30,14 @@ use crate::network::{FaultRates, Network};
 use crate::policies::{self, ALLOWED_KEY, KEY, Kept, OPTION_GROUP, OTHER_KEY, Policy};
 use crate::random::Random;
 use crate::record::{Record, Report};
+use crate::releases::{self, Release};
 use crate::signature::authorization;
 use crate::virtual_time::Tasks;
+
+/// The figures that count changes of the release.
+pub const UPDATES: &str = "updates to the next release";
+/// The figure of the way back.
+pub const ROLLBACKS: &str = "rollbacks";
 
 /// The figure that counts the calls while faults are on.
 pub const CALLS_UNDER_FAULTS: &str = "calls while faults are on";
@@ -178,6 +184,10 @@ struct ScenarioRun {
     databases: RefCell<Vec<Database>>,
     rates: FaultRates,
     quiet: RefCell<bool>,
+    /// The release that is deployed, and what its machines are made with.
+    release: Cell<Release>,
+    concurrency: [u64; 2],
+    broken: Broken,
     /// How many calls had changed something when the account was last judged.
     judged: Cell<Option<u64>>,
 }
@@ -268,7 +278,7 @@ impl ScenarioRun {
             &network,
             &record,
             Random::new(seed, "steps"),
-            machines(concurrency, broken),
+            machines(Release::This, concurrency, broken),
         );
         record.note(&format!(
             "seed {seed}: {} databases, slots {slots:?}, concurrency {concurrency:?}, deadline {deadline} h, page {page_size}, {stack:?}",
@@ -298,6 +308,9 @@ impl ScenarioRun {
                 ..FaultRates::default()
             },
             quiet: RefCell::new(false),
+            release: Cell::default(),
+            concurrency,
+            broken,
             judged: Cell::default(),
         })
     }
@@ -340,6 +353,7 @@ impl ScenarioRun {
         self.observe_beginning();
         self.network.set_rates(self.rates);
         self.plan_drills();
+        self.plan_releases();
         for day in 0..DAYS {
             let dawn = day * 24 * 60;
             let count = self.databases.borrow().len();
@@ -425,6 +439,45 @@ impl ScenarioRun {
         }
         let end = self.now() + SignedDuration::from_hours(i64::try_from(DAYS * 24).unwrap_or(48));
         self.run_until(end);
+    }
+
+    /// Updates the stacks, and rolls them back, in some worlds.
+    fn plan_releases(self: &Rc<Self>) {
+        for minute in releases::changes(self.seed, self.drills.is_some(), DAYS) {
+            self.at(minute, |this| this.change_release());
+        }
+    }
+
+    /// Deploys the other release, as soon as something runs: one function after another within seven minutes, and the machines
+    /// among them.
+    fn change_release(self: &Rc<Self>) {
+        if self.steps.running().is_empty() {
+            self.at(3, |this| this.change_release());
+            return;
+        }
+        let release = self.release.get().other();
+        self.release.set(release);
+        let figure = match release {
+            Release::Next => UPDATES,
+            Release::This => ROLLBACKS,
+        };
+        self.record.add(figure, 1);
+        self.record.note(figure);
+        let mut random = Random::new(self.seed, &format!("release at {}", self.now()));
+        let functions = Functions::NAMES.into_iter().chain(Functions::OF_DRILLS).map(Some);
+        for what in functions.chain([None]) {
+            let this = Rc::clone(self);
+            let seconds = random.within(0..=420);
+            self.tasks.begin(async move {
+                this.tasks.clock().sleep(Duration::from_secs(seconds)).await;
+                // Another change may have overtaken this one.
+                let release = this.release.get();
+                match what {
+                    Some(function) => this.functions.update(function, release),
+                    None => this.steps.deploy(machines(release, this.concurrency, this.broken)),
+                }
+            });
+        }
     }
 
     /// Lets time pass, and looks at every hour whether what must always hold does.
@@ -1489,6 +1542,7 @@ fn unknown_failure(execution: &Execution, error: &str, has_options: bool) -> Opt
     }
     let never = [
         "BadSettings",
+        "PayloadUnknown",
         "AccessDenied",
         "NameTaken",
         "OptionGroupMissing",

@@ -23,6 +23,7 @@ use simulation::machines::machines;
 use simulation::network::{FaultRates, Made, Network};
 use simulation::random::Random;
 use simulation::record::Record;
+use simulation::releases::Release;
 use simulation::virtual_time::Tasks;
 
 #[global_allocator]
@@ -407,7 +408,7 @@ impl Stack {
             random("functions"),
             Broken::Nothing,
         );
-        let machines = machines(CONCURRENCY, Broken::Nothing);
+        let machines = machines(Release::This, CONCURRENCY, Broken::Nothing);
         let steps = Executions::new(&tasks, &functions, &network, &record, random("steps"), machines);
         Self {
             tasks,

@@ -23,6 +23,7 @@ use simulation::machines::machines;
 use simulation::network::Network;
 use simulation::random::Random;
 use simulation::record::{Record, Report};
+use simulation::releases::Release;
 use simulation::virtual_time::Tasks;
 
 #[global_allocator]
@@ -254,7 +255,7 @@ impl Fleet {
             random("functions"),
             Broken::Nothing,
         );
-        let machines = machines(CONCURRENCY.map(u64::from), Broken::Nothing);
+        let machines = machines(Release::This, CONCURRENCY.map(u64::from), Broken::Nothing);
         let steps = Executions::new(&tasks, &functions, &network, &record, random("steps"), machines);
         let fleet = steps.start("copy-fleet", "run", json!({})).expect("a new name");
         let mut slots = [SlotUse::default(); 2];

@@ -10,9 +10,11 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use simulation::functions::Broken;
+use simulation::functions::{Broken, PAYLOADS_OF_ANOTHER_RELEASE};
 use simulation::record::Report;
-use simulation::scenario_run::{self, CALLS_UNDER_FAULTS, DRILL_FAULTS, DRILL_OUTCOMES, FAULTS, Options};
+use simulation::scenario_run::{
+    self, CALLS_UNDER_FAULTS, DRILL_FAULTS, DRILL_OUTCOMES, FAULTS, Options, ROLLBACKS, UPDATES,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -51,6 +53,11 @@ fn seeds_keep_every_promise() {
     for outcome in DRILL_OUTCOMES {
         let there = all.figures.get(outcome).copied().unwrap_or(0);
         assert!(there >= count / 100, "{outcome}: {there} times in {count} seeds");
+    }
+    // One of five seeds is updated, and most of those are rolled back.
+    for figure in [UPDATES, ROLLBACKS, PAYLOADS_OF_ANOTHER_RELEASE] {
+        let there = all.figures.get(figure).copied().unwrap_or(0);
+        assert!(there >= count / 10, "{figure}: {there} times in {count} seeds");
     }
     for kind in all.faults.keys() {
         let kind = kind.as_str();
@@ -119,6 +126,12 @@ const MUTATIONS: [(Broken, u64, &str); Broken::ALL.len()] = [
     (Broken::ExpiryAfterCreation, 1, "without its expiry"),
     (Broken::TagExtendsExpiry, 1, "after its end; it has"),
     (Broken::DeleteGivesUp, 1, "says that nothing of"),
+    (Broken::StrictTarget, 3, "start-copy cannot read what a function made"),
+    (
+        Broken::StrictDrill,
+        21,
+        "check-restore cannot read what a function made",
+    ),
 ];
 
 #[test]

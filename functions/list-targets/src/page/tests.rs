@@ -75,6 +75,7 @@ fn the_page_after_the_hundredth_is_an_error() {
         number: 101,
         root: "nightly".to_owned(),
         execution: "nightly-pi101".to_owned(),
+        release: None,
     };
     assert_eq!(
         cut(fleet(5, 0), Some(&page), &run(), 500).expect_err("too many").name(),

@@ -111,6 +111,29 @@ fn a_next_page_is_read_as_the_page_before_wrote_it() {
     );
 }
 
+/// The next release may hand more to its next page, which this one then reads. A person has no reason to.
+#[test]
+fn a_next_page_may_have_fields_of_another_release_and_what_a_person_types_may_not() {
+    let page = json!({"kind": "cluster", "cursor": "cluster-X", "number": 3, "root": "nightly", "ofNext": {}});
+    let mut input = json!({"page": page, "dryRun": true, "ofNext": 1});
+    input["page"]["release"] = json!("9.9.9");
+    assert!(read(input.clone()).is_ok_and(|request| request.dry_run && request.page.is_some()));
+    input["page"]["kind"] = json!("of-next");
+    assert_eq!(read(input).expect_err("another kind").name(), "PayloadUnknown");
+    are_refused(&[
+        (
+            json!({"page": page, "dryRun": true}),
+            "page.ofNext: unknown field `ofNext`",
+            "Correct the field",
+        ),
+        (
+            json!({"release": "9.9.9", "only": ["orders"]}),
+            "release: unknown field `release`",
+            "Correct the field",
+        ),
+    ]);
+}
+
 fn are_refused(inputs: &[(Value, &str, &str)]) {
     for (input, begins, says) in inputs {
         let error = read(input.clone()).expect_err(begins);

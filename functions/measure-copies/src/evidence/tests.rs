@@ -44,11 +44,10 @@ fn proof_of(outcome: DrillOutcome, reason: &str) -> DrillProof {
 }
 
 async fn asked(world: &World, proofs: &AllProofs, input: Value) -> (Value, Measured) {
-    let (watch, measured) = metered_watch(watch_with(world, "tests", &[]));
+    let (watch, measured) = metered_watch(watch_with(world, "tests", &[]).with_release("0.1.0+abc".to_owned()));
     let lookups = Lookups {
         keys: Keys::new(world.kms_client(DESTINATION, "tests")),
         proofs,
-        release: "0.1.0+abc".to_owned(),
     };
     let input = serde_json::from_value(json!({ "evidence": input })).expect("an input");
     let answer = crate::handle(&watch, &lookups, input, world.now()).await;
