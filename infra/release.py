@@ -8,6 +8,7 @@
   destination.yaml
   deploy.sh                      uploads the zips, and creates or updates both stacks
   snapferry                      the command line for Linux x86_64: one static program, which needs nothing beside it
+  policy-<who>.json              IAM policies for who deploys, who runs and who only reads
   RELEASE                        which release this is
   copy-fleet.asl.json            the state machines
   copy-snapshot.asl.json
@@ -119,6 +120,8 @@ def write_release(
         (folder / FLATTENED[name]).write_text(flattened(template, arch))
     for name in STATE_MACHINES:
         shutil.copyfile(ROOT / "statemachine" / name, folder / name)
+    for policy in sorted((ROOT / "infra" / "policies").iterdir()):
+        shutil.copyfile(policy, folder / f"policy-{policy.name}")
     shutil.copy(ROOT / "infra" / "deploy.sh", folder)
     (folder / "RELEASE").write_text(f"{release}\n")
     if command_line is not None:
