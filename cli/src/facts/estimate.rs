@@ -714,7 +714,7 @@ mod tests {
 
     /// D5: with the default of 26 h a fleet that is copied within an hour is well, and one that queues is not.
     #[test]
-    fn the_objective_is_the_interval_the_time_to_cover_and_a_margin() {
+    fn the_rpo_is_the_interval_the_time_to_cover_and_a_margin() {
         let present = SignedDuration::from_hours(26);
         for (interval, minutes, proposed, is_missed) in [
             (None, 0, 25, false),

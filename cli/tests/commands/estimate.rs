@@ -217,7 +217,7 @@ async fn a_copy_is_incremental_where_the_line_goes_on() {
 
 /// D5: by the copies that there are, which took three and a half hours each, and the snapshots, a day apart.
 #[tokio::test]
-async fn the_objective_is_proposed_by_what_copies_really_take() {
+async fn the_rpo_is_proposed_by_what_copies_really_take() {
     let account = Account::new(
         |source| {
             source
