@@ -111,6 +111,8 @@
 //! - A restored instance is `creating` for 15 simulated minutes, and `backing-up` for five where it keeps backups; its storage
 //!   initialises for half an hour more. A restored cluster has no instance, and a member is `creating` for ten minutes. A
 //!   deletion takes two ([`scenario::DatabaseSettings`]).
+//! - A new instance takes as long as a restored one, and its first automated snapshot is there when it is available; that of
+//!   a new cluster likewise. A new Aurora cluster without a key is of type `sse-rds`. Which errors missing parameters give.
 //! - Whether a database can be deleted while it is `creating`; whether the deletion of a cluster asks for the right to its
 //!   final snapshot; which rights on the key a restore needs; whether a call for automated backups that are not there is
 //!   refused; the type of an `rds-final` snapshot; which tags a restored database inherits (all [`scenario::DatabaseSettings`]).
