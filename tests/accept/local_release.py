@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 from local_cloud import layout
-
-RELEASE = "0.0.0+accept"
 
 
 def write(folder: Path) -> Path:
@@ -19,5 +18,12 @@ def write(folder: Path) -> Path:
     spec.loader.exec_module(module)
     programs = layout.ROOT / "target" / "lambda"
     binaries = {name: (programs / name / "bootstrap").read_bytes() for name in module.programs()}
-    module.write_release(folder, binaries, "x86_64", RELEASE)
+    module.write_release(folder, binaries, "x86_64", f"{version()}+accept")
     return folder
+
+
+def version() -> str:
+    """The version that is being worked on."""
+    found = re.search(r'^version = "(.+)"$', (layout.ROOT / "Cargo.toml").read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]

@@ -44,6 +44,7 @@ class Steps:
         began = time.monotonic()
         yield
         self.recording.steps[name] = round(time.monotonic() - began, 1)
+        self.world.say(f"  {self.recording.steps[name]} s")
 
     def all(self) -> None:
         """Everything up to the point at which questions can be asked."""
@@ -189,7 +190,7 @@ class Steps:
         self.expect({**tags, **marks} == tags, "hands the tags of the database on to its copies", sorted(tags))
         status = json.loads(self.snapferry("status", "--json"))
         states = {one["name"]: one["state"] for one in status["databases"]}
-        self.expect(set(states.values()) == {"ok"}, "finds every database protected", states)
+        self.expect(set(states.values()) == {"good"}, "finds every database protected", states)
 
     def rerun(self) -> None:
         before = {one["DBSnapshotIdentifier"] for one in self.copies()}
