@@ -82,6 +82,7 @@ class Steps:
         parameters = {
             "OwnerId": run.owner,
             "EventSource": self.event_source,
+            "AllowedKmsKeyArns": self.missing_key,
             "IncludeManualSnapshots": "true",
             "KeepCopies": "1",
             "ScheduleExpression": "rate(3650 days)",
@@ -117,6 +118,12 @@ class Steps:
     def event_source(self) -> str:
         """Only events of this run start anything, whatever happens to other databases of the account."""
         return f"{self.world.run.name}.rds"
+
+    @property
+    def missing_key(self) -> str:
+        """A key that the stack may use, and that is not there."""
+        run = self.world.run
+        return f"arn:aws:kms:{run.destination}:{self.world.account.id}:key/00000000-0000-4000-8000-000000000000"
 
     def execute(self, command: list[str], minutes: float) -> tuple[int, str]:
         """Runs a program to its end, which ends with this one."""
@@ -202,12 +209,12 @@ class Steps:
         world = self.world
         world.memo["second"] = life.make_snapshot(world, "second")
         arn = world.arn(world.run.region, f"db:{world.instance}")
-        key = f"arn:aws:kms:{world.run.destination}:{world.account.id}:key/00000000-0000-4000-8000-000000000000"
-        world.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "snapferry:kms-key", "Value": key}])
+        tag = {"Key": "snapferry:kms-key", "Value": self.missing_key}
+        world.rds.add_tags_to_resource(ResourceName=arn, Tags=[tag])
         try:
             before = {one["DBSnapshotIdentifier"] for one in self.copies()}
             found = self.run_of("--only", f"instance:{world.instance}", expect=1)
-            self.expect(found["counts"].get("failed") == 1, "fails with a key that it may not use", found)
+            self.expect(found["counts"].get("failed") == 1, "fails where the key is missing", found)
             self.expect(before == {one["DBSnapshotIdentifier"] for one in self.copies()}, "keeps what it has", found)
         finally:
             world.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["snapferry:kms-key"])
@@ -215,12 +222,13 @@ class Steps:
     def event(self) -> None:
         world = self.world
         known = self.runs()
-        arn = world.memo["second"]
+        # What an event is about is the database of its snapshot; what is copied is the newest one.
+        arn = world.memo["automated"]["DBSnapshotArn"]
         detail = {
             "EventCategories": ["creation"],
             "SourceType": "SNAPSHOT",
             "SourceArn": arn,
-            "SourceIdentifier": arn.rsplit(":", 1)[1],
+            "SourceIdentifier": world.memo["automated"]["DBSnapshotIdentifier"],
             "Message": "Automated snapshot created",
             "EventID": "RDS-EVENT-0091",
         }
