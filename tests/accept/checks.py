@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -123,6 +124,28 @@ def time_from_the_event_to_available(world: World, ask: Asker) -> None:
             round((world.memo["automated-seen"] - one["Date"]).total_seconds()) for one in found
         ],
     )
+
+
+@answers("S45")
+def first_automated_snapshot(world: World, ask: Asker) -> None:
+    ask.say(is_there_at_once=world.memo["automated-at-once"])
+
+
+@answers("S46")
+def new_instance_without_what_it_needs(world: World, ask: Asker) -> None:
+    given: Json = {
+        "DBInstanceClass": INSTANCE_CLASS,
+        "Engine": "postgres",
+        "MasterUsername": "snapferry",
+        "PubliclyAccessible": False,
+        "BackupRetentionPeriod": 0,
+        "Tags": world.run.tags(),
+    }
+    for suffix, more in (("no-word", {"AllocatedStorage": 20}), ("no-room", {"MasterUserPassword": secrets.token_hex(16)})):
+        name = world.name(suffix)
+        made = ask.call("rds", world.run.region, "create_db_instance", DBInstanceIdentifier=name, **given, **more)
+        if made.ok:
+            remove_instance(world, world.rds, name)
 
 
 @answers("S15")

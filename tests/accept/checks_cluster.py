@@ -118,3 +118,8 @@ def deletion_of_a_cluster_with_members(world: World, ask: Asker) -> None:
         DBClusterIdentifier=world.cluster,
         SkipFinalSnapshot=True,
     )
+
+
+@answers("S42")
+def deletion_of_a_member_without_a_word_about_its_snapshot(world: World, ask: Asker) -> None:
+    ask.call("rds", world.run.region, "delete_db_instance", DBInstanceIdentifier=f"{world.cluster}-1")

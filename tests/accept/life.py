@@ -166,6 +166,7 @@ def cluster_status(world: World) -> str:
 def await_databases(world: World) -> None:
     """Waits until the databases are available, and each has an automated snapshot."""
     world.until(lambda: instance_status(world.rds, world.instance) == "available", "an instance that is available")
+    world.memo["automated-at-once"] = automated(world) is not None
     if world.aurora:
         member = f"{world.cluster}-1"
         world.until(lambda: instance_status(world.rds, member) == "available", "a member that is available")

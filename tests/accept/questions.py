@@ -108,6 +108,13 @@ QUESTIONS = [
     Question("S39", "How is a key for an unencrypted cluster snapshot refused?", never="new Aurora clusters are always encrypted"),
     Question("S40", "How are Multi-AZ DB clusters and RDS Custom for Oracle refused?", never="needs such a database, which this kit does not make"),
     Question("S41", "How is an option group without the permanent options refused?", never="needs Oracle, which this kit does not make"),
+    Question("S42", "Does a member of a cluster need SkipFinalSnapshot to be deleted?", needs_aurora=True),
+    Question("S43", "How is the deletion of a stopped cluster refused?", never="this kit stops no clusters: AWS may take an hour for it"),
+    Question("S44", "On which resource does a describe call without a name need its action?", never=ROLE),
+    Question("S45", "Is the first automated snapshot there when a new instance is available?"),
+    Question("S46", "How is a new instance refused without a password, and without storage?"),
+    Question("S47", "Is a new Aurora cluster without a key of type sse-rds?", same_as="F1"),
+    Question("S48", "How are two subnets in one zone, or one subnet, refused for a subnet group?", never="an account may have no such subnets"),
 ]  # fmt: skip
 
 BY_ID = {question.id: question for question in QUESTIONS}
