@@ -90,9 +90,7 @@ def keys(tags: list[dict[str, str]] | None) -> list[str]:
 
 def events(world: World, ask: Asker, region: str, source_type: str, name: str) -> Json:
     """What RDS has to say of something in the last three hours."""
-    found = ask.call(
-        "rds", region, "describe_events", SourceType=source_type, SourceIdentifier=name, Duration=180
-    )
+    found = ask.call("rds", region, "describe_events", SourceType=source_type, SourceIdentifier=name, Duration=180)
     return found.answer["Events"] if found.ok else []
 
 
@@ -141,7 +139,10 @@ def new_instance_without_what_it_needs(world: World, ask: Asker) -> None:
         "BackupRetentionPeriod": 0,
         "Tags": world.run.tags(),
     }
-    for suffix, more in (("no-word", {"AllocatedStorage": 20}), ("no-room", {"MasterUserPassword": secrets.token_hex(16)})):
+    for suffix, more in (
+        ("no-word", {"AllocatedStorage": 20}),
+        ("no-room", {"MasterUserPassword": secrets.token_hex(16)}),
+    ):
         name = world.name(suffix)
         made = ask.call("rds", world.run.region, "create_db_instance", DBInstanceIdentifier=name, **given, **more)
         if made.ok:
@@ -410,7 +411,10 @@ def tags_of_a_restore(world: World, ask: Asker) -> None:
     world.memo["statuses"] = statuses
     found = world.rds_there.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
     world.memo["restored"] = found
-    ask.say(tags=[key for key in keys(found["TagList"]) if key not in (RUN_TAG, EXPIRES_TAG)], has_marks=RUN_TAG in keys(found["TagList"]))
+    ask.say(
+        tags=[key for key in keys(found["TagList"]) if key not in (RUN_TAG, EXPIRES_TAG)],
+        has_marks=RUN_TAG in keys(found["TagList"]),
+    )
 
 
 def restored(world: World) -> Json:
@@ -453,9 +457,7 @@ def deletion_of_a_protected_instance(world: World, ask: Asker) -> None:
         return bool(found["DeletionProtection"] and found["DBInstanceStatus"] == "available")
 
     world.until(is_protected, "a protected instance")
-    ask.call(
-        "rds", world.run.destination, "delete_db_instance", DBInstanceIdentifier=name, SkipFinalSnapshot=True
-    )
+    ask.call("rds", world.run.destination, "delete_db_instance", DBInstanceIdentifier=name, SkipFinalSnapshot=True)
     if instance_status(rds, name) == "available":
         rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
     remove_instance(world, rds, name)

@@ -234,9 +234,7 @@ def remove_instance(world: World, rds: Any, name: str) -> None:
             if not of_run(world.run.id)(tag_dict(tags)):
                 raise AcceptError(f"the database {name} does not carry the mark of this run any more")
             if found["DBInstanceStatus"] != "deleting":
-                rds.delete_db_instance(
-                    DBInstanceIdentifier=name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True
-                )
+                rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True)
         except ClientError as error:
             if code_of(error) == "DBInstanceNotFound":
                 return True

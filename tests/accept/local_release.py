@@ -6,6 +6,7 @@ import importlib.util
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from local_cloud import layout
 
@@ -15,7 +16,7 @@ def write(folder: Path) -> Path:
     spec = importlib.util.spec_from_file_location("release", layout.ROOT / "infra" / "release.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     # Nobody downloads these.
     module.write_zip = _write_zip_quickly

@@ -263,6 +263,4 @@ def differences(recorded: Answer, replayed: Answer) -> Iterator[str]:
         yield f"{len(recorded.calls)} calls recorded, {len(replayed.calls)} by the simulator"
     for key in sorted({*recorded.said, *replayed.said}):
         if recorded.said.get(key) != replayed.said.get(key):
-            yield (
-                f"{key}: recorded {_short(recorded.said.get(key))}, simulator {_short(replayed.said.get(key))}"
-            )
+            yield (f"{key}: recorded {_short(recorded.said.get(key))}, simulator {_short(replayed.said.get(key))}")

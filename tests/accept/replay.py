@@ -72,7 +72,9 @@ def ask_simulator(simulator: Path, aurora: bool, stack: ExitStack) -> dict[str, 
     run = Run("5ca1ab1e", written(utc_now() + timedelta(hours=HOURS)), *account.regions)
     world = World(account, run, "alias/aws/rds", lambda _: None, aurora)
     make_instance(world)
-    world.memo["while-creating"] = world.rds.describe_db_instances(DBInstanceIdentifier=world.instance)["DBInstances"][0]
+    world.memo["while-creating"] = world.rds.describe_db_instances(DBInstanceIdentifier=world.instance)["DBInstances"][
+        0
+    ]
     world.memo["subnet-group"] = world.name("drills")
     world.rds_there.create_db_subnet_group(
         DBSubnetGroupName=world.memo["subnet-group"],

@@ -182,7 +182,7 @@ def test_it_goes_to_its_end_says_a_line_for_every_question_leaves_nothing_and_it
     (tmp_path / "changed.json").write_text(json.dumps(changed))
     differs = replay(tmp_path / "changed.json", 2, *simulator)
     assert [line.split()[0] for line in differs.splitlines() if "DIFFERS" in line] == ["S3"]
-    assert 'message: recorded Another text., simulator' in differs
+    assert "message: recorded Another text., simulator" in differs
 
 
 def replay(file: Path, expect: int, *more: str) -> str:
@@ -286,7 +286,7 @@ def test_the_sweep_removes_what_is_past_its_time_and_nothing_else(kit: Kit) -> N
 def test_the_mark_is_read_again_before_each_delete(kit: Kit) -> None:
     place = LocalAccount(kit.cloud.simulator.url)
     account = Account(*REGIONS, place, id=layout.ACCOUNT)
-    for (service, region) in [(service, region) for service in ("rds", "s3", "cloudformation") for region in REGIONS]:
+    for service, region in [(service, region) for service in ("rds", "s3", "cloudformation") for region in REGIONS]:
         account._clients[service, region] = kit.cloud.client(service, region)
     rds = kit.cloud.client("rds")
     rds.create_db_instance(
