@@ -1,7 +1,7 @@
 """What a run costs, before it begins.
 
-These prices are of eu-west-1 and eu-central-1, as remembered on the day below; nobody has confirmed them against a bill.
-They are for an order of magnitude.
+These prices are of eu-west-1 and eu-central-1, as remembered on the day below. Nobody has confirmed them against a
+bill: they are for an order of magnitude.
 """
 
 from __future__ import annotations

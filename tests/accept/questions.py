@@ -1,8 +1,8 @@
 """Every question that nobody could answer without an account, with its id. This list is their one home.
 
-`F` are those that AWS's documents leave open, `J` those about restores, `B` those of the reviews, `S` the guesses of the
-simulator of RDS (`tests/aws/rds-simulator/src/lib.rs`, "What is a guess", and `authorization.rs`). An id is never given
-again to another question.
+`F` are those that AWS's documents leave open, `J` those about restores, `B` those of the reviews, `S` the guesses of
+the simulator of RDS: `lib.rs` ("What is a guess") and `authorization.rs` of `tests/aws/rds-simulator/src` name them. An
+id is never given again to another question.
 """
 
 from __future__ import annotations

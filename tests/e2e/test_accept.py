@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import random
 import re
 import signal
@@ -342,6 +340,18 @@ def test_every_question_is_asked_by_one_check_or_says_why_not() -> None:
     assert asking.MODULES
 
 
+def test_every_guess_of_the_simulator_is_a_question() -> None:
+    """A guess has the id of its question, and a question about the simulator is a guess of it."""
+    sources = layout.ROOT / "tests" / "aws" / "rds-simulator" / "src"
+    guesses = (sources / "lib.rs").read_text().split("# What is a guess")[1].split("Not simulated:")[0]
+    for guess in guesses.split("\n//! - ")[1:]:
+        assert re.search(r"\b[SFJ]\d+\b", guess), guess
+    named = set(re.findall(r"\b[SFJ]\d+\b", guesses + (sources / "authorization.rs").read_text()))
+    ids = {question.id for question in QUESTIONS}
+    assert named <= ids
+    assert {id_ for id_ in ids if id_.startswith("S")} <= named
+
+
 class OfAccount:
     """As much of an account as the scrubber wants to know."""
 
@@ -414,5 +424,3 @@ def test_where_two_answers_differ_is_said(tmp_path: Path) -> None:
     strange.write_text('{"version": 0}')
     with pytest.raises(ValueError, match="version"):
         read(strange)
-    assert contextlib
-    assert os
