@@ -276,9 +276,9 @@ class Sweep:
                     )  # fmt: skip
 
     def is_ours(self, snapshot: Json, database: str) -> bool:
-        """Marked, of a database that the kit made, and not going already."""
+        """Marked, and of a database that the kit made. One that is being deleted is still there."""
         is_of_kit = database.startswith(f"{PREFIX}-") or "-drill-" in database
-        return is_of_kit and snapshot["Status"] != "deleting" and self.wanted(tag_dict(snapshot.get("TagList")))
+        return is_of_kit and self.wanted(tag_dict(snapshot.get("TagList")))
 
     def subnet_groups(self, region: str) -> Iterator[Resource]:
         rds = self.account.client("rds", region)

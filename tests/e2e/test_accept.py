@@ -92,7 +92,8 @@ class Kit:
 @pytest.fixture
 def kit(cloud: LocalCloud, release: Path, tmp_path: Path, seed: Callable[[Json], dict[str, str]]) -> Iterator[Kit]:
     """The kit, in an account that has databases of others."""
-    seed(fleet([instance("orders")]))
+    # The deletion of a snapshot takes real seconds.
+    seed({**fleet([instance("orders")]), "settings": {"deleteSeconds": 1}})
     cloud.set_scale(SCALE)
     yield Kit(cloud, release, tmp_path)
     # The kit has told the simulator of its own functions only.
