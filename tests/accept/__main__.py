@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from accept import cost
+from accept import cost, stopping
 from accept.account import HOURS, AcceptError, Account, Place, RealAccount, Run, tag_dict, utc_now, written
 from accept.asking import ask_all, in_order
 from accept.life import World
@@ -29,21 +28,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Exits 0 if all went well, 1 if not, 2 if a replay differs, 130 after Ctrl-C."""
+    """Exits 0 if all went well, 1 if not, 2 if a replay differs, 130 after Ctrl-C (128 and the signal)."""
     options = parser().parse_args(arguments)
     # So that whatever was made is removed when a terminal is closed or a job cancelled.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _asked_to_stop)
+    stopping.heed()
     try:
         raise SystemExit(options.command(options))
     except (AcceptError, ClientError, BotoCoreError, OSError) as error:
         raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-
-
-def _asked_to_stop(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -173,8 +165,7 @@ def _go_through(
         say(f"FAILED: {error}")
     finally:
         # A second Ctrl-C must not leave anything: the next start would have to remove it.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _not_now)
+        stopping.ignore("everything that was made is being removed; please wait")
         state.end_child()
         say("removing everything ...")
         sweep.everything()
@@ -191,10 +182,6 @@ def _go_through(
         raise AcceptError(f"{file} still holds {', '.join(sorted(set(left)))}: do not publish it, and report this")
     say(f"recorded in {file}, without anything of the account; docs/accept.md says where to send it")
     return 1 if failure else 0
-
-
-def _not_now(_number: int, _frame: object) -> None:
-    say("everything that was made is being removed; please wait")
 
 
 def _release(given: Path | None, place: Place, stack: ExitStack) -> Path:

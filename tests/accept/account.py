@@ -13,6 +13,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from accept import stopping
+
 Json = Any
 
 PREFIX = "snapferry-accept"
@@ -171,6 +173,7 @@ class Account:
         """Waits for a condition, and gives what it gave."""
         deadline = time.monotonic() + minutes * self.place.patience
         while not (found := condition()):
+            stopping.check()
             if time.monotonic() > deadline:
                 raise AcceptError(f"after {minutes:g} minutes there is still not {what}")
             time.sleep(self.place.poll_seconds)

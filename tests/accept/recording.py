@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from accept import stopping
 from accept.account import PREFIX, Account, Run, utc_now, written
 
 Json = Any
@@ -156,6 +157,7 @@ class Asker:
 
     def call(self, service: str, region: str, operation: str, **parameters: Json) -> Outcome:
         """One call, whose outcome is part of the answer."""
+        stopping.check()
         client = self.account.client(service, region)
         try:
             outcome = Outcome(getattr(client, operation)(**parameters))

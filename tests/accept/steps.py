@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from accept import life
+from accept import life, stopping
 from accept.account import AcceptError, tag_dict
 from accept.life import World
 from accept.recording import Recording
@@ -40,6 +40,7 @@ class Steps:
     @contextmanager
     def step(self, name: str) -> Any:
         """Says what is being done, and how long it took."""
+        stopping.check()
         self.world.say(f"{name} ...")
         began = time.monotonic()
         yield
@@ -107,10 +108,10 @@ class Steps:
             *[part for one in parameters.items() for part in ("--parameter", "=".join(one))],
             *[part for one in of_watch.items() for part in ("--watch-parameter", "=".join(one))],
         ]  # fmt: skip
-        world.memo["attempts"] = 1
-        code, said = self.execute(command, minutes=60)
+        code, said, errors = self.execute(command, minutes=60)
         if code != 0:
-            raise AcceptError(f"deploy.sh ended with {code}:\n{said}")
+            raise AcceptError(f"deploy.sh ended with {code}:\n{said}{errors}")
+        world.memo["attempts"] = 1
         for stack, region in ((run.stack, run.region), (run.watch_stack, run.destination)):
             world.place.deployed(stack, region)
 
@@ -125,28 +126,36 @@ class Steps:
         run = self.world.run
         return f"arn:aws:kms:{run.destination}:{self.world.account.id}:key/00000000-0000-4000-8000-000000000000"
 
-    def execute(self, command: list[str], minutes: float) -> tuple[int, str]:
-        """Runs a program to its end, which ends with this one."""
+    def execute(self, command: list[str], minutes: float) -> tuple[int, str, str]:
+        """Runs a program to its end, which ends with this one. Returns its exit code and what it wrote."""
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
             cwd="/",
             start_new_session=True,
         )
         self.state.note(child=process.pid)
         try:
-            said, _ = process.communicate(timeout=minutes * 60)
-        except subprocess.TimeoutExpired:
-            raise AcceptError(f"{command[0]} has not ended after {minutes:g} minutes") from None
+            said, errors = self.await_end(process, minutes)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             self.state.note(child=None)
-        return process.returncode, said
+        return process.returncode, said, errors
+
+    def await_end(self, process: subprocess.Popen[str], minutes: float) -> tuple[str, str]:
+        """What a program has written when it has ended."""
+        deadline = time.monotonic() + minutes * 60
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=1)
+            stopping.check()
+            if time.monotonic() > deadline:
+                raise AcceptError(f"{process.args} has not ended after {minutes:g} minutes")
 
     # The program
 
@@ -154,15 +163,14 @@ class Steps:
         """Runs a command of the program. Returns what it wrote."""
         run = self.world.run
         command = [str(self.program), *arguments, "--stack", run.stack, "--region", run.region]
-        code, said = self.execute(command, minutes)
+        code, said, errors = self.execute(command, minutes)
         if code != expect:
-            raise AcceptError(f"`{' '.join(command)}` ended with {code}, not with {expect}:\n{said}")
+            raise AcceptError(f"`{' '.join(command)}` ended with {code}, not with {expect}:\n{said}{errors}")
         return said
 
     def run_of(self, *arguments: str, expect: int = 0) -> Json:
         """A run of copy-fleet to its end."""
-        said = self.snapferry("run", "--follow", "--json", *arguments, expect=expect)
-        return json.loads(said[said.index("{") :])
+        return json.loads(self.snapferry("run", "--follow", "--json", *arguments, expect=expect))
 
     @property
     def databases(self) -> int:
@@ -240,8 +248,7 @@ class Steps:
         }
         world.account.client("events", world.run.region).put_events(Entries=[entry])
         (started,) = world.until(lambda: self.runs() - known, "a run that the event has started", 10)
-        said = self.snapferry("run", f"--follow={started}", "--json")
-        found = json.loads(said[said.index("{") :])
+        found = json.loads(self.snapferry("run", f"--follow={started}", "--json"))
         self.expect(found["counts"].get("copied") == 1, "copies what an event is about", found)
 
     def runs(self) -> set[str]:
@@ -258,8 +265,7 @@ class Steps:
 
     def drill(self) -> None:
         run = self.world.run
-        said = self.snapferry("drill", "--follow", "--json", "--watch-stack", run.watch_stack)
-        found = json.loads(said[said.index("{") :])
+        found = json.loads(self.snapferry("drill", "--follow", "--json", "--watch-stack", run.watch_stack))
         self.expect(found["counts"].get("passed") == self.databases, "restores every newest copy", found)
 
     def restore_command(self) -> None:

@@ -42,7 +42,7 @@ class Resource:
     """Its tags as they are now; nothing if it is gone."""
     delete: Callable[[], None]
     rank: int
-    """What is deleted first: things stand on those of a higher rank."""
+    """What is deleted first. What another thing stands on is refused until that is gone, and asked for again."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name} in {self.region}"
@@ -77,12 +77,10 @@ class Sweep:
         while clean < 2:
             found = self.found()
             clean = 0 if found else clean + 1
-            if found:
-                # Nothing is taken from under what still needs it, but nobody waits for what is going already.
-                first = min(one.rank for one in found)
-                for one in found:
-                    if one.rank == first:
-                        self.remove(one)
+            # Stacks first: their executions are stopped before anything is taken from under them. Nothing waits for
+            # them: a stack keeps its security group for as long as a database has it.
+            for one in sorted(found, key=lambda one: one.rank):
+                self.remove(one)
             if time.monotonic() > deadline:
                 left = ", ".join(map(str, found))
                 raise AcceptError(f"after {minutes:g} minutes these are still there: {left}")
