@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from botocore.exceptions import ClientError
+
 from accept import checks_cloud, checks_cluster
 from accept.account import AcceptError, utc_now, written
 from accept.checks import CHECKS, NotAsked
@@ -34,9 +36,10 @@ def ask_all(world: World, scrubber: Scrubber, has_cloud: bool, done: Callable[[A
             check(world, asker)
         except NotAsked as reason:
             answer.not_asked = str(reason)
-        except AcceptError as error:
-            # What AWS never did is an answer as well.
-            asker.say(gave_up=str(error))
+        except (AcceptError, ClientError, LookupError, TypeError, ValueError) as error:
+            # What AWS never did, or answers in another form than its model has, is an answer as well. It must not cost
+            # the answers to all other questions.
+            asker.say(gave_up=f"{type(error).__name__}: {error}")
         answer.ended = written(utc_now())
         done(answer)
 

@@ -155,7 +155,7 @@ class Steps:
                 return process.communicate(timeout=1)
             stopping.check()
             if time.monotonic() > deadline:
-                raise AcceptError(f"{process.args} has not ended after {minutes:g} minutes")
+                raise AcceptError(f"process {process.pid} has not ended after {minutes:g} minutes")
 
     # The program
 
