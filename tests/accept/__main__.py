@@ -46,7 +46,9 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="go through everything, ask every question, remove everything")
     _where(run)
     run.add_argument("--release", type=Path, help="folder of a release (default: target/release-artifacts)")
-    run.add_argument("--program", type=Path, help="the program snapferry (default: that of the release)")
+    run.add_argument(
+        "--program", type=Path, help="the program snapferry (default: that of the release, or target/release/snapferry)"
+    )
     run.add_argument("--key", default="alias/aws/rds", help="KMS key of the destination region for copies")
     run.add_argument("--aurora", action="store_true", help="make a small Aurora cluster as well")
     run.add_argument("--yes", action="store_true", help="do not ask before something is made")
@@ -109,9 +111,10 @@ def _run(options: argparse.Namespace) -> int:
         place, program = _place(options, stack)
         account = _account(options.region, options.destination, place)
         release = _release(options.release, place, stack)
-        program = options.program or program or release / "snapferry"
+        built = (release / "snapferry", ROOT / "target" / "release" / "snapferry")
+        program = options.program or program or next((one for one in built if one.exists()), built[0])
         if not program.exists():
-            raise AcceptError(f"there is no {program}: give it as PROGRAM")
+            raise AcceptError(f"there is no {program}: give it as PROGRAM, or build it with `cargo build --release`")
         _remove_what_was_cut_off(account)
         _refuse_other_databases(account)
         say(_plan(account, options.aurora, options.key))
