@@ -114,7 +114,8 @@ def _run(options: argparse.Namespace) -> int:
         built = (release / "snapferry", ROOT / "target" / "release" / "snapferry")
         program = options.program or program or next((one for one in built if one.exists()), built[0])
         if not program.exists():
-            raise AcceptError(f"there is no {program}: give it as PROGRAM, or build it with `cargo build --release`")
+            build = "cargo build --release --package snapferry"
+            raise AcceptError(f"there is no {program}: give it as PROGRAM, or `{build}`")
         _remove_what_was_cut_off(account)
         _refuse_other_databases(account)
         say(_plan(account, options.aurora, options.key))
