@@ -64,7 +64,7 @@ impl Simulator {
         {
             return Err(ApiError::target_key(key));
         }
-        let mut seed = created(request, kind, &id, &given)?;
+        let mut seed = created(request, kind, &id, &given);
         seed.resource_id = Some(hash::resource_id(
             prefix(kind),
             &["created", &request.region, &id, &self.restores.to_string()],
@@ -141,7 +141,7 @@ fn check_required(request: &Request, kind: Kind) -> Result<(), ApiError> {
 }
 
 /// The new database, as a scenario has it.
-fn created(request: &Request, kind: Kind, id: &str, tags: &Tags) -> Result<scenario::Database, ApiError> {
+fn created(request: &Request, kind: Kind, id: &str, tags: &Tags) -> scenario::Database {
     let is_on = |parameter| request.get(parameter).map(|value| value == "true");
     let text = |parameter| request.get(parameter).map(str::to_owned);
     let is_encrypted = is_on("StorageEncrypted").unwrap_or_default() || request.get("KmsKeyId").is_some();
@@ -149,7 +149,7 @@ fn created(request: &Request, kind: Kind, id: &str, tags: &Tags) -> Result<scena
         let value = request.get(&format!("ServerlessV2ScalingConfiguration.{part}"));
         value.and_then(|value| value.parse().ok())
     };
-    Ok(scenario::Database {
+    scenario::Database {
         engine: text("Engine"),
         engine_version: text("EngineVersion"),
         engine_mode: text("EngineMode"),
@@ -180,5 +180,5 @@ fn created(request: &Request, kind: Kind, id: &str, tags: &Tags) -> Result<scena
         }),
         members: (kind == Kind::Cluster).then(|| Members::Ids(Vec::new())),
         ..scenario::Database::new(id)
-    })
+    }
 }

@@ -27,7 +27,8 @@ const TAGS: [(&str, &str); 3] = [
 
 fn world() -> Harness {
     Harness::new(json!({ "regions": { SOURCE: {
-        "kmsKeys": [{ "id": "1111", "aliases": ["alias/databases"] }]
+        "kmsKeys": [{ "id": "1111", "aliases": ["alias/databases"] }],
+        "parameterGroups": []
     }, DESTINATION: {} } }))
 }
 
