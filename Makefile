@@ -24,7 +24,7 @@ MACHINES := $(addprefix target/rendered/,copy-fleet.asl.json copy-snapshot.asl.j
 	$(addprefix destination/,drill-fleet.asl.json drill-copy.asl.json keep-evidence.asl.json))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo screenshot test test-rust worlds simulate scale test-python bench lint security format build release reproducible render scenario local-up local-down local-env local-status clean prerequisites ready programs
+.PHONY: help demo screenshot test test-rust worlds simulate scale test-python bench lint security format build release reproducible accept accept-sweep accept-replay render scenario local-up local-down local-env local-status clean prerequisites ready programs
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -137,6 +137,22 @@ release: $(INSTALLED) ## Build what is released, with bills of materials and che
 
 reproducible: release ## Build the release once more elsewhere, and compare.
 	@infra/reproducible.sh --arch $(ARCH)
+
+# Where the acceptance kit works.
+REGION ?= eu-west-1
+DESTINATION ?= eu-central-1
+ACCEPT_WHERE = --region '$(REGION)' --destination '$(DESTINATION)' $(if $(LOCAL),--local)
+
+accept: $(INSTALLED) ## Try Snapferry in your account: REGION, DESTINATION, AURORA=1, YES=1, LOCAL=1, RELEASE=folder.
+	@$(BIN)/python -m accept run $(ACCEPT_WHERE) $(if $(AURORA),--aurora) $(if $(YES),--yes) $(if $(KEY),--key '$(KEY)') \
+		$(if $(RELEASE),--release '$(RELEASE)') $(if $(PROGRAM),--program '$(PROGRAM)') $(if $(RECORD),--record '$(RECORD)')
+
+accept-sweep: $(INSTALLED) ## Remove what such a try left: what is past its time, or that of RUN.
+	@$(BIN)/python -m accept sweep $(ACCEPT_WHERE) $(if $(RUN),--run '$(RUN)')
+
+accept-replay: $(INSTALLED) ## Ask the simulator what the recording FILE asked of AWS, and say where they differ.
+	@cargo build --quiet --package rds-simulator
+	@$(BIN)/python -m accept replay '$(FILE)'
 
 local-up: ready ## Start a local AWS that keeps running, with Snapferry deployed to it.
 	@$(LOCAL_CLOUD) up

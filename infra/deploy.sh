@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 release=$(cat "$here/RELEASE")
 stack=snapferry watch_stack=snapferry-watch region='' destination='' key='' selection='' email='' dry_run=''
 bucket='' destination_bucket='' watch=yes ask=yes email_given=no
-parameters=() watch_parameters=()
+parameters=() watch_parameters=() tags=()
 
 usage() {
   cat <<EXAMPLES
@@ -35,6 +35,8 @@ An update keeps what is not given. Further options, for which it never asks:
   --destination-bucket NAME     the same in the region of the copies
   --parameter NAME=VALUE        another parameter of the stack; repeatable
   --watch-parameter NAME=VALUE  another parameter of the stack in the region of the copies; repeatable
+  --tag NAME=VALUE              a tag of both stacks and of all that they hold; repeatable, and with one of them all
+                                have to be given
   --yes                         ask nothing
   --help
 
@@ -85,6 +87,7 @@ while [ $# -gt 0 ]; do
     --destination-bucket) destination_bucket=$value ;;
     --parameter) parameters+=("$value") ;;
     --watch-parameter) watch_parameters+=("$value") ;;
+    --tag) [[ $value == ?*=* ]] || refuse "'$value' is not a tag: write it as NAME=VALUE"; tags+=("$value") ;;
     *) refuse "$option is unknown; --help lists the options" ;;
   esac
 done
@@ -253,7 +256,7 @@ deploy() { # A template as a stack, with what is given in place of what the stac
   shift 4
   aws cloudformation deploy --region "$in" --stack-name "$name" --template-file "$here/$template" \
     --s3-bucket "$code" --s3-prefix "${prefix%/}" --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \
-    --parameter-overrides "CodeBucket=$code" "CodePrefix=$prefix" "$@" || {
+    ${tags[@]+--tags "${tags[@]}"} --parameter-overrides "CodeBucket=$code" "CodePrefix=$prefix" "$@" || {
     aws cloudformation describe-stack-events --region "$in" --stack-name "$name" --output text --query \
       "StackEvents[?contains(ResourceStatus, 'FAILED')].[LogicalResourceId, ResourceStatusReason]" 2>/dev/null | head -n 20 >&2 || true
     fail "stack $name in $in was not deployed; what failed is above. Run this again once it is repaired"

@@ -342,6 +342,7 @@ def test_the_longest_name_deploys_with_everything_that_an_organization_demands(
         (["--parameter", "Nothing=1"], "Nothing is not a parameter of snapferry.yaml"),
         (["--parameter", "KeepCopies"], "write it as NAME=VALUE"),
         (["--watch-parameter", "KeepCopies=1"], "KeepCopies is not a parameter of snapferry-watch.yaml"),
+        (["--tag", "team"], "'team' is not a tag: write it as NAME=VALUE"),
         (["--frobnicate", "1"], "--frobnicate is unknown"),
         (["--region"], "has no value"),
     ],

@@ -429,12 +429,13 @@ fn prose(document: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "RELEASING.md",
     "SECURITY.md",
+    "docs/accept.md",
     "docs/architecture.md",
     "docs/operations.md",
     "docs/parameters.md",

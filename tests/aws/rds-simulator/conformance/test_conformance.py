@@ -225,6 +225,25 @@ def calls() -> list[Call]:
         delete("DBInstance", "nothing"),
         described("DBInstances"),
     ]
+    given = {"MasterUsername": "somebody", "MasterUserPassword": "something", "Tags": [{"Key": "run", "Value": "7"}]}
+    group = {"DBSubnetGroupName": "made", "DBSubnetGroupDescription": "Made.", "SubnetIds": ["subnet-1", "subnet-2"]}
+    begun = {"DBInstanceIdentifier": "begun", "DBInstanceClass": "db.t4g.micro", "Engine": "postgres", **given}
+    created = [
+        Call("CreateDBSubnetGroup", SOURCE, group),
+        Call("CreateDBSubnetGroup", SOURCE, group),
+        Call("CreateDBSubnetGroup", SOURCE, {**group, "DBSubnetGroupName": "short", "SubnetIds": ["subnet-1"]}),
+        Call("CreateDBInstance", SOURCE, begun),
+        Call("CreateDBInstance", SOURCE, {**begun, "AllocatedStorage": 20, "DBSubnetGroupName": "made"}),
+        Call("CreateDBCluster", SOURCE, {"DBClusterIdentifier": "begun", "Engine": "aurora-postgresql", **given}),
+        Call("CreateDBCluster", SOURCE, {"DBClusterIdentifier": "begun", "Engine": "aurora-postgresql", **given}),
+        Call("DescribeDBInstances", SOURCE, {"DBInstanceIdentifier": "begun"}),
+        Call("DescribeDBClusters", SOURCE, {"DBClusterIdentifier": "begun"}),
+        Call("ListTagsForResource", SOURCE, {"ResourceName": arn(SOURCE, "subgrp", "made")}),
+        Call("DeleteDBSubnetGroup", SOURCE, {"DBSubnetGroupName": "made"}),
+        Call("CreateDBSubnetGroup", SOURCE, {**group, "DBSubnetGroupName": "idle"}),
+        Call("DeleteDBSubnetGroup", SOURCE, {"DBSubnetGroupName": "idle"}),
+        Call("DeleteDBSubnetGroup", SOURCE, {"DBSubnetGroupName": "idle"}),
+    ]
     oracle = arn(SOURCE, "snapshot", "rds:oracle-2026-11-22-03-00")
     ours, theirs = {"Key": "snapferry:owner", "Value": "eu-west-1/acme"}, {"Key": "Größe", "Value": "a b+c=d"}
     tags: dict[str, Any] = {"Tags": [ours, theirs]}
@@ -341,6 +360,7 @@ def calls() -> list[Call]:
         Call("DescribeDBSnapshots", DESTINATION, {"SnapshotType": "manual"}),
         Call("DescribeDBClusterSnapshots", DESTINATION, {"SnapshotType": "manual"}),
         Call("DescribeAccountAttributes", DESTINATION, {}),
+        *created,
     ]
 
 
@@ -358,10 +378,11 @@ def test_the_calls_reach_every_operation_and_every_outcome_that_is_meant(simulat
     simulator.seed(scenario())
     outcomes = simulator.by_boto3(calls())
     succeeded = {call.operation for call, outcome in zip(calls(), outcomes, strict=True) if "output" in outcome}
-    assert len(succeeded) == 31, succeeded
+    assert len(succeeded) == 34, succeeded
     assert {outcome["error"]["code"] for outcome in outcomes if "error" in outcome} == {
         "AccessDenied",
         "AccessDeniedException",
+        "DBClusterAlreadyExistsFault",
         "DBClusterNotFoundFault",
         "DBClusterQuotaExceededFault",
         "DBClusterSnapshotAlreadyExistsFault",
@@ -371,6 +392,7 @@ def test_the_calls_reach_every_operation_and_every_outcome_that_is_meant(simulat
         "DBParameterGroupNotFound",
         "DBSnapshotAlreadyExists",
         "DBSnapshotNotFound",
+        "DBSubnetGroupAlreadyExists",
         "DBSubnetGroupDoesNotCoverEnoughAZs",
         "DBSubnetGroupNotFoundFault",
         "GlobalClusterNotFoundFault",
@@ -380,6 +402,7 @@ def test_the_calls_reach_every_operation_and_every_outcome_that_is_meant(simulat
         "InvalidDBClusterStateFault",
         "InvalidDBInstanceState",
         "InvalidDBSnapshotState",
+        "InvalidDBSubnetGroupStateFault",
         "InvalidParameterCombination",
         "InvalidParameterValue",
         "KMSKeyNotAccessibleFault",

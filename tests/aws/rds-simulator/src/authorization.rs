@@ -9,7 +9,7 @@
 //! - A wildcard in the service part of a resource ARN (`arn:aws:*:…`) never matches: refused likewise.
 //! - A policy needs its `Version`, as it does in AWS for anything new.
 //!
-//! What is asked of a caller, where AWS says too little (a guess each):
+//! What is asked of a caller, where AWS says too little (a guess each; S36, and for restores J5):
 //! - A copy needs its action on the target's ARN, and on the source's ARN, the latter both in the region of the call
 //!   and as the call that RDS makes for the caller in the source region (`aws:RequestedRegion` is the source region,
 //!   `aws:CalledVia` is RDS; where a pre-signed URL is needed, the call is the caller's own, and there is no
@@ -23,7 +23,7 @@
 //!   `kms:CreateGrant` and `kms:Decrypt` (`restoreNeedsEveryKeyRight`), a key that the call gives the first two.
 //! - The deletion of a cluster needs its action on a snapshot called `<cluster>-final` as well
 //!   (`clusterDeletionNeedsSnapshotRight`).
-//! - A scan (a describe call that names nothing) needs its action on `<type>:*`.
+//! - A scan (a describe call that names nothing) needs its action on `<type>:*` (S44).
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -8,7 +8,7 @@ use crate::copying::AtWork;
 use crate::life::{Passed, Stage};
 use crate::model::{Database, Kind, Snapshot};
 use crate::operations::automated_backups::RetainedBackup;
-use crate::seed::{milliseconds, taken_of};
+use crate::seed::{milliseconds, stamp, taken_of};
 use crate::simulator::Simulator;
 
 impl Simulator {
@@ -64,6 +64,7 @@ impl Simulator {
     /// What follows from what a database went through.
     fn after(&mut self, place: &AtWork, passed: &Passed) {
         let mut seconds = 0.0;
+        self.make_first_backup(place, passed);
         for (index, (status, spent)) in passed.spent.iter().enumerate() {
             seconds += spent;
             if let Some((next, _)) = passed.spent.get(index + 1)
@@ -84,6 +85,29 @@ impl Simulator {
             self.end_database(place, at);
             self.tell_deleted(place, at);
         }
+    }
+
+    /// The automated snapshot of a new database that has become available, at the time when it did.
+    fn make_first_backup(&mut self, place: &AtWork, passed: &Passed) {
+        let until = passed.spent.iter().take_while(|(status, _)| status != "available");
+        let at = self.after_simulated(until.map(|(_, seconds)| seconds).sum());
+        let Some(database) = self
+            .database_at(place)
+            .filter(|database| database.life.makes_first_backup && database.status == "available")
+        else {
+            return;
+        };
+        database.life.makes_first_backup = false;
+        let id = format!("rds:{}-{}", database.id, stamp(at));
+        let snapshot = Snapshot {
+            id: id.clone(),
+            snapshot_type: "automated".to_owned(),
+            created: Some(at),
+            original_created: Some(at),
+            database_time: Some(at),
+            ..taken_of(database)
+        };
+        self.region(&place.region).snapshots[place.kind].insert(id, snapshot);
     }
 
     /// The time when this many simulated seconds have passed from now on.

@@ -82,50 +82,61 @@
 //! `creating` below one percent, then `copying`. It tells no `SnapshotCreateTime` while it is `pending`.
 //!
 //! # What is a guess
-//! AWS does not say, or nobody could try it:
+//! AWS does not say, or nobody could try it. Each has the id of the question that `make accept` asks of AWS
+//! (`tests/accept/questions.py`):
 //! - A cluster snapshot of type `sse-rds` needs a key to be copied to another region, like an encrypted one; or it
-//!   refuses one, like an unencrypted one, or takes one and ignores it ([`scenario::Settings::sse_rds_copies`]).
+//!   refuses one, like an unencrypted one, or takes one and ignores it ([`scenario::Settings::sse_rds_copies`]) (S1).
 //! - Copies of `docdb` cluster snapshots need no pre-signed URL; or they do
 //!   ([`scenario::Settings::docdb_needs_presigned_url`]). Encrypted ones between `GovCloud` regions do. A URL is good if it
 //!   has the same source, target and key, the destination region, the source region in its scope, and time left: its
-//!   signature is not verified.
+//!   signature is not verified (S2).
 //! - The texts and codes for: a key for an unencrypted cluster snapshot (`InvalidParameterCombination`), a Multi-AZ
 //!   DB cluster and RDS Custom for Oracle (`InvalidParameterValue`), a copy of a snapshot that is not available, the
 //!   full copy slots ("Cannot copy more than 20 snapshots across regions"; the text with 5 was seen), an option group
 //!   of another engine or major version, any option group for RDS Custom, `CopyOptionGroup` within the account (all
 //!   `InvalidParameterCombination`), an option group without the permanent options (as no option group), a copy to
-//!   another partition or between the regions of China (`InvalidParameterValue`).
-//! - Transparent encryption needs an option group in SQL Server too, where it is persistent but not permanent.
+//!   another partition or between the regions of China (`InvalidParameterValue`)
+//!   (S3, S4, S5, S6, S7, S39, S40, S41, F2, F10).
+//! - Transparent encryption needs an option group in SQL Server too, where it is persistent but not permanent (S8).
 //! - A key of another usage or spec is refused like a disabled one (`KMSKeyNotAccessibleFault`). Copies that are under
-//!   way when their key or option group goes are finished.
-//! - A shared snapshot is `manual`, is identified by its ARN in describe calls, and can be copied to another region.
-//! - KMS says that there is no such key before it looks whether the caller may know.
-//! - A global cluster is listed in every region of its partition, whether or not it has a cluster there.
-//! - `DescribeOptionGroups` tells the default groups that are in use, and any other when it is asked for by name.
+//!   way when their key or option group goes are finished (S9, S38).
+//! - A shared snapshot is `manual`, is identified by its ARN in describe calls, and can be copied to another region (S10).
+//! - KMS says that there is no such key before it looks whether the caller may know (S11).
+//! - A global cluster is listed in every region of its partition, whether or not it has a cluster there (S12).
+//! - `DescribeOptionGroups` tells the default groups that are in use, and any other when it is asked for by name (S13).
 //! - What can be made in a region is the same for every engine and version but for the types of storage and for versions that
-//!   a scenario excludes, and in the same zones. A class that is not on offer gives an empty list.
-//! - An automated snapshot that is described by name without its type is not found; by its ARN it is.
-//! - A copy from another region is `pending` in the reply to the call, of clusters too.
-//! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`]).
-//! - Instance and cluster copies have separate slots; only copies from another region take one, waiting ones too.
+//!   a scenario excludes, and in the same zones. A class that is not on offer gives an empty list (S14).
+//! - An automated snapshot that is described by name without its type is not found; by its ARN it is (S15).
+//! - A copy from another region is `pending` in the reply to the call, of clusters too (S16, S17).
+//! - `CopyTags` is ignored beside `Tags`; copies carry the resource id of their database ([`scenario::Settings`])
+//!   (F5, S18).
+//! - Instance and cluster copies have separate slots; only copies from another region take one, waiting ones too (F11).
 //! - A restored instance is `creating` for 15 simulated minutes, and `backing-up` for five where it keeps backups; its storage
 //!   initialises for half an hour more. A restored cluster has no instance, and a member is `creating` for ten minutes. A
-//!   deletion takes two ([`scenario::DatabaseSettings`]).
+//!   deletion takes two ([`scenario::DatabaseSettings`]) (S19).
+//! - A new instance takes as long as a restored one, and its first automated snapshot is there when it is available; that of
+//!   a new cluster likewise. A new Aurora cluster without a key is of type `sse-rds`. Which errors missing parameters give
+//!   (S45, S46, S47).
 //! - Whether a database can be deleted while it is `creating`; whether the deletion of a cluster asks for the right to its
 //!   final snapshot; which rights on the key a restore needs; whether a call for automated backups that are not there is
-//!   refused; the type of an `rds-final` snapshot; which tags a restored database inherits (all [`scenario::DatabaseSettings`]).
+//!   refused; the type of an `rds-final` snapshot; which tags a restored database inherits (all [`scenario::DatabaseSettings`])
+//!   (J1, J4, J5, S21, S22, S23).
 //! - A stopped cluster, and one with members, are refused as `InvalidDBClusterStateFault`; a protected database as
-//!   `InvalidParameterCombination`. A member of a cluster needs `SkipFinalSnapshot` like any other instance.
+//!   `InvalidParameterCombination`. A member of a cluster needs `SkipFinalSnapshot` like any other instance
+//!   (S24, S25, S42, S43).
 //! - A restore of a version that is not on offer is refused as `InvalidParameterCombination`. Databases that are being deleted
-//!   count against the quotas.
-//! - Without `PubliclyAccessible` a database is public in the default VPC only. It reports no endpoint before it was ready.
-//! - The texts and categories of events; the bill of an Aurora cluster is its storage, whatever its status.
+//!   count against the quotas (S26, S28).
+//! - Without `PubliclyAccessible` a database is public in the default VPC only. It reports no endpoint before it was ready
+//!   (S20, S29).
+//! - The texts and categories of events; the bill of an Aurora cluster is its storage, whatever its status (S30, S31).
 //! - `DescribeDBSubnetGroups` tells the default group when a database is in it, or when it is asked for by name;
-//!   `DescribeDBParameterGroups` any default one by name.
-//! - A snapshot that is being deleted does not count against the quota, and its name is taken until it is gone.
+//!   `DescribeDBParameterGroups` any default one by name (S32, S33).
+//! - A snapshot that is being deleted does not count against the quota, and its name is taken until it is gone (S34).
+//! - A subnet group that a call makes has a zone for each of its subnets (S48). A wrong `Marker` is refused as
+//!   `InvalidParameterValue` (S37). A restore to magnetic storage is refused as `StorageTypeNotSupported` (S27).
 //! - The order in which a copy is checked: name, rights, source, target, keys, pre-signed URL, tags, options, quota,
-//!   slots.
-//! - What a copy asks of its caller, above all of keys: see the module `authorization`.
+//!   slots (S35).
+//! - What a copy asks of its caller, above all of keys: see the module `authorization` (S36).
 //!
 //! Not simulated: sharing of own snapshots, Outposts, all of a key policy but that it locks a key, other keys of a
 //! multi-Region key, copies into another account, the request limits of KMS; of restores the rules of security groups, and

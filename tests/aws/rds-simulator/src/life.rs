@@ -26,6 +26,8 @@ impl Stage {
 pub(crate) struct Life {
     /// It was restored or created by a call, and has not been ready since: nobody can connect to it.
     pub(crate) is_unreached: bool,
+    /// It was created by a call and keeps backups: its first automated snapshot is made once it is available.
+    pub(crate) makes_first_backup: bool,
     /// How its stages end, where that is not `available`.
     pub(crate) fate: Option<String>,
     /// The initialisation of its storage, which begins when it was made.

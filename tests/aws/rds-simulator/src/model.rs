@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::details::{Details, OwnDetails};
 use crate::events::Event;
 use crate::life::{Life, Stage};
-use crate::network::Network;
+use crate::network::{MadeSubnetGroup, Network};
 use crate::operations::automated_backups::RetainedBackup;
 use crate::option_groups::OptionGroup;
 use crate::scenario::{Becomes, CopyBehaviour, DatabaseQuota, NotOffered, ParameterGroup, RestoreFate, SubnetGroup};
@@ -386,6 +386,8 @@ pub(crate) struct Region {
     pub(crate) offer_zones: Option<Vec<String>>,
     /// By name, where the scenario lists any; likewise below.
     pub(crate) subnet_groups: Option<BTreeMap<String, SubnetGroup>>,
+    /// Those that calls have made, by name.
+    pub(crate) made_subnet_groups: BTreeMap<String, MadeSubnetGroup>,
     pub(crate) parameter_groups: Option<Vec<ParameterGroup>>,
     pub(crate) database_quota: DatabaseQuota,
     pub(crate) restore_fates: Vec<RestoreFate>,
@@ -416,6 +418,7 @@ impl Region {
             not_offered: Vec::new(),
             offer_zones: None,
             subnet_groups: None,
+            made_subnet_groups: BTreeMap::new(),
             parameter_groups: None,
             database_quota: DatabaseQuota::default(),
             restore_fates: Vec::new(),

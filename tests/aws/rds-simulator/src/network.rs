@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::ApiError;
-use crate::model::Region;
+use crate::model::{Region, Tags};
 use crate::request::Request;
 use crate::scenario::SubnetGroup;
 
@@ -11,6 +11,13 @@ use crate::scenario::SubnetGroup;
 pub(crate) const DEFAULT_GROUP: &str = "default";
 const DEFAULT_VPC: &str = "vpc-default";
 const DEFAULT_SECURITY_GROUP: &str = "sg-default";
+
+/// A subnet group that a call has made.
+#[derive(Clone, Debug)]
+pub(crate) struct MadeSubnetGroup {
+    pub(crate) group: SubnetGroup,
+    pub(crate) tags: Tags,
+}
 
 /// The network of a database that a call has made.
 #[derive(Clone, Debug)]
@@ -82,6 +89,9 @@ impl Region {
     /// A subnet group by name: that of the default VPC is always there, and in a region whose scenario lists none any
     /// name is taken for one.
     pub(crate) fn subnet_group(&self, name: &str) -> Option<Cow<'_, SubnetGroup>> {
+        if let Some(made) = self.made_subnet_groups.get(name) {
+            return Some(Cow::Borrowed(&made.group));
+        }
         match &self.subnet_groups {
             Some(groups) if groups.contains_key(name) => groups.get(name).map(Cow::Borrowed),
             Some(_) if name != DEFAULT_GROUP => None,

@@ -840,7 +840,7 @@ fn foreign_id(region: &str, kind: Kind, place: &str, account: &str, has_owner: b
 }
 
 /// The minute of a time, as in the name of an automated snapshot.
-fn stamp(time: Timestamp) -> String {
+pub(crate) fn stamp(time: Timestamp) -> String {
     let text = time.to_string();
     text.get(..16).unwrap_or(&text).replace(['T', ':'], "-")
 }

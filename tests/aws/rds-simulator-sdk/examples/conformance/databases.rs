@@ -53,10 +53,48 @@ pub(crate) async fn perform(rds: &Client, operation: &str, input: &Input<'_>) ->
                 .set_db_instance_class(text("DBInstanceClass"))
                 .set_engine(text("Engine"))
                 .set_publicly_accessible(input.flag("PubliclyAccessible"))
+                .set_allocated_storage(input.number("AllocatedStorage"))
+                .set_master_username(text("MasterUsername"))
+                .set_master_user_password(text("MasterUserPassword"))
+                .set_db_subnet_group_name(text("DBSubnetGroupName"))
+                .set_tags(input.tags())
                 .send()
                 .await
                 .map_err(error)?;
             one("DBInstance", output.db_instance().map(instance))
+        }
+        "CreateDBCluster" => {
+            let output = rds
+                .create_db_cluster()
+                .set_db_cluster_identifier(text("DBClusterIdentifier"))
+                .set_engine(text("Engine"))
+                .set_master_username(text("MasterUsername"))
+                .set_master_user_password(text("MasterUserPassword"))
+                .set_tags(input.tags())
+                .send()
+                .await
+                .map_err(error)?;
+            one("DBCluster", output.db_cluster().map(cluster))
+        }
+        "CreateDBSubnetGroup" => {
+            let output = rds
+                .create_db_subnet_group()
+                .set_db_subnet_group_name(text("DBSubnetGroupName"))
+                .set_db_subnet_group_description(text("DBSubnetGroupDescription"))
+                .set_subnet_ids(texts("SubnetIds"))
+                .set_tags(input.tags())
+                .send()
+                .await
+                .map_err(error)?;
+            one("DBSubnetGroup", output.db_subnet_group().map(subnet_group))
+        }
+        "DeleteDBSubnetGroup" => {
+            rds.delete_db_subnet_group()
+                .set_db_subnet_group_name(text("DBSubnetGroupName"))
+                .send()
+                .await
+                .map_err(error)?;
+            json!({})
         }
         "ModifyDBInstance" => {
             let output = rds

@@ -15,18 +15,13 @@ use crate::simulator::{Call, Simulator};
 use crate::xml::Xml;
 
 impl Simulator {
-    /// `CreateDBInstance`, of a member of a cluster only.
+    /// `CreateDBInstance` of a member of a cluster.
     pub(crate) fn create_member(&mut self, call: &Call<'_>) -> Result<Xml, ApiError> {
         let request = call.request;
         let id = request.new_identifier("DBInstanceIdentifier", MAX_IDENTIFIER)?;
         let class = request.required("DBInstanceClass")?;
         let engine = request.required("Engine")?;
-        let cluster_id = request.get("DBClusterIdentifier").ok_or_else(|| {
-            ApiError::invalid_combination(
-                "The simulator creates members of clusters only: DBClusterIdentifier is missing.",
-            )
-        })?;
-        let cluster_id = cluster_id.to_ascii_lowercase();
+        let cluster_id = request.required("DBClusterIdentifier")?.to_ascii_lowercase();
         let given = tags::checked(request)?;
         self.region(&request.region);
         self.authorize_member(call, (&id, &given), (&cluster_id, engine))?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod automated_backups;
 mod copy;
+mod create;
 mod delete;
 mod describe;
 mod describe_events;
@@ -35,10 +36,12 @@ pub(crate) enum Operation {
     CreateSnapshot(Kind),
     DeleteSnapshot(Kind),
     RestoreSnapshot(Kind),
-    CreateMember,
+    CreateDatabase(Kind),
     ModifyDatabase(Kind),
     DeleteDatabase(Kind),
     DescribeAutomatedBackups(Kind),
+    CreateSubnetGroup,
+    DeleteSubnetGroup,
     DescribeSubnetGroups,
     DescribeParameterGroups(Kind),
     DescribeEvents,
@@ -54,14 +57,14 @@ pub(crate) enum Operation {
 
 use Kind::{Cluster, Instance};
 use Operation::{
-    AddTags, CopySnapshot, CreateMember, CreateSnapshot, DeleteDatabase, DeleteSnapshot, DescribeAccountAttributes,
-    DescribeAutomatedBackups, DescribeDatabases, DescribeEvents, DescribeGlobalClusters, DescribeKey,
-    DescribeOptionGroups, DescribeOrderableOptions, DescribeParameterGroups, DescribeSnapshots, DescribeSubnetGroups,
-    ListTags, ModifyDatabase, RemoveTags, RestoreSnapshot,
+    AddTags, CopySnapshot, CreateDatabase, CreateSnapshot, CreateSubnetGroup, DeleteDatabase, DeleteSnapshot,
+    DeleteSubnetGroup, DescribeAccountAttributes, DescribeAutomatedBackups, DescribeDatabases, DescribeEvents,
+    DescribeGlobalClusters, DescribeKey, DescribeOptionGroups, DescribeOrderableOptions, DescribeParameterGroups,
+    DescribeSnapshots, DescribeSubnetGroups, ListTags, ModifyDatabase, RemoveTags, RestoreSnapshot,
 };
 
 impl Operation {
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 34] = [
         DescribeDatabases(Instance),
         DescribeDatabases(Cluster),
         DescribeSnapshots(Instance),
@@ -74,13 +77,16 @@ impl Operation {
         DeleteSnapshot(Cluster),
         RestoreSnapshot(Instance),
         RestoreSnapshot(Cluster),
-        CreateMember,
+        CreateDatabase(Instance),
+        CreateDatabase(Cluster),
         ModifyDatabase(Instance),
         ModifyDatabase(Cluster),
         DeleteDatabase(Instance),
         DeleteDatabase(Cluster),
         DescribeAutomatedBackups(Instance),
         DescribeAutomatedBackups(Cluster),
+        CreateSubnetGroup,
+        DeleteSubnetGroup,
         DescribeSubnetGroups,
         DescribeParameterGroups(Instance),
         DescribeParameterGroups(Cluster),
@@ -122,7 +128,10 @@ impl Operation {
             DeleteSnapshot(Cluster) => "DeleteDBClusterSnapshot",
             RestoreSnapshot(Instance) => "RestoreDBInstanceFromDBSnapshot",
             RestoreSnapshot(Cluster) => "RestoreDBClusterFromSnapshot",
-            CreateMember => "CreateDBInstance",
+            CreateDatabase(Instance) => "CreateDBInstance",
+            CreateDatabase(Cluster) => "CreateDBCluster",
+            CreateSubnetGroup => "CreateDBSubnetGroup",
+            DeleteSubnetGroup => "DeleteDBSubnetGroup",
             ModifyDatabase(Instance) => "ModifyDBInstance",
             ModifyDatabase(Cluster) => "ModifyDBCluster",
             DeleteDatabase(Instance) => "DeleteDBInstance",
@@ -156,7 +165,9 @@ impl Operation {
                 | CreateSnapshot(_)
                 | DeleteSnapshot(_)
                 | RestoreSnapshot(_)
-                | CreateMember
+                | CreateDatabase(_)
+                | CreateSubnetGroup
+                | DeleteSubnetGroup
                 | ModifyDatabase(_)
                 | DeleteDatabase(_)
                 | AddTags
@@ -176,8 +187,13 @@ impl Operation {
             CreateSnapshot(Cluster) | DeleteSnapshot(Cluster) => ("DBClusterSnapshotIdentifier", None),
             RestoreSnapshot(Instance) => ("DBInstanceIdentifier", Some("DBSnapshotIdentifier")),
             RestoreSnapshot(Cluster) => ("DBClusterIdentifier", Some("SnapshotIdentifier")),
-            CreateMember | ModifyDatabase(Instance) | DeleteDatabase(Instance) => ("DBInstanceIdentifier", None),
-            ModifyDatabase(Cluster) | DeleteDatabase(Cluster) => ("DBClusterIdentifier", None),
+            CreateDatabase(Instance) | ModifyDatabase(Instance) | DeleteDatabase(Instance) => {
+                ("DBInstanceIdentifier", None)
+            }
+            CreateDatabase(Cluster) | ModifyDatabase(Cluster) | DeleteDatabase(Cluster) => {
+                ("DBClusterIdentifier", None)
+            }
+            CreateSubnetGroup | DeleteSubnetGroup => ("DBSubnetGroupName", None),
             _ => ("ResourceName", None),
         };
         (
@@ -246,7 +262,10 @@ impl Operation {
             DeleteSnapshot(Cluster) => &["DBClusterSnapshotIdentifier"],
             RestoreSnapshot(Instance) => restore_parameters::INSTANCE_RESTORE,
             RestoreSnapshot(Cluster) => restore_parameters::CLUSTER_RESTORE,
-            CreateMember => restore_parameters::MEMBER,
+            CreateDatabase(Instance) => restore_parameters::MEMBER,
+            CreateDatabase(Cluster) => create::CLUSTER,
+            CreateSubnetGroup => &["DBSubnetGroupName", "DBSubnetGroupDescription", "SubnetIds.", "Tags."],
+            DeleteSubnetGroup => &["DBSubnetGroupName"],
             ModifyDatabase(Instance) => restore_parameters::INSTANCE_CHANGE,
             ModifyDatabase(Cluster) => restore_parameters::CLUSTER_CHANGE,
             DeleteDatabase(Instance) => delete::INSTANCE,
@@ -313,7 +332,10 @@ pub(crate) fn perform(simulator: &mut Simulator, call: &Call<'_>) -> Result<Outp
         CreateSnapshot(kind) => simulator.create_snapshot(call, kind),
         DeleteSnapshot(kind) => simulator.delete_snapshot(call, kind),
         RestoreSnapshot(kind) => simulator.restore_snapshot(call, kind),
-        CreateMember => simulator.create_member(call),
+        CreateDatabase(Instance) if call.request.get("DBClusterIdentifier").is_some() => simulator.create_member(call),
+        CreateDatabase(kind) => simulator.create_database(call, kind),
+        CreateSubnetGroup => simulator.create_subnet_group(call),
+        DeleteSubnetGroup => simulator.delete_subnet_group(call),
         ModifyDatabase(kind) => simulator.modify_database(call, kind),
         DeleteDatabase(kind) => simulator.delete_database(call, kind),
         DescribeAutomatedBackups(kind) => simulator.describe_automated_backups(call, kind),

@@ -56,6 +56,7 @@ fn check_text(part: &str, text: &str, least: usize, most: usize) -> Result<(), A
 enum Place {
     Database(Kind, String),
     Snapshot(Kind, String),
+    SubnetGroup(String),
 }
 
 impl Simulator {
@@ -136,6 +137,7 @@ impl Simulator {
             "cluster" => Place::Database(Kind::Cluster, id),
             "snapshot" => Place::Snapshot(Kind::Instance, id),
             "cluster-snapshot" => Place::Snapshot(Kind::Cluster, id),
+            "subgrp" => Place::SubnetGroup(id),
             _ => return Err(invalid()),
         };
         Ok((name.to_owned(), place))
@@ -152,6 +154,12 @@ impl Simulator {
                 .get_mut(id)
                 .map(|snapshot| &mut snapshot.tags)
                 .ok_or_else(|| ApiError::snapshot_not_found(*kind, id)),
+            // Those of a scenario do not carry tags.
+            Place::SubnetGroup(id) => region
+                .made_subnet_groups
+                .get_mut(id)
+                .map(|made| &mut made.tags)
+                .ok_or_else(|| ApiError::subnet_group_not_found(id)),
         }
     }
 }

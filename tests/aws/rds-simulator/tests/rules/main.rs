@@ -5,6 +5,7 @@
 mod accounts;
 mod authorization;
 mod copying;
+mod creating;
 mod databases_deleted;
 mod deleting;
 mod describing;
