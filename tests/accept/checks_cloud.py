@@ -77,6 +77,13 @@ def deployed_at_the_first_attempt(world: World, ask: Asker) -> None:
     ask.say(attempts=world.memo["attempts"])
 
 
+@answers("C1")
+def strings_in_buckets(world: World, ask: Asker) -> None:
+    if "page" not in world.memo:
+        raise NotAsked("no evidence was written")
+    ask.say(written="as JSON" if world.memo["page"].startswith(b'"') else "as it is")
+
+
 @answers("B11")
 def pseudo_parameters_in_rules(world: World, ask: Asker) -> None:
     differs = {"Fn::Not": [{"Fn::Equals": [{"Ref": "Where"}, {"Ref": "AWS::Region"}]}]}

@@ -1,8 +1,8 @@
 """Every question that nobody could answer without an account, with its id. This list is their one home.
 
 `F` are those that AWS's documents leave open, `J` those about restores, `B` those of the reviews, `S` the guesses of
-the simulator of RDS: `lib.rs` ("What is a guess") and `authorization.rs` of `tests/aws/rds-simulator/src` name them. An
-id is never given again to another question.
+the simulator of RDS: `lib.rs` ("What is a guess") and `authorization.rs` of `tests/aws/rds-simulator/src` name them,
+`C` those of the local cloud. An id is never given again to another question.
 """
 
 from __future__ import annotations
@@ -175,6 +175,7 @@ QUESTIONS = [
         "How are two subnets in one zone, or one subnet, refused for a subnet group?",
         never="an account may have no such subnets",
     ),
+    Question("C1", "Does the S3 integration of Step Functions write a string as it is, or as JSON?", needs_cloud=True),
 ]
 
 BY_ID = {question.id: question for question in QUESTIONS}

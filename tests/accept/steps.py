@@ -70,6 +70,7 @@ class Steps:
             ("event", self.event),
             ("prune", self.prune),
             ("drill", self.drill),
+            ("evidence", self.evidence),
             ("restore-command", self.restore_command),
         ):
             with self.step(name):
@@ -96,8 +97,10 @@ class Steps:
             "DrillVpcId": vpc,
             "DrillClass": life.INSTANCE_CLASS,
             "DrillTags": ",".join(f"{key}={value}" for key, value in run.marks.items()),
+            "EvidenceBucket": buckets[run.destination],
             "LogRetentionDays": "1",
         }
+        world.memo["evidence-bucket"] = buckets[run.destination]
         command = [
             str(self.release / "deploy.sh"), "--yes",
             "--region", run.region, "--destination-region", run.destination,
@@ -267,6 +270,28 @@ class Steps:
         run = self.world.run
         found = json.loads(self.snapferry("drill", "--follow", "--json", "--watch-stack", run.watch_stack))
         self.expect(found["counts"].get("passed") == self.databases, "restores every newest copy", found)
+
+    def evidence(self) -> None:
+        world, run = self.world, self.world.run
+        states = world.account.client("stepfunctions", run.destination)
+        machine = f"arn:aws:states:{run.destination}:{world.account.id}:stateMachine:{run.watch_stack}-keep-evidence"
+        arn = states.start_execution(stateMachineArn=machine)["executionArn"]
+
+        def ended() -> Json:
+            found = states.describe_execution(executionArn=arn)
+            return found if found["status"] != "RUNNING" else None
+
+        found = world.until(ended, "the evidence of the day")
+        self.expect(found["status"] == "SUCCEEDED", "writes the evidence of a day", found.get("cause"))
+        folder, bucket = json.loads(found["output"])["folder"], world.memo["evidence-bucket"]
+        s3 = world.account.client("s3", run.destination)
+
+        def written(name: str) -> bytes:
+            return bytes(s3.get_object(Bucket=bucket, Key=f"{folder}{name}")["Body"].read())
+
+        world.memo["page"] = written("part-001.html")
+        databases = json.loads(written("part-001.json"))["databases"]
+        self.expect(len(databases) == self.databases, "keeps a record of every database", databases)
 
     def restore_command(self) -> None:
         said = self.snapferry("restore-command", f"instance:{self.world.instance}")
