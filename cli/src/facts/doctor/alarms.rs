@@ -19,11 +19,12 @@ const SOURCE: [&str; 5] = [
 ];
 
 /// Those of the destination stack.
-const DESTINATION: [&str; 10] = [
+const DESTINATION: [&str; 11] = [
     "watch-recovery-point",
     "watch-unrestorable",
     "watch-unknown",
     "watch-lost-events",
+    NO_EVIDENCE,
     "drills-failed",
     "drills-failed-runs",
     SILENT,
@@ -35,6 +36,9 @@ const DESTINATION: [&str; 10] = [
 /// There only while drills are on.
 const SILENT: &str = "drills-silent";
 
+/// There only with a bucket for evidence.
+const NO_EVIDENCE: &str = "watch-no-evidence";
+
 const LOST_EVENTS: &str = "lost-events";
 
 /// Everything is measured within that time after a deployment.
@@ -43,8 +47,13 @@ const MAX_WITHOUT_DATA: SignedDuration = SignedDuration::from_hours(3);
 /// The alarms of a stack: those that went off, one by one, and the others together.
 pub(crate) async fn check(account: &Account, stack: &Deployment, is_destination: bool) -> Vec<Finding> {
     let suffixes: &[&str] = if is_destination { &DESTINATION } else { &SOURCE };
-    let drills = stack.parameter("Drills") == Some("true");
-    let expected = suffixes.iter().filter(|suffix| drills || **suffix != SILENT);
+    let has_drills = stack.parameter("Drills") == Some("true");
+    let keeps_evidence = stack.parameter("EvidenceBucket").is_some_and(|bucket| !bucket.is_empty());
+    let expected = suffixes.iter().filter(|suffix| match **suffix {
+        SILENT => has_drills,
+        NO_EVIDENCE => keeps_evidence,
+        _ => true,
+    });
     let names: Vec<String> = expected.map(|suffix| format!("{}-{suffix}", stack.prefix())).collect();
     let cloudwatch = account.query(Service::CloudWatch, &stack.region);
     match alerts::alarms(&cloudwatch, &names).await {
