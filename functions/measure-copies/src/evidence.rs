@@ -172,7 +172,7 @@ pub async fn part<P: ReadProofs>(
             .map(|(copy, left_behind)| {
                 let restorability = facts.judge(&copy.needs);
                 let proof = proof(&mut proofs, &copy);
-                database(copy, left_behind, restorability, proof, objective, now)
+                database(copy, left_behind, &restorability, proof, objective, now)
             })
             .collect(),
     };
@@ -215,7 +215,7 @@ fn proof(proofs: &mut AllProofs, copy: &NewestCopy) -> Option<DrillProof> {
 fn database(
     copy: NewestCopy,
     left_behind: bool,
-    restorability: Restorability,
+    restorability: &Restorability,
     last_drill: Option<DrillProof>,
     objective: SignedDuration,
     now: Timestamp,

@@ -87,13 +87,18 @@ fn escaped(text: &str) -> String {
             break;
         }
         match character {
-            '<' | '>' | '&' | '"' | '\'' | '\\' => write!(escaped, "&#{};", u32::from(character)).ok(),
-            ' '..='~' => Some(escaped.push(character)),
+            '<' | '>' | '&' | '"' | '\'' | '\\' => by_number(&mut escaped, character),
+            ' '..='~' => escaped.push(character),
             // A page has no use for what controls a terminal.
-            _ if character.is_control() => Some(escaped.push(' ')),
+            _ if character.is_control() => escaped.push(' '),
             // Some write these into JSON by their numbers.
-            _ => write!(escaped, "&#{};", u32::from(character)).ok(),
-        };
+            _ => by_number(&mut escaped, character),
+        }
     }
     escaped
+}
+
+fn by_number(text: &mut String, character: char) {
+    // Into a text, nothing fails.
+    let _ = write!(text, "&#{};", u32::from(character));
 }

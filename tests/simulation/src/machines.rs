@@ -14,11 +14,14 @@ use crate::virtual_time::lock;
 /// Machines by name. They live as long as the process: there are a handful, and executions refer to them as they like.
 pub type Machines = BTreeMap<String, &'static StateMachine>;
 
+/// What machines are read for.
+type Kind = (Release, [u64; 2], Broken);
+
 /// The machines of both stacks of a release, with this concurrency of copies of instances and of clusters, one of them
 /// broken if it is asked for. They are read once.
 #[must_use]
 pub fn machines(release: Release, concurrency: [u64; 2], broken: Broken) -> Machines {
-    static READ: Mutex<BTreeMap<(Release, [u64; 2], Broken), Machines>> = Mutex::new(BTreeMap::new());
+    static READ: Mutex<BTreeMap<Kind, Machines>> = Mutex::new(BTreeMap::new());
     let mut read = lock(&READ);
     read.entry((release, concurrency, broken))
         .or_insert_with(|| {

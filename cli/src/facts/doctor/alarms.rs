@@ -48,7 +48,9 @@ const MAX_WITHOUT_DATA: SignedDuration = SignedDuration::from_hours(3);
 pub(crate) async fn check(account: &Account, stack: &Deployment, is_destination: bool) -> Vec<Finding> {
     let suffixes: &[&str] = if is_destination { &DESTINATION } else { &SOURCE };
     let has_drills = stack.parameter("Drills") == Some("true");
-    let keeps_evidence = stack.parameter("EvidenceBucket").is_some_and(|bucket| !bucket.is_empty());
+    let keeps_evidence = stack
+        .parameter("EvidenceBucket")
+        .is_some_and(|bucket| !bucket.is_empty());
     let expected = suffixes.iter().filter(|suffix| match **suffix {
         SILENT => has_drills,
         NO_EVIDENCE => keeps_evidence,
@@ -77,7 +79,7 @@ fn judge(stack: &str, names: &[String], found: &[Alarm], now: Timestamp) -> Vec<
             "The table of alarms in docs/operations.md says what it means and what to do.",
         ));
     }
-    let named = |is: &dyn Fn(&Alarm) -> bool| {
+    let which = |is: &dyn Fn(&Alarm) -> bool| {
         let names = found.iter().filter(|alarm| is(alarm)).map(|alarm| alarm.name.clone());
         names.collect::<Vec<_>>()
     };
@@ -86,7 +88,7 @@ fn judge(stack: &str, names: &[String], found: &[Alarm], now: Timestamp) -> Vec<
         let since = alarm.since;
         since.is_some_and(|since| now.duration_since(since) > MAX_WITHOUT_DATA)
     };
-    let silent = named(&|alarm| alarm.state == AlarmState::InsufficientData && is_long(alarm));
+    let silent = which(&|alarm| alarm.state == AlarmState::InsufficientData && is_long(alarm));
     if !silent.is_empty() {
         let hours = format_duration(MAX_WITHOUT_DATA);
         findings.push(Finding::warning(
@@ -96,7 +98,7 @@ fn judge(stack: &str, names: &[String], found: &[Alarm], now: Timestamp) -> Vec<
             "Read the log of the function that measures: what is not measured raises no alarm in time.",
         ));
     }
-    let mute = named(&|alarm| !alarm.notifies);
+    let mute = which(&|alarm| !alarm.notifies);
     if !mute.is_empty() {
         findings.push(Finding::warning(
             "alarms",

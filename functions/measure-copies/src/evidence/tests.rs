@@ -167,7 +167,7 @@ fn newest(kind: DatabaseKind, number: u32, text: &str) -> NewestCopy {
 fn the_longest_part_and_its_page_fit_into_a_payload() {
     let now: Timestamp = "2026-11-23T03:10:00Z".parse().expect("a time");
     let said = "\u{1f600}\u{00e9}<".repeat(MAX_REASON);
-    let databases = (0..DATABASES_PER_PART as u32).map(|number| {
+    let databases = (0..).take(DATABASES_PER_PART).map(|number| {
         let restorability = Restorability {
             verdict: Verdict::No,
             missing: vec![
@@ -183,7 +183,7 @@ fn the_longest_part_and_its_page_fit_into_a_payload() {
         database(
             newest(DatabaseKind::Cluster, number, "a"),
             true,
-            restorability,
+            &restorability,
             Some(proof),
             SignedDuration::ZERO,
             now,
@@ -258,7 +258,7 @@ proptest! {
         let proof = proof_of(DrillOutcome::Failed, &text);
         let now = copy.created;
         let restorability = Restorability::default();
-        let one = database(copy, false, restorability, Some(proof), SignedDuration::ZERO, now);
+        let one = database(copy, false, &restorability, Some(proof), SignedDuration::ZERO, now);
         let record = Record {
             format: 1, time: now, release: text.clone(), stack: text.clone(), owner: text.clone(),
             region: text.clone(), source_region: text.clone(), objective_hours: 1, part: 1, databases_in_all: 1,

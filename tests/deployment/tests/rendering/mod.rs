@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
@@ -36,6 +36,7 @@ pub(crate) fn allowing<'a>(policies: &'a Value, action: &str, resource: &str) ->
 
 /// `render.py --serve`: to start it and to read the templates takes seconds, to render one a few hundredths of one.
 struct Renderer {
+    program: Child,
     arguments: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
@@ -52,6 +53,7 @@ impl Renderer {
         Self {
             arguments: program.stdin.take().expect("a pipe"),
             answers: BufReader::new(program.stdout.take().expect("a pipe")),
+            program,
         }
     }
 
@@ -60,6 +62,7 @@ impl Renderer {
         writeln!(self.arguments, "{}", json!(arguments)).expect("render.py reads");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("render.py answers");
+        assert!(!answer.is_empty(), "render.py has ended: {:?}", self.program.wait());
         serde_json::from_str(&answer).expect("a text")
     }
 }
