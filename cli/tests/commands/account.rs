@@ -688,11 +688,7 @@ impl Account {
                 let target = json!({"Id": "1", "Arn": "arn:1", "DeadLetterConfig": {"Arn": "arn:queue"}});
                 (200, json!({"Targets": [target]}).to_string())
             }
-            "TrentService.GetKeyPolicy" => {
-                let policy = json!({"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*",
-                    "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}}});
-                (200, json!({"Policy": policy.to_string()}).to_string())
-            }
+            "TrentService.GetKeyPolicy" => (200, json!({"Policy": default_key_policy()}).to_string()),
             "AWSEvents.EnableRule" | "AWSEvents.DisableRule" => {
                 let is_on = target.ends_with("EnableRule");
                 inside.switched.push((text("Name"), is_on));
@@ -701,6 +697,13 @@ impl Account {
             other => panic!("{other} is not simulated"),
         }
     }
+}
+
+/// The policy of a key that nobody has changed.
+fn default_key_policy() -> String {
+    let root = format!("arn:aws:iam::{ACCOUNT}:root");
+    json!({"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": root}}})
+        .to_string()
 }
 
 impl HttpClient for Account {

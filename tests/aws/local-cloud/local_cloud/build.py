@@ -117,10 +117,15 @@ def build_functions(report: Report, folder: Path) -> None:
 def build_programs(report: Report, folder: Path) -> dict[str, Path]:
     """The programs for this machine only, each of the name of its package, by name.
 
-    In the dev profile, which is built fastest, or in the one that Rust's tests were built in (`LOCAL_CLOUD_PROFILE`),
-    and always all of them: for a part of them the SDK would have other features, and be compiled once more. They are
-    links in the folder, because cargo replaces its own files when a build differs in features.
+    In the dev profile, which is built fastest, and always all of them: for a part of them the SDK would have other
+    features, and be compiled once more. For the same reason it is everything where Rust's tests were built before:
+    `LOCAL_CLOUD_PROFILE` is their profile then. They are links in the folder, because cargo replaces its own files when
+    a build differs in features.
     """
+    tested = os.environ.get("LOCAL_CLOUD_PROFILE")
+    what = ["--bins", *(f"-p={name}" for name in layout.PROGRAMS)]
+    if tested:
+        what = ["--workspace", "--all-targets", f"--profile={tested}"]
     log = folder / "cargo-programs.log"
     linked = folder / "programs"
     linked.mkdir(exist_ok=True)
@@ -128,18 +133,15 @@ def build_programs(report: Report, folder: Path) -> dict[str, Path]:
         said = run_step(
             report,
             f"building {len(layout.PROGRAMS)} programs",
-            [
-                *("cargo", "build", "--bins", "--message-format=json-render-diagnostics"),
-                f"--profile={os.environ.get('LOCAL_CLOUD_PROFILE', 'dev')}",
-                *(f"-p={name}" for name in layout.PROGRAMS),
-            ],
+            ["cargo", "build", *what, "--message-format=json-render-diagnostics"],
             log,
             layout.clean_environment(),
             hint="minutes the first time",
         )
         built = {}
         for message in map(json.loads, re.findall(r'\{"reason":"compiler-artifact",.*', said)):
-            if message["executable"]:
+            is_program = message["target"]["kind"] == ["bin"] and not message["profile"]["test"]
+            if is_program and message["executable"] and message["target"]["name"] in layout.PROGRAMS:
                 program = linked / message["target"]["name"]
                 if not (program.exists() and program.samefile(message["executable"])):
                     program.unlink(missing_ok=True)
