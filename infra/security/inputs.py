@@ -43,6 +43,8 @@ OF_TEMPLATE = {
             "DrillVpcId": "vpc-0123456789abcdef0",
             "CheckFunctionArn": f"arn:aws:lambda:{DESTINATION}:{ACCOUNT}:function:check-orders",
             "CheckFunctionSecurityGroup": "sg-0123456789abcdef0",
+            "EvidenceBucket": "evidence",
+            "EvidenceKeyArn": f"arn:aws:kms:{DESTINATION}:{ACCOUNT}:key/1111",
         },
     ),
 }

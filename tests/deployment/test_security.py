@@ -100,4 +100,4 @@ def test_the_suites_see_no_condition_and_all_that_an_organization_demands(
         policies = [path.stem for path in (tmp_path / settings / "policies").glob("*.json")]
         people = sorted(name for name in policies if name.startswith("policy-"))
         assert people == ([] if in_organization else ["policy-deploys", "policy-reads", "policy-runs"])
-        assert len(policies) == 14 + len(people)
+        assert len(policies) == 15 + len(people)
