@@ -59,7 +59,7 @@ impl Coverage {
             "copy-snapshot" => ["outcome", "pruned"].as_slice(),
             "drill-copy" => &["outcome", "left", "warnings"],
             "drill-fleet" => &["counts", "failures", "left"],
-            "keep-evidence" => &["bucket", "parts", "databases"],
+            "keep-evidence" => &["parts", "databases"],
             _ => &["counts", "failures"],
         };
         let output: Map<String, Value> = fields
