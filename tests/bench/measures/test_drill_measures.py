@@ -36,7 +36,7 @@ DRILL = {
 }
 
 BAD_INPUT: list[tuple[str, Json, str]] = [
-    ("measure-copies", {"only": ["orders"]}, "only"),
+    ("measure-copies", {"evidence": {}}, "evidence"),
     ("plan-drills", {"request": {"onyl": ["orders"]}, "run": RUN}, "onyl"),
     ("plan-drills", {"request": {"only": []}, "run": RUN}, "only"),
     ("plan-drills", {"request": {"only": ["table:orders"]}, "run": RUN}, "only[0]"),
