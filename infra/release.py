@@ -165,13 +165,13 @@ def build_command_line(flags: str) -> bytes:
     return (made / COMMAND_LINE / "bootstrap").read_bytes()
 
 
-def write_zip(path: Path, binary: bytes) -> None:
+def write_zip(path: Path, binary: bytes, level: int = 9) -> None:
     entry = zipfile.ZipInfo("bootstrap", ZIP_EPOCH)
     entry.create_system = 3
     entry.external_attr = 0o100755 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(entry, binary, compresslevel=9)
+        archive.writestr(entry, binary, compresslevel=level)
 
 
 def of_release(template: Json, release: str) -> Json:

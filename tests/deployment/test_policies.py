@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-import importlib.util
 import json
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 from samtranslator.yaml_helper import yaml_parse
+
+from local_cloud.release import script
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "infra" / "policies").glob("*.json"))}
@@ -143,19 +143,10 @@ def _named_by_the_command_line() -> set[str]:
     return named
 
 
-def _release() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("release", ROOT / "infra" / "release.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @functools.cache
 def _resources() -> dict[str, Json]:
     """Those of both templates as they are released, whatever their conditions."""
-    release = _release()
+    release = script()
     found: dict[str, Json] = {}
     for name in release.TEMPLATES:
         plain = yaml.safe_load(release.flattened(yaml_parse((ROOT / "infra" / name).read_text()), "x86_64"))

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
+from local_cloud.release import script
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _release() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("release", ROOT / "infra" / "release.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-RELEASE = _release()
+RELEASE = script()
 SOURCES = {name: yaml_parse((ROOT / "infra" / name).read_text()) for name in RELEASE.TEMPLATES}
 BOTH = pytest.mark.parametrize("template", SOURCES)
 RELEASE_ID = "0.1.0+0123456789ab"

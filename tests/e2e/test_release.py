@@ -6,7 +6,6 @@ The zips hold the functions that the local cloud runs anyway, so that nothing is
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -14,14 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from e2e.fleet import fleet, instance
 from e2e.terminal import Terminal
-from local_cloud import command_line, layout
+from local_cloud import command_line, layout, release
 from local_cloud.cloud import LocalCloud
 from local_cloud.drills import drill_databases
 
@@ -37,15 +35,6 @@ WHAT = ["--destination-region", layout.DESTINATION_REGION, "--key", layout.KEY_A
 # Another owner than that of the session's stack, and events that are meant for it do not reach this one.
 OF_TESTS = ["--parameter", "OwnerId=released", "--parameter", "EventSource=nobody.released"]
 FIRST = [*WHERE, *WHAT, *OF_TESTS, "--email", "ops@example.com", "--yes"]
-
-
-def _release_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("release", layout.ROOT / "infra" / "release.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass(frozen=True)
@@ -96,14 +85,9 @@ class Release:
 @pytest.fixture(scope="session")
 def releases(session_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> list[Release]:
     """Two releases that follow one another."""
-    module = _release_module()
-    programs = layout.ROOT / "target" / "lambda"
-    # Built for release, with the session's cloud.
-    binaries = {name: (programs / name / "bootstrap").read_bytes() for name in module.programs()}
     made = []
     for name in ("0.1.0+first", "0.1.0+second"):
-        folder = tmp_path_factory.mktemp("release")
-        module.write_release(folder, binaries, "x86_64", name, session_cloud.program.read_bytes())
+        folder = release.write(tmp_path_factory.mktemp("release"), name, session_cloud.program.read_bytes())
         made.append(Release(folder, name, session_cloud))
     return made
 
